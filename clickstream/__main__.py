@@ -1,0 +1,5 @@
+"""`python -m clickstream`: the umbrella command."""
+
+from clickstream.cli import main
+
+main()

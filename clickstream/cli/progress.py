@@ -1,0 +1,62 @@
+"""Progress of a long-running part: a bar or a live rate on a terminal, plain lines in a log."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from clickstream.watch import Part, Rates
+
+log = logging.getLogger(__name__)
+
+ON_TERMINAL_EVERY_S = 0.5
+IN_LOG_EVERY_S = 10.0
+
+
+@contextmanager
+def progress(part: Part, total_name: str, *, total: int | None = None, quiet: bool = False) -> Iterator[None]:
+    """Show how `part.totals()[total_name]` grows while the block runs; with `total`, how much is left."""
+    if quiet:
+        yield
+        return
+    console = Console(stderr=True)
+    stop = threading.Event()
+    target = _on_terminal if console.is_terminal else _in_log
+    thread = threading.Thread(target=target, args=(part, total_name, total, console, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _line(part: Part, total_name: str, rates: Rates) -> str:
+    totals = part.totals()
+    others = {name: value for name, value in totals.items() if name != total_name and value}
+    extras = [f"{name.replace('_', ' ')} {value:,}" for name, value in others.items()]
+    extras += [f"{name} {value:,.0f}" for name, value in part.gauges().items()]
+    return f"{total_name} {totals[total_name]:,} ({rates.of(totals)[total_name]:,.0f}/s) " + ", ".join(extras)
+
+
+def _on_terminal(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:
+    bounded = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) if total else ()
+    rates = Rates()
+    with Progress(TextColumn("{task.description}"), *bounded, TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(part.kind, total=total)
+        while not stop.wait(ON_TERMINAL_EVERY_S):
+            bar.update(
+                task, description=_line(part, total_name, rates), completed=min(part.totals()[total_name], total or 0)
+            )
+        bar.update(
+            task, description=_line(part, total_name, rates), completed=min(part.totals()[total_name], total or 0)
+        )
+
+
+def _in_log(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:
+    rates = Rates()
+    while not stop.wait(IN_LOG_EVERY_S):
+        log.info("%s", _line(part, total_name, rates) + (f" of {total:,}" if total else ""))

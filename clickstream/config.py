@@ -1,0 +1,216 @@
+"""One table of settings and where their values come from.
+
+`config/clickstream.toml` < `--config FILE` < environment < command-line options. Properties of the Kafka
+client are not settings of ours: they pass verbatim to librdkafka from `[kafka]`, `[producer]`, `[consumer]`,
+`KAFKA_*` variables, `--kafka-config` and `-X`.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clickstream.errors import ConfigError
+from clickstream.kafka import properties
+
+ENVIRONMENT_PREFIX = "CLICKSTREAM_"
+CLIENT_SECTIONS = ("kafka", "producer", "consumer")
+
+# Read directly by the code that needs them before any setting is known, or by the tests: not settings.
+ENVIRONMENT_NOT_SETTINGS = frozenset(
+    {"CLICKSTREAM_CACHE_DIR", "CLICKSTREAM_REQUIRE_ALL", "CLICKSTREAM_SHARED_DATA", "CLICKSTREAM_COMPLETE"}
+)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text in quotes is expected")
+    return value
+
+
+def _topic(value: Any) -> str:
+    """A legal Kafka topic name: https://kafka.apache.org/documentation/#topicnaming (org.apache.kafka Topic)."""
+    name = _text(value)
+    legal = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    if not 0 < len(name) <= 249 or not set(name) <= legal or name in (".", ".."):
+        raise ValueError("a topic name has 1 to 249 letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[Any], int]:
+    def cast(value: Any) -> int:
+        number = int(value) if isinstance(value, str) and value.strip().lstrip("-").isdigit() else value
+        if not isinstance(number, int) or isinstance(number, bool) or not minimum <= number <= maximum:
+            raise ValueError(f"a whole number from {minimum} to {maximum:,} is expected")
+        return number
+
+    return cast
+
+
+def _positive(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if isinstance(value, bool) or not 0 < number < 1e12:
+        raise ValueError("a number above 0 is expected")
+    return number
+
+
+def _or_max(value: Any) -> float:
+    """A positive number, or infinity for `max`."""
+    if value == "max" or value == float("inf"):
+        return float("inf")
+    try:
+        return _positive(value)
+    except ValueError:
+        raise ValueError("a number above 0, or max, is expected") from None
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def cast(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is expected")
+        return str(value)
+
+    return cast
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting; `cast` turns text or a TOML value into the typed value, or raises ValueError."""
+
+    name: str
+    default: Any
+    cast: Callable[[Any], Any]
+    help: str
+    metavar: str
+
+    @property
+    def environment(self) -> str:
+        """The variable that sets it: `run-producer.rate` is CLICKSTREAM_RUN_PRODUCER_RATE."""
+        return ENVIRONMENT_PREFIX + self.name.upper().replace("-", "_").replace(".", "_")
+
+
+_port = _whole(0, 65_535)
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting("state-dir", "", _text, "Where the embedded Kafka keeps its data (default: per user).", "DIR"),
+        Setting("java", "auto", _one_of("auto", "wheel", "PATH"), "Which Java runs the embedded Kafka.", "WHICH"),
+        Setting("metrics-port", 0, _port, "Serve Prometheus metrics on this port of 127.0.0.1 (0: off).", "PORT"),
+        Setting("dead-letter-topic", "clickstream-dead-letter", _topic, "Where unreadable records go.", "TOPIC"),
+        Setting("status-topic", "clickstream-status", _topic, "Where long-running parts say how they do.", "TOPIC"),
+        Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),
+        Setting("broker.heap", "512m", _text, "Java heap of the embedded Kafka (-Xmx).", "SIZE"),
+        Setting("broker.linger", 60.0, _positive, "Seconds the embedded Kafka stays after its last user.", "S"),
+        Setting("run-producer.topic", "event-topic", _topic, "Topic to produce to.", "TOPIC"),
+        Setting("run-producer.rate", 1000.0, _or_max, "Events per second over all threads, or max.", "R"),
+        Setting("run-producer.threads", 2, _whole(1, 64), "Producing threads.", "T"),
+        Setting("run-counter.from-topic", "event-topic", _topic, "Topic to count.", "TOPIC"),
+        Setting("run-counter.to-topic", "unique-event-topic", _topic, "Topic for the tallies.", "TOPIC"),
+        Setting("run-counter.field", "eventName", _text, "JSON field whose values are counted.", "FIELD"),
+        Setting("run-counter.interval", 1.0, _positive, "Seconds between tallies.", "S"),
+        Setting("replay.topic", "clickstream", _topic, "Topic for the log's requests.", "TOPIC"),
+        Setting("replay.speed", float("inf"), _or_max, "Times the log's own pace, or max.", "N"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A setting's value and where it came from, for messages and `config show`."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting's value, and the client properties by section."""
+
+    values: dict[str, Value]
+    clients: dict[str, dict[str, str]] = field(default_factory=lambda: {name: {} for name in CLIENT_SECTIONS})
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name].value
+
+
+def config_dir() -> Path:
+    """The folder of clickstream.toml and topics.toml: the checkout's, or the installed package's copy."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "config"
+    return checkout if (checkout / "clickstream.toml").exists() else package / "_config"
+
+
+def load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
+    """Settings from the shipped file, then `config_file`, then the environment.
+
+    Raises ConfigError for anything unknown or malformed, naming it, its source and the nearest known name.
+    """
+    config = Config({name: Value(setting.default, "default") for name, setting in SETTINGS.items()})
+    for path in (config_dir() / "clickstream.toml", config_file):
+        if path is not None:
+            _read_file(config, path)
+    _read_environment(config, environ)
+    return config
+
+
+def _read_file(config: Config, path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    for section in CLIENT_SECTIONS:
+        table = tables.pop(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section} must be a table of librdkafka properties: [{section}].")
+        found = {name: _property_text(value) for name, value in _flatten(table)}
+        properties.check(found, f"[{section}] of {path}")
+        config.clients[section].update(found)
+    for name, value in _flatten(tables):
+        _set(config, name, value, str(path))
+
+
+def _read_environment(config: Config, environ: Mapping[str, str]) -> None:
+    by_variable = {setting.environment: name for name, setting in SETTINGS.items()}
+    for variable, text in environ.items():
+        if variable in by_variable:
+            _set(config, by_variable[variable], text, f"environment variable {variable}")
+        elif (
+            variable.startswith(ENVIRONMENT_PREFIX)
+            and variable not in ENVIRONMENT_NOT_SETTINGS
+            and not variable.startswith("CLICKSTREAM_TEST_")
+        ):
+            hint = properties.nearest(variable, by_variable)
+            raise ConfigError(f"Unknown environment variable {variable}." + (f" Did you mean {hint}?" if hint else ""))
+    config.clients["kafka"].update(properties.from_environment(environ))
+
+
+def _set(config: Config, name: str, value: Any, source: str) -> None:
+    setting = SETTINGS.get(name)
+    if setting is None:
+        hint = properties.nearest(name, SETTINGS)
+        raise ConfigError(f"Unknown setting {name} in {source}." + (f" Did you mean {hint}?" if hint else ""))
+    try:
+        config.values[name] = Value(setting.cast(value), source)
+    except ValueError as error:
+        raise ConfigError(f"Setting {name} in {source} is {value!r}: {error}.") from None
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves by dotted name: TOML reads an unquoted `bootstrap.servers = ...` as nested tables."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _property_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

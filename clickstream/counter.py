@@ -1,0 +1,182 @@
+"""The counter: tallies the values of one field and republishes the counts.
+
+Read `Counter.run` first. The hard parts have rooms of their own in `clickstream.tally`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import Message
+
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import End, TopicGone, split
+from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.produce import Sender
+from clickstream.tally.batch import Tallier
+from clickstream.tally.members import Member, member_count
+from clickstream.tally.options import CounterOptions
+from clickstream.tally.publish import Fenced, TallyPublisher
+from clickstream.tally.source import Source
+from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.topics import ensure
+
+log = logging.getLogger(__name__)
+
+BATCH = 10_000
+MAX_WAIT_S = 0.1
+OTHERS_LEAVE_WITHIN_S = 10.0
+PUBLISHING_PARTITION = 0
+
+
+class Counter:
+    """One member of the group that counts `from_topic`; the owner of partition 0 publishes the group's tally."""
+
+    kind = "counter"
+
+    def __init__(self, cluster: Cluster, options: CounterOptions) -> None:
+        self._cluster = cluster
+        self._options = options
+        self.topics = [options.from_topic, options.to_topic]
+        self._sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
+        self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
+        self._tallier = Tallier(options.field, self._dead_letters)
+        self._states = StateLog(cluster, self._sender, options.group)
+        self._publisher: TallyPublisher | None = None
+        self._fenced = False
+        self._next_emission = 0.0
+        self._alone_by: float | None = None
+        self._lag = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Count until `stop` is set, or with `exit_at_end` until the end; what was counted is saved and published.
+
+        Raises ClickstreamError when the log contradicts the saved state, or the broker refuses.
+        """
+        self._open()
+        try:
+            while not stop.is_set() and not self._finished():
+                self._tally(self._member.next_batch(BATCH, self._patience()))
+                if time.monotonic() >= self._next_emission:
+                    self._emit()
+            self._emit()
+        finally:
+            self._close()
+
+    def totals(self) -> dict[str, int]:
+        """Counts since the start, for rates and metrics."""
+        return {
+            "counted": self._tallier.counted,
+            "dead_letters": self._dead_letters.count,
+            "tallies": self._publisher.published if self._publisher else 0,
+        }
+
+    def gauges(self) -> dict[str, float]:
+        return {"lag": self._lag}
+
+    def _open(self) -> None:
+        options = self._options
+        ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
+        self._source = Source(self._cluster, options.from_topic)
+        self._states.open()
+        self._member = Member(
+            self._cluster,
+            options,
+            self._source,
+            self._states,
+            before_revoke=self._hand_over,
+            after_assign=self._take_over,
+        )
+        self._member.join()
+
+    def _patience(self) -> float:
+        return min(MAX_WAIT_S, max(0.0, self._next_emission - time.monotonic()))
+
+    def _tally(self, messages: Sequence[Message]) -> None:
+        try:
+            for part in split(messages, self._cluster.address):
+                own = self._member.owned.get(part.partition)
+                if own is None:
+                    continue  # a partition that we no longer own
+                if isinstance(part, End):
+                    own.passed(max(part.offset, own.next_offset))
+                    own.at_end = True
+                else:
+                    self._tallier.add(part, own)
+        except TopicGone:
+            # Clients say so for a moment while a broker restarts, too.
+            if self._source.same():
+                raise
+
+    def _emit(self) -> None:
+        """Save what was counted; publish the tally of what all members have saved."""
+        self._next_emission = time.monotonic() + self._options.interval
+        self._save()
+        self._states.follow()
+        self._publish()
+        self._lag = self._member.lag()
+
+    def _save(self) -> None:
+        changed = [own for own in self._member.owned.values() if own.unsaved]
+        if not changed or not self._source.same():
+            return
+        if self._dead_letters.count:
+            self._sender.must_have_delivered(f"Dead letters to {self._options.dead_letter_topic}")
+        self._states.save(self._member.state_of(own) for own in changed)
+        for own in changed:
+            own.unsaved = False
+        self._member.commit()
+
+    def _publish(self) -> None:
+        if self._fenced and self._member.is_current():
+            # A frozen former publisher came back for a moment and took the right to publish; we take it again.
+            self._take_over()
+        if self._publisher is None:
+            return
+        counts = self._states.fold.counts()
+        self._tallier.check_names(counts)
+        try:
+            self._publisher.publish(counts)
+        except Fenced as fence:
+            log.warning("Another member of %s publishes (%s).", self._options.group, fence)
+            self._drop_publisher()
+            self._fenced = True
+
+    def _take_over(self) -> None:
+        self._fenced = False
+        self._drop_publisher()
+        if PUBLISHING_PARTITION in self._member.owned:
+            options = self._options
+            self._publisher = TallyPublisher(self._cluster, options.to_topic, options.group, self._states.fold.epoch)
+
+    def _hand_over(self) -> None:
+        self._save()
+        self._drop_publisher()
+
+    def _drop_publisher(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+
+    def _finished(self) -> bool:
+        """With exit_at_end: every partition has reached its end, and the publisher has said so, and leaves last."""
+        if not self._options.exit_at_end or not self._member.assigned or self._fenced:
+            return False
+        if len(self._states.ended) < self._source.partitions(self._member.consumer):
+            return False
+        if self._publisher is None:
+            return PUBLISHING_PARTITION not in self._member.owned
+        if self._publisher.last != self._states.fold.counts():
+            return False
+        if self._alone_by is None:
+            self._alone_by = time.monotonic() + OTHERS_LEAVE_WITHIN_S
+        return time.monotonic() > self._alone_by or member_count(self._cluster, self._options.group) <= 1
+
+    def _close(self) -> None:
+        try:
+            self._member.leave()
+        finally:
+            self._drop_publisher()
+            self._states.close()
+            self._sender.close()

@@ -1,0 +1,73 @@
+"""Choosing records by fields of their JSON values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from confluent_kafka import Message
+
+@dataclass(frozen=True)
+class Filter:
+    """`path` (dots step into objects and, by position, into arrays) equals `wanted`."""
+
+    path: str
+    wanted: str
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the decoded JSON value has the field with the wanted value."""
+        return any(_equals(found, self.wanted) for found in _at(value, self.path))
+
+
+def parse(text: str) -> Filter:
+    """A filter from `field=value`; raises ValueError when there is no `=` or no field."""
+    path, equals, wanted = text.partition("=")
+    if not equals or not path:
+        raise ValueError("field=value is expected, for example status=404 or user.country=NO")
+    return Filter(path, wanted)
+
+
+def keep(filters: Sequence[Filter], message: Message) -> bool:
+    """Whether the record's value is JSON that all filters accept."""
+    if not filters:
+        return True
+    try:
+        value = msgspec.json.decode(message.value() or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return all(one.accepts(value) for one in filters)
+
+
+def _at(value: Any, path: str) -> list[Any]:
+    """What stands at `path`: more than one thing when a field's own name has a dot in it."""
+    if isinstance(value, list):
+        head, dot, rest = path.partition(".")
+        if not head.isdecimal() or int(head) >= len(value):
+            return []
+        return _at(value[int(head)], rest) if dot else [value[int(head)]]
+    if not isinstance(value, dict):
+        return []
+    found = [value[path]] if path in value else []
+    for position, character in enumerate(path):
+        if character == "." and path[:position] in value:
+            found += _at(value[path[:position]], path[position + 1 :])
+    return found
+
+
+def _equals(found: Any, wanted: str) -> bool:
+    """Scalars as JSON writes them, strings without quotes, numbers by value (1.50 is 1.5); nothing equals an object."""
+    match found:
+        case str():
+            return found == wanted
+        case bool() | None:
+            return wanted == {True: "true", False: "false", None: "null"}[found]
+        case int() | float():
+            return _number(wanted) == found
+    return False
+
+
+def _number(text: str) -> int | float | None:
+    try:
+        return msgspec.json.decode(text, type=int | float)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,75 @@
+"""A record as one line of JSON."""
+
+import base64
+from typing import Any
+
+import msgspec
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from clickstream.inspect import text
+
+BASE64 = "$base64"
+"""The only member of the object that stands for bytes that are no UTF-8."""
+
+
+def line(message: Message) -> bytes:
+    """The record as a JSON object without a line end, control characters escaped.
+
+    `value` is the value itself when it is JSON (numbers keep their digits), else a string, else
+    `{"$base64": ...}`; null is a tombstone. Keys and headers are strings, `{"$base64": ...}` or null.
+    """
+    timestamp = timestamp_of(message)
+    encoded = msgspec.json.encode(
+        {
+            "topic": message.topic(),
+            "partition": message.partition(),
+            "offset": message.offset(),
+            "timestamp": None if timestamp is None else text.utc(timestamp),
+            "key": string(message.key()),
+            "headers": headers(message),
+            "value": value(message.value()),
+        }
+    )
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return text.escaped(encoded.decode()).encode()
+
+
+def timestamp_of(message: Message) -> int | None:
+    """Epoch ms, as the record says; None when it says nothing."""
+    kind, timestamp = message.timestamp()
+    return None if kind == TIMESTAMP_NOT_AVAILABLE or timestamp < 0 else timestamp
+
+
+def value(octets: bytes | None) -> Any:
+    """What msgspec encodes as the record's value."""
+    if octets is None:
+        return None
+    compact = compact_json(octets)
+    return string(octets) if compact is None else msgspec.Raw(compact.encode())
+
+
+def compact_json(octets: bytes) -> str | None:
+    """The JSON text `octets` without white space, its numbers and escapes untouched; None when it is no JSON."""
+    try:
+        return msgspec.json.format(octets.decode(), indent=-1)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return None
+
+
+def string(octets: bytes | None) -> str | dict[str, str] | None:
+    """UTF-8 as text, other bytes as `{"$base64": ...}`."""
+    if octets is None:
+        return None
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return {BASE64: base64.b64encode(octets).decode()}
+
+
+def headers(message: Message) -> dict[str, Any]:
+    """Header values by name; a list for a name that occurs more than once."""
+    found: dict[str, list[Any]] = {}
+    for name, octets in message.headers() or []:
+        found.setdefault(name, []).append(string(octets.encode() if isinstance(octets, str) else octets))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}

@@ -1,0 +1,132 @@
+"""The end of topics, and what comes: which records `topics tail` shows, and in which order."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from confluent_kafka import Consumer, Message
+from confluent_kafka.admin import AdminClient
+
+from clickstream.errors import ClickstreamError
+from clickstream.inspect import filters, offsets, position
+from clickstream.inspect.filters import Filter
+from clickstream.inspect.names import must_exist
+from clickstream.inspect.offsets import Limits, Partition
+from clickstream.inspect.position import Position
+from clickstream.inspect.read import Span, last, read, reader
+from clickstream.kafka.clients import Cluster
+
+# With a filter, few of the last records may fit: look at this many per partition at once.
+FILTER_WINDOW = 2_000
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What is asked for. `number` counts from the end of each topic, or from `start` on, over all topics.
+
+    None is ten from the end, and no limit from `start` on.
+    """
+
+    topics: Sequence[str]
+    number: int | None = None
+    start: Position | None = None
+    partition: int | None = None
+    follow: bool = False
+    filters: Sequence[Filter] = ()
+
+    def keep(self, message: Message) -> bool:
+        return filters.keep(self.filters, message)
+
+
+DEFAULT_NUMBER = 10
+
+
+def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[Message]]:
+    """The records in batches; an empty batch when nothing came for a moment.
+
+    The last ones come by (timestamp, partition, offset); read on from a position, each partition keeps its
+    order and they come as they arrive.
+    """
+    admin = cluster.admin()
+    limits = find(cluster, admin, asked.topics, asked.partition)
+    consumer = reader(cluster)
+    try:
+        if asked.start is None:
+            for topic in asked.topics:
+                yield _last(consumer, cluster, asked, topic, limits, stop)
+            if asked.follow:
+                ahead = {partition: Span(limit.high) for partition, limit in limits.items()}
+                for batch in read(consumer, ahead, cluster.address, stop):
+                    yield list(filter(asked.keep, batch))
+            return
+        begin = position.starts(cluster, admin, asked.start, limits)
+        spans = {
+            partition: Span(begin[partition], None if asked.follow else limit.high)
+            for partition, limit in limits.items()
+        }
+        yield from _first(map(partial(_kept, asked), read(consumer, spans, cluster.address, stop)), asked.number)
+    finally:
+        consumer.close()
+
+
+def find(
+    cluster: Cluster, admin: AdminClient, topics: Sequence[str], partition: int | None = None
+) -> dict[Partition, Limits]:
+    """The limits of the topics' partitions, or of the one with that number.
+
+    Raises ClickstreamError for a topic or partition that does not exist, and for one that cannot be read now.
+    """
+    known = offsets.metadata(cluster, admin)
+    must_exist(cluster, topics, known)
+    for topic in topics:
+        if partition is not None and partition not in known[topic]:
+            raise ClickstreamError(f"Topic {topic} has no partition {partition}: they are 0 to {len(known[topic]) - 1}.")
+    wanted = [
+        (topic, number) for topic in topics for number in sorted(known[topic]) if partition in (None, number)
+    ]
+    led = set(offsets.led(known, topics))
+    limits = offsets.limits(cluster, admin, [one for one in wanted if one in led])
+    for topic, number in wanted:
+        if (topic, number) not in limits:
+            raise ClickstreamError(
+                f"Partition {number} of topic {topic} has no leader at {cluster.address} and cannot be read now. "
+                f"See: clickstream topics describe {topic}"
+            )
+    return limits
+
+
+def _last(
+    consumer: Consumer,
+    cluster: Cluster,
+    asked: Tail,
+    topic: str,
+    limits: Mapping[Partition, Limits],
+    stop: threading.Event,
+) -> list[Message]:
+    return last(
+        consumer,
+        {partition: limit for partition, limit in limits.items() if partition[0] == topic},
+        DEFAULT_NUMBER if asked.number is None else asked.number,
+        cluster.address,
+        stop,
+        keep=asked.keep,
+        window=FILTER_WINDOW if asked.filters else 0,
+    )
+
+
+def _kept(asked: Tail, batch: list[Message]) -> list[Message]:
+    return list(filter(asked.keep, batch))
+
+
+def _first(batches: Iterator[list[Message]], number: int | None) -> Iterator[list[Message]]:
+    """The batches up to `number` records in all."""
+    if number is None:
+        yield from batches
+        return
+    while number > 0:
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch[:number]
+        number -= len(batch[:number])

@@ -1,0 +1,73 @@
+"""Figures, times and columns as people read them; text from elsewhere made harmless for a terminal."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+# What a terminal obeys instead of shows: C0, DEL, C1 (U+009B alone begins an escape sequence), line and
+# paragraph separators, and the marks that reverse the direction of what follows.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def escaped(text: str) -> str:
+    """`text` with control characters as \\uXXXX. Within JSON strings that is the same text."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def has_controls(text: str) -> bool:
+    return _OBEYED.search(text) is not None
+
+
+def utc(timestamp: int) -> str | int:
+    """Epoch ms as ISO 8601 in UTC, `2020-03-25T19:05:49.123Z`; the number itself beyond year 9999."""
+    try:
+        moment = datetime.fromtimestamp(timestamp // 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return timestamp
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + f".{timestamp % 1000:03d}Z"
+
+
+def local(timestamp: int | None) -> str:
+    """Epoch ms as local date and time to the second; `-` for none."""
+    if timestamp is None:
+        return "-"
+    try:
+        return datetime.fromtimestamp(timestamp / 1000).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError, OSError):
+        return str(timestamp)
+
+
+def count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def size(octets: int | None) -> str:
+    """Bytes in powers of 1,000, `1.2 MB`; `-` for unknown."""
+    if octets is None:
+        return "-"
+    value = float(octets)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95:
+            return f"{octets} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def rate(per_second: float | None) -> str:
+    return "-" if per_second is None else f"{per_second:,.1f}"
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] = frozenset()) -> list[str]:
+    """Lines of aligned columns, two spaces apart; the headings in `right` have theirs aligned to the right.
+
+    Never cut to a width: a pipe has none.
+    """
+    table = [list(header), *(list(map(escaped, row)) for row in rows)]
+    widths = [max(len(row[index]) for row in table) for index in range(len(header))]
+    return [
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, header, strict=True)
+        ).rstrip()
+        for row in table
+    ]

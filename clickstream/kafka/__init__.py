@@ -1,0 +1,1 @@
+"""The Kafka client layer: building clients, reading batches, sending with every failure seen, dead letters."""

@@ -1,0 +1,157 @@
+"""Reading: runs of one partition out of a batch, and reading to the end of partitions."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster, explain
+
+
+class TopicGone(ClickstreamError):
+    """The client says that the topic does not exist."""
+
+
+@dataclass
+class Run:
+    """Records of one partition in offset order, without errors."""
+
+    topic: str
+    partition: int
+    messages: list[Message]
+
+
+@dataclass
+class End:
+    """A partition's end was reached; `offset` is that of the next record to come."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def split(messages: Sequence[Message], address: str) -> Iterator[Run | End]:
+    """The runs and ends of a batch, in order.
+
+    Raises ClickstreamError for an error from which the client does not recover by itself: no such topic, no
+    permission, an offset outside the log.
+    """
+    # Three C-level passes over the batch; a Python loop over messages costs three times as much.
+    if not any(map(Message.error, messages)):
+        yield from _runs(messages)
+        return
+    for failed, group in itertools.groupby(messages, lambda message: message.error() is not None):
+        if not failed:
+            yield from _runs(list(group))
+            continue
+        for message in group:
+            error = message.error()
+            assert error is not None
+            if error.code() == KafkaError._PARTITION_EOF:
+                yield End(message.topic() or "", message.partition() or 0, message.offset() or 0)
+            elif not error.retriable() and error.code() not in _PASSING:
+                raise _stop(error, message, address)
+
+
+# Reported although the client goes on by itself, for example while a broker restarts.
+_PASSING = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._MAX_POLL_EXCEEDED,  # after a freeze: the client joins its group again
+    }
+)
+_GONE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+
+
+def _stop(error: KafkaError, message: Message, address: str) -> ClickstreamError:
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        return ClickstreamError(
+            f"{message.topic()} partition {message.partition()}: the offset to read next is not in the log "
+            f"({error.str()}). Its records were deleted, or the topic was made anew; --reset starts over."
+        )
+    stop = explain(error, f"Reading {message.topic() or 'from Kafka'}", address)
+    return TopicGone(str(stop)) if error.code() in _GONE else stop
+
+
+def _runs(messages: Sequence[Message]) -> Iterator[Run]:
+    start = 0
+    for partition, group in itertools.groupby(map(Message.partition, messages)):
+        end = start + sum(1 for _ in group)
+        yield Run(messages[start].topic() or "", partition or 0, list(messages[start:end]))
+        start = end
+
+
+def read_to_end(
+    cluster: Cluster,
+    topic: str,
+    on_message: Callable[[Message], None],
+    *,
+    start: Mapping[int, int] | None = None,
+    timeout: float = 60.0,
+) -> dict[int, int]:
+    """Call `on_message` for every record of `topic` up to each partition's end; returns the end offsets.
+
+    `start` maps partitions to first offsets; without it, all partitions are read from their beginning.
+    Raises ClickstreamError when the end is not reached within `timeout` seconds.
+    """
+    consumer = cluster.consumer("clickstream-reader")
+    try:
+        if start is None:
+            start = dict.fromkeys(partitions_of(consumer, topic, cluster.address), EARLIEST)
+        return read_assigned_to_end(consumer, topic, on_message, start, timeout, cluster.address)
+    finally:
+        consumer.close()
+
+
+EARLIEST = -2  # librdkafka's RD_KAFKA_OFFSET_BEGINNING
+
+
+def read_assigned_to_end(
+    consumer: Consumer,
+    topic: str,
+    on_message: Callable[[Message], None],
+    start: Mapping[int, int],
+    timeout: float,
+    address: str,
+) -> dict[int, int]:
+    """As read_to_end, on a consumer that the caller keeps; its assignment is replaced and stays."""
+    consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
+    ends: dict[int, int] = {}
+    deadline = time.monotonic() + timeout
+    while len(ends) < len(start):
+        if time.monotonic() > deadline:
+            raise ClickstreamError(f"Reading {topic} at {address} to its end took more than {timeout:.0f} s.")
+        # One record at a time would wait for a full batch's time-out at the end of a short topic.
+        message = consumer.poll(0.5)
+        for part in split([message] if message is not None else [], address):
+            if isinstance(part, End):
+                ends[part.partition] = part.offset
+            else:
+                for found in part.messages:
+                    on_message(found)
+    return ends
+
+
+def partitions_of(consumer: Consumer, topic: str, address: str) -> list[int]:
+    """Partition numbers of `topic`; raises ClickstreamError when it does not exist."""
+    try:
+        found = consumer.list_topics(topic, timeout=10).topics[topic]
+    except KafkaException as problem:
+        raise explain(problem, f"Looking up topic {topic}", address) from problem
+    if found.error is not None:
+        raise explain(found.error, f"Looking up topic {topic}", address)
+    return sorted(found.partitions)
+
+
+def watermarks(consumer: Consumer, topic: str, partition: int, address: str) -> tuple[int, int]:
+    """First offset kept, and that of the next record to come."""
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=15)
+    except KafkaException as problem:
+        raise explain(problem, f"Asking for the offsets of {topic} partition {partition}", address) from problem
+    return low, high

@@ -1,0 +1,261 @@
+"""Names of librdkafka's properties, and translation into them: from Java client files and from KAFKA_* variables.
+
+An unknown name stops us where it was written for us (`check`). In files written for Java, and among environment
+variables, which others set too, it is passed over.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from importlib import resources
+from pathlib import PurePath
+
+from clickstream.errors import ConfigError
+from clickstream.kafka.java import parse_login, parse_properties
+
+
+def _load() -> dict[str, str]:
+    text = resources.files(__package__).joinpath("librdkafka-properties.txt").read_text("utf-8")
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: kind for name, _, kind in (line.partition(" ") for line in lines)}
+
+
+_CLASSES = _load()
+KNOWN = frozenset(_CLASSES)
+PRODUCER_ONLY = frozenset(name for name, kind in _CLASSES.items() if kind == "P")
+CONSUMER_ONLY = frozenset(name for name, kind in _CLASSES.items() if kind == "C")
+
+HIDDEN = "[hidden]"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that `name` was probably meant to be, whatever its case; None if none is near."""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
+    return by_lower[found[0]] if found else None
+
+
+def check(properties: Mapping[str, str], source: str) -> None:
+    """Raises ConfigError for the first name that librdkafka does not know; values are the client's to judge."""
+    for name in properties:
+        if name in KNOWN:
+            continue
+        if name in _TRANSLATED or name in _RENAMED:
+            hint = "It is a Java client's property: put it in a file and give that with --kafka-config."
+        elif near := nearest(name, KNOWN):
+            hint = f"Did you mean {near}?"
+        else:
+            hint = "The names are those of librdkafka's CONFIGURATION.md."
+        raise ConfigError(f"Unknown Kafka property {name} in {source}. {hint}")
+
+
+# --- the environment
+
+# Kafka's own start scripts read KAFKA_DEBUG as a switch, and images commonly set KAFKA_LOG_LEVEL to a word.
+_NOT_FROM_ENVIRONMENT = {"debug", "log_level"}
+_BY_VARIABLE = {"KAFKA_" + name.upper().replace(".", "_"): name for name in sorted(KNOWN - _NOT_FROM_ENVIRONMENT)}
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """KAFKA_SASL_USERNAME as sasl.username, and so on; other KAFKA_* variables and empty ones are passed over.
+
+    Kubernetes sets KAFKA_PORT, KAFKA_SERVICE_HOST and the like for any service named kafka; Compose hands on a
+    variable that is not set as an empty one.
+    """
+    known = environ.keys() & _BY_VARIABLE.keys()
+    return {_BY_VARIABLE[variable]: environ[variable] for variable in sorted(known) if environ[variable]}
+
+
+# --- secrets
+
+_SECRET = re.compile(
+    r"password|passphrase|secret|jaas|user\.info|key\.pem|keystore\.key|oauthbearer\.config|auth\.token", re.IGNORECASE
+)
+_URL_LOGIN = re.compile(r"://\S*@")  # up to the last @, for a password with @ or / in it
+
+
+def redact(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties fit to be shown: secrets, and logins inside URLs, are "[hidden]"; empty ones stay empty."""
+    return {
+        name: HIDDEN if value and _SECRET.search(name) else _URL_LOGIN.sub(f"://{HIDDEN}@", value)
+        for name, value in properties.items()
+    }
+
+
+# --- Java client files
+
+# What a Java key becomes: properties of librdkafka, or the reason why it is passed over.
+_Translation = dict[str, str] | str
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+
+# Same meaning, another name.
+_RENAMED = {
+    "fetch.max.wait.ms": "fetch.wait.max.ms",
+    "max.request.size": "message.max.bytes",
+    "send.buffer.bytes": "socket.send.buffer.bytes",
+    "receive.buffer.bytes": "socket.receive.buffer.bytes",
+    "ssl.truststore.certificates": "ssl.ca.pem",
+    "ssl.keystore.certificate.chain": "ssl.certificate.pem",
+    "ssl.keystore.key": "ssl.key.pem",
+}
+# Same meaning, another value.
+_VALUES = {
+    ("ssl.endpoint.identification.algorithm", ""): "none",
+    ("auto.offset.reset", "none"): "error",
+    ("connections.max.idle.ms", "-1"): "0",
+    ("send.buffer.bytes", "-1"): "0",
+    ("receive.buffer.bytes", "-1"): "0",
+}
+_ASSIGNORS = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+}
+_PASSED_OVER = (
+    (r"(schema\.registry|basic\.auth|bearer\.auth)\..*", "for a schema registry"),
+    (r"(key|value)\.(de)?serializer.*|.*\.class(es)?|metric\.reporters", "a class of the Java client"),
+    (r"ssl\.(truststore|keystore)\..*", "of the Java trust or key store"),
+    (
+        r"(default\.api|sasl\.login|metrics|partitioner|security\.providers|confluent|exclude\.internal|auto\.include)"
+        r"\..*|max\.block\.ms|buffer\.memory|metadata\.max\.idle\.ms|compression\..*\.level"
+        r"|ssl\.(protocol|enabled\.protocols|provider|.*manager\.algorithm|secure\.random\..*)",
+        "a setting of the Java client",
+    ),
+)
+
+_LOGIN_OPTIONS = {
+    "PlainLoginModule": {"username": "sasl.username", "password": "sasl.password"},
+    "ScramLoginModule": {"username": "sasl.username", "password": "sasl.password"},
+    "OAuthBearerLoginModule": {
+        "clientId": "sasl.oauthbearer.client.id",
+        "clientSecret": "sasl.oauthbearer.client.secret",
+        "scope": "sasl.oauthbearer.scope",
+    },
+}
+_NO_IAM = (
+    "librdkafka cannot log in with AWS_MSK_IAM. Turn on SASL/SCRAM for the cluster and use "
+    "security.protocol=SASL_SSL, sasl.mechanism=SCRAM-SHA-512 and a ScramLoginModule entry, or use TLS client keys."
+)
+
+
+def from_java(text: str, source: str) -> tuple[dict[str, str], list[str]]:
+    """A Java client's .properties file as librdkafka properties, and one line for each key passed over.
+
+    Made for the files that Confluent Cloud, Amazon MSK, Azure Event Hubs, Aiven and Redpanda hand out. Notes never
+    show a value. Raises ConfigError for a malformed file and for a login that librdkafka does not have.
+    """
+    # Kafka trims every value (org.apache.kafka.common.config.ConfigDef), Java's Properties do not.
+    given = {name: value.strip() for name, value in parse_properties(text, source).items()}
+    if given.get("sasl.mechanism") == "AWS_MSK_IAM":
+        raise ConfigError(f"{source}: {_NO_IAM}")
+    found: dict[str, str] = {}
+    notes = []
+    for name, value in given.items():
+        if name == "sasl.jaas.config":
+            login, options = _login(value, source)
+            found.update(login)
+            notes += [f"{source}: option {option} of {name} passed over." for option in options]
+            continue
+        translation = _translate(name, value, given)
+        if isinstance(translation, str):
+            # What is no property name may be a stray line of a login: not to be shown either.
+            shown = name if _NAME.fullmatch(name) else "a key that is no property name"
+            notes.append(f"{source}: {shown} passed over ({translation}).")
+        else:
+            found.update(translation)
+    if "sasl.oauthbearer.token.endpoint.url" in found:
+        found.setdefault("sasl.oauthbearer.method", "oidc")  # Java names a callback class instead
+    return found, notes
+
+
+def _translate(name: str, value: str, given: Mapping[str, str]) -> _Translation:
+    if name in _TRANSLATED:
+        return _TRANSLATED[name](given)
+    value = _VALUES.get((name, value), value)
+    if name in _RENAMED:
+        return {_RENAMED[name]: value}
+    if name in KNOWN:
+        return {name: value}
+    for pattern, reason in _PASSED_OVER:
+        if re.fullmatch(pattern, name):
+            return reason
+    near = nearest(name, KNOWN)
+    return "unknown to librdkafka" + (f", did you mean {near}?" if near else "")
+
+
+def _login(entry: str, source: str) -> tuple[dict[str, str], list[str]]:
+    """sasl.jaas.config as librdkafka properties, and the names of its options that have no counterpart."""
+    module, options = parse_login(entry, source)
+    if module == "IAMLoginModule":
+        raise ConfigError(f"{source}: {_NO_IAM}")
+    if module not in _LOGIN_OPTIONS:
+        raise ConfigError(
+            f"{source}: sasl.jaas.config names {module}, which librdkafka has no counterpart for. "
+            f"Use one of {', '.join(_LOGIN_OPTIONS)}."
+        )
+    names = _LOGIN_OPTIONS[module]
+    found: dict[str, str] = {}
+    extensions, passed_over = [], []
+    for option, value in options.items():
+        if option in names:
+            found[names[option]] = value
+        elif option.startswith("extension_"):
+            extensions.append(f"{option.removeprefix('extension_')}={value}")
+        else:
+            passed_over.append(option)
+    if extensions:
+        found["sasl.oauthbearer.extensions"] = ",".join(extensions)
+    return found, passed_over
+
+
+def _store_type(given: Mapping[str, str], store: str) -> str:
+    """PEM, PKCS12 or JKS: as declared, else by the file's name (Java's JKS reader takes PKCS12 files too)."""
+    ending = PurePath(given.get(f"{store}.location", "")).suffix.lower()
+    by_name = {".pem": "PEM", ".crt": "PEM", ".p12": "PKCS12", ".pfx": "PKCS12"}.get(ending, "JKS")
+    return given.get(f"{store}.type", by_name).upper()
+
+
+def _truststore(given: Mapping[str, str]) -> _Translation:
+    if _store_type(given, "ssl.truststore") == "PEM":
+        return {"ssl.ca.location": given["ssl.truststore.location"]}
+    return (
+        "librdkafka reads PEM, and the system's CAs by default; for a private CA run "
+        "`keytool -list -rfc -keystore STORE > ca.pem` and set ssl.ca.location=ca.pem"
+    )
+
+
+def _keystore(given: Mapping[str, str]) -> _Translation:
+    location = given["ssl.keystore.location"]
+    match _store_type(given, "ssl.keystore"):
+        case "PEM":  # one file holds the key and the certificates
+            return {"ssl.certificate.location": location, "ssl.key.location": location}
+        case "PKCS12":
+            return {"ssl.keystore.location": location}
+    return (
+        "librdkafka reads PKCS12; run `keytool -importkeystore -srckeystore STORE -destkeystore client.p12 "
+        "-deststoretype PKCS12` and set ssl.keystore.location=client.p12 with ssl.keystore.password"
+    )
+
+
+def _keystore_password(given: Mapping[str, str]) -> _Translation:
+    if _store_type(given, "ssl.keystore") == "PKCS12":
+        return {"ssl.keystore.password": given["ssl.keystore.password"]}
+    return "it belongs to the key store, which is not used"
+
+
+def _assignment(given: Mapping[str, str]) -> _Translation:
+    classes = [name.strip().rpartition(".")[2] for name in given["partition.assignment.strategy"].split(",")]
+    if set(classes) <= _ASSIGNORS.keys():
+        return {"partition.assignment.strategy": ",".join(_ASSIGNORS[name] for name in classes)}
+    return "librdkafka has range, roundrobin and cooperative-sticky only"
+
+
+_TRANSLATED: dict[str, Callable[[Mapping[str, str]], _Translation]] = {
+    "ssl.truststore.location": _truststore,
+    "ssl.keystore.location": _keystore,
+    "ssl.keystore.password": _keystore_password,
+    "partition.assignment.strategy": _assignment,
+    # The same names with other meanings: Java's cipher names, a path instead of a command.
+    "ssl.cipher.suites": lambda _: "OpenSSL names ciphers otherwise than Java",
+    "sasl.kerberos.kinit.cmd": lambda _: "librdkafka wants a whole command where Java wants a path",
+}

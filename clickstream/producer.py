@@ -1,0 +1,82 @@
+"""The producer: threads that emit random product events."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+
+from clickstream.generate.pace import Pace
+from clickstream.generate.products import BLOCK_SIZE, ProductEvents, dated
+from clickstream.kafka.produce import Sender
+from clickstream.records import utc_text
+
+DRAIN_S = 30.0
+
+
+class EventProducer:
+    """Emits events to `topic` from `threads` threads at `rate` events/s in all, until `count` or a stop."""
+
+    kind = "producer"
+
+    def __init__(
+        self,
+        sender: Sender,
+        topic: str,
+        events: ProductEvents,
+        *,
+        threads: int = 1,
+        rate: float = float("inf"),
+        count: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.sender = sender
+        self.topics = [topic]
+        self._topic = topic
+        self._events = events
+        self._threads = threads
+        self._rate = rate
+        self._count = count
+        self._clock = clock
+        self._blocks = itertools.count()
+        self._problem: Exception | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Emit, then wait for the broker's confirmations. Raises what stopped a thread, if anything did."""
+        workers = [threading.Thread(target=self._work, args=(stop,)) for _ in range(self._threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        self.sender.close(DRAIN_S)
+        if self._problem is not None:
+            raise self._problem
+
+    def totals(self) -> dict[str, int]:
+        """Events so far, for rates and metrics."""
+        return {
+            "sent": self.sender.sent,
+            "acknowledged": self.sender.acknowledged,
+            "failed": self.sender.failed,
+        }
+
+    def gauges(self) -> dict[str, float]:
+        return {"queued": self.sender.queued}
+
+    def _work(self, stop: threading.Event) -> None:
+        try:
+            self._emit(stop)
+        except Exception as problem:  # noqa: BLE001 - raised again by run(), in the thread that can report it
+            self._problem = problem
+            stop.set()
+
+    def _emit(self, stop: threading.Event) -> None:
+        pace = Pace(self._rate / self._threads)
+        while not stop.is_set():
+            number = next(self._blocks)
+            block = self._events.block(number)
+            if self._count is not None:
+                block = block[: max(0, self._count - number * BLOCK_SIZE)]
+            if not block:
+                return
+            for piece in pace.slices(block, stop):
+                self.sender.send_batch(self._topic, dated(piece, utc_text(self._clock())))

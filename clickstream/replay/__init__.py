@@ -1,0 +1,1 @@
+"""Real access logs of Apache and nginx into a topic."""

@@ -1,0 +1,140 @@
+"""One tally per event, as the original application published them: tallies and state in one transaction."""
+
+import threading
+import time
+from collections import Counter as Counts
+
+from confluent_kafka import Message
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import End, Run, split
+from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.produce import Sender
+from clickstream.records import StateKey, Tally, encode, utc_text
+from clickstream.tally.batch import Tallier
+from clickstream.tally.members import Member, member_count
+from clickstream.tally.options import CounterOptions
+from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
+from clickstream.tally.source import Source
+from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.topics import ensure
+
+BATCH = 1_000
+MAX_WAIT_S = 0.05
+
+
+class EachCounter:
+    """The only member of its group: a tally after every event, exactly once."""
+
+    kind = "counter"
+
+    def __init__(self, cluster: Cluster, options: CounterOptions) -> None:
+        self._cluster = cluster
+        self._options = options
+        self.topics = [options.from_topic, options.to_topic]
+        self._sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
+        self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
+        self._tallier = Tallier(options.field, self._dead_letters)
+        self._states = StateLog(cluster, self._sender, options.group)
+        self._transactions: Transactions | None = None
+        self._total: Counts[str] = Counts()
+        self._tallies = 0
+        self._lag = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Count until `stop` is set, or with `exit_at_end` until the end.
+
+        Raises ClickstreamError when the group has another member, the log contradicts the saved state, or the
+        broker refuses.
+        """
+        options = self._options
+        others = member_count(self._cluster, options.group)
+        if others:
+            raise _not_alone(options.group)
+        ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
+        self._source = Source(self._cluster, options.from_topic)
+        # First the transactions: what a killed predecessor left open is aborted before the state is read.
+        self._transactions = Transactions(self._cluster, options.group)
+        self._states.open()
+        self._member = Member(
+            self._cluster, options, self._source, self._states, before_revoke=lambda: None, after_assign=self._begin
+        )
+        self._member.join()
+        try:
+            while not stop.is_set() and not self._finished():
+                self._step(self._member.next_batch(BATCH, MAX_WAIT_S))
+        except Fenced:
+            raise _not_alone(options.group) from None
+        finally:
+            self._member.leave()
+            self._transactions.close()
+            self._states.close()
+            self._sender.close()
+
+    def totals(self) -> dict[str, int]:
+        return {"counted": self._tallier.counted, "dead_letters": self._dead_letters.count, "tallies": self._tallies}
+
+    def gauges(self) -> dict[str, float]:
+        return {"lag": self._lag}
+
+    def _begin(self) -> None:
+        if len(self._member.owned) < self._source.partitions(self._member.consumer):
+            raise _not_alone(self._options.group)
+        self._total = self._states.fold.counts()
+
+    def _step(self, messages: list[Message]) -> None:
+        records: list[Record] = []
+        for part in split(messages, self._cluster.address):
+            own = self._member.owned.get(part.partition)
+            if own is None:
+                continue
+            if isinstance(part, End):
+                own.passed(max(part.offset, own.next_offset))
+                own.at_end = True
+                continue
+            for message in part.messages:
+                before = self._tallier.counted
+                self._tallier.add(Run(part.topic, part.partition, [message]), own)
+                if self._tallier.counted > before:
+                    records.append(self._tally())
+        self._commit(records)
+
+    def _tally(self) -> Record:
+        counts: Counts[str] = Counts()
+        for own in self._member.owned.values():
+            counts.update(own.counts)
+        self._tallier.check_names(counts)
+        headers = [(EPOCH_HEADER, str(self._states.fold.epoch).encode())]
+        value = Tally(dict(counts), utc_text(time.time())).encode()
+        return self._options.to_topic, self._options.group.encode(), value, list(headers)
+
+    def _commit(self, records: list[Record]) -> None:
+        changed = [own for own in self._member.owned.values() if own.unsaved]
+        if not changed:
+            return
+        while not self._source.same():
+            pass  # the broker is away; what is counted stays in memory, uncommitted
+        if self._dead_letters.count:
+            self._sender.must_have_delivered(f"Dead letters to {self._options.dead_letter_topic}")
+        for own in changed:
+            state = self._member.state_of(own)
+            records.append((self._states.topic, encode(StateKey(own.epoch, own.partition)), encode(state), None))
+        assert self._transactions is not None
+        self._transactions.commit(records)
+        for own in changed:
+            own.unsaved = False
+        self._tallies += len(records) - len(changed)
+        self._member.commit()
+        self._lag = self._member.lag()
+
+    def _finished(self) -> bool:
+        owned = self._member.owned.values()
+        return self._options.exit_at_end and self._member.assigned and all(own.at_end for own in owned)
+
+
+def _not_alone(group: str) -> ClickstreamError:
+    return ClickstreamError(
+        f"--emit each needs to be the only member of group {group}, and there is another one. "
+        "Stop it, or choose another --group."
+    )

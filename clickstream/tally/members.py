@@ -1,0 +1,187 @@
+"""One member of the counter's consumer group: its partitions, restored before and saved after."""
+
+import logging
+from collections import Counter as Counts
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, Message, TopicPartition
+
+from clickstream.kafka.clients import Cluster, explain
+from clickstream.records import CounterState
+from clickstream.tally.options import CounterOptions
+from clickstream.tally.source import Source
+from clickstream.tally.state import StateLog, check_identity
+
+log = logging.getLogger(__name__)
+
+
+class PartitionCounts:
+    """One owned partition: its counts up to, not including, `next_offset`."""
+
+    def __init__(self, state: CounterState) -> None:
+        self.epoch = state.epoch
+        self.partition = state.partition
+        self.next_offset = state.next_offset
+        self.counts = Counts(state.counts)
+        self.at_end = False
+        self.unsaved = False
+
+    def passed(self, next_offset: int) -> None:
+        self.next_offset = next_offset
+        self.at_end = False
+        self.unsaved = True
+
+
+class Member:
+    """Membership of the group. Everything happens in the thread that calls `next_batch` and `leave`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        options: CounterOptions,
+        source: Source,
+        states: StateLog,
+        before_revoke: Callable[[], None],
+        after_assign: Callable[[], None],
+    ) -> None:
+        self._cluster = cluster
+        self._options = options
+        self._source = source
+        self._states = states
+        self._before_revoke = before_revoke
+        self._after_assign = after_assign
+        self._rebalanced = False
+        self._problem: BaseException | None = None
+        self.owned: dict[int, PartitionCounts] = {}
+        self.assigned = False  # false between a revocation and the next assignment
+        self.consumer: Consumer = cluster.consumer(options.group, {"partition.assignment.strategy": "range"})
+
+    def join(self) -> None:
+        self.consumer.subscribe(
+            [self._source.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def next_batch(self, size: int, timeout: float) -> list[Message]:
+        """Up to `size` records or ends, waiting at most `timeout` seconds; raises what went wrong in a rebalance."""
+        messages = self.consumer.consume(size, timeout)
+        if self._problem is not None:
+            raise self._problem
+        if self._rebalanced:
+            # Part of the batch may be from before the rebalance: read it again from the restored offsets.
+            self._rebalanced = False
+            self._seek()
+            return []
+        return messages
+
+    def commit(self) -> None:
+        """Say to the group how far we are: only for those who look at its lag."""
+        places = [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
+        if places:
+            try:
+                self.consumer.commit(offsets=places, asynchronous=True)
+            except KafkaException as problem:
+                log.debug("Offsets for lag display not committed: %s", problem)
+
+    def is_current(self) -> bool:
+        """Whether the group still counts us in: a commit of a former member is refused."""
+        places = [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
+        try:
+            self.consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException:
+            return False
+        return True
+
+    def state_of(self, own: PartitionCounts) -> CounterState:
+        return CounterState(
+            epoch=own.epoch,
+            topic=self._source.topic,
+            topic_id=self._source.id,
+            field=self._options.field,
+            output=self._options.to_topic,
+            partition=own.partition,
+            next_offset=own.next_offset,
+            counts=dict(own.counts),
+            at_end=own.at_end and self._options.exit_at_end,
+        )
+
+    def lag(self) -> int:
+        """Records behind the end over our partitions, as far as the client knows the end."""
+        lag = 0
+        for own in self.owned.values():
+            place = TopicPartition(self._source.topic, own.partition)
+            _low, high = self.consumer.get_watermark_offsets(place, cached=True)
+            lag += max(0, high - own.next_offset) if high >= 0 else 0
+        return lag
+
+    def leave(self) -> None:
+        self.consumer.close()
+
+    def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            self._restore([place.partition for place in partitions])
+            self._rebalanced = True
+            self.assigned = True
+            self._seek()
+            self._after_assign()
+        except BaseException as problem:  # noqa: BLE001 - an exception does not get out of librdkafka's callback whole
+            self._problem = problem
+
+    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        try:
+            self._before_revoke()
+        except BaseException as problem:  # noqa: BLE001 - as above
+            self._problem = problem
+        self._drop()
+
+    def _on_lost(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        # Others own them already: what we counted since the last save, they count.
+        self._drop()
+
+    def _drop(self) -> None:
+        self.owned = {}
+        self.assigned = False
+        self._rebalanced = True
+
+    def _restore(self, partitions: list[int]) -> None:
+        self._states.catch_up()
+        fold = self._states.fold
+        options = self._options
+        check_identity(fold.states.values(), options.from_topic, options.field, options.to_topic, options.group)
+        self.owned = {}
+        for partition in partitions:
+            state = fold.states.get(partition)
+            if state is not None:
+                self._source.check(state, self.consumer)
+                self.owned[partition] = PartitionCounts(state)
+                continue
+            begin = PartitionCounts(self._first_state(partition))
+            begin.unsaved = True
+            self.owned[partition] = begin
+
+    def _first_state(self, partition: int) -> CounterState:
+        options = self._options
+        return CounterState(
+            epoch=self._states.fold.epoch,
+            topic=options.from_topic,
+            topic_id=self._source.id,
+            field=options.field,
+            output=options.to_topic,
+            partition=partition,
+            next_offset=self._source.begin(partition, self.consumer),
+            counts={},
+        )
+
+    def _seek(self) -> None:
+        self.consumer.assign(
+            [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
+        )
+
+
+def member_count(cluster: Cluster, group: str) -> int:
+    """How many members the group has now; 0 when there is no such group."""
+    admin = cluster.admin()
+    try:
+        description = admin.describe_consumer_groups([group], request_timeout=15)[group].result()
+    except KafkaException as problem:
+        raise explain(problem, f"Describing group {group}", cluster.address) from problem
+    return 0 if description.state == ConsumerGroupState.DEAD else len(description.members)

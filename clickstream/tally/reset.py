@@ -1,0 +1,47 @@
+"""Starting over: a new epoch, in which every count begins at the start of the log."""
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.produce import Sender
+from clickstream.records import CounterState
+from clickstream.tally.members import member_count
+from clickstream.tally.options import CounterOptions
+from clickstream.tally.source import Source
+from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+
+
+def reset(cluster: Cluster, options: CounterOptions) -> int:
+    """Forget the group's counts; returns the new epoch. Raises ClickstreamError while the group has members."""
+    members = member_count(cluster, options.group)
+    if members:
+        raise ClickstreamError(
+            f"Group {options.group} has {members} running member{'s' if members > 1 else ''}. Stop them, then reset."
+        )
+    source = Source(cluster, options.from_topic)
+    sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
+    states = StateLog(cluster, sender, options.group)
+    consumer = cluster.consumer("clickstream-reader")
+    try:
+        states.open()
+        over = list(states.fold.states.values())
+        epoch = states.fold.epoch + 1
+        states.save(
+            CounterState(
+                epoch=epoch,
+                topic=options.from_topic,
+                topic_id=source.id,
+                field=options.field,
+                output=options.to_topic,
+                partition=partition,
+                next_offset=source.begin(partition, consumer),
+                counts={},
+            )
+            for partition in range(source.partitions(consumer))
+        )
+        # Only once the new epoch is acknowledged: a crash in between leaves either the old or the new one.
+        states.forget(over)
+        return epoch
+    finally:
+        consumer.close()
+        states.close()
+        sender.close()

@@ -1,0 +1,73 @@
+"""Is the log still the one that the state speaks of?"""
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.consume import watermarks
+from clickstream.records import CounterState
+
+ANSWER_WITHIN_S = 5.0
+START_OVER = "--reset forgets the counts and starts over with what the topic holds now."
+
+
+class Source:
+    """The counted topic, known by the id that its broker gave it."""
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._cluster = cluster
+        self._admin = cluster.admin()
+        self.topic = topic
+        self.id = self._current_id()
+
+    def same(self) -> bool:
+        """True when the topic is still the same one; False when the broker does not answer just now.
+
+        Asked after records were counted and before their state is saved: so no record of a topic that was
+        made anew under the same name is ever saved as one of this topic. Raises ClickstreamError when the
+        topic is another one, or gone.
+        """
+        try:
+            current = self._current_id()
+        except KafkaException as problem:
+            error = error_of(problem)
+            if error is not None and (error.retriable() or error.code() in _AWAY):
+                return False
+            raise explain(problem, f"Describing topic {self.topic}", self._cluster.address) from problem
+        if current != self.id:
+            raise ClickstreamError(f"Topic {self.topic} was deleted and made anew while it was counted. {START_OVER}")
+        return True
+
+    def check(self, state: CounterState, consumer: Consumer) -> None:
+        """Raises ClickstreamError when the log contradicts `state`."""
+        place = f"{self.topic} partition {state.partition}"
+        if state.topic_id != self.id:
+            raise ClickstreamError(
+                f"Topic {self.topic} was deleted and made anew since it was counted "
+                f"(its id was {state.topic_id}, now it is {self.id}). {START_OVER}"
+            )
+        low, high = watermarks(consumer, self.topic, state.partition, self._cluster.address)
+        if state.next_offset < low:
+            raise ClickstreamError(
+                f"{place}: counted up to offset {state.next_offset}, but the log begins at {low}: retention deleted "
+                f"{low - state.next_offset} records before they were counted. {START_OVER}"
+            )
+        if state.next_offset > high:
+            raise ClickstreamError(
+                f"{place}: counted up to offset {state.next_offset}, but the log ends at {high}. {START_OVER}"
+            )
+
+    def begin(self, partition: int, consumer: Consumer) -> int:
+        """The first offset that the log still holds."""
+        return watermarks(consumer, self.topic, partition, self._cluster.address)[0]
+
+    def partitions(self, consumer: Consumer) -> int:
+        """How many partitions the topic has now."""
+        return len(consumer.list_topics(self.topic, timeout=ANSWER_WITHIN_S).topics[self.topic].partitions)
+
+    def _current_id(self) -> str:
+        asked = self._admin.describe_topics(TopicCollection([self.topic]), request_timeout=ANSWER_WITHIN_S)
+        return str(asked[self.topic].result().topic_id)
+
+
+_AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})

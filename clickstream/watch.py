@@ -1,0 +1,105 @@
+"""How a long-running part does: rates for people, metrics for Prometheus, a word every 2 s on the status topic."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.produce import Sender
+from clickstream.metrics import serve
+from clickstream.records import Status, encode, utc_text
+from clickstream.topics import ensure
+
+log = logging.getLogger(__name__)
+
+STATUS_EVERY_S = 2.0
+
+
+class Part(Protocol):
+    """A long-running part. `totals` only grow since its start; `gauges` go up and down."""
+
+    kind: str
+    topics: list[str]
+
+    def totals(self) -> dict[str, int]: ...
+
+    def gauges(self) -> dict[str, float]: ...
+
+
+class Rates:
+    """Totals per second between calls."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+        self._at = time.monotonic()
+
+    def of(self, totals: dict[str, int]) -> dict[str, float]:
+        now = time.monotonic()
+        seconds = max(1e-6, now - self._at)
+        rates = {name: round((total - self._before.get(name, 0)) / seconds, 1) for name, total in totals.items()}
+        self._before, self._at = totals, now
+        return rates
+
+
+@contextmanager
+def watched(cluster: Cluster, part: Part, *, status_topic: str, metrics_port: int) -> Iterator[None]:
+    """While the block runs, report `part` on the status topic and, with a port, to Prometheus.
+
+    A status that cannot be written is said once and does not stop the part.
+    """
+    with serve(part, metrics_port), _reporting(cluster, part, status_topic):
+        yield
+
+
+@contextmanager
+def _reporting(cluster: Cluster, part: Part, topic: str) -> Iterator[None]:
+    try:
+        ensure(cluster, [topic])
+    except ClickstreamError as error:
+        log.warning("No status reports: %s", error)
+        yield
+        return
+    reporter = _Reporter(Sender(cluster.producer({"linger.ms": 0, "message.timeout.ms": 30_000})), part, topic)
+    reporter.start()
+    try:
+        yield
+    finally:
+        reporter.end()
+
+
+class _Reporter(threading.Thread):
+    def __init__(self, sender: Sender, part: Part, topic: str) -> None:
+        super().__init__(name="status", daemon=True)
+        self._sender = sender
+        self._part = part
+        self._topic = topic
+        self._stop_reporting = threading.Event()
+        self._rates = Rates()
+        self._host = socket.gethostname()
+        self._since = utc_text(time.time())
+        self._id = f"{part.kind}-{self._host}-{os.getpid()}"
+
+    def run(self) -> None:
+        while True:
+            self._report("running")
+            if self._stop_reporting.wait(STATUS_EVERY_S):
+                return
+
+    def end(self) -> None:
+        """A tombstone: a part that ended cleanly is not listed."""
+        self._stop_reporting.set()
+        self.join()
+        self._sender.send(self._topic, None, self._id.encode())
+        self._sender.close(5.0)
+
+    def _report(self, state: str) -> None:
+        rates = self._rates.of(self._part.totals()) | self._part.gauges()
+        status = Status(self._id, self._part.kind, self._host, self._since, state, rates, self._part.topics)
+        self._sender.send(self._topic, encode(status), self._id.encode())
+        self._sender.poll()

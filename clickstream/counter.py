@@ -15,7 +15,7 @@ from clickstream.kafka.consume import End, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
 from clickstream.tally.batch import Tallier
-from clickstream.tally.members import Member, member_count
+from clickstream.tally.members import Member
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import Fenced, TallyPublisher
 from clickstream.tally.source import Source
@@ -58,7 +58,7 @@ class Counter:
         try:
             while not stop.is_set() and not self._finished():
                 self._tally(self._member.next_batch(BATCH, self._patience()))
-                if time.monotonic() >= self._next_emission:
+                if self._due():
                     self._emit()
             self._emit()
         finally:
@@ -79,6 +79,7 @@ class Counter:
         options = self._options
         ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
         self._source = Source(self._cluster, options.from_topic)
+        self._partitions = self._source.partitions()
         self._states.open()
         self._member = Member(
             self._cluster,
@@ -108,6 +109,12 @@ class Counter:
             # Clients say so for a moment while a broker restarts, too.
             if self._source.same():
                 raise
+
+    def _due(self) -> bool:
+        owned = self._member.owned.values()
+        if self._options.exit_at_end and any(own.unsaved for own in owned) and all(own.at_end for own in owned):
+            return True  # nothing more to wait for
+        return time.monotonic() >= self._next_emission
 
     def _emit(self) -> None:
         """Save what was counted; publish the tally of what all members have saved."""
@@ -163,7 +170,7 @@ class Counter:
         """With exit_at_end: every partition has reached its end, and the publisher has said so, and leaves last."""
         if not self._options.exit_at_end or not self._member.assigned or self._fenced:
             return False
-        if len(self._states.ended) < self._source.partitions(self._member.consumer):
+        if len(self._states.ended) < self._partitions:
             return False
         if self._publisher is None:
             return PUBLISHING_PARTITION not in self._member.owned
@@ -171,7 +178,7 @@ class Counter:
             return False
         if self._alone_by is None:
             self._alone_by = time.monotonic() + OTHERS_LEAVE_WITHIN_S
-        return time.monotonic() > self._alone_by or member_count(self._cluster, self._options.group) <= 1
+        return time.monotonic() > self._alone_by or self._source.members(self._options.group) <= 1
 
     def _close(self) -> None:
         try:
@@ -179,4 +186,5 @@ class Counter:
         finally:
             self._drop_publisher()
             self._states.close()
+            self._source.close()
             self._sender.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -122,6 +122,16 @@ def require(cluster: Cluster, name: str) -> int:
             f"Check the name, or create it with: clickstream topics create {name}"
         )
     return present[name]
+
+
+def topic_id(cluster: Cluster, name: str, admin: AdminClient | None = None) -> str:
+    """The id that the broker gave the topic: a topic made anew under the same name has another one."""
+    admin = admin or cluster.admin()
+    asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
+    try:
+        return str(asked[name].result().topic_id)
+    except KafkaException as problem:
+        raise explain(problem, f"Describing topic {name}", cluster.address) from problem
 
 
 def delete(cluster: Cluster, names: Iterable[str]) -> None:

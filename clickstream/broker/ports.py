@@ -32,21 +32,17 @@ def any_free() -> int:
 
 
 def choose(wanted: int, previous: int) -> int:
-    """The port to listen on. `wanted` DEFAULT_PORT may give way to the previous one, then to any free one (0: any
-    free one, the previous if possible); another `wanted` is meant exactly and raises PortTakenError.
+    """The port to listen on: the previous one if it is free, or DEFAULT_PORT, or any (`wanted` 0: not DEFAULT_PORT).
+
+    Another `wanted` is meant exactly; raises PortTakenError if it is in use.
     """
     if wanted not in (0, DEFAULT_PORT):
         if not is_free(wanted):
-            raise PortTakenError(f"port {wanted} of {HOST} is in use by another program")
+            raise PortTakenError(
+                f"port {wanted} of {HOST} is in use by another program; end that, or set broker.port to another port"
+            )
         return wanted
     for port in (previous, wanted):
         if port and is_free(port):
             return port
     return any_free()
-
-
-def answers(port: int) -> bool:
-    """Whether somebody accepts connections on it."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((HOST, port)) == 0

@@ -2,12 +2,14 @@
 
 import click
 
-from clickstream import topics
 from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender
-from clickstream.replay import files, progress
+from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
+from clickstream.topics import ensure
+from clickstream.watch import watched
 
 
 @click.command("replay")
@@ -16,6 +18,8 @@ from clickstream.replay.replay import Plan, Replay
 @setting("replay.speed", "--speed")
 @click.option("--shift-to-now", is_flag=True, help="Move all times by one amount, so that the first is now.")
 @setting("dead-letter-topic", "--dead-letter-topic")
+@click.option("--quiet", is_flag=True, help="No progress, only the summary.")
+@setting("metrics-port", "--metrics-port")
 @cluster_options
 def command(
     app: App,
@@ -24,12 +28,20 @@ def command(
     replay__speed: float,
     shift_to_now: bool,
     dead_letter_topic: str,
+    quiet: bool,
+    metrics_port: int,
 ) -> None:
     """Send real access logs, request by request.
 
     FILE is a log of Apache or nginx in the common or combined format, plain or gzip; - is standard input.
     Several are read one after the other: name the oldest first. A malformed line goes to the dead-letter
     topic, with its file, line number and reason. Ctrl-C delivers what was read and ends.
+
+    \b
+    Example: a day of clicks in ten minutes, as if it began now
+      clickstream replay --speed 144 --shift-to-now access.log.1.gz access.log
+
+    Ends with the lines read, acknowledged, dead-lettered and failed; exit code 1 if any failed.
     """
     plan = Plan(replay__topic, dead_letter_topic, replay__speed, shift_to_now)
     if plan.topic == plan.dead_letter_topic:
@@ -37,13 +49,25 @@ def command(
     sources = files.check(names)
     stop = stop_event()
     with app.connect() as cluster:
-        topics.ensure(cluster, [plan.topic, plan.dead_letter_topic])
+        ensure(cluster, [plan.topic, plan.dead_letter_topic])
         producer = cluster.producer()
         replay = Replay(sources, Sender(producer), Sender(producer), plan)
+        status_topic = app.config["status-topic"]
         try:
-            with progress.shown(replay, sources):
+            with (
+                watched(cluster, replay, status_topic=status_topic, metrics_port=metrics_port),
+                progress(replay, "bytes", total=files.total_size(sources), quiet=quiet),
+            ):
                 replay.run(stop)
         finally:
-            click.echo(progress.summary(replay), err=True)
+            _say_how_it_went(replay)
         if replay.failed:
             raise ClickstreamError(f"{replay.failed:,} records were not delivered: {replay.first_failure}.")
+
+
+def _say_how_it_went(replay: Replay) -> None:
+    click.echo(
+        f"{replay.lines:,} lines read: {replay.acknowledged:,} acknowledged, "
+        f"{replay.dead_lettered:,} dead-lettered, {replay.failed:,} failed.",
+        err=True,
+    )

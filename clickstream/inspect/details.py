@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, ConfigSource, PartitionMetadata
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
+    AdminClient,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    PartitionMetadata,
+)
 
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits
 from clickstream.kafka.clients import Cluster, explain
-from clickstream.topics import BROKER_DEFAULT, REQUEST_TIMEOUT_S, Declared, topic_id
+from clickstream.topics import BROKER_DEFAULT, REQUEST_TIMEOUT_S, Declared
 
 HIDDEN = "[hidden]"
 
@@ -48,7 +54,7 @@ def details(
     limits = offsets.limits(cluster, admin, offsets.led({name: partitions}, [name]))
     return TopicDetails(
         name=name,
-        topic_id=topic_id(cluster, name, admin),
+        topic_id=_topic_id(cluster, admin, name),
         partitions=[
             PartitionDetails(number, found.leader, found.replicas, found.isrs, limits.get((name, number)))
             for number, found in sorted(partitions.items())
@@ -59,6 +65,14 @@ def details(
             if not _is_default(entry)
         },
     )
+
+
+def _topic_id(cluster: Cluster, admin: AdminClient, name: str) -> str:
+    try:
+        futures = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
+        return str(futures[name].result().topic_id)
+    except KafkaException as problem:
+        raise explain(problem, f"Describing topic {name}", cluster.address) from problem
 
 
 def config(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, ConfigEntry]:
@@ -73,11 +87,12 @@ def config(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, ConfigE
 
 
 def _is_default(entry: ConfigEntry) -> bool:
-    return entry.source in (ConfigSource.DEFAULT_CONFIG.value, ConfigSource.UNKNOWN_CONFIG.value)
+    # The client gives a bare number where its types promise the enumeration.
+    return ConfigSource(entry.source) in (ConfigSource.DEFAULT_CONFIG, ConfigSource.UNKNOWN_CONFIG)
 
 
 def _source(entry: ConfigEntry) -> str:
-    return "topic" if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value else "broker"
+    return "topic" if ConfigSource(entry.source) == ConfigSource.DYNAMIC_TOPIC_CONFIG else "broker"
 
 
 def _value(entry: ConfigEntry) -> str:

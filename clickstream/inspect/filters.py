@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
+
 @dataclass(frozen=True)
 class Filter:
     """`path` (dots step into objects and, by position, into arrays) equals `wanted`."""

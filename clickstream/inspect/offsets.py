@@ -5,10 +5,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, PartitionMetadata
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
+    AdminClient,
+    ListOffsetsResultInfo,
+    OffsetSpec,
+    PartitionMetadata,
+)
 
 from clickstream.kafka.clients import Cluster, error_of, explain
 from clickstream.topics import REQUEST_TIMEOUT_S
+
+EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+MAX_TIMESTAMP: OffsetSpec = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
 
 Partition = tuple[str, int]
 """Topic and partition number."""
@@ -66,8 +75,8 @@ def led(topics: Mapping[str, Mapping[int, PartitionMetadata]], names: Iterable[s
 def limits(cluster: Cluster, admin: AdminClient, partitions: Iterable[Partition]) -> dict[Partition, Limits]:
     """First and next offset of each partition; one that cannot be asked now is left out."""
     wanted = list(partitions)
-    low = ask(cluster, admin, wanted, OffsetSpec.earliest())
-    high = ask(cluster, admin, wanted, OffsetSpec.latest())
+    low = ask(cluster, admin, wanted, EARLIEST)
+    high = ask(cluster, admin, wanted, LATEST)
     return {
         partition: Limits(low[partition].offset, max(low[partition].offset, high[partition].offset))
         for partition in wanted

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from clickstream.inspect import offsets
 from clickstream.inspect.names import is_internal
@@ -40,8 +40,7 @@ def summaries(cluster: Cluster, admin: AdminClient, *, internal: bool = False) -
     writes = last_writes(cluster, admin, limits)
     sizes = {} if cluster.data_dir is None else on_disk(cluster.data_dir, names)
     return [
-        _summary(name, [(name, number) for number in topics[name]], limits, writes, sizes.get(name))
-        for name in names
+        _summary(name, [(name, number) for number in topics[name]], limits, writes, sizes.get(name)) for name in names
     ]
 
 
@@ -71,7 +70,7 @@ def last_writes(cluster: Cluster, admin: AdminClient, limits: Mapping[Partition,
     """
     filled = {partition: limit for partition, limit in limits.items() if limit.span}
     try:
-        newest = offsets.ask(cluster, admin, filled, OffsetSpec.max_timestamp())
+        newest = offsets.ask(cluster, admin, filled, offsets.MAX_TIMESTAMP)
     except offsets.UnsupportedByBroker:  # before Kafka 3.0
         return _by_reading(cluster, filled)
     return {partition: answer.timestamp for partition, answer in newest.items() if answer.timestamp >= 0}

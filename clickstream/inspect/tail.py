@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from confluent_kafka import Consumer, Message
 from confluent_kafka.admin import AdminClient
@@ -21,11 +20,14 @@ from clickstream.kafka.clients import Cluster
 FILTER_WINDOW = 2_000
 
 
+DEFAULT_NUMBER = 10
+
+
 @dataclass(frozen=True)
 class Tail:
     """What is asked for. `number` counts from the end of each topic, or from `start` on, over all topics.
 
-    None is ten from the end, and no limit from `start` on.
+    None is DEFAULT_NUMBER from the end, and no limit from `start` on.
     """
 
     topics: Sequence[str]
@@ -37,9 +39,6 @@ class Tail:
 
     def keep(self, message: Message) -> bool:
         return filters.keep(self.filters, message)
-
-
-DEFAULT_NUMBER = 10
 
 
 def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[Message]]:
@@ -57,15 +56,14 @@ def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[
                 yield _last(consumer, cluster, asked, topic, limits, stop)
             if asked.follow:
                 ahead = {partition: Span(limit.high) for partition, limit in limits.items()}
-                for batch in read(consumer, ahead, cluster.address, stop):
-                    yield list(filter(asked.keep, batch))
+                yield from _kept(asked, read(consumer, ahead, cluster.address, stop))
             return
         begin = position.starts(cluster, admin, asked.start, limits)
         spans = {
             partition: Span(begin[partition], None if asked.follow else limit.high)
             for partition, limit in limits.items()
         }
-        yield from _first(map(partial(_kept, asked), read(consumer, spans, cluster.address, stop)), asked.number)
+        yield from _first(_kept(asked, read(consumer, spans, cluster.address, stop)), asked.number)
     finally:
         consumer.close()
 
@@ -81,10 +79,10 @@ def find(
     must_exist(cluster, topics, known)
     for topic in topics:
         if partition is not None and partition not in known[topic]:
-            raise ClickstreamError(f"Topic {topic} has no partition {partition}: they are 0 to {len(known[topic]) - 1}.")
-    wanted = [
-        (topic, number) for topic in topics for number in sorted(known[topic]) if partition in (None, number)
-    ]
+            raise ClickstreamError(
+                f"Topic {topic} has no partition {partition}: they are 0 to {len(known[topic]) - 1}."
+            )
+    wanted = [(topic, number) for topic in topics for number in sorted(known[topic]) if partition in (None, number)]
     led = set(offsets.led(known, topics))
     limits = offsets.limits(cluster, admin, [one for one in wanted if one in led])
     for topic, number in wanted:
@@ -115,8 +113,9 @@ def _last(
     )
 
 
-def _kept(asked: Tail, batch: list[Message]) -> list[Message]:
-    return list(filter(asked.keep, batch))
+def _kept(asked: Tail, batches: Iterator[list[Message]]) -> Iterator[list[Message]]:
+    for batch in batches:
+        yield list(filter(asked.keep, batch))
 
 
 def _first(batches: Iterator[list[Message]], number: int | None) -> Iterator[list[Message]]:

@@ -86,6 +86,13 @@ def _runs(messages: Sequence[Message]) -> Iterator[Run]:
         start = end
 
 
+EARLIEST = -2  # librdkafka's RD_KAFKA_OFFSET_BEGINNING
+
+# A broker holds a fetch at the end of the log back for this long, hoping for records; only its empty answer
+# tells that the end is reached. The default, 500 ms, would be the time to read an empty topic.
+READER = {"fetch.wait.max.ms": 10}
+
+
 def read_to_end(
     cluster: Cluster,
     topic: str,
@@ -96,45 +103,31 @@ def read_to_end(
 ) -> dict[int, int]:
     """Call `on_message` for every record of `topic` up to each partition's end; returns the end offsets.
 
-    `start` maps partitions to first offsets; without it, all partitions are read from their beginning.
-    Raises ClickstreamError when the end is not reached within `timeout` seconds.
+    `start` maps partitions to first offsets; without it, all partitions are read from their beginning. The end is
+    where a partition's reader was told so, not an offset asked for earlier. Raises ClickstreamError when it is
+    not reached within `timeout` seconds.
     """
-    consumer = cluster.consumer("clickstream-reader")
+    consumer = cluster.consumer("clickstream-reader", READER)
     try:
         if start is None:
             start = dict.fromkeys(partitions_of(consumer, topic, cluster.address), EARLIEST)
-        return read_assigned_to_end(consumer, topic, on_message, start, timeout, cluster.address)
-    finally:
-        consumer.close()
-
-
-EARLIEST = -2  # librdkafka's RD_KAFKA_OFFSET_BEGINNING
-
-
-def read_assigned_to_end(
-    consumer: Consumer,
-    topic: str,
-    on_message: Callable[[Message], None],
-    start: Mapping[int, int],
-    timeout: float,
-    address: str,
-) -> dict[int, int]:
-    """As read_to_end, on a consumer that the caller keeps; its assignment is replaced and stays."""
-    consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
-    ends: dict[int, int] = {}
-    deadline = time.monotonic() + timeout
-    while len(ends) < len(start):
-        if time.monotonic() > deadline:
-            raise ClickstreamError(f"Reading {topic} at {address} to its end took more than {timeout:.0f} s.")
-        # One record at a time would wait for a full batch's time-out at the end of a short topic.
-        message = consumer.poll(0.5)
-        for part in split([message] if message is not None else [], address):
-            if isinstance(part, End):
-                ends[part.partition] = part.offset
-            else:
+        consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
+        ends: dict[int, int] = {}
+        deadline = time.monotonic() + timeout
+        while len(ends) < len(start):
+            if time.monotonic() > deadline:
+                raise ClickstreamError(f"Reading {topic} at {cluster.address} to its end took over {timeout:.0f} s.")
+            # One by one: consume() would wait for a full batch at the end of a short topic.
+            message = consumer.poll(0.5)
+            for part in split([message] if message is not None else [], cluster.address):
+                if isinstance(part, End):
+                    ends[part.partition] = part.offset
+                    continue
                 for found in part.messages:
                     on_message(found)
-    return ends
+        return ends
+    finally:
+        consumer.close()
 
 
 def partitions_of(consumer: Consumer, topic: str, address: str) -> list[int]:

@@ -40,7 +40,7 @@ def check(properties: Mapping[str, str], source: str) -> None:
     for name in properties:
         if name in KNOWN:
             continue
-        if name in _TRANSLATED or name in _RENAMED:
+        if name == "sasl.jaas.config" or name in _TRANSLATED or name in _RENAMED:
             hint = "It is a Java client's property: put it in a file and give that with --kafka-config."
         elif near := nearest(name, KNOWN):
             hint = f"Did you mean {near}?"

@@ -54,6 +54,12 @@ def check(names: Sequence[str]) -> list[Source]:
     return sources
 
 
+def total_size(sources: Sequence[Source]) -> int | None:
+    """Bytes of all sources together; None when one is a pipe, whose end nobody knows."""
+    sizes = [source.size for source in sources]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
 class Reader:
     """Reads one source; `consumed` is how many of its bytes on disk were read so far."""
 

@@ -38,8 +38,9 @@ class Replay:
     """Reads `sources` one after the other, one thread, in the order of their lines.
 
     `clicks` and `letters` may share one producer; they are two so that what failed is known by kind.
-    `on_progress`, if set, is called with the replay a few times a second or more.
     """
+
+    kind = "replay"
 
     def __init__(
         self,
@@ -61,23 +62,19 @@ class Replay:
         self._started: tuple[int, float] | None = None  # time of the first click: in the log, on our clock
         self._shift_ms: int | None = None
         self._readers: list[Reader] = []
-        self.on_progress: Callable[[Replay], None] = lambda _replay: None
+        self._seen_acknowledged = 0
+        self.topics = [plan.topic]
         self.lines = 0
-        self.at = ""  # the log's time that was reached
-
-    @property
-    def consumed(self) -> int:
-        """Bytes read so far, as they are on disk."""
-        return sum(reader.consumed for reader in self._readers)
-
-    @property
-    def dead_lettered(self) -> int:
-        return self._letters.acknowledged
 
     @property
     def acknowledged(self) -> int:
-        """Clicks that the broker confirmed; exact after run."""
+        """Clicks that the broker confirmed; exact after run, too low before."""
         return self._clicks.acknowledged
+
+    @property
+    def dead_lettered(self) -> int:
+        """Dead letters that the broker confirmed; exact after run, too low before."""
+        return self._letters.acknowledged
 
     @property
     def failed(self) -> int:
@@ -87,6 +84,21 @@ class Replay:
     @property
     def first_failure(self) -> str | None:
         return self._clicks.first_failure or self._letters.first_failure
+
+    def totals(self) -> dict[str, int]:
+        """Counts since the start, for rates and metrics; `bytes` are those of the input, as it is on disk."""
+        # The queue is shared with the dead letters, so the momentary figure can fall; a total may not.
+        self._seen_acknowledged = max(self._seen_acknowledged, self.acknowledged)
+        return {
+            "bytes": sum(reader.consumed for reader in self._readers),
+            "lines": self.lines,
+            "acknowledged": self._seen_acknowledged,
+            "dead_letters": self._dead.count,
+            "failed": self.failed,
+        }
+
+    def gauges(self) -> dict[str, float]:
+        return {"queued": self._clicks.queued}
 
     def run(self, stop: threading.Event) -> None:
         """Replay until the end of the last source or until `stop` is set, then drain.
@@ -102,7 +114,6 @@ class Replay:
         finally:
             self._clicks.close()
             self._letters.close()
-            self.on_progress(self)
 
     def _replay_source(self, reader: Reader, stop: threading.Event) -> None:
         name = reader.source.name
@@ -112,7 +123,6 @@ class Replay:
             else:
                 self._replay_lines(name, part, stop)
             self._clicks.poll()
-            self.on_progress(self)
             if stop.is_set():
                 return
 
@@ -136,7 +146,6 @@ class Replay:
                 self._bury(name, number, line, found.reason)
                 continue
             due.append({"value": encode(found), "key": found.ip.encode()})
-            self.at = found.time
             self.lines += 1
         self._send(due)
 
@@ -166,7 +175,6 @@ class Replay:
             if stop.wait(min(left, POLL_S)):
                 return False
             self._clicks.poll()
-            self.on_progress(self)
         return True
 
     def _shifted(self, click: WebClick) -> WebClick | Malformed:

@@ -13,7 +13,7 @@ from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
 from clickstream.records import StateKey, Tally, encode, utc_text
 from clickstream.tally.batch import Tallier
-from clickstream.tally.members import Member, member_count
+from clickstream.tally.members import Member
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
 from clickstream.tally.source import Source
@@ -49,11 +49,10 @@ class EachCounter:
         broker refuses.
         """
         options = self._options
-        others = member_count(self._cluster, options.group)
-        if others:
+        self._source = Source(self._cluster, options.from_topic)
+        if self._source.members(options.group):
             raise _not_alone(options.group)
         ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
-        self._source = Source(self._cluster, options.from_topic)
         # First the transactions: what a killed predecessor left open is aborted before the state is read.
         self._transactions = Transactions(self._cluster, options.group)
         self._states.open()
@@ -70,6 +69,7 @@ class EachCounter:
             self._member.leave()
             self._transactions.close()
             self._states.close()
+            self._source.close()
             self._sender.close()
 
     def totals(self) -> dict[str, int]:
@@ -79,7 +79,7 @@ class EachCounter:
         return {"lag": self._lag}
 
     def _begin(self) -> None:
-        if len(self._member.owned) < self._source.partitions(self._member.consumer):
+        if len(self._member.owned) < self._source.partitions():
             raise _not_alone(self._options.group)
         self._total = self._states.fold.counts()
 

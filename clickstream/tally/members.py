@@ -4,9 +4,9 @@ import logging
 from collections import Counter as Counts
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from clickstream.kafka.clients import Cluster, explain
+from clickstream.kafka.clients import Cluster
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
@@ -151,7 +151,7 @@ class Member:
         for partition in partitions:
             state = fold.states.get(partition)
             if state is not None:
-                self._source.check(state, self.consumer)
+                self._source.check(state)
                 self.owned[partition] = PartitionCounts(state)
                 continue
             begin = PartitionCounts(self._first_state(partition))
@@ -167,7 +167,7 @@ class Member:
             field=options.field,
             output=options.to_topic,
             partition=partition,
-            next_offset=self._source.begin(partition, self.consumer),
+            next_offset=self._source.begin(partition),
             counts={},
         )
 
@@ -175,13 +175,3 @@ class Member:
         self.consumer.assign(
             [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
         )
-
-
-def member_count(cluster: Cluster, group: str) -> int:
-    """How many members the group has now; 0 when there is no such group."""
-    admin = cluster.admin()
-    try:
-        description = admin.describe_consumer_groups([group], request_timeout=15)[group].result()
-    except KafkaException as problem:
-        raise explain(problem, f"Describing group {group}", cluster.address) from problem
-    return 0 if description.state == ConsumerGroupState.DEAD else len(description.members)

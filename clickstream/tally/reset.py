@@ -4,7 +4,6 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.records import CounterState
-from clickstream.tally.members import member_count
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
 from clickstream.tally.state import MAX_STATE_BYTES, StateLog
@@ -12,15 +11,15 @@ from clickstream.tally.state import MAX_STATE_BYTES, StateLog
 
 def reset(cluster: Cluster, options: CounterOptions) -> int:
     """Forget the group's counts; returns the new epoch. Raises ClickstreamError while the group has members."""
-    members = member_count(cluster, options.group)
+    source = Source(cluster, options.from_topic)
+    members = source.members(options.group)
     if members:
+        source.close()
         raise ClickstreamError(
             f"Group {options.group} has {members} running member{'s' if members > 1 else ''}. Stop them, then reset."
         )
-    source = Source(cluster, options.from_topic)
     sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
     states = StateLog(cluster, sender, options.group)
-    consumer = cluster.consumer("clickstream-reader")
     try:
         states.open()
         over = list(states.fold.states.values())
@@ -33,15 +32,15 @@ def reset(cluster: Cluster, options: CounterOptions) -> int:
                 field=options.field,
                 output=options.to_topic,
                 partition=partition,
-                next_offset=source.begin(partition, consumer),
+                next_offset=source.begin(partition),
                 counts={},
             )
-            for partition in range(source.partitions(consumer))
+            for partition in range(source.partitions())
         )
         # Only once the new epoch is acknowledged: a crash in between leaves either the old or the new one.
         states.forget(over)
         return epoch
     finally:
-        consumer.close()
+        source.close()
         states.close()
         sender.close()

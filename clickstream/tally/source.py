@@ -1,10 +1,10 @@
-"""Is the log still the one that the state speaks of?"""
+"""The counted topic: is the log still the one that the state speaks of, and who else counts it?"""
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicCollection
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster, error_of, explain
-from clickstream.kafka.consume import watermarks
+from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.records import CounterState
 
 ANSWER_WITHIN_S = 5.0
@@ -17,6 +17,8 @@ class Source:
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self._cluster = cluster
         self._admin = cluster.admin()
+        # A connection of its own: questions on the counting consumer's wait behind its fetches, up to 0.5 s each.
+        self._asking: Consumer = cluster.consumer("clickstream-reader")
         self.topic = topic
         self.id = self._current_id()
 
@@ -38,7 +40,7 @@ class Source:
             raise ClickstreamError(f"Topic {self.topic} was deleted and made anew while it was counted. {START_OVER}")
         return True
 
-    def check(self, state: CounterState, consumer: Consumer) -> None:
+    def check(self, state: CounterState) -> None:
         """Raises ClickstreamError when the log contradicts `state`."""
         place = f"{self.topic} partition {state.partition}"
         if state.topic_id != self.id:
@@ -46,7 +48,7 @@ class Source:
                 f"Topic {self.topic} was deleted and made anew since it was counted "
                 f"(its id was {state.topic_id}, now it is {self.id}). {START_OVER}"
             )
-        low, high = watermarks(consumer, self.topic, state.partition, self._cluster.address)
+        low, high = watermarks(self._asking, self.topic, state.partition, self._cluster.address)
         if state.next_offset < low:
             raise ClickstreamError(
                 f"{place}: counted up to offset {state.next_offset}, but the log begins at {low}: retention deleted "
@@ -57,13 +59,24 @@ class Source:
                 f"{place}: counted up to offset {state.next_offset}, but the log ends at {high}. {START_OVER}"
             )
 
-    def begin(self, partition: int, consumer: Consumer) -> int:
+    def begin(self, partition: int) -> int:
         """The first offset that the log still holds."""
-        return watermarks(consumer, self.topic, partition, self._cluster.address)[0]
+        return watermarks(self._asking, self.topic, partition, self._cluster.address)[0]
 
-    def partitions(self, consumer: Consumer) -> int:
+    def partitions(self) -> int:
         """How many partitions the topic has now."""
-        return len(consumer.list_topics(self.topic, timeout=ANSWER_WITHIN_S).topics[self.topic].partitions)
+        return len(partitions_of(self._asking, self.topic, self._cluster.address))
+
+    def members(self, group: str) -> int:
+        """How many members `group` has now; 0 when there is no such group."""
+        try:
+            found = self._admin.describe_consumer_groups([group], request_timeout=15)[group].result()
+        except KafkaException as problem:
+            raise explain(problem, f"Describing group {group}", self._cluster.address) from problem
+        return 0 if found.state == ConsumerGroupState.DEAD else len(found.members)
+
+    def close(self) -> None:
+        self._asking.close()
 
     def _current_id(self) -> str:
         asked = self._admin.describe_topics(TopicCollection([self.topic]), request_timeout=ANSWER_WITHIN_S)

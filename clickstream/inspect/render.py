@@ -1,7 +1,7 @@
 """A record as one line of JSON."""
 
 import base64
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -70,6 +70,7 @@ def string(octets: bytes | None) -> str | dict[str, str] | None:
 def headers(message: Message) -> dict[str, Any]:
     """Header values by name; a list for a name that occurs more than once."""
     found: dict[str, list[Any]] = {}
-    for name, octets in message.headers() or []:
-        found.setdefault(name, []).append(string(octets.encode() if isinstance(octets, str) else octets))
+    # What was sent as a dict or as text arrives as pairs with bytes.
+    for name, octets in cast("list[tuple[str, bytes | None]]", message.headers() or []):
+        found.setdefault(name, []).append(string(octets))
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}

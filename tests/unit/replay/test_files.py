@@ -112,3 +112,8 @@ def test_a_pipe_gives_lines_as_they_come_and_empty_batches_between(tmp_path: Pat
     rest = [part for part in parts if part != Lines(2, [])]
     writer.join()
     assert rest == [Lines(2, [b"two"])]
+
+
+def test_the_size_of_all_is_unknown_with_a_pipe_among_them() -> None:
+    assert files.total_size([Source("a", Path("a"), 3), Source("b", Path("b"), 4)]) == 7
+    assert files.total_size([Source("a", Path("a"), 3), Source("standard input", None, None)]) is None

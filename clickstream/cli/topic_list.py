@@ -1,0 +1,139 @@
+"""`clickstream topics list`, once or going on."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.live import Live
+
+from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.output import as_json, echo_json, partition_count, reader_left, show, table
+from clickstream.errors import ClickstreamError
+from clickstream.inspect import sizes, text
+from clickstream.inspect.sizes import TopicSummary
+from clickstream.kafka.clients import Cluster
+
+log = logging.getLogger(__name__)
+
+
+@click.command("list")
+@click.option("--all", "internal", is_flag=True, help="Kafka's own topics too (their names begin with __).")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, with the records per second that come in.")
+@click.option(
+    "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="S", help="Of --watch."
+)
+@as_json
+@cluster_options
+def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) -> None:
+    """List topics with their partitions, records, size and last write.
+
+    RECORDS is the number of offsets between a topic's start and end. Compaction and transactions leave offsets
+    without records, so it is then an upper bound. SIZE is known for the embedded Kafka only: bytes of log on
+    disk. LAST WRITE is the newest timestamp of a record, in local time (JSON: UTC).
+
+    With --watch, a terminal shows one table that moves; elsewhere a line is written for each topic that changed.
+
+    \b
+    Examples:
+      clickstream topics list --watch
+      clickstream topics list --json | jq -r 'select(.records == 0).name'
+    """
+    with app.connect() as cluster:
+        admin = cluster.admin()
+        if watch:
+            _watch(cluster, admin, internal, interval, json)
+            return
+        found = sizes.summaries(cluster, admin, internal=internal)
+        if json:
+            echo_json(*map(_summary_json, found))
+        elif found:
+            show(_LIST_HEADER, [_summary_row(summary) for summary in found], _LIST_RIGHT)
+        else:
+            click.echo(
+                f"No topics at {cluster.address}. Create the declared ones with: clickstream topics create", err=True
+            )
+
+
+_LIST_HEADER = ("TOPIC", "PARTITIONS", "RECORDS", "SIZE", "LAST WRITE")
+_LIST_RIGHT = frozenset({"PARTITIONS", "RECORDS", "SIZE", "IN/S"})
+
+
+def _summary_row(summary: TopicSummary) -> list[str]:
+    return [
+        summary.name,
+        str(summary.partitions),
+        text.count(summary.records),
+        text.size(summary.size),
+        text.local(summary.last_write),
+    ]
+
+
+def _summary_json(summary: TopicSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "partitions": summary.partitions,
+        "records": summary.records,
+        "size": summary.size,
+        "last_write": None if summary.last_write is None else text.utc(summary.last_write),
+    }
+
+
+def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
+    stop = stop_event()
+    if json or not Console().is_terminal:
+        for changed, rates in _changes(_ticks(cluster, admin, internal, interval, stop)):
+            for summary in changed:
+                _echo_tick(summary, rates.get(summary.name), json)
+            if reader_left():
+                return
+        return
+    with Live(console=Console(), auto_refresh=False) as live:
+        for found, rates in _ticks(cluster, admin, internal, interval, stop):
+            rows = [[*_summary_row(summary), text.rate(rates.get(summary.name))] for summary in found]
+            live.update(table((*_LIST_HEADER, "IN/S"), rows, _LIST_RIGHT), refresh=True)
+
+
+Tick = tuple[list[TopicSummary], dict[str, float | None]]
+
+
+def _ticks(
+    cluster: Cluster, admin: AdminClient, internal: bool, interval: float, stop: threading.Event
+) -> Iterator[Tick]:
+    """Summaries, and records per second since the ones before; a broker that is away for a while is waited for."""
+    before = sizes.summaries(cluster, admin, internal=internal)
+    at = time.monotonic()
+    yield before, {}
+    while not stop.wait(interval):
+        try:
+            found = sizes.summaries(cluster, admin, internal=internal)
+        except ClickstreamError as error:
+            log.warning("%s", error)
+            continue
+        now = time.monotonic()
+        yield found, sizes.rates(before, found, now - at)
+        before, at = found, now
+
+
+def _changes(ticks: Iterator[Tick]) -> Iterator[Tick]:
+    """Only the topics that are not as they were one tick ago."""
+    before: list[TopicSummary] = []
+    for found, rates in ticks:
+        yield [summary for summary in found if summary not in before], rates
+        before = found
+
+
+def _echo_tick(summary: TopicSummary, rate: float | None, json: bool) -> None:
+    if json:
+        echo_json({**_summary_json(summary), "in_per_s": None if rate is None else round(rate, 1)})
+        return
+    _, partitions, records, size, last_write = _summary_row(summary)
+    click.echo(
+        f"{datetime.now():%H:%M:%S} {summary.name}: {text.rate(rate)} records/s in, {records} records in "
+        f"{partition_count(int(partitions))}, size {size}, last write {last_write}"
+    )

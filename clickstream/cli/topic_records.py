@@ -1,0 +1,136 @@
+"""`clickstream topics tail` and `export`: records of topics as JSON lines and CSV."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.output import parsed, reader_left
+from clickstream.inspect import export, filters, position, render
+from clickstream.inspect.tail import DEFAULT_NUMBER, Tail, find, tail
+
+
+@click.command("tail")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "-n",
+    "number",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help=f"The last N records of each topic; with --from, the first N from there.  [default: {DEFAULT_NUMBER}; "
+    "with --from: all]",
+)
+@click.option(
+    "--from",
+    "start",
+    metavar="WHERE",
+    callback=parsed(position.parse),
+    help="beginning, end, an offset, or a time such as 2026-03-25T19:05:49Z (without a zone: local).",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--partition", type=click.IntRange(min=0), metavar="P", help="Only this partition.")
+@click.option(
+    "--filter",
+    "wanted",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    callback=parsed(filters.parse),
+    help="Only records whose JSON value has this; a dot steps into objects and lists. Repeat it: all must fit.",
+)
+@cluster_options
+def tail_(
+    app: App,
+    names: tuple[str, ...],
+    number: int | None,
+    start: position.Position | None,
+    follow: bool,
+    partition: int | None,
+    wanted: tuple[filters.Filter, ...],
+) -> None:
+    """Print the last records of topics, one JSON object per line.
+
+    \b
+    {"topic", "partition", "offset", "timestamp", "key", "headers", "value"}
+      value      the JSON that it is, else text, else {"$base64": "..."}; null is a tombstone
+      key        text or {"$base64": "..."}, as are the headers' values
+      timestamp  ISO 8601 in UTC
+
+    The last records come by timestamp; with --from and --follow, partitions take turns and each keeps its order.
+    Only committed transactions are read (-X isolation.level=read_uncommitted: all).
+
+    \b
+    Examples:
+      clickstream topics tail unique-event-topic --follow
+      clickstream topics tail clickstream --filter status=404 -n 100
+      clickstream topics tail event-topic --from 2026-03-25T19:00Z -n 1000 | jq .value.productId
+      clickstream topics tail clickstream-dead-letter | jq .headers.reason
+    """
+    asked = Tail(tuple(dict.fromkeys(names)), number, start, partition, follow, wanted)
+    stop = stop_event()
+    out = sys.stdout.buffer
+    with app.connect() as cluster:
+        for batch in tail(cluster, asked, stop):
+            out.writelines(render.line(message) + b"\n" for message in batch)
+            out.flush()
+            if reader_left():
+                return
+
+
+@click.command("export")
+@click.argument("name")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
+@cluster_options
+def export_(app: App, name: str, form: str, output: str) -> None:
+    """Write all records that a topic holds now to a file, by partition and offset.
+
+    FILE appears, or is replaced, when it is complete; until then it is FILE.partial.
+
+    jsonl: the lines of `topics tail`. csv: the columns partition, offset, timestamp, key, headers, then
+    value.FIELD for every field of values that are JSON objects, then value for all other values. A cell is empty
+    where there is nothing, and otherwise JSON if it reads as JSON, else text: the text 404 stands as "404", with
+    its quotes, and so do texts with control characters. If values have more than 1,000 different fields, they
+    stay in one piece. CSV needs temporary space of about the size of the topic.
+
+    \b
+    Examples:
+      clickstream topics export event-topic -o events.jsonl
+      clickstream topics export clickstream --format csv -o - | head -3
+    """
+    stop = stop_event()
+    with app.connect() as cluster:
+        limits = find(cluster, cluster.admin(), [name])
+        total = sum(limit.span for limit in limits.values())
+        try:
+            with _progress(name, total) as advance, _output(output) as out:
+                source = export.Source(cluster, limits, stop, advance)
+                scratch = None if output == "-" else Path(output).absolute().parent
+                written = export.to_csv(source, out, scratch) if form == "csv" else export.to_jsonl(source, out)
+        except export.Stopped:
+            raise click.Abort from None
+    click.echo(f"Exported {written:,} records of {name}" + ("." if output == "-" else f" to {output}."), err=True)
+
+
+@contextmanager
+def _output(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdout.buffer
+        return
+    with export.whole(Path(name)) as file:
+        yield file
+
+
+@contextmanager
+def _progress(name: str, total: int) -> Iterator[export.Advance]:
+    """A bar on a terminal; `total` counts offsets."""
+    columns = (TextColumn(f"Exporting {name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("export", total=total)
+        yield lambda passed: bar.advance(task, passed)

@@ -187,9 +187,16 @@ def _read_environment(config: Config, environ: Mapping[str, str]) -> None:
             and variable not in ENVIRONMENT_NOT_SETTINGS
             and not variable.startswith("CLICKSTREAM_TEST_")
         ):
-            hint = properties.nearest(variable, by_variable)
+            hint = _nearest_variable(variable, by_variable)
             raise ConfigError(f"Unknown environment variable {variable}." + (f" Did you mean {hint}?" if hint else ""))
     config.clients["kafka"].update(properties.from_environment(environ))
+
+
+def _nearest_variable(variable: str, known: Mapping[str, str]) -> str | None:
+    # Without the prefix: it is alike in all of them and would make any two look near.
+    names = {name.removeprefix(ENVIRONMENT_PREFIX): name for name in known}
+    hint = properties.nearest(variable.removeprefix(ENVIRONMENT_PREFIX), names)
+    return names[hint] if hint else None
 
 
 def _set(config: Config, name: str, value: Any, source: str) -> None:

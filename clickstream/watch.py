@@ -53,7 +53,7 @@ def watched(cluster: Cluster, part: Part, *, status_topic: str, metrics_port: in
 
     A status that cannot be written is said once and does not stop the part.
     """
-    with serve(part, metrics_port), _reporting(cluster, part, status_topic):
+    with serve(part, cluster.statistics, metrics_port), _reporting(cluster, part, status_topic):
         yield
 
 

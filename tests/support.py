@@ -10,7 +10,7 @@ import pytest
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "", poll: float = 0.02) -> T:
+def wait_until(predicate: Callable[[], T | None], timeout: float = 10.0, what: str = "", poll: float = 0.02) -> T:
     """The first true value of `predicate`, asked every `poll` s; fails the test after `timeout` s, naming `what`."""
     deadline = time.monotonic() + timeout
     while True:

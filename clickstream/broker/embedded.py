@@ -147,7 +147,7 @@ class EmbeddedBroker:
             # A second, as the supervisor looks at it now and then.
             if not force and not lease.acquire(timeout=1.0):
                 raise ClickstreamError(
-                    "The embedded Kafka is in use by other clickstream commands. End them first, or stop it with --force."
+                    "Other clickstream commands use the embedded Kafka: end them first, or stop it with --force."
                 )
             with lease:
                 self.state.pinned.unlink(missing_ok=True)
@@ -162,6 +162,8 @@ class EmbeddedBroker:
             state = status.state
             if not alive and state in ("running", "starting", "stopping"):
                 state = "stopped"
+            elif alive and state == "stopped":
+                state = "stopping"  # the supervisor has not ended yet
             up = state in ("running", "starting")
             return BrokerStatus(
                 state=state,

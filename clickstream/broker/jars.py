@@ -10,8 +10,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from clickstream.broker.lockfile import Jar, JarSet, read
 from clickstream.broker.locks import FileLock
@@ -22,7 +22,18 @@ Fetch = Callable[[Jar, Path, Progress], Path]  # (what, temporary directory, pro
 
 _THREADS = 6
 _LOCK_TIMEOUT = 600.0  # s; another process may be downloading over a slow line
-_CONNECT_TIMEOUT = 10  # s, of one request
+_TIMEOUT = 10  # s without a byte
+_WORDS = {  # for the exceptions of requests that a person can do something about
+    "SSLError": "its certificate is not trusted",
+    "ProxyError": "the proxy does not let us through",
+    "ConnectTimeout": "no answer within 10 s",
+    "ReadTimeout": "no answer within 10 s",
+    "ChunkedEncodingError": "the connection broke",
+}
+
+
+class FetchError(Exception):
+    """A file did not arrive; the message says why in a few words."""
 
 
 def cache_dir() -> Path:
@@ -91,11 +102,13 @@ def _fetch_all(jar_set: JarSet, bad: list[Jar], cache: Path, notify: Callable[[s
         ThreadPoolExecutor(_THREADS) as pool,
     ):
         futures = [pool.submit(_fetch_one, jar, cache, Path(work), progress, fetch) for jar in bad]
-        done, rest = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in rest:
-            future.cancel()
-        for future in done:
-            future.result()
+        try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        except BaseException:  # Ctrl-C too
+            progress.abandon()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _version(jar_set: JarSet) -> str:
@@ -104,41 +117,38 @@ def _version(jar_set: JarSet) -> str:
 
 def _fetch_one(jar: Jar, cache: Path, work: Path, progress: Progress, fetch: Fetch) -> None:
     problem = ""
-    for attempt in ("first", "again"):
-        directory = work / f"{jar.file_name}.{attempt}"
+    for attempt in ("first", "second"):
         try:
-            fetched = fetch(jar, directory, progress)
-        except OSError as error:  # requests' exceptions are OSErrors too
-            if error.errno is not None and not _is_network(error):
-                raise
-            problem = f"{type(error).__name__}"
-            continue
-        except RuntimeError as error:  # jgo: no such file, or its own checksum differs
+            fetched = fetch(jar, work / f"{jar.file_name}.{attempt}", progress)
+        except FetchError as error:
             problem = str(error)
+            if progress.done == 0:
+                break  # nothing at all came through yet: say so soon, a second try would only double the wait
             continue
         if matches(fetched, jar):
             os.replace(fetched, cache / jar.file_name)
             return
-        problem = f"received {fetched.stat().st_size} bytes that are not the file pinned in jars.lock"
+        problem = f"{fetched.stat().st_size} bytes arrived, twice, which are not the file that jars.lock pins"
+        progress.add(-fetched.stat().st_size)
     raise ClickstreamError(
-        f"Could not download {jar.coordinate}, twice: {problem}. Check the network (a proxy? HTTPS_PROXY) and "
-        "run the same command again, or set bootstrap.servers to a Kafka of your own."
+        f"Could not download {jar.coordinate}: {problem}. Check the network (behind a proxy, set HTTPS_PROXY) and run "
+        "the same command again, or set bootstrap.servers to a Kafka of your own."
     )
 
 
-def _is_network(error: OSError) -> bool:
-    return type(error).__module__.startswith(("requests", "urllib3"))
-
-
 def fetch_with_jgo(jar: Jar, directory: Path, progress: Progress) -> Path:
-    """Download one file below `directory`; raises requests' exceptions, or RuntimeError if there is none."""
+    """Download one file below `directory`. Raises FetchError, or OSError if it cannot be written."""
+    import requests
     from jgo.maven import MavenContext, PythonResolver
 
-    def track(_name: str, _size: int) -> AbstractContextManager[Callable[[int], None]]:
-        return progress.part()
-
-    context = MavenContext(PythonResolver(progress_callback=track), repo_cache=directory, timeout=_CONNECT_TIMEOUT)
+    resolver = PythonResolver(progress_callback=lambda _name, _size: progress.part())
+    context = MavenContext(resolver, repo_cache=directory, timeout=_TIMEOUT)
     group, artifact, version, *classifier = jar.coordinate.split(":")
-    found = context.project(group, artifact).at_version(version).artifact(*classifier)
-    path: Path = found.resolve()
+    try:
+        path: Path = context.project(group, artifact).at_version(version).artifact(*classifier).resolve()
+    except requests.RequestException as error:
+        host = urlsplit(error.request.url).hostname if error.request is not None else "the Maven repository"
+        raise FetchError(f"{_WORDS.get(type(error).__name__, 'no connection')} ({host})") from error
+    except RuntimeError as error:
+        raise FetchError("the Maven repository does not deliver it, or not whole") from error
     return path

@@ -22,7 +22,8 @@ class Progress:
         self._what = what
         self._total = total
         self._notify = notify
-        self._done = 0
+        self.done = 0
+        self._abandoned = False
         self._lock = threading.Lock()
         self._next_line = time.monotonic() + _EVERY
         self._bar: Bar | None = None
@@ -49,14 +50,20 @@ class Progress:
             self._bar.stop()
 
     def add(self, size: int) -> None:
-        """`size` more bytes (fewer if negative) are here."""
+        """`size` more bytes (fewer if negative) are here. Raises RuntimeError once the download was abandoned."""
+        if self._abandoned:
+            raise RuntimeError("abandoned")
         with self._lock:
-            self._done += size
+            self.done += size
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=self._done)
+                self._bar.update(self._task, completed=self.done)
             elif self._bar is None and time.monotonic() >= self._next_line:
                 self._next_line = time.monotonic() + _EVERY
-                self._notify(f"{self._what}: {self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+                self._notify(f"{self._what}: {self.done / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+
+    def abandon(self) -> None:
+        """Have the threads that are still downloading end soon."""
+        self._abandoned = True
 
     @contextmanager
     def part(self) -> Iterator[Callable[[int], None]]:
@@ -71,5 +78,6 @@ class Progress:
         try:
             yield add
         except BaseException:
-            self.add(-here)
+            if not self._abandoned:
+                self.add(-here)
             raise

@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from clickstream import __version__
-from clickstream.errors import ClickstreamError
+from clickstream.errors import ClickstreamError, ConfigError
 
 # Command name -> (module of this package, one line for the list). A module is imported only when its command
 # runs or shows its help: `clickstream --help` stays quick, and a heavy part costs only those who use it.
@@ -85,4 +85,5 @@ def _report(error: ClickstreamError) -> None:
     verbose = logging.getLogger().isEnabledFor(logging.DEBUG)
     if verbose:
         logging.getLogger(__name__).debug("Traceback:", exc_info=error)
-    click.echo(f"Error: {error}" + ("" if verbose else "  (--verbose shows more)"), err=True)
+    more = "" if verbose or isinstance(error, ConfigError) else "  (--verbose shows more)"
+    click.echo(f"Error: {error}{more}", err=True)

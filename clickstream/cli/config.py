@@ -3,6 +3,7 @@
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from clickstream.cli.options import App, cluster_options
 from clickstream.config import CLIENT_SECTIONS, SETTINGS
@@ -23,9 +24,9 @@ def show(app: App) -> None:
         table.add_column(column, overflow="fold")
     for name in SETTINGS:
         value = app.config.values[name]
-        table.add_row(name, str(app.state_dir if name == "state-dir" else value.value), value.source)
+        table.add_row(name, Text(str(app.state_dir if name == "state-dir" else value.value)), Text(value.source))
     sections = {**app.config.clients, "kafka": app.client_properties()}
     for section in CLIENT_SECTIONS:
         for name, text in sorted(properties.redact(sections[section]).items()):
-            table.add_row(f"[{section}] {name}".replace("[", r"\["), text, "client property")
+            table.add_row(Text(f"[{section}] {name}"), Text(text), "client property")
     Console().print(table)

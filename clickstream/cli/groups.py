@@ -67,6 +67,7 @@ def describe(app: App, group: str, json: bool) -> None:
         header = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER")
         show(header, rows, frozenset({"PARTITION", "COMMITTED", "END", "LAG"}))
     if found.members:
+        click.echo()
         rows = [[one.id, one.client, one.host, str(len(one.partitions))] for one in found.members]
         show(("MEMBER", "CLIENT", "HOST", "PARTITIONS"), rows, frozenset({"PARTITIONS"}))
 

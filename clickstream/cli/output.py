@@ -1,10 +1,12 @@
 """Tables on a terminal and in a pipe, JSON lines, and parsing what was typed."""
 
 import io
+import os
 import select
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TypeVar
 
 import click
 import msgspec
@@ -13,9 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clickstream.errors import ClickstreamError
 from clickstream.inspect import text
 
 Parsed = TypeVar("Parsed")
+_FOLDING = frozenset({"TOPIC", "TOPICS", "GROUP", "MEMBER", "VALUE"})
 as_json = click.option("--json", is_flag=True, help="JSON, one object per line.")
 
 
@@ -44,7 +48,7 @@ def partition_count(number: int) -> str:
 def show(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] = frozenset()) -> None:
     """Print a table; the headings in `right` have their column aligned to the right.
 
-    A pipe gets aligned columns that are never cut or folded, whatever their width.
+    A narrow terminal folds names. A pipe gets columns that are never cut or folded, whatever their width.
     """
     console = Console()
     if console.is_terminal:
@@ -56,12 +60,39 @@ def show(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] = frozenset()) -> Table:
     """The rich table for a terminal; cells are text, never markup."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in header:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        made.add_column(
+            name, justify="right" if name in right else "left", overflow="fold", no_wrap=name not in _FOLDING
+        )
     for row in rows:
         made.add_row(*(Text(text.escaped(cell)) for cell in row))
     return made
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output for bytes, flushed at the end.
+
+    Ends the command, quietly and well, when its reader has left. Raises ClickstreamError when it cannot be
+    written for another reason.
+    """
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard_output()
+        raise click.exceptions.Exit(0) from None
+    except OSError as error:
+        _discard_output()
+        raise ClickstreamError(f"Cannot write to standard output: {error.strerror or error}.") from error
+
+
+def _discard_output() -> None:
+    """What is still buffered would be written, and fail, once more at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def reader_left() -> bool:

@@ -1,6 +1,5 @@
 """`clickstream topics tail` and `export`: records of topics as JSON lines and CSV."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clickstream.cli.options import App, cluster_options, stop_event
-from clickstream.cli.output import parsed, reader_left
+from clickstream.cli.output import parsed, reader_left, standard_output
 from clickstream.inspect import export, filters, position, render
 from clickstream.inspect.tail import DEFAULT_NUMBER, Tail, find, tail
 
@@ -73,8 +72,7 @@ def tail_(
     """
     asked = Tail(tuple(dict.fromkeys(names)), number, start, partition, follow, wanted)
     stop = stop_event()
-    out = sys.stdout.buffer
-    with app.connect() as cluster:
+    with app.connect() as cluster, standard_output() as out:
         for batch in tail(cluster, asked, stop):
             out.writelines(render.line(message) + b"\n" for message in batch)
             out.flush()
@@ -119,10 +117,7 @@ def export_(app: App, name: str, form: str, output: str) -> None:
 
 @contextmanager
 def _output(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdout.buffer
-        return
-    with export.whole(Path(name)) as file:
+    with standard_output() if name == "-" else export.whole(Path(name)) as file:
         yield file
 
 

@@ -136,6 +136,7 @@ def describe(app: App, name: str, json: bool) -> None:
         frozenset({"PARTITION", "LEADER", "LOW", "HIGH"}),
     )
     if found.config:
+        click.echo()
         show(("SETTING", "VALUE", "SET BY"), [[key, one.value, one.source] for key, one in found.config.items()])
 
 

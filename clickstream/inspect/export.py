@@ -76,16 +76,31 @@ def to_csv(source: Source, out: BinaryIO, scratch: Path | None = None) -> int:
     temporary file in `scratch` (default: the system's folder), about as large as the topic.
     """
     with tempfile.TemporaryFile(dir=scratch) as spool:
-        fields: dict[str, None] | None = {}
-        for message in source.messages():
-            row = _row(message)
-            if fields is not None:
-                fields.update(dict.fromkeys(flatten.members_of(row.value) or ()))
-                fields = fields if len(fields) <= MAX_FIELDS else None
-            _store(spool, row)
-        spool.seek(0)
-        columns = None if fields is None else list(fields)
-        return _write_rows(_stored(spool), columns, out, source.stop)
+        try:
+            fields = _spool(source.messages(), spool)
+        except OSError as error:
+            place = scratch or tempfile.gettempdir()
+            raise ClickstreamError(f"Cannot write a temporary file in {place}: {error.strerror}.") from error
+        return _write_rows(_spooled(spool), fields, out, source.stop)
+
+
+def _spool(messages: Iterator[Message], spool: IO[bytes]) -> list[str] | None:
+    """The names of all fields in order of appearance; None when they are too many."""
+    fields: dict[str, None] | None = {}
+    for message in messages:
+        row = _row(message)
+        if fields is not None:
+            fields.update(dict.fromkeys(flatten.fields_of(row.value) or ()))
+            fields = fields if len(fields) <= MAX_FIELDS else None
+        encoded = msgspec.msgpack.encode(row)
+        spool.write(len(encoded).to_bytes(4, "big") + encoded)
+    spool.seek(0)
+    return None if fields is None else list(fields)
+
+
+def _spooled(spool: IO[bytes]) -> Iterator[Row]:
+    while length := spool.read(4):
+        yield msgspec.msgpack.decode(spool.read(int.from_bytes(length, "big")), type=Row)
 
 
 def _row(message: Message) -> Row:
@@ -98,16 +113,6 @@ def _row(message: Message) -> Row:
         text.escaped(msgspec.json.encode(headers).decode()) if headers else "",
         message.value(),
     )
-
-
-def _store(spool: IO[bytes], row: Row) -> None:
-    encoded = msgspec.msgpack.encode(row)
-    spool.write(len(encoded).to_bytes(4, "big") + encoded)
-
-
-def _stored(spool: IO[bytes]) -> Iterator[Row]:
-    while length := spool.read(4):
-        yield msgspec.msgpack.decode(spool.read(int.from_bytes(length, "big")), type=Row)
 
 
 def _write_rows(rows: Iterator[Row], fields: list[str] | None, out: BinaryIO, stop: threading.Event) -> int:

@@ -7,6 +7,7 @@ or has control characters stands in quotes, as JSON. So each record is one line,
 """
 
 import json
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -17,6 +18,10 @@ FIXED = ("partition", "offset", "timestamp", "key", "headers")
 FIELD_PREFIX = "value."
 # More names than that are not fields but data, for example ids: then each value stays in one piece.
 MAX_FIELDS = 1_000
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STRING = msgspec.json.Decoder(str)
+_SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -37,8 +42,7 @@ def header(fields: Sequence[str] | None) -> list[str]:
 
 def cells(row: Row, fields: Sequence[str] | None) -> list[str]:
     """One cell for each column of `header`."""
-    members = None if fields is None else members_of(row.value)
-    rest = value_cell(row.value) if members is None else ""
+    members = None if fields is None else _members(row.value)
     found = members or {}
     return [
         str(row.partition),
@@ -47,23 +51,20 @@ def cells(row: Row, fields: Sequence[str] | None) -> list[str]:
         key_cell(row.key),
         row.headers,
         *(found.get(field, "") for field in fields or ()),
-        rest,
+        value_cell(row.value) if members is None else "",
     ]
 
 
-def members_of(value: bytes | None) -> dict[str, str] | None:
-    """The cells of a JSON object's fields; None for any other value, and when a row could not hold it.
+def fields_of(value: bytes | None) -> dict[str, msgspec.Raw] | None:
+    """A JSON object's fields; None for any other value, and for objects that would not come back from columns.
 
-    An empty object and one that has a field twice would not come back from their cells.
+    Those are the empty object, and one that has a field twice.
     """
     try:
-        fields = msgspec.json.decode(value or b"", type=dict[str, msgspec.Raw])
+        fields = _OBJECT.decode(value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if not fields or _repeats(value or b"", fields):
-        return None
-    members = {name: _json_cell(bytes(raw)) for name, raw in fields.items()}
-    return None if None in members.values() else {name: cell or "" for name, cell in members.items()}
+    return fields if fields and not _repeats(value or b"", fields) else None
 
 
 def _repeats(value: bytes, fields: dict[str, msgspec.Raw]) -> bool:
@@ -77,14 +78,21 @@ def _repeats(value: bytes, fields: dict[str, msgspec.Raw]) -> bool:
     return len(pairs) != len(fields)
 
 
-def _json_cell(raw: bytes) -> str | None:
-    if raw[:1] == b'"':
-        try:
-            return text_cell(msgspec.json.decode(raw, type=str))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-    compact = render.compact_json(raw)
-    return None if compact is None else text.escaped(compact)
+def _members(value: bytes | None) -> dict[str, str] | None:
+    """The cells of the fields; None when the value stays in one piece."""
+    fields = fields_of(value)
+    if fields is None:
+        return None
+    try:
+        return {name: _member(bytes(raw)) for name, raw in fields.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None  # an object only at first sight: deeper down is something that is no JSON
+
+
+def _member(raw: bytes) -> str:
+    if raw[0] == ord('"'):
+        return text_cell(_STRING.decode(raw))
+    return text.escaped(msgspec.json.format(raw.decode(), indent=-1)) if raw[0] in b"[{" else raw.decode()
 
 
 def text_cell(content: str) -> str:
@@ -93,10 +101,12 @@ def text_cell(content: str) -> str:
 
 
 def _reads_as_json(content: str) -> bool:
-    # Most texts begin with a letter that no JSON begins with.
-    if content and content[0] not in '{["-0123456789tfn \t\r\n':
-        return False
-    return not content or render.compact_json(content.encode()) is not None
+    stripped = content.strip(" \t\r\n")
+    if not stripped:
+        return content == ""
+    if stripped[0] in '{["':
+        return render.compact_json(content.encode()) is not None
+    return _SCALAR.fullmatch(stripped) is not None
 
 
 def _quoted(content: str) -> str:

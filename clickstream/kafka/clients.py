@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import properties
+from clickstream.kafka.statistics import EVERY_MS, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 # a person needs to know is said once by ErrorLog.
 client_log = logging.getLogger("librdkafka")
 
-REACHABLE_WITHIN_S = 9.0
+REACHABLE_WITHIN_S = 7.0
 
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "enable.idempotence": True,
@@ -121,12 +122,15 @@ class Cluster:
     common: Mapping[str, Any] = field(default_factory=dict)
     for_producers: Mapping[str, Any] = field(default_factory=dict)
     for_consumers: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Statistics = field(default_factory=Statistics)
 
     def _base(self, leave_out: frozenset[str]) -> dict[str, Any]:
         own = {
             "client.id": "clickstream",
             "logger": client_log,
             "error_cb": ErrorLog(self.address),
+            "stats_cb": self.statistics.take,
+            "statistics.interval.ms": EVERY_MS,
             # The default doubles up to 10 s; a part that rides out a restart should be back at once.
             "reconnect.backoff.max.ms": 1_000,
         }

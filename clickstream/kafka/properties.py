@@ -254,6 +254,9 @@ _TRANSLATED: dict[str, Callable[[Mapping[str, str]], _Translation]] = {
     "ssl.truststore.location": _truststore,
     "ssl.keystore.location": _keystore,
     "ssl.keystore.password": _keystore_password,
+    # Read together with the location.
+    "ssl.truststore.type": lambda _: {},
+    "ssl.keystore.type": lambda _: {},
     "partition.assignment.strategy": _assignment,
     # The same names with other meanings: Java's cipher names, a path instead of a command.
     "ssl.cipher.suites": lambda _: "OpenSSL names ciphers otherwise than Java",

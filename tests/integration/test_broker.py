@@ -1,5 +1,212 @@
+"""The embedded broker itself: real processes, killed in every way that matters."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from clickstream.broker import BrokerStatus, EmbeddedBroker
+from clickstream.broker.locks import is_free
+from clickstream.errors import ClickstreamError
+from tests.support import missing, wait_until
+
+START = 60.0  # s; a start takes 3, on a busy machine more
+LINGER = 1.0
 
 
-def test_the_session_broker_answers(kafka: str) -> None:
-    assert AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=5).brokers
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterator[EmbeddedBroker]:
+    """A broker of these tests' own; each acquires it, and may find it stopped."""
+    broker = EmbeddedBroker(
+        tmp_path_factory.mktemp("own broker"), java=broker_java, port=0, linger=LINGER, notify=lambda _: None
+    )
+    try:
+        broker.acquire().release()
+    except ClickstreamError as error:
+        missing(f"no embedded Kafka: {error}")
+    yield broker
+    broker.stop(force=True)
+    assert_nothing_runs(broker)
+
+
+def assert_nothing_runs(broker: EmbeddedBroker) -> None:
+    assert is_free(broker.state.supervisor_lock)
+    assert is_free(broker.state.jvm_lock)
+
+
+def produce(address: str, topic: str, count: int) -> None:
+    """`count` records into a new topic, all of them acknowledged."""
+    admin = AdminClient({"bootstrap.servers": address})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
+    failures: list[str] = []
+    producer = Producer({"bootstrap.servers": address, "acks": "all", "linger.ms": 5})
+    for number in range(count):
+        producer.produce(
+            topic, str(number).encode(), on_delivery=lambda error, _: failures.append(str(error)) if error else None
+        )
+    assert producer.flush(30) == 0
+    assert failures == []
+
+
+def consume(address: str, topic: str) -> list[int]:
+    """Everything in the topic, to its end."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "-", "enable.partition.eof": True})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    values: list[int] = []
+    try:
+        while True:
+            message = consumer.poll(20)
+            assert message is not None, "no end within 20 s"
+            if message.error():
+                return values
+            value = message.value()
+            assert value is not None
+            values.append(int(value))
+    finally:
+        consumer.close()
+
+
+def wait_until_restarted(broker: EmbeddedBroker, before: BrokerStatus) -> BrokerStatus:
+    def restarted() -> BrokerStatus | None:
+        now = broker.status()
+        return now if now.state == "running" and now.pid != before.pid else None
+
+    return wait_until(restarted, START, "the broker runs again")
+
+
+def test_a_killed_jvm_is_replaced_on_the_same_port_without_loss(broker: EmbeddedBroker, topic_name: str) -> None:
+    with broker.acquire() as lease:
+        produce(lease.address, topic_name, 20_000)
+        before = broker.status()
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+        after = wait_until_restarted(broker, before)
+        assert after.address == before.address
+        assert after.restarts == before.restarts + 1
+        assert consume(lease.address, topic_name) == list(range(20_000))
+
+
+def test_the_jvm_of_a_killed_supervisor_serves_on_until_the_next_start_replaces_it(
+    broker: EmbeddedBroker, topic_name: str
+) -> None:
+    with broker.acquire() as lease:
+        produce(lease.address, topic_name, 1000)
+        before = broker.status()
+        assert before.supervisor_pid is not None
+        os.kill(before.supervisor_pid, signal.SIGKILL)
+        wait_until(lambda: is_free(broker.state.supervisor_lock), 5, "the supervisor is dead")
+        assert not is_free(broker.state.jvm_lock)
+        assert consume(lease.address, topic_name) == list(range(1000))
+        with broker.acquire() as second:
+            assert second.started
+            after = broker.status()
+            assert after.pid != before.pid
+            assert after.supervisor_pid != before.supervisor_pid
+            assert consume(second.address, topic_name) == list(range(1000))
+
+
+def test_stop_also_ends_the_jvm_of_a_killed_supervisor(broker: EmbeddedBroker) -> None:
+    with broker.acquire():
+        supervisor = broker.status().supervisor_pid
+        assert supervisor is not None
+        os.kill(supervisor, signal.SIGKILL)
+        wait_until(lambda: is_free(broker.state.supervisor_lock), 5, "the supervisor is dead")
+    assert broker.stop()
+    assert_nothing_runs(broker)
+    assert not broker.stop()
+
+
+def test_a_restart_keeps_records_cluster_id_and_port(broker: EmbeddedBroker, topic_name: str) -> None:
+    with broker.acquire() as lease:
+        produce(lease.address, topic_name, 1000)
+        before = broker.status()
+    assert broker.stop()
+    assert broker.status().state == "stopped"
+    with broker.acquire() as lease:
+        after = broker.status()
+        assert lease.started
+        assert (after.cluster_id, after.address) == (before.cluster_id, before.address)
+        assert consume(lease.address, topic_name) == list(range(1000))
+
+
+def test_stop_refuses_while_somebody_uses_it_unless_forced(broker: EmbeddedBroker) -> None:
+    with broker.acquire() as lease:
+        with pytest.raises(ClickstreamError, match="--force"):
+            broker.stop()
+        assert not lease.started or broker.status().state == "running"
+        assert broker.stop(force=True)
+        assert broker.status().state == "stopped"
+
+
+def test_damaged_status_is_written_anew_while_it_runs(broker: EmbeddedBroker) -> None:
+    with broker.acquire() as lease:
+        before = broker.status()
+        broker.state.status_file.write_text('{"state": "runn')
+        with broker.acquire() as second:
+            assert second.address == lease.address
+            assert not second.started
+        assert broker.status() == before
+
+
+def test_pinned_it_stays_and_unpinned_it_goes_when_the_last_user_has_gone(broker: EmbeddedBroker) -> None:
+    address = broker.start()
+    assert broker.status().pinned
+    begin = time.monotonic()
+    wait_until(lambda: time.monotonic() - begin > 2 * LINGER, 2 * LINGER + 5, "twice the linger time has passed")
+    with broker.acquire() as lease:
+        assert not lease.started
+        assert lease.address == address
+        broker.state.pinned.unlink()
+    wait_until(lambda: broker.status().state == "stopped", LINGER + 15, "stopped for want of users")
+    assert_nothing_runs(broker)
+
+
+def test_two_processes_at_once_start_one_broker(tmp_path: Path, broker: EmbeddedBroker, broker_java: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from clickstream.broker import EmbeddedBroker\n"
+        "b = EmbeddedBroker(Path(sys.argv[1]), java=sys.argv[2], port=0, linger=0.2)\n"
+        "lease = b.acquire(); print(lease.address, b.status().pid, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path), broker_java]
+    users = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for _ in range(2)
+    ]
+    try:
+        lines = [user.stdout.readline() for user in users if user.stdout is not None]
+        assert lines[0] == lines[1] != ""
+    finally:
+        for user in users:
+            user.kill()  # a lease needs no clean end
+            user.communicate()
+    own = EmbeddedBroker(tmp_path)
+    wait_until(lambda: own.status().state == "stopped", 20, "stopped when both were dead")
+    assert_nothing_runs(own)
+
+
+def test_a_taken_port_that_was_asked_for_is_an_error_within_seconds(
+    tmp_path: Path, broker: EmbeddedBroker, broker_java: str
+) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        with pytest.raises(ClickstreamError, match=rf"port {port} .* broker\.port"):
+            EmbeddedBroker(tmp_path, java=broker_java, port=port).acquire()
+    assert EmbeddedBroker(tmp_path).status().state == "failed"
+
+
+def test_a_jvm_that_cannot_start_is_an_error_with_its_own_words(
+    tmp_path: Path, broker: EmbeddedBroker, broker_java: str
+) -> None:
+    with pytest.raises(ClickstreamError, match=r"Invalid maximum heap size: -Xmx1furlong"):
+        EmbeddedBroker(tmp_path, java=broker_java, port=0, heap="1furlong").acquire()

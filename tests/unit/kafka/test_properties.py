@@ -276,7 +276,7 @@ PROVIDERS = {
             "ssl.keystore.password": "hunter2",
             "ssl.key.password": "hunter2",
         },
-        ["ssl.truststore.location", "ssl.truststore.password", "ssl.keystore.type", "key.serializer"],
+        ["ssl.truststore.location", "ssl.truststore.password", "key.serializer"],
     ),
     "Redpanda": (
         r"""

@@ -27,10 +27,11 @@ class Message:
 
 
 class FakeProducer:
-    """Delivers at once; topics in `refusing` fail."""
+    """Confirms records when flushed; those for topics in `refusing` fail at once."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes, bytes | None, dict[str, bytes]]] = []
+        self.unconfirmed = 0
         self.refusing: set[str] = set()
         self.polls = 0
         self.on_poll: Callable[[], None] = lambda: None
@@ -50,6 +51,7 @@ class FakeProducer:
             on_delivery(KafkaError(KafkaError._MSG_TIMED_OUT), Message(topic))
         else:
             self.records.append((topic, value, key, dict(headers or [])))
+            self.unconfirmed += 1
 
     def produce_batch(
         self,
@@ -69,10 +71,11 @@ class FakeProducer:
         return 0
 
     def flush(self, _timeout: float) -> int:
+        self.unconfirmed = 0
         return 0
 
     def __len__(self) -> int:
-        return 0
+        return self.unconfirmed
 
     def clicks(self) -> list[WebClick]:
         return [

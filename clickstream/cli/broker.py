@@ -1,0 +1,110 @@
+"""`clickstream broker`: the embedded Kafka by hand."""
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+
+import click
+
+from clickstream.broker import BrokerStatus
+from clickstream.cli.options import App, app_options, stop_event
+from clickstream.errors import ClickstreamError
+
+_POLL = 0.2  # s, of a followed log
+
+
+@click.group("broker")
+def command() -> None:
+    """The embedded Kafka: one real broker for this machine, shared by all commands.
+
+    It starts by itself when a command needs it, and stops a minute after the last one ended.
+    """
+
+
+@command.command("start")
+@app_options
+def start(app: App) -> None:
+    """Start it, and keep it up until `broker stop`. Prints its address."""
+    click.echo(app.embedded_broker().start())
+
+
+@command.command("stop")
+@click.option("--force", is_flag=True, help="Also while other commands use it.")
+@app_options
+def stop(app: App, force: bool) -> None:
+    """Stop it. What it holds is kept for the next start."""
+    stopped = app.embedded_broker().stop(force=force)
+    click.echo("stopped" if stopped else "was not running", err=True)
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@app_options
+def status(app: App, as_json: bool) -> None:
+    """Print its address and how it does; exit code 1 if it is not running."""
+    found = app.embedded_broker().status()
+    if as_json:
+        click.echo(json.dumps(asdict(found), default=str, indent=2))
+    else:
+        for label, value in _rows(found):
+            click.echo(f"{label:<10}{value}")
+    if found.state != "running":
+        sys.exit(1)
+
+
+def _rows(status: BrokerStatus) -> Iterator[tuple[str, str]]:
+    """What a person wants to know, most important first."""
+    yield "state", status.state + (", pinned: stays up until `broker stop`" if status.pinned else "")
+    if status.address:
+        yield "address", status.address
+    if status.error:
+        yield "error", status.error
+    if status.started_at:
+        since = datetime.fromtimestamp(status.started_at).astimezone()
+        yield "since", f"{since:%Y-%m-%d %H:%M:%S}" + (f", restarted {status.restarts}x" if status.restarts else "")
+    if status.pid:
+        yield "process", f"{status.pid} (supervisor {status.supervisor_pid})"
+    if status.java and status.address:
+        yield "java", status.java
+    yield "kafka", status.kafka_version
+    if status.cluster_id:
+        yield "cluster", status.cluster_id
+    yield "data", str(status.data_dir)
+    yield "log", str(status.log_file)
+
+
+@command.command("logs")
+@click.option("-n", "lines", type=click.IntRange(min=0), default=50, show_default=True, help="Last lines to show.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as it grows, until Ctrl-C.")
+@app_options
+def logs(app: App, lines: int, follow: bool) -> None:
+    """Print the end of Kafka's own log."""
+    log_file = app.embedded_broker().status().log_file
+    if not log_file.exists():
+        raise ClickstreamError(f"There is no log yet at {log_file}: the embedded Kafka has not run here.")
+    for line in _tail(log_file, lines, stop_event() if follow else None):
+        click.echo(line, nl=False)
+
+
+def _tail(path: Path, lines: int, stop: Event | None) -> Iterator[str]:
+    """The last `lines` lines; with `stop`, also those that are added until it is set, across rotations."""
+    file = path.open(encoding="utf-8", errors="replace")
+    try:
+        yield from deque(file, maxlen=lines)
+        while stop is not None and not stop.is_set():
+            added = file.readline()
+            if added:
+                yield added
+            elif path.exists() and not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                file.close()
+                file = path.open(encoding="utf-8", errors="replace")
+            else:
+                stop.wait(_POLL)
+    finally:
+        file.close()

@@ -1,0 +1,85 @@
+"""What librdkafka reports of its clients, as far as it matters for watching them.
+
+Fields: https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+EVERY_MS = 5_000
+# A client that has been closed reports nothing more.
+STALE_AFTER_S = 3 * EVERY_MS / 1_000
+
+
+class Window(msgspec.Struct):
+    """Round-trip times over the last interval, in microseconds."""
+
+    p50: int = 0
+    p99: int = 0
+
+
+class Broker(msgspec.Struct):
+    nodeid: int
+    rtt: Window
+    txerrs: int = 0
+    rxerrs: int = 0
+    req_timeouts: int = 0
+    disconnects: int = 0
+
+
+class Report(msgspec.Struct):
+    """One client's figures; messages and bytes are totals since it was made."""
+
+    name: str
+    type: str
+    txmsgs: int = 0
+    txmsg_bytes: int = 0
+    rxmsgs: int = 0
+    rxmsg_bytes: int = 0
+    brokers: dict[str, Broker] = {}
+
+    def round_trip_s(self, quantile: Callable[[Window], int]) -> float:
+        """The slowest broker's round-trip time in seconds."""
+        return max((quantile(broker.rtt) for broker in self._real()), default=0) / 1e6
+
+    def errors(self) -> int:
+        """Requests that failed or timed out, and connections that broke."""
+        return sum(broker.txerrs + broker.rxerrs + broker.req_timeouts for broker in self._real())
+
+    def disconnects(self) -> int:
+        return sum(broker.disconnects for broker in self._real())
+
+    def _real(self) -> list[Broker]:
+        return [broker for broker in self.brokers.values() if broker.nodeid >= 0]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    report: Report
+    at: float
+
+
+class Statistics:
+    """The latest report of every client of a cluster."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._latest: dict[str, _Taken] = {}
+
+    def take(self, text: str) -> None:
+        """A client's statistics callback."""
+        report = msgspec.json.decode(text, type=Report)
+        with self._lock:
+            self._latest[report.name] = _Taken(report, self._clock())
+
+    def latest(self) -> list[Report]:
+        """Reports of the clients that are alive, by name."""
+        oldest = self._clock() - STALE_AFTER_S
+        with self._lock:
+            self._latest = {name: taken for name, taken in self._latest.items() if taken.at >= oldest}
+            return [self._latest[name].report for name in sorted(self._latest)]

@@ -10,8 +10,6 @@ from clickstream.generate.products import BLOCK_SIZE, ProductEvents, dated
 from clickstream.kafka.produce import Sender
 from clickstream.records import utc_text
 
-DRAIN_S = 30.0
-
 
 class EventProducer:
     """Emits events to `topic` from `threads` threads at `rate` events/s in all, until `count` or a stop."""
@@ -34,7 +32,7 @@ class EventProducer:
         self._topic = topic
         self._events = events
         self._threads = threads
-        self._rate = rate
+        self._pace = Pace(rate)
         self._count = count
         self._clock = clock
         self._blocks = itertools.count()
@@ -47,7 +45,7 @@ class EventProducer:
             worker.start()
         for worker in workers:
             worker.join()
-        self.sender.close(DRAIN_S)
+        self.sender.close()
         if self._problem is not None:
             raise self._problem
 
@@ -70,7 +68,6 @@ class EventProducer:
             stop.set()
 
     def _emit(self, stop: threading.Event) -> None:
-        pace = Pace(self._rate / self._threads)
         while not stop.is_set():
             number = next(self._blocks)
             block = self._events.block(number)
@@ -78,5 +75,5 @@ class EventProducer:
                 block = block[: max(0, self._count - number * BLOCK_SIZE)]
             if not block:
                 return
-            for piece in pace.slices(block, stop):
+            for piece in self._pace.slices(block, stop):
                 self.sender.send_batch(self._topic, dated(piece, utc_text(self._clock())))

@@ -147,7 +147,7 @@ def fetch_with_jgo(jar: Jar, directory: Path, progress: Progress) -> Path:
     try:
         path: Path = context.project(group, artifact).at_version(version).artifact(*classifier).resolve()
     except requests.RequestException as error:
-        host = urlsplit(error.request.url).hostname if error.request is not None else "the Maven repository"
+        host = urlsplit(str(error.request.url)).netloc if error.request is not None else "the Maven repository"
         raise FetchError(f"{_WORDS.get(type(error).__name__, 'no connection')} ({host})") from error
     except RuntimeError as error:
         raise FetchError("the Maven repository does not deliver it, or not whole") from error

@@ -17,6 +17,7 @@ from clickstream.broker.storage import StateDir, replace_text
 
 TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s
 FORMAT_TIMEOUT = 60.0
+ORPHAN_PATIENCE = (10.0, 5.0)  # s after SIGTERM, and after SIGKILL
 
 _SERVER = "kafka.Kafka"
 _STORAGE_TOOL = "kafka.tools.StorageTool"
@@ -144,7 +145,7 @@ def end_orphan(state: StateDir) -> None:
     Raises JvmError if it cannot be ended.
     """
     lock = FileLock(state.jvm_lock)
-    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+    for number, patience in zip((signal.SIGTERM, signal.SIGKILL), ORPHAN_PATIENCE, strict=True):
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             os.kill(int(state.jvm_pid_file.read_text()), number)
         if lock.acquire(timeout=patience):

@@ -2,8 +2,9 @@
 
 import importlib
 import logging
+import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -38,6 +39,15 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader of our output left (`| head`). What is still buffered for it goes nowhere; Python would
+            # complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_module, about) in COMMANDS.items()])
@@ -62,9 +72,9 @@ def main() -> NoReturn:
     )
     logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     try:
-        clickstream.main(prog_name="clickstream", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        # Without its standalone mode click returns the code of an early exit, as of --help, instead of raising it.
+        code = clickstream.main(prog_name="clickstream", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -74,11 +84,6 @@ def main() -> NoReturn:
     except ClickstreamError as error:
         _report(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output left (`| head`); Python would complain once more when it flushes at exit.
-        sys.stdout = None
-        sys.exit(0)
-    sys.exit(0)
 
 
 def _report(error: ClickstreamError) -> None:

@@ -41,7 +41,7 @@ def command(app: App, duration: float | None, run_producer__rate: float, metrics
     with app.connect() as cluster:
         ensure(cluster, [topic, tallies])
         producer = EventProducer(
-            Sender(cluster.producer()),
+            Sender(cluster.producer(), stop),
             topic,
             ProductEvents(secrets.randbits(64)),
             threads=app.config["run-producer.threads"],

@@ -82,7 +82,7 @@ def command(
     with app.connect() as cluster:
         ensure(cluster, [run_producer__topic])
         producer = EventProducer(
-            Sender(cluster.producer()),
+            Sender(cluster.producer(), stop),
             run_producer__topic,
             stream,
             threads=run_producer__threads,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from clickstream.watch import Part, Rates
 
@@ -43,17 +44,16 @@ def _line(part: Part, total_name: str, rates: Rates) -> str:
 
 
 def _on_terminal(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:
-    bounded = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) if total else ()
+    bounded = (BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()) if total else (TimeElapsedColumn(),)
+    words = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
     rates = Rates()
-    with Progress(TextColumn("{task.description}"), *bounded, TimeElapsedColumn(), console=console) as bar:
+    with Progress(*bounded, words, console=console, expand=True) as bar:
         task = bar.add_task(part.kind, total=total)
-        while not stop.wait(ON_TERMINAL_EVERY_S):
-            bar.update(
-                task, description=_line(part, total_name, rates), completed=min(part.totals()[total_name], total or 0)
-            )
-        bar.update(
-            task, description=_line(part, total_name, rates), completed=min(part.totals()[total_name], total or 0)
-        )
+        ended = False
+        while not ended:
+            ended = stop.wait(ON_TERMINAL_EVERY_S)
+            done = min(part.totals()[total_name], total or 0)
+            bar.update(task, description=_line(part, total_name, rates), completed=done)
 
 
 def _in_log(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:

@@ -51,7 +51,7 @@ def command(
     with app.connect() as cluster:
         ensure(cluster, [plan.topic, plan.dead_letter_topic])
         producer = cluster.producer()
-        replay = Replay(sources, Sender(producer), Sender(producer), plan)
+        replay = Replay(sources, Sender(producer, stop), Sender(producer, stop), plan)
         status_topic = app.config["status-topic"]
         try:
             with (

@@ -5,12 +5,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from clickstream.errors import ClickstreamError
+from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.statistics import EVERY_MS, Statistics
 
@@ -46,6 +46,13 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "fetch.queue.backoff.ms": 5,
     "queued.max.messages.kbytes": 16_384,
     "fetch.message.max.bytes": 1_048_576,
+}
+
+# What our guarantees rest on: the user's properties, such as a provider's file for all its clients, cannot undo it.
+PRODUCER_FIXED = {name: PRODUCER_DEFAULTS[name] for name in ("delivery.report.only.error",)}
+CONSUMER_FIXED = {
+    name: CONSUMER_DEFAULTS[name]
+    for name in ("enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof")
 }
 
 _REMEDIES = {
@@ -98,10 +105,10 @@ class ErrorLog:
 
     REPEAT_AFTER_S = 30.0
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, quiet: bool = False) -> None:
         self.address = address
         self.last: KafkaError | None = None
-        self._said_at = float("-inf")
+        self._said_at = float("inf" if quiet else "-inf")
 
     def __call__(self, error: KafkaError) -> None:
         # "All brokers down" follows the error that says why; keep the reason.
@@ -139,27 +146,22 @@ class Cluster:
 
     def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
         """An idempotent producer; `overrides` are librdkafka properties that win over the user's."""
-        base = self._base(properties.CONSUMER_ONLY)
-        return Producer({**PRODUCER_DEFAULTS, **base, **self.for_producers, **(overrides or {})})
+        given = {**PRODUCER_DEFAULTS, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
+        return _build(Producer, {**given, **PRODUCER_FIXED, **(overrides or {})})
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
         """A consumer that never commits by itself and never jumps; `overrides` win over the user's properties."""
-        base = self._base(properties.PRODUCER_ONLY)
-        settings = {**CONSUMER_DEFAULTS, **base, **self.for_consumers, "group.id": group, **(overrides or {})}
-        # librdkafka refuses a queue smaller than one message.
-        return Consumer(settings)
+        given = {**CONSUMER_DEFAULTS, **self._base(properties.PRODUCER_ONLY), **self.for_consumers}
+        return _build(Consumer, {**given, **CONSUMER_FIXED, "group.id": group, **(overrides or {})})
 
     def admin(self) -> AdminClient:
-        return AdminClient(self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY))
+        return _build(AdminClient, self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY))
 
     def check(self) -> None:
         """Raises ClickstreamError, within 10 s, when Kafka does not answer at the address."""
-        errors = ErrorLog(self.address)
-        errors.REPEAT_AFTER_S = float("inf")
-        errors._said_at = float("inf")  # the exception says it
+        errors = ErrorLog(self.address, quiet=True)  # the exception says it
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
-        settings: dict[str, Any] = {**base, "error_cb": errors}
-        admin = AdminClient(settings)
+        admin = _build(AdminClient, {**base, "error_cb": errors})
         deadline = time.monotonic() + REACHABLE_WITHIN_S
         while True:
             try:
@@ -170,3 +172,15 @@ class Cluster:
                 hopeless = errors.last is not None and errors.last.code() in _HOPELESS
                 if hopeless or time.monotonic() > deadline:
                     raise explain(errors.last or problem, "Connecting to Kafka", self.address) from problem
+
+
+Client = TypeVar("Client", Producer, Consumer, AdminClient)
+
+
+def _build(kind: type[Client], settings: dict[str, Any]) -> Client:
+    try:
+        return kind(settings)
+    except (KafkaException, TypeError, ValueError) as problem:
+        error = error_of(problem)
+        reason = error.str() if error is not None else str(problem)
+        raise ConfigError(f"The Kafka client refuses its configuration: {reason.rstrip('.')}.") from problem

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str | bytes | None]]
 SAY_FAILURES_EVERY_S = 5.0
+DRAIN_S = 30.0
 
 
 class Sender:
@@ -23,8 +24,11 @@ class Sender:
     queued is acknowledged by the broker (no callback runs on success: it would cost 40 % of the rate).
     """
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, stop: threading.Event | None = None) -> None:
+        """`stop`: once it is set, a full queue is waited for DRAIN_S more; then what does not fit has failed."""
         self._producer = producer
+        self._stop = stop
+        self._give_up_at: float | None = None
         self._lock = threading.Lock()
         self._said_at = float("-inf")
         self.sent = 0
@@ -56,8 +60,9 @@ class Sender:
                     topic, value, key, partition=partition, headers=headers, on_delivery=self._delivered
                 )
             except BufferError:
-                self._producer.poll(0.1)
-                continue
+                if self._wait_for_room():
+                    continue
+                self._give_up(1, topic)
             except KafkaException as problem:
                 self._refused(problem.args[0], topic)
             break
@@ -96,22 +101,33 @@ class Sender:
                     self.sent += 1
         return again
 
+    def _wait_for_room(self) -> bool:
+        self._producer.poll(0.1)
+        if self._stop is None or not self._stop.is_set():
+            return True
+        self._give_up_at = self._give_up_at or time.monotonic() + DRAIN_S
+        return time.monotonic() < self._give_up_at
+
+    def _give_up(self, records: int, topic: str) -> None:
+        for _ in range(records):
+            self._fail("stopped while the local queue was full", topic)
+
     def poll(self) -> None:
         """Serve delivery reports; call it every thousand records or so."""
         self._producer.poll(0)
 
-    def flush(self, timeout: float = 30.0) -> int:
+    def flush(self, timeout: float = DRAIN_S) -> int:
         """Wait up to `timeout` seconds for all deliveries; returns how many records are still queued."""
         left: int = self._producer.flush(timeout)
         return left
 
-    def close(self, timeout: float = 30.0) -> None:
+    def close(self, timeout: float = DRAIN_S) -> None:
         """Drain; what is still unconfirmed after `timeout` seconds is given up and counted as failed."""
         if self.flush(timeout):
             self._producer.purge()
             self.flush(5.0)
 
-    def must_have_delivered(self, what: str, timeout: float = 30.0) -> None:
+    def must_have_delivered(self, what: str, timeout: float = DRAIN_S) -> None:
         """Flush, and raise ClickstreamError unless everything ever sent here was acknowledged."""
         left = self.flush(timeout)
         if self.failed or left:
@@ -120,17 +136,18 @@ class Sender:
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._fail(error, message.topic() or "")
+            self._fail(error.str(), message.topic() or "")
 
     def _refused(self, error: KafkaError, topic: str) -> None:
-        if error.fatal():
+        # produce() reports the state of the producer, without the flag that its first error had.
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise ClickstreamError(f"The producer cannot go on: {error.str()}.")
-        self._fail(error, topic)
+        self._fail(error.str(), topic)
 
-    def _fail(self, error: KafkaError, topic: str) -> None:
+    def _fail(self, cause: str, topic: str) -> None:
         with self._lock:
             self.failed += 1
-            reason = f"{error.str()} (topic {topic})"
+            reason = f"{cause} (topic {topic})"
             self.first_failure = self.first_failure or reason
             say = time.monotonic() > self._said_at + SAY_FAILURES_EVERY_S
             if say:

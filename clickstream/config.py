@@ -29,12 +29,19 @@ def _text(value: Any) -> str:
     return value
 
 
-def _topic(value: Any) -> str:
+def topic_name(value: Any) -> str:
     """A legal Kafka topic name: https://kafka.apache.org/documentation/#topicnaming (org.apache.kafka Topic)."""
     name = _text(value)
     legal = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
     if not 0 < len(name) <= 249 or not set(name) <= legal or name in (".", ".."):
         raise ValueError("a topic name has 1 to 249 letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _field(value: Any) -> str:
+    name = _text(value)
+    if not name or not name.isprintable() or set(name) & {'"', "\\"}:
+        raise ValueError("a field's name, printable and without quotes and backslashes, is expected")
     return name
 
 
@@ -101,19 +108,20 @@ SETTINGS: dict[str, Setting] = {
         Setting("state-dir", "", _text, "Where the embedded Kafka keeps its data (default: per user).", "DIR"),
         Setting("java", "auto", _one_of("auto", "wheel", "PATH"), "Which Java runs the embedded Kafka.", "WHICH"),
         Setting("metrics-port", 0, _port, "Serve Prometheus metrics on this port of 127.0.0.1 (0: off).", "PORT"),
-        Setting("dead-letter-topic", "clickstream-dead-letter", _topic, "Where unreadable records go.", "TOPIC"),
-        Setting("status-topic", "clickstream-status", _topic, "Where long-running parts say how they do.", "TOPIC"),
+        Setting("dead-letter-topic", "clickstream-dead-letter", topic_name, "Where unreadable records go.", "TOPIC"),
+        Setting("status-topic", "clickstream-status", topic_name, "Where long-running parts say how they do.", "TOPIC"),
         Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),
         Setting("broker.heap", "512m", _text, "Java heap of the embedded Kafka (-Xmx).", "SIZE"),
         Setting("broker.linger", 60.0, _positive, "Seconds the embedded Kafka stays after its last user.", "S"),
-        Setting("run-producer.topic", "event-topic", _topic, "Topic to produce to.", "TOPIC"),
+        Setting("run-producer.topic", "event-topic", topic_name, "Topic to produce to.", "TOPIC"),
         Setting("run-producer.rate", 1000.0, _or_max, "Events per second over all threads, or max.", "R"),
         Setting("run-producer.threads", 2, _whole(1, 64), "Producing threads.", "T"),
-        Setting("run-counter.from-topic", "event-topic", _topic, "Topic to count.", "TOPIC"),
-        Setting("run-counter.to-topic", "unique-event-topic", _topic, "Topic for the tallies.", "TOPIC"),
-        Setting("run-counter.field", "eventName", _text, "JSON field whose values are counted.", "FIELD"),
+        Setting("run-counter.from-topic", "event-topic", topic_name, "Topic to count.", "TOPIC"),
+        Setting("run-counter.to-topic", "unique-event-topic", topic_name, "Topic for the tallies.", "TOPIC"),
+        Setting("run-counter.field", "eventName", _field, "JSON field whose values are counted.", "FIELD"),
         Setting("run-counter.interval", 1.0, _positive, "Seconds between tallies.", "S"),
-        Setting("replay.topic", "clickstream", _topic, "Topic for the log's requests.", "TOPIC"),
+        Setting("demo.group", "clickstream-demo", _text, "Consumer group of the demo's counter.", "GROUP"),
+        Setting("replay.topic", "clickstream", topic_name, "Topic for the log's requests.", "TOPIC"),
         Setting("replay.speed", float("inf"), _or_max, "Times the log's own pace, or max.", "N"),
     )
 }
@@ -170,9 +178,10 @@ def _read_file(config: Config, path: Path) -> None:
         table = tables.pop(section, {})
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: {section} must be a table of librdkafka properties: [{section}].")
-        found = {name: _property_text(value) for name, value in _flatten(table)}
-        properties.check(found, f"[{section}] of {path}")
-        config.clients[section].update(found)
+        source = f"[{section}] of {path}"
+        found = {name: _property_text(name, value, source) for name, value in _flatten(table)}
+        properties.check(found, source)
+        _give(config, section, found)
     for name, value in _flatten(tables):
         _set(config, name, value, str(path))
 
@@ -189,7 +198,16 @@ def _read_environment(config: Config, environ: Mapping[str, str]) -> None:
         ):
             hint = _nearest_variable(variable, by_variable)
             raise ConfigError(f"Unknown environment variable {variable}." + (f" Did you mean {hint}?" if hint else ""))
-    config.clients["kafka"].update(properties.from_environment(environ))
+    _give(config, "kafka", properties.from_environment(environ))
+
+
+def _give(config: Config, section: str, found: Mapping[str, str]) -> None:
+    if section == "kafka":
+        # The later source wins, also over what an earlier one says of one kind of client.
+        for other in ("producer", "consumer"):
+            for name in found:
+                config.clients[other].pop(name, None)
+    config.clients[section].update(found)
 
 
 def _nearest_variable(variable: str, known: Mapping[str, str]) -> str | None:
@@ -219,5 +237,7 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + key, value
 
 
-def _property_text(value: Any) -> str:
+def _property_text(name: str, value: Any, source: str) -> str:
+    if not isinstance(value, str | int | float):
+        raise ConfigError(f"Kafka property {name} in {source} must be a text, a number, true or false.")
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -111,6 +111,8 @@ class Counter:
             # Clients say so for a moment while a broker restarts, too.
             if self._source.same():
                 raise
+            # What followed in this batch was not counted.
+            self._member.read_again()
 
     def _due(self) -> bool:
         owned = self._member.owned.values()

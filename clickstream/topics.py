@@ -3,20 +3,25 @@
 import threading
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from clickstream.config import config_dir
+from clickstream.config import SETTINGS, config_dir
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.clients import Cluster, error_of, explain
 
 REQUEST_TIMEOUT_S = 15.0
 BROKER_DEFAULT = -1
+MAX_NUMBER = 10_000
+
+legal_name: Callable[[Any], str] = SETTINGS["replay.topic"].cast
+"""The name, or ValueError when Kafka allows no such topic."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +43,60 @@ def declared(path: Path | None = None) -> dict[str, Declared]:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    topics = {}
-    for name, table in tables.items():
-        unknown = set(table) - {"partitions", "replication-factor", "config"} if isinstance(table, dict) else {"?"}
-        if unknown:
-            raise ConfigError(
-                f"[{name}] in {path}: unknown {', '.join(sorted(unknown))}; "
-                "a topic has partitions, replication-factor and config."
-            )
-        for key in ("partitions", "replication-factor"):
-            number = table.get(key, BROKER_DEFAULT)
-            if not isinstance(number, int) or (number < 1 and number != BROKER_DEFAULT):
-                raise ConfigError(
-                    f"[{name}] in {path}: {key} is {number!r}; a whole number above 0 (or -1) is expected."
-                )
-        topics[name] = Declared(
-            name,
-            table.get("partitions", BROKER_DEFAULT),
-            table.get("replication-factor", BROKER_DEFAULT),
-            {
-                key: str(value).lower() if isinstance(value, bool) else str(value)
-                for key, value in table.get("config", {}).items()
-            },
+    try:
+        return {name: _declared(name, table) for name, table in tables.items()}
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}.") from None
+
+
+def _declared(name: str, table: Any) -> Declared:
+    try:
+        legal_name(name)
+    except ValueError as error:
+        raise ValueError(f"[{name}]: {error}") from None
+    unknown = set(table) - {"partitions", "replication-factor", "config"} if isinstance(table, dict) else {name}
+    if unknown:
+        raise ValueError(
+            f"[{name}]: unknown {', '.join(sorted(unknown))}; a topic is a table with partitions, "
+            "replication-factor and config"
         )
-    return topics
+    for key in ("partitions", "replication-factor"):
+        number = table.get(key, BROKER_DEFAULT)
+        whole = isinstance(number, int) and not isinstance(number, bool)
+        if not whole or (number != BROKER_DEFAULT and not 1 <= number <= MAX_NUMBER):
+            raise ValueError(
+                f"[{name}]: {key} is {number!r}; a whole number from 1 to {MAX_NUMBER:,} (or -1) is expected"
+            )
+    config = table.get("config", {})
+    if not isinstance(config, dict):
+        raise ValueError(f"[{name}]: config must be a table of Kafka's topic settings, not {config!r}")
+    return Declared(
+        name,
+        table.get("partitions", BROKER_DEFAULT),
+        table.get("replication-factor", BROKER_DEFAULT),
+        {key: _text(f"[{name}]: {key}", value) for key, value in _leaves(config)},
+    )
+
+
+def _leaves(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """TOML reads an unquoted `retention.ms = 1` as nested tables."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _text(place: str, value: Any) -> str:
+    """A setting's value as the broker takes it; Kafka's lists are separated by commas."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | int() | float():
+            return str(value)
+        case list() if all(isinstance(one, str) for one in value):
+            return ",".join(value)
+    raise ValueError(f"{place} is {value!r}; a text, a number, true or false is expected")
 
 
 def ensure(cluster: Cluster, wanted: Iterable[str | Declared]) -> list[str]:
@@ -150,7 +185,10 @@ def _wait_until_led(cluster: Cluster, admin: AdminClient, names: set[str]) -> No
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     pause = threading.Event()
     while names:
-        metadata = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        try:
+            metadata = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        except KafkaException as problem:
+            raise explain(problem, "Listing topics", cluster.address) from problem
         names = {
             name
             for name in names

@@ -42,7 +42,9 @@ class Rates:
     def of(self, totals: dict[str, int]) -> dict[str, float]:
         now = time.monotonic()
         seconds = max(1e-6, now - self._at)
-        rates = {name: round((total - self._before.get(name, 0)) / seconds, 1) for name, total in totals.items()}
+        rates = {
+            name: max(0.0, round((total - self._before.get(name, 0)) / seconds, 1)) for name, total in totals.items()
+        }
         self._before, self._at = totals, now
         return rates
 

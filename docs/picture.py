@@ -10,7 +10,7 @@ import platformdirs
 from rich.console import Console
 
 from clickstream.broker import EmbeddedBroker
-from clickstream.cli.demo import GROUP, INTERVAL_S
+from clickstream.cli.demo import INTERVAL_S
 from clickstream.counter import Counter
 from clickstream.demo import Demo, Snapshot
 from clickstream.demo_view import view
@@ -67,7 +67,7 @@ def main() -> int:
             Sender(cluster.producer()), "event-topic", ProductEvents(secrets.randbits(64)), rate=5_000.0
         )
         options = CounterOptions(
-            "event-topic", "unique-event-topic", "eventName", GROUP, "clickstream-dead-letter", INTERVAL_S
+            "event-topic", "unique-event-topic", "eventName", "clickstream-demo", "clickstream-dead-letter", INTERVAL_S
         )
         Demo(cluster.address, producer, Counter(cluster, options)).run(threading.Event(), draw, SECONDS)
     PICTURE.parent.mkdir(exist_ok=True)

@@ -146,11 +146,17 @@ def end_orphan(state: StateDir) -> None:
     """
     lock = FileLock(state.jvm_lock)
     for number, patience in zip((signal.SIGTERM, signal.SIGKILL), ORPHAN_PATIENCE, strict=True):
-        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
-            os.kill(int(state.jvm_pid_file.read_text()), number)
-        if lock.acquire(timeout=patience):
-            lock.release()
-            return
+        deadline = time.monotonic() + patience
+        told = False
+        while time.monotonic() < deadline:
+            # It may be about to write its pid.
+            with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+                if not told:
+                    os.kill(int(state.jvm_pid_file.read_text()), number)
+                    told = True
+            if lock.acquire(timeout=0.1):
+                lock.release()
+                return
     raise JvmError(f"a Java process holds {state.jvm_lock} and cannot be ended; end it by hand")
 
 

@@ -62,7 +62,8 @@ class Supervisor:
         self._ready_at: float | None = None  # monotonic, of the present JVM
         self._was_ready = False  # this one or an earlier one
         self._failures = 0
-        self._last_used = time.time()
+        self._last_used = time.monotonic()
+        self._touched = 0  # modification time of lease.lock when last looked at
 
     def begin(self) -> None:
         """Say that a start is under way, before the command returns. Raises OSError."""
@@ -152,12 +153,15 @@ class Supervisor:
 
     def _unused(self) -> bool:
         """Whether nobody held the lease for `linger` seconds; if so, it is now held here, exclusively."""
-        now = time.time()
+        now = time.monotonic()
         if self._ready_at is None or self.state.pinned.exists() or not self._lease.try_acquire():
             self._last_used = now
             return False
         # Clients touch the file: a short visit between two looks counts too.
-        self._last_used = max(self._last_used, min(now, self.state.lease_lock.stat().st_mtime))
+        touched = self.state.lease_lock.stat().st_mtime_ns
+        if touched != self._touched:
+            self._touched = touched
+            self._last_used = now
         if now - self._last_used >= self.launch.linger:
             return True
         self._lease.release()

@@ -73,8 +73,9 @@ def command(
         interval=run_counter__interval,
         exit_at_end=exit_at_end,
     )
-    if options.from_topic in (options.to_topic, options.dead_letter_topic):
-        raise ConfigError(f"--from-topic {options.from_topic} is also an output: the counter would count itself.")
+    options.check()
+    if start_over and not yes and not sys.stdin.isatty():
+        raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
     stop = stop_event()
     with app.connect() as cluster:
         require(cluster, options.from_topic)
@@ -96,8 +97,6 @@ def command(
 
 def _reset(cluster: Cluster, options: CounterOptions, yes: bool) -> None:
     if not yes:
-        if not sys.stdin.isatty():
-            raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
         click.confirm(f"Forget the counts of group {options.group} and start over?", abort=True, err=True)
     epoch = reset(cluster, options)
     click.echo(f"Group {options.group} starts over (epoch {epoch}).", err=True)

@@ -17,7 +17,6 @@ from clickstream.tally.options import CounterOptions
 from clickstream.topics import ensure
 from clickstream.watch import watched
 
-GROUP = "clickstream-demo"
 INTERVAL_S = 0.5
 
 
@@ -51,7 +50,7 @@ def command(app: App, duration: float | None, run_producer__rate: float, metrics
             from_topic=topic,
             to_topic=tallies,
             field=app.config["run-counter.field"],
-            group=GROUP,
+            group=app.config["demo.group"],
             dead_letter_topic=app.config["dead-letter-topic"],
             interval=INTERVAL_S,
         )

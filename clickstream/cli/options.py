@@ -57,14 +57,8 @@ class App:
         address = common.get("bootstrap.servers") or common.get("metadata.broker.list")
         sections: dict[str, Any] = {
             "common": common,
-            "for_producers": {
-                **self.config.clients["producer"],
-                **_only(self.given, properties.PRODUCER_ONLY),
-            },
-            "for_consumers": {
-                **self.config.clients["consumer"],
-                **_only(self.given, properties.CONSUMER_ONLY),
-            },
+            "for_producers": _without(self.config.clients["producer"], self.given),
+            "for_consumers": _without(self.config.clients["consumer"], self.given),
         }
         if address:
             cluster = Cluster(address, **sections)
@@ -76,8 +70,8 @@ class App:
             yield Cluster(lease.address, embedded=True, data_dir=broker.status().data_dir, **sections)
 
 
-def _only(given: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
-    return {name: value for name, value in given.items() if name in names}
+def _without(properties: Mapping[str, str], stronger: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in properties.items() if name not in stronger}
 
 
 class _SettingType(click.ParamType[Any]):
@@ -249,7 +243,7 @@ def stop_event() -> threading.Event:
 @contextmanager
 def stop_after(seconds: float | None, stop: threading.Event) -> Iterator[None]:
     """Set `stop` after that many seconds; None: never."""
-    if seconds is None:
+    if seconds is None or not seconds < threading.TIMEOUT_MAX:
         yield
         return
     timer = threading.Timer(seconds, stop.set)

@@ -11,15 +11,12 @@ from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import as_json, echo_json, parsed, partition_count, show
 from clickstream.cli.topic_list import list_
 from clickstream.cli.topic_records import export_, tail_
-from clickstream.config import SETTINGS
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect import details, offsets, text
 from clickstream.inspect.details import PartitionDetails, TopicDetails
 from clickstream.inspect.names import is_internal, must_exist
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import Declared, declared, delete, ensure
-
-_topic_name = SETTINGS["replay.topic"].cast
+from clickstream.topics import MAX_NUMBER, Declared, declared, delete, ensure, legal_name
 
 
 def _key_value(given: str) -> tuple[str, str]:
@@ -35,15 +32,17 @@ def command() -> None:
 
 
 @click.command("create")
-@click.argument("names", nargs=-1, metavar="[NAME]...", callback=parsed(_topic_name))
+@click.argument("names", nargs=-1, metavar="[NAME]...", callback=parsed(legal_name))
 @click.option(
     "--file",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Declared topics (TOML).  [default: config/topics.toml]",
 )
-@click.option("--partitions", type=click.IntRange(min=1), help="Partitions of the named topics.")
-@click.option("--replication-factor", "replication", type=click.IntRange(min=1), help="Replicas of each partition.")
+@click.option("--partitions", type=click.IntRange(1, MAX_NUMBER), help="Partitions of the named topics.")
+@click.option(
+    "--replication-factor", "replication", type=click.IntRange(1, MAX_NUMBER), help="Replicas of each partition."
+)
 @click.option(
     "-c",
     "settings",

@@ -112,6 +112,8 @@ def described(cluster: Cluster, admin: AdminClient, names: Iterable[str]) -> lis
         return admin.list_consumer_group_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)[name]
 
     names = list(names)
+    if not names:
+        return []
     descriptions = _answers(cluster, names, describe)
     committed = {name: _committed(answer) for name, answer in _answers(cluster, names, commits).items()}
     members = {name: _members(description) for name, description in descriptions.items()}

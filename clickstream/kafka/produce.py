@@ -31,14 +31,17 @@ class Sender:
         self._give_up_at: float | None = None
         self._lock = threading.Lock()
         self._said_at = float("-inf")
+        self._confirmed = 0  # by the last flush that left nothing
         self.sent = 0
         self.failed = 0
         self.first_failure: str | None = None
 
     @property
     def acknowledged(self) -> int:
+        # The length of the queue includes events that are no records (statistics, logs): while the producer works
+        # this may be a little too low. After a flush it is exact.
         with self._lock:
-            return max(0, self.sent - self.failed - len(self._producer))
+            return max(self._confirmed, self.sent - self.failed - len(self._producer))
 
     @property
     def queued(self) -> int:
@@ -118,7 +121,12 @@ class Sender:
 
     def flush(self, timeout: float = DRAIN_S) -> int:
         """Wait up to `timeout` seconds for all deliveries; returns how many records are still queued."""
+        with self._lock:
+            sent = self.sent
         left: int = self._producer.flush(timeout)
+        if left == 0:
+            with self._lock:
+                self._confirmed = max(self._confirmed, sent - self.failed)
         return left
 
     def close(self, timeout: float = DRAIN_S) -> None:

@@ -3,17 +3,18 @@
 import threading
 import time
 from collections import Counter as Counts
+from collections.abc import Iterator
 
 from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, Run, split
+from clickstream.kafka.consume import End, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
 from clickstream.records import StateKey, Tally, encode, utc_text
 from clickstream.tally.batch import Tallier
-from clickstream.tally.members import Member
+from clickstream.tally.members import Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
 from clickstream.tally.source import Source
@@ -38,7 +39,6 @@ class EachCounter:
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
         self._transactions: Transactions | None = None
-        self._total: Counts[str] = Counts()
         self._tallies = 0
         self._lag = 0
 
@@ -62,7 +62,7 @@ class EachCounter:
         self._member.join()
         try:
             while not stop.is_set() and not self._finished():
-                self._step(self._member.next_batch(BATCH, MAX_WAIT_S))
+                self._step(self._member.next_batch(BATCH, MAX_WAIT_S), stop)
         except Fenced:
             raise _not_alone(options.group) from None
         finally:
@@ -81,24 +81,32 @@ class EachCounter:
     def _begin(self) -> None:
         if len(self._member.owned) < self._source.partitions():
             raise _not_alone(self._options.group)
-        self._total = self._states.fold.counts()
 
-    def _step(self, messages: list[Message]) -> None:
+    def _step(self, messages: list[Message], stop: threading.Event) -> None:
         records: list[Record] = []
-        for part in split(messages, self._cluster.address):
-            own = self._member.owned.get(part.partition)
-            if own is None:
-                continue
-            if isinstance(part, End):
-                own.passed(max(part.offset, own.next_offset))
-                own.at_end = True
-                continue
-            for message in part.messages:
-                before = self._tallier.counted
-                self._tallier.add(Run(part.topic, part.partition, [message]), own)
-                if self._tallier.counted > before:
-                    records.append(self._tally())
-        self._commit(records)
+        try:
+            for part in split(messages, self._cluster.address):
+                own = self._member.owned.get(part.partition)
+                if own is not None:
+                    records += self._count(part, own)
+        except TopicGone:
+            # Clients say so for a moment while a broker restarts, too.
+            if self._source.same():
+                raise
+            # What followed in this batch was not counted.
+            self._member.read_again()
+        self._commit(records, stop)
+
+    def _count(self, part: Run | End, own: PartitionCounts) -> Iterator[Record]:
+        if isinstance(part, End):
+            own.passed(max(part.offset, own.next_offset))
+            own.at_end = True
+            return
+        for message in part.messages:
+            before = self._tallier.counted
+            self._tallier.add(Run(part.topic, part.partition, [message]), own)
+            if self._tallier.counted > before:
+                yield self._tally()
 
     def _tally(self) -> Record:
         counts: Counts[str] = Counts()
@@ -109,12 +117,13 @@ class EachCounter:
         value = Tally(dict(counts), utc_text(time.time())).encode()
         return self._options.to_topic, self._options.group.encode(), value, list(headers)
 
-    def _commit(self, records: list[Record]) -> None:
+    def _commit(self, records: list[Record], stop: threading.Event) -> None:
         changed = [own for own in self._member.owned.values() if own.unsaved]
         if not changed:
             return
         while not self._source.same():
-            pass  # the broker is away; what is counted stays in memory, uncommitted
+            if stop.is_set():
+                return  # the broker is away; what is not committed is counted again by the next start
         if self._dead_letters.count:
             self._sender.must_have_delivered(f"Dead letters to {self._options.dead_letter_topic}")
         for own in changed:

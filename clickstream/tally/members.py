@@ -69,9 +69,15 @@ class Member:
         if self._rebalanced:
             # Part of the batch may be from before the rebalance: read it again from the restored offsets.
             self._rebalanced = False
-            self._seek()
+            self.read_again()
             return []
         return messages
+
+    def read_again(self) -> None:
+        """Go on reading where the counts end: what was received beyond that comes once more."""
+        self.consumer.assign(
+            [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
+        )
 
     def commit(self) -> None:
         """Say to the group how far we are: only for those who look at its lag."""
@@ -121,7 +127,7 @@ class Member:
             self._restore([place.partition for place in partitions])
             self._rebalanced = True
             self.assigned = True
-            self._seek()
+            self.read_again()
             self._after_assign()
         except BaseException as problem:  # noqa: BLE001 - an exception does not get out of librdkafka's callback whole
             self._problem = problem
@@ -169,9 +175,4 @@ class Member:
             partition=partition,
             next_offset=self._source.begin(partition),
             counts={},
-        )
-
-    def _seek(self) -> None:
-        self.consumer.assign(
-            [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
         )

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from clickstream.config import topic_name
+from clickstream.errors import ConfigError
+from clickstream.tally.state import state_topic
+
 
 @dataclass(frozen=True)
 class CounterOptions:
@@ -14,6 +18,26 @@ class CounterOptions:
     dead_letter_topic: str
     interval: float = 1.0
     exit_at_end: bool = False
+
+    def check(self) -> None:
+        """Raises ConfigError for what cannot work, before anything is started or created."""
+        state = state_topic(self.group).name
+        try:
+            topic_name(state)
+        except ValueError as error:
+            raise ConfigError(
+                f"The state of --group {self.group} would be in topic {state}, but {error}. Choose another --group."
+            ) from None
+        outputs = {
+            "--to-topic": self.to_topic,
+            "--dead-letter-topic": self.dead_letter_topic,
+            "the topic of the group's state": state,
+        }
+        for role, topic in outputs.items():
+            if topic == self.from_topic:
+                raise ConfigError(f"--from-topic {topic} is also {role}: the counter would count itself.")
+        if len(set(outputs.values())) < len(outputs):
+            raise ConfigError(f"These must be three topics: {', '.join(map(' '.join, outputs.items()))}.")
 
 
 def default_group(topic: str, field: str) -> str:

@@ -14,7 +14,7 @@ from msgspec import MsgspecError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import EARLIEST, End, partitions_of, read_to_end, split
+from clickstream.kafka.consume import EARLIEST, End, TopicGone, partitions_of, read_to_end, split
 from clickstream.kafka.produce import Sender
 from clickstream.records import COUNTING_VERSION, CounterState, StateKey, decode, encode
 from clickstream.topics import Declared, ensure
@@ -81,16 +81,24 @@ class StateLog:
     def catch_up(self) -> None:
         """Read up to the end as it is now."""
         self._positions = read_to_end(self._cluster, self.topic, self._take, start=self._positions)
+        self._read_on()
+
+    def _read_on(self) -> None:
         self._consumer.assign([TopicPartition(self.topic, *place) for place in self._positions.items()])
 
     def follow(self) -> None:
         """Take what members have written meanwhile, without waiting."""
-        for part in split(self._consumer.consume(1_000, 0), self._cluster.address):
-            if isinstance(part, End):
-                self._positions[part.partition] = part.offset
-                continue
-            for message in part.messages:
-                self._take(message)
+        try:
+            for part in split(self._consumer.consume(1_000, 0), self._cluster.address):
+                if isinstance(part, End):
+                    self._positions[part.partition] = part.offset
+                    continue
+                for message in part.messages:
+                    self._take(message)
+        except TopicGone as gone:
+            # Clients say so for a moment while a broker restarts, too. If it is true, the next save fails.
+            log.debug("Not read on: %s", gone)
+            self._read_on()
 
     def save(self, states: Iterable[CounterState]) -> None:
         """Write states and wait until they are acknowledged. Raises ClickstreamError when they are not."""

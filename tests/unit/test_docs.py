@@ -41,9 +41,7 @@ def test_links_lead_to_files(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_shown_commands_exist_with_their_options(path: Path) -> None:
-    problems = [
-        f"{line}: {problem}" for line in _command_lines(path.read_text("utf-8")) if (problem := _problem(line))
-    ]
+    problems = [f"{line}: {problem}" for line in _command_lines(path.read_text("utf-8")) if (problem := _problem(line))]
 
     assert not problems
 
@@ -51,7 +49,9 @@ def test_shown_commands_exist_with_their_options(path: Path) -> None:
 def test_shipped_settings_file_names_every_setting() -> None:
     text = (ROOT / "config" / "clickstream.toml").read_text("utf-8")
 
-    missing = [name for name in SETTINGS if not re.search(rf"^# {re.escape(name.split('.')[-1])} = ", text, re.MULTILINE)]
+    missing = [
+        name for name in SETTINGS if not re.search(rf"^# {re.escape(name.split('.')[-1])} = ", text, re.MULTILINE)
+    ]
 
     assert not missing
 

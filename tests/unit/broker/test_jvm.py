@@ -9,6 +9,7 @@ from clickstream.broker import jvm
 from clickstream.broker.jvm import Jvm, JvmError, cluster_id_of, end_orphan, has_records, last_errors
 from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.storage import StateDir
+from tests.support import wait_until
 
 LOG = """\
 2026-01-01 10:00:00.000 ERROR an old one (KafkaServer)
@@ -35,7 +36,10 @@ def program(tmp_path: Path, script: str) -> str:
     return str(path)
 
 
-FORMATS = 'mkdir data.new && echo "cluster.id=$(echo "$*" | sed "s/.*--cluster-id \\([^ ]*\\).*/\\1/")" > data.new/meta.properties'
+FORMATS = """\
+while [ "$1" != --cluster-id ]; do shift; done
+mkdir data.new && echo "cluster.id=$2" > data.new/meta.properties
+"""
 
 
 def test_the_last_errors_of_this_run_with_their_cause(state: StateDir) -> None:
@@ -111,12 +115,13 @@ def test_a_running_jvm_holds_the_lock_and_stop_ends_it_even_if_it_ignores_to(
     monkeypatch.setattr(jvm, "TERM_TIMEOUT", 0.2)
     state.data.mkdir()
     (state.data / "meta.properties").write_text("cluster.id=abc\n")
-    started = Jvm(state, program(state.root, 'trap "" TERM; while :; do sleep 0.05; done'), [], "1m")
+    started = Jvm(state, program(state.root, 'trap "" TERM; echo ready; while :; do sleep 0.05; done'), [], "1m")
     started.prepare()
     started.start(1, 2)
+    wait_until(lambda: state.console_file.read_text() == "ready\n", what="it ignores SIGTERM")
     assert not is_free(state.jvm_lock)
     started.stop()
-    assert started.why_it_died() == "Kafka was ended by SIGKILL"
+    assert started.why_it_died() == "Kafka was ended by SIGKILL: ready"
 
 
 def test_an_orphan_is_ended_by_the_pid_that_it_wrote(state: StateDir) -> None:

@@ -1,0 +1,275 @@
+"""What the integration tests share: commands as processes, records in topics, and counts made independently."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Message, Producer
+
+from clickstream.counter import Counter
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import read_to_end
+from clickstream.tally.each import EachCounter
+from clickstream.tally.options import CounterOptions
+from clickstream.topics import Declared, create
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The shortest session that Kafka's defaults allow: a killed member's partitions go to others after 6 s, not 45.
+SHORT_SESSION = ("-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500")
+
+
+# --- commands as processes
+
+
+def _environment(changes: dict[str, str]) -> dict[str, str]:
+    """Ours without the settings of whoever runs the tests."""
+    ours = {name: text for name, text in os.environ.items() if not re.match("CLICKSTREAM_|KAFKA_", name)}
+    return {**ours, "PYTHONUNBUFFERED": "1", **changes}
+
+
+class Part:
+    """A running `clickstream` command."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
+        self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - as above
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "clickstream", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._stdout,
+            stderr=self._stderr,
+            cwd=ROOT,
+            env=_environment(environment),
+        )
+
+    def said(self) -> str:
+        """What it wrote to stderr so far."""
+        return os.pread(self._stderr.fileno(), 10_000_000, 0).decode()
+
+    def printed(self) -> str:
+        """What it wrote to stdout so far."""
+        return os.pread(self._stdout.fileno(), 10_000_000, 0).decode()
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Its exit code; a part that does not end in time fails the test with what it said."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout:g} s; it said:\n{self.said()}") from None
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """Ask it to end, as Ctrl-C or a service manager does."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to save or to say anything."""
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def end(self) -> None:
+        self.kill()
+        self._stderr.close()
+        self._stdout.close()
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[Part]:
+    """The command in the background; killed at the end of the block if it still runs."""
+    part = Part(*arguments, **environment)
+    try:
+        yield part
+    finally:
+        part.end()
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: its exit code, what it wrote to stderr and to stdout."""
+
+    code: int
+    said: str
+    printed: str
+
+
+def run(*arguments: str, timeout: float = 60.0, **environment: str) -> Done:
+    """The command, run to its end."""
+    with running(*arguments, **environment) as part:
+        return Done(part.wait(timeout), part.said(), part.printed())
+
+
+def run_well(*arguments: str, timeout: float = 60.0) -> Done:
+    """The command, which has to end with exit code 0 and nothing on stdout."""
+    done = run(*arguments, timeout=timeout)
+    assert done.code == 0, done.said
+    assert done.printed == ""
+    return done
+
+
+def is_an_error_for_people(done: Done, *words: str) -> bool:
+    """Whether a command ended with at most two lines that contain the words, and without a traceback."""
+    lines = done.said.strip().splitlines()
+    assert "Traceback" not in done.said, done.said
+    assert len(lines) <= 2, done.said
+    missing = [word for word in words if word not in done.said]
+    assert not missing, f"{missing} not in: {done.said}"
+    return done.code in (1, 2)
+
+
+# --- topics and records
+
+
+def make_topic(kafka: str, topic: str, partitions: int = 3, **config: str) -> None:
+    settings = {name.replace("_", "."): value for name, value in config.items()}
+    assert create(Cluster(kafka), Declared(topic, partitions, config=settings))
+
+
+def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: int = -1) -> None:
+    """Write records and wait until they are acknowledged; without a partition, spread over all."""
+    refused: list[Any] = []
+    producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 2_000_000})
+    for number, value in enumerate(values):
+        producer.produce(
+            topic,
+            value,
+            str(number).encode(),
+            partition=partition,
+            on_delivery=lambda error, _message: refused.append(error) if error else None,
+        )
+        producer.poll(0)
+    assert producer.flush(30) == 0
+    assert not refused, refused[:3]
+
+
+def named(*names: object, field: str = "eventName") -> list[bytes]:
+    """JSON records with these values in `field`."""
+    return [json.dumps({field: name}).encode() for name in names]
+
+
+def records(kafka: str, topic: str) -> list[Message]:
+    """All committed records of a topic, partition by partition in the order of the log."""
+    found: list[Message] = []
+    read_to_end(Cluster(kafka), topic, found.append)
+    return sorted(found, key=lambda record: (record.partition() or 0, record.offset() or 0))
+
+
+def value(record: Message) -> bytes:
+    found = record.value()
+    assert found is not None
+    return found
+
+
+def header(record: Message, name: str) -> str:
+    found = dict(record.headers() or [])[name]
+    assert isinstance(found, bytes)
+    return found.decode()
+
+
+def counted_by_hand(kafka: str, topic: str, field: str = "eventName") -> dict[str, int]:
+    """What the tally of a topic of good records has to be, by another way than the counter's."""
+    return dict(Counts(str(json.loads(value(record))[field]) for record in records(kafka, topic)))
+
+
+def tallies(kafka: str, topic: str, group: str | None = None) -> list[dict[str, int]]:
+    """The published counts in order, without receiveAt; all tallies, or those of one group."""
+    found = []
+    for record in records(kafka, topic):
+        if group is None or record.key() == group.encode():
+            tally = json.loads(value(record))
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dUTC", tally.pop("receiveAt"))
+            found.append(tally)
+    return found
+
+
+def decreases(found: Sequence[dict[str, int]]) -> list[int]:
+    """Places of tallies in which any name's count is lower than in the one before."""
+    pairs = enumerate(zip(found, found[1:], strict=False), start=1)
+    return [place for place, (one, next_) in pairs if any(next_.get(name, 0) < count for name, count in one.items())]
+
+
+def members(kafka: str, group: str) -> int:
+    """How many members a consumer group has now."""
+    admin = Cluster(kafka).admin()
+    return len(admin.describe_consumer_groups([group])[group].result().members)
+
+
+# --- counters in this process
+
+
+def options_for(topic: str, **changes: Any) -> CounterOptions:
+    """Count eventName of `topic` into `<topic>-tally` to the end, as group `<topic>-group`."""
+    plain = CounterOptions(
+        from_topic=topic,
+        to_topic=f"{topic}-tally",
+        field="eventName",
+        group=f"{topic}-group",
+        dead_letter_topic=f"{topic}-dead",
+        interval=0.1,
+        exit_at_end=True,
+    )
+    return replace(plain, **changes)
+
+
+def count(kafka: str, topic: str, *, each: bool = False, **changes: Any) -> Counter | EachCounter:
+    """A counter that has run to the end of `topic`; see options_for. Raises what the counter raises."""
+    counter = (EachCounter if each else Counter)(Cluster(kafka), options_for(topic, **changes))
+    counter.run(threading.Event())
+    return counter
+
+
+@contextmanager
+def counting(kafka: str, topic: str, **changes: Any) -> Iterator[Callable[[], BaseException | None]]:
+    """A counter at work in a thread until the block ends; yields a function that returns what it raised so far."""
+    counter = Counter(Cluster(kafka), options_for(topic, exit_at_end=False, **changes))
+    stop = threading.Event()
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            counter.run(stop)
+        except BaseException as problem:  # noqa: BLE001 - handed to the test
+            raised.append(problem)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield lambda: raised[0] if raised else None
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def command_of(topic: str, **changes: str) -> list[str]:
+    """`run-counter` with the same names as options_for."""
+    names = {
+        "from-topic": topic,
+        "to-topic": f"{topic}-tally",
+        "group": f"{topic}-group",
+        "dead-letter-topic": f"{topic}-dead",
+        "interval": "0.1",
+        **{name.replace("_", "-"): text for name, text in changes.items()},
+    }
+    return ["run-counter", "--quiet", *(word for name, text in names.items() for word in (f"--{name}", text))]

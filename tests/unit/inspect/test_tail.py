@@ -1,0 +1,77 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Message
+from pytest_mock import MockerFixture
+
+from clickstream.errors import ClickstreamError
+from clickstream.inspect import position
+from clickstream.inspect.filters import Filter
+from clickstream.inspect.offsets import Limits
+from clickstream.inspect.tail import Tail, find, tail
+from clickstream.kafka.clients import Cluster
+from tests.unit.inspect.records import Log, record
+
+
+@pytest.fixture
+def log(mocker: MockerFixture) -> Log:
+    """Topic t with offsets 0 to 29 in partition 0; its consumer and its limits."""
+    log = Log([record(offset, b'{"n":%d}' % (offset % 3)) for offset in range(30)], {("t", 0): 30})
+    mocker.patch("clickstream.inspect.tail.reader", return_value=log)
+    mocker.patch("clickstream.inspect.tail.find", return_value={("t", 0): Limits(0, 30)})
+    mocker.patch.object(Cluster, "admin")
+    return log
+
+
+def offsets(batches: Iterator[list[Message]]) -> list[int]:
+    return [message.offset() or 0 for batch in batches for message in batch]
+
+
+def start(asked: Tail) -> Iterator[list[Message]]:
+    return tail(Cluster("k"), asked, threading.Event())
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Tail(["t"]), list(range(20, 30))),
+        (Tail(["t"], 3), [27, 28, 29]),
+        (Tail(["t"], 0), []),
+        (Tail(["t"], 2, filters=[Filter("n", "1")]), [25, 28]),
+        (Tail(["t"], 2, position.Beginning(), filters=[Filter("n", "1")]), [1, 4]),
+        (Tail(["t"], start=position.Offset(26)), [26, 27, 28, 29]),
+        (Tail(["t"], 2, position.Offset(26)), [26, 27]),
+        (Tail(["t"], 2, position.Beginning(), follow=True), [0, 1]),
+        (Tail(["t"], start=position.End()), []),
+    ],
+)
+def test_which_records(asked: Tail, expected: list[int]) -> None:
+    assert offsets(start(asked)) == expected
+
+
+def test_following_goes_on_after_the_last_ones_without_gap_or_repeat(log: Log) -> None:
+    batches = start(Tail(["t"], 2, follow=True))
+    found = [message.offset() for message in next(batches)]
+    log.records += [record(30), record(31)]
+    while len(found) < 4:
+        found += [message.offset() for message in next(batches)]
+    assert found == [28, 29, 30, 31]
+
+
+def topics(mocker: MockerFixture, leader: int) -> None:
+    mocker.patch("clickstream.inspect.offsets.metadata", return_value={"t": {0: mocker.Mock(leader=leader)}})
+    mocker.patch("clickstream.inspect.offsets.limits", side_effect=lambda *given: {p: Limits(0, 1) for p in given[2]})
+
+
+def test_a_partition_that_does_not_exist(mocker: MockerFixture) -> None:
+    topics(mocker, leader=1)
+    with pytest.raises(ClickstreamError, match="Topic t has no partition 1"):
+        find(Cluster("k"), mocker.Mock(), ["t"], 1)
+
+
+def test_a_partition_without_a_leader_is_an_error_and_no_endless_wait(mocker: MockerFixture) -> None:
+    topics(mocker, leader=-1)
+    with pytest.raises(ClickstreamError, match="Partition 0 of topic t has no leader at k"):
+        find(Cluster("k"), mocker.Mock(), ["t"])

@@ -14,7 +14,7 @@ from bench.measure import cpu_seconds
 from clickstream.broker import EmbeddedBroker
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
-from clickstream.topics import Declared, create, delete, existing
+from clickstream.topics import Declared, delete, ensure, existing
 
 PARTITIONS = 3
 
@@ -30,8 +30,7 @@ class BenchKafka:
 
     def topic(self, name: str, partitions: int = PARTITIONS) -> str:
         """Create a topic; returns its name."""
-        create(self.cluster, Declared(name, partitions))
-        self.records(name)  # waits until it is led
+        ensure(self.cluster, [Declared(name, partitions)])
         return name
 
     def drop(self, *names: str) -> None:
@@ -84,11 +83,12 @@ def bench_kafka(notify: Callable[[str], None]) -> Iterator[BenchKafka]:
     """A Kafka for the block, on a free port."""
     directory = Path(tempfile.mkdtemp(prefix="clickstream-bench-"))
     broker = EmbeddedBroker(directory / "kafka", port=0, linger=5.0, notify=notify)
+    lease = broker.acquire()  # when this fails, its log stays
     try:
-        with broker.acquire() as lease:
-            status = broker.status()
-            assert status.pid is not None
-            yield BenchKafka(Cluster(lease.address, embedded=True, data_dir=status.data_dir), status.pid, directory)
+        status = broker.status()
+        assert status.pid is not None
+        yield BenchKafka(Cluster(lease.address, embedded=True, data_dir=status.data_dir), status.pid, directory)
     finally:
+        lease.release()
         broker.stop(force=True)
         shutil.rmtree(directory, ignore_errors=True)

@@ -40,9 +40,7 @@ def produce(address: str, topic: str, count: int, *, flush: bool) -> None:
 
 def tally(address: str, topic: str, count: int, output: str) -> None:
     """Count the first `count` events, and publish the counts after each."""
-    consumer = Consumer(
-        {"bootstrap.servers": address, "group.id": str(uuid.uuid4()), "auto.offset.reset": "earliest"}
-    )
+    consumer = Consumer({"bootstrap.servers": address, "group.id": str(uuid.uuid4()), "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     producer = Producer({"bootstrap.servers": address})
     counts: Counter[str] = Counter()

@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from clickstream.broker import jars, java
 from clickstream.errors import ClickstreamError
 from clickstream.generate.products import BLOCK_SIZE, ProductEvents, dated
+from clickstream.records import utc_text
 
 STREAMS_SOURCE = Path(__file__).parent / "streams" / "CountEvents.java"
 TOOLS = "org.apache.kafka.tools."
@@ -76,8 +78,8 @@ class Peers:
         events = ProductEvents(seed=0)
         with path.open("wb") as file:
             for number in range(PAYLOADS // BLOCK_SIZE):
-                block = dated(events.block(number), f"2020-03-25T19:05:{number % 60:02}UTC")
-                file.writelines(b"%b\n" % event["value"] for event in block)
+                block = dated(events.block(number), utc_text(1_585_163_149 + number))
+                file.writelines(cast(bytes, event["value"]) + b"\n" for event in block)
         return path
 
     def _tool(self, name: str) -> list[str]:
@@ -89,7 +91,7 @@ class Peers:
         jdk = find_jdk()
         class_path = jars.ensure("kafka-streams", self.notify)
         classes = self.directory / "classes"
-        command = [jdk / "javac", "-d", classes, "-cp", _joined(class_path), STREAMS_SOURCE]
+        command = [str(jdk / "javac"), "-d", str(classes), "-cp", _joined(class_path), str(STREAMS_SOURCE)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise ClickstreamError(f"{STREAMS_SOURCE.name} does not compile:\n{done.stderr}")

@@ -182,6 +182,6 @@ def verdicts(rows: Sequence[Row]) -> str:
         if by_name.keys() >= set(target.needs):
             value = target.value(by_name)
             wanted = f"{'<=' if target.at_most else '>='} {target.bound:g}"
-            met = "met" if target.met(value) else "**not met**"
+            met = "too few events" if math.isnan(value) else "met" if target.met(value) else "**not met**"
             lines.append(_line([target.text, wanted, rounded(value), met]))
     return "\n".join(lines) if len(lines) > 2 else ""

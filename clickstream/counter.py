@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Message
 
+from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 BATCH = 10_000
 MAX_WAIT_S = 0.1
 OTHERS_LEAVE_WITHIN_S = 10.0
+SAVED_WITHIN_S = 30.0
 PUBLISHING_PARTITION = 0
 
 
@@ -62,7 +64,7 @@ class Counter:
                 self._tally(self._member.next_batch(BATCH, self._patience()))
                 if self._due():
                     self._emit()
-            self._emit()
+            self._emit_for_good()
         finally:
             self._close()
 
@@ -108,9 +110,8 @@ class Counter:
                 else:
                     self._tallier.add(part, own)
         except TopicGone:
-            # Clients say so for a moment while a broker restarts, too.
-            if self._source.same():
-                raise
+            # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
+            self._source.same()
             # What followed in this batch was not counted.
             self._member.read_again()
 
@@ -125,6 +126,7 @@ class Counter:
         self._next_emission = time.monotonic() + self._options.interval
         self._save()
         self._states.follow()
+        self._check_epoch()
         self._publish()
         self._lag = self._member.lag()
         self._look_whether_settled()
@@ -148,6 +150,24 @@ class Counter:
             own.unsaved = False
         self._member.commit()
 
+    def _emit_for_good(self) -> None:
+        """Raises ClickstreamError when the broker does not come back in time to save what was counted."""
+        deadline = time.monotonic() + SAVED_WITHIN_S
+        self._emit()
+        while any(own.unsaved for own in self._member.owned.values()):
+            if time.monotonic() > deadline:
+                raise ClickstreamError(
+                    f"Kafka at {self._cluster.address} was away for {SAVED_WITHIN_S:.0f} s: the latest counts are not "
+                    "saved. Nothing is lost: the next start counts those records again."
+                )
+            self._emit()
+
+    def _check_epoch(self) -> None:
+        if any(own.epoch < self._states.fold.epoch for own in self._member.owned.values()):
+            raise ClickstreamError(
+                f"Group {self._options.group} was started over (--reset) while this member counted. Start it again."
+            )
+
     def _publish(self) -> None:
         if self._fenced and self._member.is_current():
             # A frozen former publisher came back for a moment and took the right to publish; we take it again.
@@ -159,16 +179,27 @@ class Counter:
         try:
             self._publisher.publish(counts)
         except Fenced as fence:
-            log.warning("Another member of %s publishes (%s).", self._options.group, fence)
-            self._drop_publisher()
-            self._fenced = True
+            self._step_back(fence)
+
+    def _step_back(self, fence: Fenced) -> None:
+        log.warning("Another member of %s publishes (%s).", self._options.group, fence)
+        self._drop_publisher()
+        self._fenced = True
 
     def _take_over(self) -> None:
         self._fenced = False
         self._drop_publisher()
         if PUBLISHING_PARTITION in self._member.owned:
             options = self._options
-            self._publisher = TallyPublisher(self._cluster, options.to_topic, options.group, self._states.fold.epoch)
+            try:
+                epoch = self._states.fold.epoch
+                self._publisher = TallyPublisher(self._cluster, options.to_topic, options.group, epoch)
+            except Fenced as fence:
+                self._step_back(fence)
+                return
+            # Read on once no earlier publisher can write: every tally comes from states saved before. Reading the
+            # last tally is not enough: an open transaction of another group on the same topic can hide it.
+            self._states.catch_up()
 
     def _hand_over(self) -> None:
         self._save()
@@ -188,10 +219,22 @@ class Counter:
         if self._publisher is None:
             return PUBLISHING_PARTITION not in self._member.owned
         if self._publisher.last != self._states.fold.counts():
-            return False
+            return self._behind_the_last_tally()
         if self._alone_by is None:
             self._alone_by = time.monotonic() + OTHERS_LEAVE_WITHIN_S
         return time.monotonic() > self._alone_by or self._source.members(self._options.group) <= 1
+
+    def _behind_the_last_tally(self) -> bool:
+        # Everything up to the end is counted and saved: what is still lower now will not be reached any more.
+        if any(own.unsaved for own in self._member.owned.values()) or not self._publisher:
+            return False
+        counts = self._states.fold.counts()
+        if all(counts[name] >= count for name, count in self._publisher.last.items()):
+            return False
+        raise ClickstreamError(
+            f"The last tally of {self._options.group} on {self._options.to_topic} is higher than all that "
+            f"{self._options.from_topic} holds: its state was deleted? --reset starts over with what is there now."
+        )
 
     def _close(self) -> None:
         try:

@@ -86,7 +86,7 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     next_offset: int
     counts: dict[str, int]
-    at_end: bool = False  # the partition's end was seen at next_offset by a member that exits at the end
+    at_end: bool = False  # the partition's end was seen at next_offset
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -83,8 +83,9 @@ class EmbeddedBroker:
     """A real Kafka in `state_dir`, started on demand, shared by all processes that name the same directory.
 
     `port` DEFAULT_PORT gives way to another one if it is in use, 0 is any free one, another number is meant
-    exactly; `heap` is as in -Xmx; `linger` is how many seconds it stays up without users. They apply when this
-    object is the one that starts it. `java` is as in java.find.
+    exactly; `heap` is as in -Xmx; `linger` is how many seconds it stays up without users; `class_data` False does
+    without what makes starts quick (classdata.py). They apply when this object is the one that starts it. `java`
+    is as in java.find.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class EmbeddedBroker:
         heap: str = "512m",
         linger: float = 60.0,
         notify: Callable[[str], None] = to_stderr,
+        class_data: bool = True,
     ) -> None:
         self.state = StateDir(Path(state_dir).expanduser().absolute())
         self._java = java
@@ -103,6 +105,7 @@ class EmbeddedBroker:
         self._heap = heap
         self._linger = linger
         self._notify = notify
+        self._class_data = class_data
 
     def acquire(self) -> Lease:
         """A lease on a broker that answers. Starts one if none is running, and downloads it if it never was here.
@@ -222,6 +225,7 @@ class EmbeddedBroker:
             port=self._port,
             heap=self._heap,
             linger=self._linger,
+            class_data=str(jars.cache_dir().parent / "class-data") if self._class_data else "",
         )
         done = subprocess.run(
             [sys.executable, "-m", "clickstream.broker.supervisor"],

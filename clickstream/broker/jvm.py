@@ -33,9 +33,11 @@ class JvmError(Exception):
 class Jvm:
     """A Kafka to be. Only the holder of supervisor.lock may make one."""
 
-    def __init__(self, state: StateDir, java: str, class_path: list[str], heap: str) -> None:
+    def __init__(
+        self, state: StateDir, java: str, class_path: list[str], heap: str, class_data: list[str] | None = None
+    ) -> None:
         self.state = state
-        self._command = [java, f"-Xmx{heap}", *JVM_OPTIONS, "-cp", ":".join(class_path)]
+        self._command = [java, f"-Xmx{heap}", *JVM_OPTIONS, *(class_data or []), "-cp", ":".join(class_path)]
         self._lock = FileLock(state.jvm_lock)
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -96,10 +98,18 @@ class Jvm:
             f"-Djava.io.tmpdir={self.state.tmp}",  # absolute: native libraries are loaded from it
             f"-Dlog4j2.configurationFile={self.state.log_config.name}",
         ]
-        java, *rest = self._command
         with self.state.console_file.open("wb") as console:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _SHELL, self.state.jvm_pid_file.name, java, *options, *rest, main_class, *arguments],
+                [
+                    "/bin/sh",
+                    "-c",
+                    _SHELL,
+                    self.state.jvm_pid_file.name,
+                    *self._command,
+                    *options,
+                    main_class,
+                    *arguments,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -111,6 +121,10 @@ class Jvm:
     def age(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self._started_at
+
+    def crashed(self) -> bool:
+        """Whether it died of itself, of a signal that nobody sends."""
+        return -(self.exit_code() or 0) in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL)
 
     def exit_code(self) -> int | None:
         return self._process.poll() if self._process is not None else None
@@ -131,6 +145,8 @@ class Jvm:
         code = self.exit_code() or 0
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         detail = last_errors(self.state.log_file, self._log_size) or self._last_output()
+        if not detail and shutil.disk_usage(self.state.root).free < 1_000_000:  # it could not write that down
+            detail = "No space left on device"
         return f"Kafka {how}: {detail}" if detail else f"Kafka {how}"
 
     def _last_output(self) -> str:

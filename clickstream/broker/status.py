@@ -1,5 +1,6 @@
 """broker.json: what the supervisor tells clients about the broker, and remembers for its next start."""
 
+import errno
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -59,8 +60,19 @@ def read_status(state: StateDir) -> Status | None:
 
 
 def write_status(state: StateDir, status: Status) -> None:
-    """Replace broker.json in one step. Raises OSError."""
-    replace_text(state.status_file, json.dumps(asdict(status), indent=1) + "\n")
+    """Replace broker.json in one step, or on a full disk (which is often what there is to say) overwrite it.
+
+    Raises OSError.
+    """
+    text = json.dumps(asdict(status), indent=1) + "\n"
+    try:
+        replace_text(state.status_file, text)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        with state.status_file.open("r+", encoding="utf-8") as file:  # it has a block of the disk already
+            file.write(text)
+            file.truncate()
 
 
 def _version(text: str) -> tuple[int, ...]:

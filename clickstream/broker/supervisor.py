@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 from clickstream.broker import ports, wire
+from clickstream.broker.classdata import CLASS_LIST, ClassData
 from clickstream.broker.jvm import Jvm, JvmError
 from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import NewerVersionError, Status, read_status, write_status
@@ -35,7 +36,9 @@ LOG_LIMIT = 256 * 1024  # bytes of supervisor.log, twice
 
 @dataclass(frozen=True)
 class Launch:
-    """What a client asks for: `port` as in ports.choose, `heap` as in -Xmx, `linger` in s."""
+    """What a client asks for: `port` as in ports.choose, `heap` as in -Xmx, `linger` in s; `class_data` is the
+    directory of class-data archives, empty to do without.
+    """
 
     state_dir: str
     java: str
@@ -43,6 +46,7 @@ class Launch:
     port: int
     heap: str
     linger: float
+    class_data: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -56,6 +60,9 @@ class Supervisor:
         self.state = StateDir(Path(launch.state_dir))
         self._lock = lock
         self._lease = FileLock(self.state.lease_lock)
+        self._class_data = (
+            ClassData(Path(launch.class_data), launch.java, launch.class_path) if launch.class_data else None
+        )
         self._status = read_status(self.state) or Status()
         self._wake = threading.Event()
         self._asked_to_stop = False
@@ -100,7 +107,8 @@ class Supervisor:
 
     def _start(self) -> Jvm:
         self._ready_at = None
-        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap)
+        class_data = self._class_data.options() if self._class_data else []
+        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap, class_data)
         cluster_id = jvm.prepare()
         # After a crash the same port, whatever was asked for: clients know it.
         port = self._status.port if self._was_ready else ports.choose(self.launch.port, self._status.port)
@@ -143,13 +151,17 @@ class Supervisor:
         reason = jvm.why_it_died()
         self._failures += 1
         self._log(f"{reason} (failure {self._failures} in a row)")
-        lost_the_port = not self._was_ready and "Address already in use" in reason
-        if self._failures >= FAILURES or not (self._was_ready or lost_the_port):
+        # What was wrong at a first start will be wrong again, but for these two.
+        another_chance = self._was_ready or "Address already in use" in reason or self._bad_class_data(jvm)
+        if self._failures >= FAILURES or not another_chance:
             self._give_up(reason)
             return None
         self._write(state="starting", pid=0, restarts=self._status.restarts + 1)
         self._wake.wait(0.2 * (self._failures - 1))
         return self._start()
+
+    def _bad_class_data(self, jvm: Jvm) -> bool:
+        return jvm.crashed() and self._class_data is not None and self._class_data.discard()
 
     def _unused(self) -> bool:
         """Whether nobody held the lease for `linger` seconds; if so, it is now held here, exclusively."""
@@ -176,6 +188,16 @@ class Supervisor:
     def _give_up(self, reason: str) -> None:
         self._log(f"gave up: {reason}")
         self._write(state="failed", supervisor_pid=0, pid=0, error=reason)
+
+    def use_the_rest(self) -> None:
+        """After an idle broker was stopped, and others may start it again: make the next start quicker."""
+        if self._class_data is None or self._asked_to_stop or self._status.state != "stopped":
+            return
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        self._lease.release()
+        self._lock.release()
+        self._class_data.make(self.state.root / CLASS_LIST)
 
     def _write(self, **changes: Any) -> None:
         self._status = replace(self._status, **changes)
@@ -209,6 +231,7 @@ def main() -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     supervisor.run()
+    supervisor.use_the_rest()
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def describe(app: App, group: str, json: bool) -> None:
     if json:
         echo_json(_details(found))
         return
-    click.echo(f"{text.escaped(found.name)}: {found.state}, {len(found.members)} members, lag {text.count(found.lag)}")
+    members = "1 member" if len(found.members) == 1 else f"{len(found.members)} members"
+    click.echo(f"{text.escaped(found.name)}: {found.state}, {members}, lag {text.count(found.lag)}")
     if found.progress:
         rows = [_progress_row(one) for one in found.progress]
         header = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER")

@@ -1,9 +1,5 @@
 """`clickstream topics list`, once or going on."""
 
-import logging
-import threading
-import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +10,10 @@ from rich.live import Live
 
 from clickstream.cli.options import App, cluster_options, stop_event
 from clickstream.cli.output import as_json, echo_json, partition_count, reader_left, show, table
-from clickstream.errors import ClickstreamError
 from clickstream.inspect import sizes, text
 from clickstream.inspect.sizes import TopicSummary
+from clickstream.inspect.ticks import changes, ticks
 from clickstream.kafka.clients import Cluster
-
-log = logging.getLogger(__name__)
 
 
 @click.command("list")
@@ -87,45 +81,16 @@ def _summary_json(summary: TopicSummary) -> dict[str, Any]:
 def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
     stop = stop_event()
     if json or not Console().is_terminal:
-        for changed, rates in _changes(_ticks(cluster, admin, internal, interval, stop)):
+        for changed, rates in changes(ticks(cluster, admin, internal, interval, stop)):
             for summary in changed:
                 _echo_tick(summary, rates.get(summary.name), json)
             if reader_left():
                 return
         return
     with Live(console=Console(), auto_refresh=False) as live:
-        for found, rates in _ticks(cluster, admin, internal, interval, stop):
+        for found, rates in ticks(cluster, admin, internal, interval, stop):
             rows = [[*_summary_row(summary), text.rate(rates.get(summary.name))] for summary in found]
             live.update(table((*_LIST_HEADER, "IN/S"), rows, _LIST_RIGHT), refresh=True)
-
-
-Tick = tuple[list[TopicSummary], dict[str, float | None]]
-
-
-def _ticks(
-    cluster: Cluster, admin: AdminClient, internal: bool, interval: float, stop: threading.Event
-) -> Iterator[Tick]:
-    """Summaries, and records per second since the ones before; a broker that is away for a while is waited for."""
-    before = sizes.summaries(cluster, admin, internal=internal)
-    at = time.monotonic()
-    yield before, {}
-    while not stop.wait(interval):
-        try:
-            found = sizes.summaries(cluster, admin, internal=internal)
-        except ClickstreamError as error:
-            log.warning("%s", error)
-            continue
-        now = time.monotonic()
-        yield found, sizes.rates(before, found, now - at)
-        before, at = found, now
-
-
-def _changes(ticks: Iterator[Tick]) -> Iterator[Tick]:
-    """Only the topics that are not as they were one tick ago."""
-    before: list[TopicSummary] = []
-    for found, rates in ticks:
-        yield [summary for summary in found if summary not in before], rates
-        before = found
 
 
 def _echo_tick(summary: TopicSummary, rate: float | None, json: bool) -> None:

@@ -60,8 +60,8 @@ def tail_(
       key        text or {"$base64": "..."}, as are the headers' values
       timestamp  ISO 8601 in UTC
 
-    The last records come by timestamp; with --from and --follow, partitions take turns and each keeps its order.
-    Only committed transactions are read (-X isolation.level=read_uncommitted: all).
+    The last records of each topic come by timestamp; with --from and --follow, partitions take turns and each
+    keeps its order. With --filter, they are the last that fit, however far back. Only committed transactions are read (-X isolation.level=read_uncommitted: all).
 
     \b
     Examples:
@@ -86,8 +86,9 @@ def tail_(
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
 @cluster_options
 def export_(app: App, name: str, form: str, output: str) -> None:
-    """Write all records that a topic holds now to a file, by partition and offset.
+    """Write all records of a topic to a file.
 
+    They are those that it holds when the command starts, by partition and offset, so always in the same order.
     FILE appears, or is replaced, when it is complete; until then it is FILE.partial.
 
     jsonl: the lines of `topics tail`. csv: the columns partition, offset, timestamp, key, headers, then

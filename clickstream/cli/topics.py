@@ -110,10 +110,10 @@ def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -
 @as_json
 @cluster_options
 def describe(app: App, name: str, json: bool) -> None:
-    """Show a topic's partitions and the settings that are not Kafka's defaults.
+    """Show a topic's partitions and settings.
 
     For each partition: its leader, replicas and in-sync replicas by broker id, its first offset (LOW) and the
-    one that its next record will get (HIGH). A topic that is deleted and made anew has another id.
+    one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is deleted and made anew has another id.
 
     \b
     Example:
@@ -207,10 +207,15 @@ def _records(cluster: Cluster, names: tuple[str, ...]) -> int:
 
 
 def _ask(names: tuple[str, ...], records: int, address: str) -> None:
-    if not sys.stdin.isatty():
+    if not on_terminal():
         raise ConfigError("Deleting topics cannot be undone; without a terminal to ask on, say --yes.")
     if not click.confirm(f"Delete {', '.join(names)} with {text.count(records)} records at {address}?", err=True):
-        raise ClickstreamError("Nothing was deleted.")
+        click.echo("Nothing was deleted.", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def on_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 for _subcommand in (create, list_, describe, tail_, export_, delete_):

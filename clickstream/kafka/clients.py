@@ -73,6 +73,7 @@ _REMEDIES = {
     KafkaError._ALL_BROKERS_DOWN: "Check the address and security.protocol, and that the broker runs.",
     KafkaError._TIMED_OUT: "Check the address and security.protocol, and that the broker runs.",
     KafkaError.INVALID_REPLICATION_FACTOR: "The cluster has fewer brokers than replicas were asked for.",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "A counter with --emit each is alone in its group: choose another --group.",
     KafkaError.KAFKA_STORAGE_ERROR: "The broker's disk failed or is full: see the broker's log.",
 }
 

@@ -63,9 +63,10 @@ class Sender:
                     topic, value, key, partition=partition, headers=headers, on_delivery=self._delivered
                 )
             except BufferError:
-                if self._wait_for_room():
-                    continue
-                self._give_up(1, topic)
+                if not self._wait_for_room():
+                    self._give_up(1, topic)
+                    return
+                continue
             except KafkaException as problem:
                 self._refused(problem.args[0], topic)
             break
@@ -86,7 +87,9 @@ class Sender:
             if queued == len(waiting):
                 break
             waiting = self._sort_out(waiting, topic)
-            self._producer.poll(0.1)
+            if waiting and not self._wait_for_room():
+                self._give_up(len(waiting), topic)
+                break
         self._producer.poll(0)
 
     def _sort_out(self, messages: list[dict[str, Any]], topic: str) -> list[dict[str, Any]]:
@@ -114,6 +117,8 @@ class Sender:
     def _give_up(self, records: int, topic: str) -> None:
         for _ in range(records):
             self._fail("stopped while the local queue was full", topic)
+        with self._lock:
+            self.sent += records
 
     def poll(self) -> None:
         """Serve delivery reports; call it every thousand records or so."""

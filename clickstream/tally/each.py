@@ -16,7 +16,7 @@ from clickstream.records import StateKey, Tally, encode, utc_text
 from clickstream.tally.batch import Tallier
 from clickstream.tally.members import Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
+from clickstream.tally.publish import EPOCH_HEADER, TRANSACTION_TIMEOUT_S, Fenced, Record, Transactions
 from clickstream.tally.source import Source
 from clickstream.tally.state import MAX_STATE_BYTES, StateLog
 from clickstream.topics import ensure
@@ -57,14 +57,24 @@ class EachCounter:
         self._transactions = Transactions(self._cluster, options.group)
         self._states.open()
         self._member = Member(
-            self._cluster, options, self._source, self._states, before_revoke=lambda: None, after_assign=self._begin
+            self._cluster,
+            options,
+            self._source,
+            self._states,
+            before_revoke=lambda: None,
+            after_assign=self._begin,
+            # Not the other counters' strategy: so the broker itself keeps them and us out of each other's groups.
+            strategy="roundrobin",
         )
         self._member.join()
         try:
             while not stop.is_set() and not self._finished():
                 self._step(self._member.next_batch(BATCH, MAX_WAIT_S), stop)
         except Fenced:
-            raise _not_alone(options.group) from None
+            raise ClickstreamError(
+                f"Another counter has taken over group {options.group}, or this one was frozen for longer than "
+                f"{TRANSACTION_TIMEOUT_S:.0f} s. If no other runs, start it again: it goes on where it was."
+            ) from None
         finally:
             self._member.leave()
             self._transactions.close()
@@ -79,8 +89,14 @@ class EachCounter:
         return {"lag": self._lag}
 
     def _begin(self) -> None:
+        """Find out, if partitions were given to another member, which of us is the rightful one.
+
+        The other is a predecessor that was frozen until the group had forgotten it, or one that started in the
+        same moment as we. Writing tells: the transactions of one of us are fenced. It ends; the other goes on.
+        """
         if len(self._member.owned) < self._source.partitions():
-            raise _not_alone(self._options.group)
+            for own in self._member.owned.values():
+                own.unsaved = True
 
     def _step(self, messages: list[Message], stop: threading.Event) -> None:
         records: list[Record] = []
@@ -90,9 +106,8 @@ class EachCounter:
                 if own is not None:
                     records += self._count(part, own)
         except TopicGone:
-            # Clients say so for a moment while a broker restarts, too.
-            if self._source.same():
-                raise
+            # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
+            self._source.same()
             # What followed in this batch was not counted.
             self._member.read_again()
         self._commit(records, stop)
@@ -112,6 +127,9 @@ class EachCounter:
         counts: Counts[str] = Counts()
         for own in self._member.owned.values():
             counts.update(own.counts)
+        for state in self._states.fold.states.values():
+            if state.partition not in self._member.owned:  # see _begin: nobody else can have moved it on
+                counts.update(state.counts)
         self._tallier.check_names(counts)
         headers = [(EPOCH_HEADER, str(self._states.fold.epoch).encode())]
         value = Tally(dict(counts), utc_text(time.time())).encode()
@@ -122,7 +140,7 @@ class EachCounter:
         if not changed:
             return
         while not self._source.same():
-            if stop.is_set():
+            if stop.wait(0.2):
                 return  # the broker is away; what is not committed is counted again by the next start
         if self._dead_letters.count:
             self._sender.must_have_delivered(f"Dead letters to {self._options.dead_letter_topic}")
@@ -145,5 +163,5 @@ class EachCounter:
 def _not_alone(group: str) -> ClickstreamError:
     return ClickstreamError(
         f"--emit each needs to be the only member of group {group}, and there is another one. "
-        "Stop it, or choose another --group."
+        "Stop it (one that was killed counts until its session times out), or choose another --group."
     )

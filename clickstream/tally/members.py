@@ -43,6 +43,7 @@ class Member:
         states: StateLog,
         before_revoke: Callable[[], None],
         after_assign: Callable[[], None],
+        strategy: str = "range",
     ) -> None:
         self._cluster = cluster
         self._options = options
@@ -54,7 +55,7 @@ class Member:
         self._problem: BaseException | None = None
         self.owned: dict[int, PartitionCounts] = {}
         self.assigned = False  # false between a revocation and the next assignment
-        self.consumer: Consumer = cluster.consumer(options.group, {"partition.assignment.strategy": "range"})
+        self.consumer: Consumer = cluster.consumer(options.group, {"partition.assignment.strategy": strategy})
 
     def join(self) -> None:
         self.consumer.subscribe(
@@ -107,7 +108,7 @@ class Member:
             partition=own.partition,
             next_offset=own.next_offset,
             counts=dict(own.counts),
-            at_end=own.at_end and self._options.exit_at_end,
+            at_end=own.at_end,
         )
 
     def lag(self) -> int:

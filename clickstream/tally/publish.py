@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import MsgspecError
 
+from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster, error_of, explain
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
 from clickstream.kafka.produce import Headers
@@ -28,8 +29,12 @@ _FENCED = frozenset(
 )
 
 
-class Fenced(Exception):
-    """Another member has become the publisher."""
+# As final as being fenced, but a new producer would not be allowed either.
+_FORBIDDEN = frozenset({KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
+
+
+class Fenced(ClickstreamError):
+    """Another member has become the publisher, or the broker has forgotten us: a new producer may go on."""
 
 
 class Transactions:
@@ -67,7 +72,9 @@ class Transactions:
                 if error is None or error.fatal() or error.code() in _FENCED:
                     raise self._translate(problem) from problem
                 self._abort()
-                if not attempts_left or not error.txn_requires_abort():
+                # Once one record has failed, produce() refuses the next ones for the state that it left.
+                helps = error.txn_requires_abort() or error.code() == KafkaError._STATE
+                if not attempts_left or not helps:
                     raise self._translate(problem) from problem
 
     def _abort(self) -> None:
@@ -86,6 +93,7 @@ class Transactions:
                 error = error_of(problem)
                 if error is None or not error.retriable() or time.monotonic() > deadline:
                     raise
+            self._producer.poll(0.1)  # some answer at once
 
     def close(self) -> None:
         """Give up what is not committed, without waiting for a broker that may be away."""
@@ -103,7 +111,7 @@ class Transactions:
 
     def _translate(self, problem: KafkaException) -> Exception:
         error = error_of(problem)
-        if error is not None and (error.code() in _FENCED or error.fatal()):
+        if error is not None and (error.code() in _FENCED or error.fatal()) and error.code() not in _FORBIDDEN:
             return Fenced(error.str())
         return explain(problem, "Publishing a tally", self._cluster.address)
 

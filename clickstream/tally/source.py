@@ -20,7 +20,10 @@ class Source:
         # A connection of its own: questions on the counting consumer's wait behind its fetches, up to 0.5 s each.
         self._asking: Consumer = cluster.consumer("clickstream-reader")
         self.topic = topic
-        self.id = self._current_id()
+        try:
+            self.id = self._current_id()
+        except KafkaException as problem:
+            raise explain(problem, f"Describing topic {topic}", cluster.address) from problem
 
     def same(self) -> bool:
         """True when the topic is still the same one; False when the broker does not answer just now.

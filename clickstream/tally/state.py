@@ -64,7 +64,7 @@ class StateLog:
         self._declared = state_topic(group)
         self.topic = self._declared.name
         self.fold = Fold()
-        # Partitions whose end was seen by a member that exits at the end, since this log was opened.
+        # Partitions whose end was seen, by whichever member owns them, since this log was opened.
         self.ended: set[int] = set()
         self._positions: dict[int, int] = {}
         self._opened = False

@@ -1,5 +1,6 @@
 """What the integration tests share: commands as processes, records in topics, and counts made independently."""
 
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message, Producer, TopicPartition
 
 from clickstream.counter import Counter
 from clickstream.kafka.clients import Cluster
@@ -205,7 +206,7 @@ def tallies(kafka: str, topic: str, group: str | None = None) -> list[dict[str, 
 
 def decreases(found: Sequence[dict[str, int]]) -> list[int]:
     """Places of tallies in which any name's count is lower than in the one before."""
-    pairs = enumerate(zip(found, found[1:], strict=False), start=1)
+    pairs = enumerate(itertools.pairwise(found), start=1)
     return [place for place, (one, next_) in pairs if any(next_.get(name, 0) < count for name, count in one.items())]
 
 
@@ -213,6 +214,14 @@ def members(kafka: str, group: str) -> int:
     """How many members a consumer group has now."""
     admin = Cluster(kafka).admin()
     return len(admin.describe_consumer_groups([group])[group].result().members)
+
+
+def delete_records(kafka: str, topic: str, before: dict[int, int]) -> None:
+    """Delete, as retention does, each partition's records before the offset given for it."""
+    admin = Cluster(kafka).admin()
+    places = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+    for future in admin.delete_records(places).values():
+        future.result()
 
 
 # --- counters in this process
@@ -232,9 +241,13 @@ def options_for(topic: str, **changes: Any) -> CounterOptions:
     return replace(plain, **changes)
 
 
-def count(kafka: str, topic: str, *, each: bool = False, **changes: Any) -> Counter | EachCounter:
-    """A counter that has run to the end of `topic`; see options_for. Raises what the counter raises."""
-    counter = (EachCounter if each else Counter)(Cluster(kafka), options_for(topic, **changes))
+def count(
+    kafka: str, topic: str, *, each: bool = False, options: CounterOptions | None = None
+) -> Counter | EachCounter:
+    """A counter that has run to the end of `topic`. Raises what the counter raises."""
+    # Without waiting 0.5 s for records after the last one.
+    cluster = Cluster(kafka, for_consumers={"fetch.wait.max.ms": 10})
+    counter = (EachCounter if each else Counter)(cluster, options or options_for(topic))
     counter.run(threading.Event())
     return counter
 

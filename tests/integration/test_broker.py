@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +24,14 @@ LINGER = 1.0
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterator[EmbeddedBroker]:
-    """A broker of these tests' own; each acquires it, and may find it stopped."""
+    """A broker of these tests' own. Most leave it running: a start takes seconds."""
     broker = EmbeddedBroker(
-        tmp_path_factory.mktemp("own broker"), java=broker_java, port=0, linger=LINGER, notify=lambda _: None
+        tmp_path_factory.mktemp("own broker"),
+        java=broker_java,
+        port=0,
+        linger=LINGER,
+        notify=lambda _: None,
+        class_data=False,  # it would be made for 10 s after the tests have ended
     )
     try:
         broker.acquire().release()
@@ -114,17 +118,6 @@ def test_the_jvm_of_a_killed_supervisor_serves_on_until_the_next_start_replaces_
             assert consume(second.address, topic_name) == list(range(1000))
 
 
-def test_stop_also_ends_the_jvm_of_a_killed_supervisor(broker: EmbeddedBroker) -> None:
-    with broker.acquire():
-        supervisor = broker.status().supervisor_pid
-        assert supervisor is not None
-        os.kill(supervisor, signal.SIGKILL)
-        wait_until(lambda: is_free(broker.state.supervisor_lock), 5, "the supervisor is dead")
-    assert broker.stop()
-    assert_nothing_runs(broker)
-    assert not broker.stop()
-
-
 def test_a_restart_keeps_records_cluster_id_and_port(broker: EmbeddedBroker, topic_name: str) -> None:
     with broker.acquire() as lease:
         produce(lease.address, topic_name, 1000)
@@ -138,15 +131,6 @@ def test_a_restart_keeps_records_cluster_id_and_port(broker: EmbeddedBroker, top
         assert consume(lease.address, topic_name) == list(range(1000))
 
 
-def test_stop_refuses_while_somebody_uses_it_unless_forced(broker: EmbeddedBroker) -> None:
-    with broker.acquire() as lease:
-        with pytest.raises(ClickstreamError, match="--force"):
-            broker.stop()
-        assert not lease.started or broker.status().state == "running"
-        assert broker.stop(force=True)
-        assert broker.status().state == "stopped"
-
-
 def test_damaged_status_is_written_anew_while_it_runs(broker: EmbeddedBroker) -> None:
     with broker.acquire() as lease:
         before = broker.status()
@@ -157,23 +141,40 @@ def test_damaged_status_is_written_anew_while_it_runs(broker: EmbeddedBroker) ->
         assert broker.status() == before
 
 
-def test_pinned_it_stays_and_unpinned_it_goes_when_the_last_user_has_gone(broker: EmbeddedBroker) -> None:
+def test_stop_refuses_while_somebody_uses_it(broker: EmbeddedBroker) -> None:
+    with broker.acquire() as lease:
+        with pytest.raises(ClickstreamError, match="--force"):
+            broker.stop()
+        assert broker.status().state == "running"
+        with broker.acquire() as second:
+            assert (second.address, second.started) == (lease.address, False)
+
+
+def test_started_by_hand_it_is_pinned_and_unpinned_it_stops_when_nobody_uses_it(broker: EmbeddedBroker) -> None:
     address = broker.start()
     assert broker.status().pinned
-    begin = time.monotonic()
-    wait_until(lambda: time.monotonic() - begin > 2 * LINGER, 2 * LINGER + 5, "twice the linger time has passed")
     with broker.acquire() as lease:
-        assert not lease.started
-        assert lease.address == address
+        assert (lease.address, lease.started) == (address, False)
         broker.state.pinned.unlink()
     wait_until(lambda: broker.status().state == "stopped", LINGER + 15, "stopped for want of users")
     assert_nothing_runs(broker)
 
 
+def test_stop_also_ends_the_jvm_of_a_killed_supervisor(broker: EmbeddedBroker) -> None:
+    with broker.acquire():
+        supervisor = broker.status().supervisor_pid
+        assert supervisor is not None
+        os.kill(supervisor, signal.SIGKILL)
+        wait_until(lambda: is_free(broker.state.supervisor_lock), 5, "the supervisor is dead")
+    assert broker.stop()
+    assert_nothing_runs(broker)
+    assert not broker.stop()
+
+
 def test_two_processes_at_once_start_one_broker(tmp_path: Path, broker: EmbeddedBroker, broker_java: str) -> None:
     script = (
         "import sys; from pathlib import Path; from clickstream.broker import EmbeddedBroker\n"
-        "b = EmbeddedBroker(Path(sys.argv[1]), java=sys.argv[2], port=0, linger=0.2)\n"
+        "b = EmbeddedBroker(Path(sys.argv[1]), java=sys.argv[2], port=0, linger=0.2, class_data=False)\n"
         "lease = b.acquire(); print(lease.address, b.status().pid, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(tmp_path), broker_java]

@@ -45,7 +45,7 @@ def test_a_failed_start_gives_the_reason_and_releases_the_lease(
     broker: EmbeddedBroker, state: StateDir, mocker: MockerFixture
 ) -> None:
     launching(mocker, state, Status("failed", error="Kafka ended with exit code 1: something odd"))
-    with pytest.raises(ClickstreamError, match="exit code 1: something odd. See .*kafka.log"):
+    with pytest.raises(ClickstreamError, match=r"exit code 1: something odd\. See .*kafka\.log"):
         broker.acquire()
     with FileLock(state.lease_lock) as lock:
         assert lock.try_acquire()
@@ -136,7 +136,7 @@ def test_a_nearly_full_disk_is_said_before_anything_starts(
 ) -> None:
     run = launching(mocker, state, None)
     mocker.patch("clickstream.broker.embedded.shutil.disk_usage", return_value=mocker.Mock(free=12_000_000))
-    with pytest.raises(ClickstreamError, match="Only 12 MB are free .* --state-dir"):
+    with pytest.raises(ClickstreamError, match=r"Only 12 MB are free .* --state-dir"):
         broker.acquire()
     run.assert_not_called()
 

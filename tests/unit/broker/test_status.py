@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from clickstream.broker.status import FORMAT, KAFKA_VERSION, NewerVersionError, Status, read_status, write_status
 from clickstream.broker.storage import StateDir
@@ -54,3 +55,11 @@ def test_an_older_kafka_is_upgraded(tmp_path: Path) -> None:
     status = found(tmp_path, json.dumps({**GOOD, "kafka_version": "4.2.9"}))
     assert status is not None
     assert status.kafka_version == KAFKA_VERSION
+
+
+def test_on_a_full_disk_the_status_is_still_told(tmp_path: Path, mocker: MockerFixture) -> None:
+    state = StateDir(tmp_path)
+    write_status(state, Status("running", error="a longer text than the next " * 10))
+    mocker.patch("clickstream.broker.storage.tempfile.mkstemp", side_effect=OSError(28, "No space left on device"))
+    write_status(state, Status("failed", error="No space left on device"))
+    assert read_status(state) == Status("failed", error="No space left on device")

@@ -11,6 +11,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.broker import supervisor as module
+from clickstream.broker.classdata import ClassData
 from clickstream.broker.jvm import JvmError
 from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import Status, read_status, write_status
@@ -51,6 +52,9 @@ class FakeJvm:
 
     def stop(self) -> None:
         self.stopped = True
+
+    def crashed(self) -> bool:
+        return self.reason == "it crashed"
 
     def why_it_died(self) -> str:
         return self.reason
@@ -167,6 +171,19 @@ def test_unless_somebody_else_took_the_port_meanwhile(
     supervisor.run()
     assert len(jvms.made) == 2
     assert status(supervisor).state == "stopped"
+
+
+def test_or_a_crash_may_be_the_fault_of_the_class_data(
+    supervisor: Supervisor, jvms: type[FakeJvm], mocker: MockerFixture
+) -> None:
+    supervisor._class_data = ClassData(supervisor.state.root, "java", [])
+    supervisor._class_data.archive.touch()
+    jvms.script = [0, 0, 0]
+    jvms.reason = "it crashed"
+    supervisor.run()
+    assert len(jvms.made) == 2
+    assert not supervisor._class_data.archive.exists()
+    assert status(supervisor).state == "failed"
 
 
 @pytest.mark.parametrize("error", [JvmError("a reason"), OSError(28, "a reason")])

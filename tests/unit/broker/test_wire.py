@@ -58,7 +58,7 @@ def producer_id(error: int) -> bytes:
     [
         ([metadata(1), producer_id(0)], True),
         ([metadata(1), producer_id(14)], False),  # coordinator load in progress
-        ([metadata(0), producer_id(0)], False),
+        ([metadata(0)], False),
         ([metadata(1), None], False),
         ([None], False),
         ([b""], False),

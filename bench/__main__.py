@@ -1,0 +1,102 @@
+"""`python -m bench`: the command line of the measurements."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from bench import heart as heart_bench
+from bench import latency as latency_bench
+from bench import report
+from clickstream.errors import ClickstreamError
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def bench() -> None:
+    """Measurements, side by side with peers, on a real Kafka of their own."""
+
+
+def _chosen(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[str]:
+    known = heart_bench.names()
+    names = text.split(",") if text else known
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}; choose from {', '.join(known)}.")
+    return names
+
+
+write_docs = click.option("--write-docs", is_flag=True, help="Put the result into docs/performance.md.")
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(min=100), default=2_000_000, show_default=True, metavar="N")
+@click.option(
+    "--memory-events",
+    type=click.IntRange(min=100),
+    default=5_000_000,
+    show_default=True,
+    metavar="N",
+    help="Events of the memory test.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of every program.")
+@click.option("--only", callback=_chosen, metavar="A,B", help="Only these programs.  [default: all]")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every single figure, too.")
+@write_docs
+def heart(
+    events: int, memory_events: int, rounds: int, only: list[str], json_file: Path | None, write_docs: bool
+) -> None:
+    """Producer and counter against Kafka's own tools, Kafka Streams, and the original's loops."""
+    result = heart_bench.measure(events, memory_events, rounds, only, say)
+    text = report.heart(result, rounds)
+    click.echo(text)
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.as_json(result), indent=1) + "\n", "utf-8")
+    if write_docs:
+        report.write("bench:heart", text)
+
+
+@bench.command()
+@click.option("--rate", type=click.FloatRange(min=1), default=1_000.0, show_default=True, help="Events per second.")
+@click.option("--interval", type=click.FloatRange(min=0.01), default=0.1, show_default=True, help="Of run-counter, s.")
+@click.option("--duration", type=click.FloatRange(min=1), default=20.0, show_default=True, help="Measured seconds.")
+@click.option(
+    "--linger",
+    "lingers",
+    type=click.IntRange(min=0),
+    multiple=True,
+    default=(5, 50),
+    show_default=True,
+    help="linger.ms of the probe's producer; repeat it.",
+)
+@write_docs
+def latency(rate: float, interval: float, duration: float, lingers: tuple[int, ...], write_docs: bool) -> None:
+    """How long after produce() an event shows in the published tally."""
+    text = report.latency(latency_bench.measure(rate, interval, duration, lingers, say), rate, interval)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:latency", text)
+
+
+def main() -> None:
+    try:
+        bench.main(prog_name="bench", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        say("Interrupted.")
+        sys.exit(130)
+    except ClickstreamError as error:
+        say(f"Error: {error}")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

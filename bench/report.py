@@ -1,0 +1,78 @@
+"""What was measured as Markdown, and its place in docs/performance.md."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import confluent_kafka
+
+from bench.heart import Result
+from bench.latency import Latency
+from bench.measure import machine
+from bench.table import table, verdicts
+from clickstream.broker import java
+from clickstream.broker.lockfile import read
+from clickstream.errors import ClickstreamError
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+
+
+def surroundings() -> str:
+    """The machine and the versions that a measurement depends on, in one line."""
+    kafka = read()["kafka"].roots[0].rpartition(":")[2]
+    return (
+        f"{machine()}; the broker runs on the same machine. "
+        f"Kafka {kafka}, Java {java.find().version}, librdkafka {confluent_kafka.libversion()[0]}."
+    )
+
+
+def heart(result: Result, rounds: int) -> str:
+    """The tables of `bench heart`."""
+    parts = [f"{surroundings()} Medians of {rounds} rounds."]
+    for side, heading in (("producer", "Producing"), ("counter", "Counting")):
+        rows = result.rows(side)
+        if rows:
+            parts += [f"**{heading}**", table(rows, ours=side)]
+    for name, reason in result.skipped.items():
+        parts.append(f"Left out: {result.titles[name]} {reason}.")
+    if result.memory is not None:
+        cost = result.memory
+        parts.append(
+            f"Memory of run-counter: {cost.start.peak_mb:.0f} MB at most over {cost.few:,} events, "
+            f"{cost.whole.peak_mb:.0f} MB over {cost.events:,}."
+        )
+    judged = verdicts(result.rows())
+    if judged:
+        parts += ["**Targets**", judged]
+    return "\n\n".join(parts)
+
+
+def latency(results: Sequence[Latency], rate: float, interval: float) -> str:
+    """The table of `bench latency`."""
+    lines = ["| linger.ms of the producer | events | p50, ms | p90, ms | p99, ms | max, ms |"]
+    lines.append("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    for result in results:
+        times = [f"{value:.0f}" for value in (result.p50, result.p90, result.p99, result.worst)]
+        lines.append(f"| {result.linger_ms} | {result.events:,} | {' | '.join(times)} |")
+    how = f"{rate:,.0f} events/s, `run-counter --interval {interval:g}`."
+    return "\n\n".join([f"{surroundings()} {how}", "\n".join(lines)])
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Everything that was measured, every round by itself."""
+    return {"surroundings": surroundings(), "rows": [asdict(row) for row in result.rows()], **asdict(result)}
+
+
+def write(name: str, text: str, path: Path = DOCUMENT) -> None:
+    """Put `text` into the document's generated block `name`. Raises ClickstreamError when it has none."""
+    path.write_text(replaced(path.read_text("utf-8"), name, text), "utf-8")
+
+
+def replaced(document: str, name: str, text: str) -> str:
+    """`document` with `text` between its markers `<!-- name -->` and `<!-- /name -->`."""
+    before, opening, rest = document.partition(f"<!-- {name} -->\n")
+    _old, closing, after = rest.partition(f"<!-- /{name} -->\n")
+    if not opening or not closing:
+        raise ClickstreamError(f"{DOCUMENT.name} has no block between <!-- {name} --> and <!-- /{name} -->.")
+    return f"{before}{opening}\n{text}\n\n{closing}{after}"

@@ -1,0 +1,121 @@
+"""Stand-ins for clients where a test must say what they answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from clickstream.kafka.produce import Sender
+
+Report = Callable[[KafkaError | None, Message], None]
+
+
+def message(
+    offset: int, value: bytes | None = b"{}", *, partition: int = 0, topic: str = "t", key: bytes | None = None
+) -> Message:
+    """A record as a consumer returns it."""
+    return Message(topic=topic, partition=partition, offset=offset, value=value, key=key)
+
+
+def end(offset: int, *, partition: int = 0, topic: str = "t") -> Message:
+    """The event that a partition's end was reached."""
+    return Message(topic=topic, partition=partition, offset=offset, error=KafkaError(KafkaError._PARTITION_EOF))
+
+
+def trouble(code: int, *, partition: int = 0, topic: str = "t") -> Message:
+    """An error that the client reports in place of a record."""
+    return Message(topic=topic, partition=partition, offset=-1001, error=KafkaError(code))
+
+
+@dataclass
+class Sent:
+    """A record that a FakeProducer took."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | str | None = None
+    headers: list[tuple[str, bytes]] | None = None
+    report: Report | None = None
+
+
+class FakeProducer:
+    """Holds what it is given until `deliver`. With `room`, its queue takes that many records until it is polled."""
+
+    def __init__(self, room: int | None = None) -> None:
+        self.room = room
+        self.queue: list[Sent] = []
+        self.delivered: list[Sent] = []
+        self.refusals: list[KafkaError] = []  # what produce() raises, call by call
+        self.polls = 0
+        self.purged = False
+        self.on_poll: Callable[[], None] = self.deliver
+
+    @property
+    def client(self) -> Producer:
+        return cast(Producer, self)
+
+    def deliver(self, error: KafkaError | None = None) -> None:
+        """Confirm all that is queued, or fail it with `error`."""
+        queue, self.queue = self.queue, []
+        for record in queue:
+            if error is None:
+                self.delivered.append(record)
+            if record.report is not None and error is not None:
+                record.report(error, Message(topic=record.topic))
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        partition: int = -1,
+        headers: list[tuple[str, bytes]] | None = None,
+        on_delivery: Report | None = None,
+    ) -> None:
+        if self.refusals:
+            raise KafkaException(self.refusals.pop(0))
+        if self.room is not None and len(self.queue) >= self.room:
+            raise BufferError("Local: Queue full")
+        self.queue.append(Sent(topic, value, key, headers, on_delivery))
+
+    def produce_batch(self, topic: str, messages: Sequence[dict[str, Any]], *, on_delivery: Report) -> int:
+        taken = 0
+        for entry in messages:
+            try:
+                self.produce(topic, entry["value"], entry["key"], on_delivery=on_delivery)
+                taken += 1
+            except BufferError:
+                entry["_error"] = KafkaError(KafkaError._QUEUE_FULL)
+            except KafkaException as problem:
+                entry["_error"] = problem.args[0]
+        return taken
+
+    def poll(self, _timeout: float) -> int:
+        self.polls += 1
+        self.on_poll()
+        return 0
+
+    def flush(self, _timeout: float) -> int:
+        self.on_poll()
+        return len(self.queue)
+
+    def purge(self) -> None:
+        self.purged = True
+        self.deliver(KafkaError(KafkaError._PURGE_QUEUE))
+
+    def __len__(self) -> int:
+        return len(self.queue)
+
+
+class Kept(Sender):
+    """A sender whose records are all delivered, and can be looked at."""
+
+    def __init__(self) -> None:
+        self.producer = FakeProducer()
+        super().__init__(self.producer.client)
+
+    @property
+    def records(self) -> list[Sent]:
+        return self.producer.delivered + self.producer.queue

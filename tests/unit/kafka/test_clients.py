@@ -1,0 +1,231 @@
+import logging
+import socket
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.kafka import clients
+from clickstream.kafka.clients import Cluster, ErrorLog, error_of, explain
+from tests.unit.mockkafka import METADATA, MockKafka
+
+ADDRESS = "kafka.example:9092"
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The settings of every client that is built; none is."""
+    found: list[dict[str, Any]] = []
+    for kind in ("Producer", "Consumer", "AdminClient"):
+        monkeypatch.setattr(clients, kind, found.append)
+    return found
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("enable.idempotence", True),
+        ("acks", "all"),
+        ("partitioner", "murmur2_random"),
+        ("compression.type", "lz4"),
+        ("delivery.report.only.error", True),
+    ],
+)
+def test_producers_deliver_what_the_guarantees_need(built: list[dict[str, Any]], name: str, value: object) -> None:
+    Cluster(ADDRESS).producer()
+    assert built[0][name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("enable.auto.commit", False),
+        ("enable.auto.offset.store", False),
+        ("auto.offset.reset", "error"),
+        ("enable.partition.eof", True),
+        ("fetch.queue.backoff.ms", 5),
+        ("group.id", "g"),
+    ],
+)
+def test_consumers_neither_commit_nor_jump(built: list[dict[str, Any]], name: str, value: object) -> None:
+    Cluster(ADDRESS).consumer("g")
+    assert built[0][name] == value
+
+
+def test_no_client_takes_away_what_the_guarantees_need(built: list[dict[str, Any]]) -> None:
+    """A provider's file for all its clients says such things."""
+    given = {
+        "enable.auto.commit": "true",
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": "false",
+        "delivery.report.only.error": "false",
+        "group.id": "theirs",
+    }
+    cluster = Cluster(ADDRESS, common=given, for_consumers=given, for_producers={"delivery.report.only.error": "false"})
+    cluster.consumer("ours")
+    cluster.producer()
+    assert [built[0][name] for name in given if name in built[0]] == [False, "error", True, "ours"]
+    assert built[1]["delivery.report.only.error"] is True
+
+
+def test_all_clients_go_to_the_clusters_address(built: list[dict[str, Any]]) -> None:
+    cluster = Cluster(ADDRESS, common={"bootstrap.servers": "elsewhere:1"})
+    cluster.producer()
+    cluster.consumer("g")
+    cluster.admin()
+    assert [settings["bootstrap.servers"] for settings in built] == [ADDRESS] * 3
+
+
+def test_each_kind_of_client_gets_only_what_it_knows(built: list[dict[str, Any]]) -> None:
+    common = {"security.protocol": "ssl", "linger.ms": "7", "fetch.wait.max.ms": "8"}
+    cluster = Cluster(ADDRESS, common=common)
+    cluster.producer()
+    cluster.consumer("g")
+    cluster.admin()
+    assert [sorted(common.keys() & settings.keys()) for settings in built] == [
+        ["linger.ms", "security.protocol"],
+        ["fetch.wait.max.ms", "security.protocol"],
+        ["security.protocol"],
+    ]
+    assert built[0]["linger.ms"] == "7", "over our own default"
+
+
+def test_the_more_special_wins(built: list[dict[str, Any]]) -> None:
+    cluster = Cluster(
+        ADDRESS,
+        common={"client.id": "common", "linger.ms": "1", "socket.timeout.ms": "1"},
+        for_producers={"client.id": "producers", "linger.ms": "2"},
+        for_consumers={"client.id": "consumers"},
+    )
+    cluster.producer({"linger.ms": 3})
+    cluster.consumer("g", {"fetch.wait.max.ms": 4})
+    assert [(one["client.id"], one["socket.timeout.ms"]) for one in built] == [("producers", "1"), ("consumers", "1")]
+    assert built[0]["linger.ms"] == 3
+    assert built[1]["fetch.wait.max.ms"] == 4
+
+
+@pytest.mark.parametrize("build", [Cluster.producer, Cluster.admin, lambda cluster: cluster.consumer("g")])
+def test_a_property_that_the_client_refuses_is_a_configuration_error(build: Any) -> None:
+    with pytest.raises(ConfigError, match='^The Kafka client refuses its configuration: .*"security.protocol"'):
+        build(Cluster(ADDRESS, common={"security.protocol": "carrier-pigeon"}))
+
+
+# org.apache.kafka.common.utils.UtilsTest: the hash that decides the partition of a Java client.
+JAVA_MURMUR2 = {
+    b"21": -973932308,
+    b"foobar": -790332482,
+    b"a-little-bit-long-string": -985981536,
+    b"a-little-bit-longer-string": -1486304829,
+    b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+    b"abc": 479470107,
+}
+
+
+def test_a_key_goes_to_the_partition_that_java_clients_choose(kafka: MockKafka) -> None:
+    kafka.create("t", 97)
+    producer = kafka.cluster.producer({"linger.ms": 0, "enable.idempotence": False, "delivery.report.only.error": False})
+    found: dict[object, int | None] = {}
+    for key in JAVA_MURMUR2:
+        producer.produce("t", b"", key, on_delivery=lambda _error, one: found.update({one.key(): one.partition()}))
+    producer.flush(10)
+    assert found == {key: (number & 0x7FFFFFFF) % 97 for key, number in JAVA_MURMUR2.items()}
+
+
+# --- errors
+
+
+def test_the_kafka_error_inside_an_exception() -> None:
+    error = KafkaError(KafkaError._TRANSPORT)
+    assert error_of(error) is error
+    assert error_of(KafkaException(error)) is error
+    assert error_of(KafkaException("text")) is None
+    assert error_of(OSError("text")) is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        (
+            KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, "Not allowed.")),
+            "Listing at kafka.example:9092 failed: Not allowed. Ask the cluster's administrator for an ACL on that topic.",
+        ),
+        (
+            KafkaError(KafkaError._AUTHENTICATION, "Bad password"),
+            "Listing at kafka.example:9092 failed: Bad password. "
+            "Check sasl.mechanism, sasl.username and sasl.password.",
+        ),
+        (KafkaError(KafkaError.INVALID_REQUEST, "What?"), "Listing at kafka.example:9092 failed: What?."),
+        (OSError("no route"), "Listing at kafka.example:9092 failed: no route."),
+    ],
+)
+def test_an_error_becomes_a_sentence_with_a_remedy(problem: Exception, text: str) -> None:
+    explained = explain(problem, "Listing", ADDRESS)
+    assert (str(explained), explained.exit_code) == (text, 1)
+
+
+DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
+REFUSED = KafkaError(KafkaError._TRANSPORT, "Connection refused")
+
+
+def test_the_log_says_once_that_the_broker_is_away_and_why(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 50.0
+    monkeypatch.setattr(clients.time, "monotonic", lambda: now)
+    errors = ErrorLog(ADDRESS)
+    for _ in range(3):
+        errors(REFUSED)
+        errors(DOWN)
+    now += ErrorLog.REPEAT_AFTER_S + 0.1
+    errors(DOWN)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Kafka at kafka.example:9092 does not answer (Connection refused); waiting for it."
+    ] * 2
+    assert errors.last is REFUSED
+
+
+def test_an_error_that_passes_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
+    ErrorLog(ADDRESS)(REFUSED)
+    assert caplog.records == []
+
+
+def test_a_quiet_log_keeps_the_reason_only(caplog: pytest.LogCaptureFixture) -> None:
+    errors = ErrorLog(ADDRESS, quiet=True)
+    errors(DOWN)
+    assert (errors.last, caplog.records) == (DOWN, [])
+
+
+# --- is it there?
+
+
+def test_a_broker_that_answers_is_reachable(kafka: MockKafka) -> None:
+    kafka.cluster.check()
+
+
+def test_an_address_where_nothing_listens_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "REACHABLE_WITHIN_S", 0.2)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ClickstreamError, match=f"Connecting to Kafka at {address} failed: .*refused.*Check the add"):
+            Cluster(address).check()
+
+
+def test_a_host_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "REACHABLE_WITHIN_S", 60.0)
+    with pytest.raises(ClickstreamError, match=r"no-such-host\.invalid:9092 failed: .*Check the host name\."):
+        Cluster("no-such-host.invalid:9092").check()
+
+
+def test_a_broker_that_comes_up_late_is_waited_for(kafka: MockKafka) -> None:
+    kafka.fail_next(METADATA, KafkaError.LEADER_NOT_AVAILABLE)
+    kafka.cluster.check()
+
+
+def test_what_the_client_logs_goes_to_a_logger_of_its_own(built: list[dict[str, Any]]) -> None:
+    Cluster(ADDRESS).admin()
+    assert built[0]["logger"] is logging.getLogger("librdkafka")

@@ -1,0 +1,165 @@
+import itertools
+from collections.abc import Iterable
+
+import pytest
+from confluent_kafka import KafkaError, Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.consume import End, Run, TopicGone, partitions_of, read_to_end, split, watermarks
+from tests.unit.fakes import end, message, trouble
+from tests.unit.mockkafka import MockKafka
+
+PASSING = [KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MAX_POLL_EXCEEDED]
+GONE = [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION]
+
+
+def parts(messages: list[Message]) -> list[Run | End]:
+    return list(split(messages, "host:9092"))
+
+
+def places(found: Iterable[Run | End]) -> list[tuple[int, list[int] | int]]:
+    """(partition, offsets) of runs and (partition, offset) of ends."""
+    return [
+        (part.partition, part.offset if isinstance(part, End) else [one.offset() or 0 for one in part.messages])
+        for part in found
+    ]
+
+
+# --- split
+
+
+def test_nothing_is_nothing() -> None:
+    assert parts([]) == []
+
+
+def test_records_are_split_where_the_partition_changes() -> None:
+    batch = [message(5), message(6), message(0, partition=1), message(7)]
+    assert places(parts(batch)) == [(0, [5, 6]), (1, [0]), (0, [7])]
+
+
+def test_a_run_knows_its_topic() -> None:
+    (run,) = parts([message(0, topic="clicks")])
+    assert (type(run), run.topic) == (Run, "clicks")
+
+
+def test_ends_stand_where_they_were() -> None:
+    batch = [message(5), end(6), message(0, partition=1), message(1, partition=1), end(2, partition=1), message(6)]
+    assert places(parts(batch)) == [(0, [5]), (0, 6), (1, [0, 1]), (1, 2), (0, [6])]
+
+
+def test_the_end_of_an_empty_partition() -> None:
+    assert places(parts([end(0, partition=3)])) == [(3, 0)]
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_an_error_that_passes_by_itself_loses_no_record(code: int) -> None:
+    batch = [message(5), trouble(code), message(6), end(7), trouble(code)]
+    assert places(parts(batch)) == [(0, [5]), (0, [6]), (0, 7)]
+
+
+def test_a_retriable_error_passes() -> None:
+    retriable = Message(topic="t", partition=0, error=KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION, "x", False, True))
+    assert parts([retriable]) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "Reading t at host:9092 failed: .*ACL"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "Reading t at host:9092 failed: .*ACL"),
+        (KafkaError._AUTO_OFFSET_RESET, "t partition 2: .* not in the log .* --reset starts over"),
+        (KafkaError.FENCED_INSTANCE_ID, "Reading t at host:9092 failed: "),
+    ],
+)
+def test_any_other_error_stops_after_the_records_before_it(code: int, words: str) -> None:
+    found = split([message(5, partition=2), trouble(code, partition=2), message(6, partition=2)], "host:9092")
+    assert places([next(found)]) == [(2, [5])]
+    with pytest.raises(ClickstreamError, match=words) as stop:
+        next(found)
+    assert not isinstance(stop.value, TopicGone)
+
+
+@pytest.mark.parametrize("code", GONE)
+def test_a_missing_topic_is_an_error_of_its_own(code: int) -> None:
+    with pytest.raises(TopicGone, match="Reading t at host:9092"):
+        parts([trouble(code)])
+
+
+events = st.one_of(
+    st.tuples(st.sampled_from([message, end]), st.integers(0, 2)),
+    st.tuples(st.just(None), st.sampled_from(PASSING)),
+)
+
+
+@given(st.lists(events, max_size=30))
+def test_no_record_is_lost_doubled_or_moved(plan: list[tuple[object, int]]) -> None:
+    offsets = itertools.count()
+    batch = [
+        trouble(what) if make is None else make(next(offsets), partition=what)  # type: ignore[operator]
+        for make, what in plan
+    ]
+    flat: list[tuple[int, int]] = []
+    for partition, offset in places(parts(batch)):
+        flat += [(partition, one) for one in (offset if isinstance(offset, list) else [offset])]
+    kept = [(one.partition() or 0, one.offset() or 0) for one in batch if one.offset() is not None]
+    assert flat == kept
+    assert all(isinstance(part, End) or len({one.partition() for one in part.messages}) == 1 for part in parts(batch))
+
+
+# --- reading to the end, by the real client
+
+
+def fill(kafka: MockKafka, topic: str, *partitions: int) -> None:
+    """As many records as said into each partition: b"<partition>/<offset>"."""
+    producer = kafka.cluster.producer({"linger.ms": 0, "enable.idempotence": False})
+    for partition, count in enumerate(partitions):
+        for offset in range(count):
+            producer.produce(topic, b"%d/%d" % (partition, offset), partition=partition)
+    assert producer.flush(10) == 0
+
+
+@pytest.fixture
+def filled(kafka: MockKafka) -> MockKafka:
+    kafka.create("t", 3)
+    fill(kafka, "t", 4, 0, 2)
+    return kafka
+
+
+def test_all_partitions_are_read_to_their_ends(filled: MockKafka) -> None:
+    found: list[bytes | None] = []
+    ends = read_to_end(filled.cluster, "t", lambda one: found.append(one.value()))
+    assert ends == {0: 4, 1: 0, 2: 2}
+    assert sorted(value or b"" for value in found) == [b"0/0", b"0/1", b"0/2", b"0/3", b"2/0", b"2/1"]
+
+
+def test_only_what_follows_the_given_offsets_is_read(filled: MockKafka) -> None:
+    found: list[bytes | None] = []
+    ends = read_to_end(filled.cluster, "t", lambda one: found.append(one.value()), start={0: 3, 2: 2})
+    assert (ends, found) == ({0: 4, 2: 2}, [b"0/3"])
+
+
+def test_an_offset_that_the_log_does_not_have_is_an_error(filled: MockKafka) -> None:
+    with pytest.raises(ClickstreamError, match="t partition 0: the offset to read next is not in the log"):
+        read_to_end(filled.cluster, "t", lambda one: None, start={0: 5})
+
+
+def test_an_end_that_is_not_reached_in_time_is_an_error(filled: MockKafka) -> None:
+    with pytest.raises(ClickstreamError, match=r"Reading t at 127\.0\.0\.1:\d+ to its end took over 0 s"):
+        read_to_end(filled.cluster, "t", lambda one: None, timeout=0.0)
+
+
+def test_partitions_and_watermarks(filled: MockKafka) -> None:
+    consumer = filled.cluster.consumer("g")
+    assert partitions_of(consumer, "t", "a") == [0, 1, 2]
+    assert watermarks(consumer, "t", 2, "a") == (0, 2)
+    consumer.close()
+
+
+def test_a_topic_that_does_not_exist_is_named(filled: MockKafka) -> None:
+    filled.fail_topic("gone", KafkaError.UNKNOWN_TOPIC_OR_PART)
+    consumer = filled.cluster.consumer("g")
+    with pytest.raises(ClickstreamError, match="Looking up topic gone at .* clickstream topics create"):
+        partitions_of(consumer, "gone", filled.cluster.address)
+    consumer.close()

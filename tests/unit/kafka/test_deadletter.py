@@ -1,0 +1,110 @@
+import logging
+
+import pytest
+
+from clickstream.kafka import deadletter
+from clickstream.kafka.deadletter import MAX_VALUE_BYTES, DeadLetter, DeadLetters, Origin
+from tests.unit.fakes import Kept, Sent
+
+IN_TOPIC = Origin(topic="event-topic", partition=2, offset=17)
+IN_FILE = Origin(file="access.log", line=4)
+
+
+@pytest.fixture
+def sender() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def letters(sender: Kept) -> DeadLetters:
+    return DeadLetters(sender, "dead", "counter-1")
+
+
+def headers(record: Sent) -> dict[str, bytes]:
+    assert record.headers is not None
+    found = dict(record.headers)
+    assert len(found) == len(record.headers), "no header twice"
+    return found
+
+
+def test_a_letter_is_the_record_with_its_reason_and_its_place_in_a_topic(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"\xff{", "invalid UTF-8 at byte 0", IN_TOPIC), b"key")
+    (record,) = sender.records
+    assert (record.topic, record.value, record.key) == ("dead", b"\xff{", b"key")
+    assert headers(record) == {
+        "reason": b"invalid UTF-8 at byte 0",
+        "part": b"counter-1",
+        "length": b"2",
+        "origin-topic": b"event-topic",
+        "origin-partition": b"2",
+        "origin-offset": b"17",
+    }
+
+
+def test_a_place_in_a_file(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", "no log line", IN_FILE))
+    found = headers(sender.records[0])
+    assert {name: value for name, value in found.items() if name.startswith("origin-")} == {
+        "origin-file": b"access.log",
+        "origin-line": b"4",
+    }
+
+
+def test_partition_0_and_offset_0_are_places_too(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", "r", Origin(topic="t", partition=0, offset=0)))
+    found = headers(sender.records[0])
+    assert (found["origin-partition"], found["origin-offset"]) == (b"0", b"0")
+
+
+def test_a_tombstone_stays_one(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(None, "no value (a tombstone)", IN_TOPIC))
+    assert sender.records[0].value is None
+    assert headers(sender.records[0])["length"] == b"0"
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(MAX_VALUE_BYTES, MAX_VALUE_BYTES), (MAX_VALUE_BYTES + 1, MAX_VALUE_BYTES), (0, 0)]
+)
+def test_the_value_is_cut_to_fit_and_its_length_noted(
+    sender: Kept, letters: DeadLetters, length: int, kept: int
+) -> None:
+    value = bytes(index % 251 for index in range(length))
+    letters.send(DeadLetter(value, "r", IN_TOPIC))
+    assert sender.records[0].value == value[:kept]
+    assert headers(sender.records[0])["length"] == str(length).encode()
+
+
+def test_the_largest_letter_fits_a_broker_with_default_limits(sender: Kept, letters: DeadLetters) -> None:
+    assert MAX_VALUE_BYTES == 900_000
+    letters.send(DeadLetter(b"x" * 8_000_000, "\N{SNOWMAN}" * 100_000, IN_TOPIC), b"k" * 45_000)
+    record = sender.records[0]
+    assert record.value is not None
+    assert isinstance(record.key, bytes)
+    size = len(record.value) + len(record.key) + sum(len(name) + len(value) for name, value in record.headers or [])
+    assert size < 1_048_588 - 10_000
+
+
+def test_a_key_that_is_too_long_is_left_out(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", "r", IN_TOPIC), b"k" * 45_001)
+    assert sender.records[0].key is None
+
+
+def test_names_that_are_no_text_are_no_obstacle(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", "half of a pair: \ud83d", Origin(file="caf\udce9.log", line=1)))
+    assert headers(sender.records[0])["origin-file"] == b"caf?.log"
+
+
+def test_every_letter_is_sent_and_counted_but_said_once_in_a_while(
+    sender: Kept, letters: DeadLetters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(deadletter.time, "monotonic", lambda: now)
+    for offset in range(100):
+        letters.send(DeadLetter(b"x", "null", Origin(topic="t", partition=0, offset=offset)))
+    now += deadletter.SAY_EVERY_S + 0.1
+    letters.send(DeadLetter(b"x", "late", IN_FILE))
+    assert (letters.count, len(sender.records)) == (101, 101)
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, "Dead letter to dead: t partition 0 offset 0: null. So far: 1."),
+        (logging.WARNING, "Dead letter to dead: access.log line 4: late. So far: 101."),
+    ]

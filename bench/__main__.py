@@ -43,16 +43,33 @@ write_docs = click.option("--write-docs", is_flag=True, help="Put the result int
     metavar="N",
     help="Events of the memory test.",
 )
+@click.option(
+    "--short",
+    type=click.IntRange(min=1),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Events of the run whose cost is subtracted; half of --events leaves out the JVM's warming up, too.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of every program.")
 @click.option("--only", callback=_chosen, metavar="A,B", help="Only these programs.  [default: all]")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every single figure, too.")
 @write_docs
 def heart(
-    events: int, memory_events: int, rounds: int, only: list[str], json_file: Path | None, write_docs: bool
+    events: int,
+    memory_events: int,
+    short: int,
+    rounds: int,
+    only: list[str],
+    json_file: Path | None,
+    write_docs: bool,
 ) -> None:
     """Producer and counter against Kafka's own tools, Kafka Streams, and the original's loops."""
-    result = heart_bench.measure(events, memory_events, rounds, only, say)
-    text = report.heart(result, rounds)
+    if short >= events:
+        raise click.UsageError("--short must be less than --events.")
+    plan = heart_bench.Plan(events, short, rounds, memory_events, only)
+    result = heart_bench.measure(plan, say)
+    text = report.heart(result, plan)
     click.echo(text)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(result), indent=1) + "\n", "utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.broker import BenchKafka, bench_kafka
 from bench.measure import Usage, run
 from bench.peers import Missing, Peers
-from bench.programs import FEW, Inputs, Program, Wrong, metered, programs, run_counter, run_producer
+from bench.programs import Inputs, Program, Wrong, programs, run_counter, run_producer
 from bench.table import Cost, Row, row
 
 MEMORY = "memory"
@@ -42,54 +42,65 @@ def names() -> list[str]:
     return [*(program.name for program in programs(Peers(Path(), print))), MEMORY]
 
 
-def measure(events: int, memory_events: int, rounds: int, only: Collection[str], say: Say) -> Result:
-    """Measure the programs in `only`, `rounds` times in turn. Raises ClickstreamError when one fails."""
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure. A `short` run's cost is subtracted from that of one over `events`."""
+
+    events: int
+    short: int
+    rounds: int
+    memory_events: int
+    only: Collection[str]
+
+
+def measure(plan: Plan, say: Say) -> Result:
+    """Measure the programs of the plan in turn, `rounds` times. Raises ClickstreamError when one fails."""
     with bench_kafka(say) as kafka:
-        chosen = [program for program in programs(Peers(kafka.directory, say)) if program.name in only]
+        chosen = [program for program in programs(Peers(kafka.directory, say)) if program.name in plan.only]
         result = Result(
             sides={program.name: program.SIDE for program in chosen},
             titles={program.name: program.title for program in chosen},
         )
         if chosen:
-            say(f"preparing {events:,} events")
-            inputs = _prepare(kafka, events, count=any(program.SIDE == "counter" for program in chosen))
-            for number in range(rounds):
-                say(f"round {number + 1} of {rounds}")
+            say(f"preparing {plan.events:,} events")
+            inputs = _prepare(kafka, plan, count=any(program.SIDE == "counter" for program in chosen))
+            for number in range(plan.rounds):
+                say(f"round {number + 1} of {plan.rounds}")
                 for program in chosen:
-                    _measure(kafka, inputs, program, events, result, say)
+                    _measure(kafka, inputs, program, plan, result, say)
             kafka.drop(*inputs.topics.values())
-        if MEMORY in only:
-            result.memory = _memory(kafka, memory_events, say)
+        if MEMORY in plan.only:
+            result.memory = _memory(kafka, plan.memory_events, say)
     return result
 
 
-def _prepare(kafka: BenchKafka, events: int, *, count: bool) -> Inputs:
+def _prepare(kafka: BenchKafka, plan: Plan, *, count: bool) -> Inputs:
     # Made for the producers, too: it warms the broker up, which would else be slow for whoever comes first.
     topics = {}
-    for size in sorted({min(FEW, events), events}):
+    for size in sorted({plan.short, plan.events}):
         topics[size] = kafka.topic(f"events-{size}")
         run(run_producer(kafka.address, topics[size], size, "--seed", "1"))
     return Inputs(topics, {size: kafka.names(topic) if count else {} for size, topic in topics.items()})
 
 
-def _measure(kafka: BenchKafka, inputs: Inputs, program: Program, events: int, result: Result, say: Say) -> None:
+def _measure(kafka: BenchKafka, inputs: Inputs, program: Program, plan: Plan, result: Result, say: Say) -> None:
     if program.name in result.skipped:
         return
-    many = min(events, program.limit or events)
-    few = min(FEW, many // 10)
+    many = min(plan.events, program.limit or plan.events)
+    few = plan.short if program.limit is None else min(plan.short, many // 10)
     try:
         time.sleep(SETTLE_S)
-        start = program.once(kafka, inputs, few)
+        short = program.once(kafka, inputs, few)
         time.sleep(SETTLE_S)
         whole = program.once(kafka, inputs, many)
     except Missing as reason:
         say(f"{program.name}: left out: {reason}")
         result.skipped[program.name] = str(reason)
         return
-    cost = Cost(many, whole.usage, few, start.usage, whole.broker_cpu - start.broker_cpu)
+    cost = Cost(many, whole.usage, few, short.usage, whole.broker_cpu - short.broker_cpu)
     result.costs.setdefault(program.name, []).append(cost)
     say(
-        f"{program.name}: {_brief(many, whole.usage)}; {_brief(few, start.usage)}; "
+        f"{program.name}: {_brief(many, whole.usage)}; {_brief(few, short.usage)}; "
         f"{cost.rate:,.0f}/s, {cost.cpu_per_million:.2f} CPU s per million"
     )
 
@@ -106,10 +117,10 @@ def _memory(kafka: BenchKafka, events: int, say: Say) -> Cost:
     for total, more in ((few, few), (events, events - few)):
         run(run_producer(kafka.address, topic, more))
         output = kafka.topic(f"memory-{total}", partitions=1)
-        _, spent = metered(kafka, run_counter(kafka.address, topic, output, "--exit-at-end"))
+        usage = run(run_counter(kafka.address, topic, output, "--exit-at-end")).usage
         found = sum(kafka.tally(output).values())
         if found != total:
             raise Wrong(f"Memory test: {found:,} events were counted instead of {total:,}.")
-        say(f"{MEMORY}: {_brief(total, spent.usage)}")
-        usages.append(spent.usage)
+        say(f"{MEMORY}: {_brief(total, usage)}")
+        usages.append(usage)
     return Cost(events, usages[1], few, usages[0])

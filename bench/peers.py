@@ -32,6 +32,8 @@ JVM_OPTIONS = (
 # would set it for throughput: batches of 128 kB and our linger.
 PRODUCER_PROPERTIES = ("acks=all", "enable.idempotence=true", "compression.type=lz4")
 LARGE_BATCHES = ("batch.size=131072", "linger.ms=50")
+# Our batches; the default is 500, with Streams 1,000.
+LARGE_POLLS = "max.poll.records=10000"
 
 
 class Missing(Exception):
@@ -54,11 +56,12 @@ class Peers:
             *("--command-property", *PRODUCER_PROPERTIES, *properties),
         ]
 
-    def consumer_performance(self, address: str, topic: str, count: int) -> list[str]:
+    def consumer_performance(self, address: str, topic: str, count: int, properties: Sequence[str]) -> list[str]:
         """Reads `count` records and decodes nothing."""
         return [
             *self._tool("ConsumerPerformance"),
             *("--bootstrap-server", address, "--topic", topic, "--num-records", str(count)),
+            *(word for name in properties for word in ("--command-property", name)),
         ]
 
     def streams(self, address: str, topic: str, output: str, guarantee: str, settings: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import confluent_kafka
 
-from bench.heart import Result
+from bench.heart import Plan, Result
 from bench.latency import Latency
 from bench.measure import machine
 from bench.table import table, verdicts
@@ -27,9 +27,10 @@ def surroundings() -> str:
     )
 
 
-def heart(result: Result, rounds: int) -> str:
+def heart(result: Result, plan: Plan) -> str:
     """The tables of `bench heart`."""
-    parts = [f"{surroundings()} Medians of {rounds} rounds."]
+    rounds = "One round" if plan.rounds == 1 else f"Medians of {plan.rounds} rounds"
+    parts = [f"{surroundings()} {rounds}; the short run has {plan.short:,} events (the original's loops: fewer)."]
     for side, heading in (("producer", "Producing"), ("counter", "Counting")):
         rows = result.rows(side)
         if rows:
@@ -39,7 +40,7 @@ def heart(result: Result, rounds: int) -> str:
     if result.memory is not None:
         cost = result.memory
         parts.append(
-            f"Memory of run-counter: {cost.start.peak_mb:.0f} MB at most over {cost.few:,} events, "
+            f"Memory of run-counter: {cost.short.peak_mb:.0f} MB at most over {cost.few:,} events, "
             f"{cost.whole.peak_mb:.0f} MB over {cost.events:,}."
         )
     judged = verdicts(result.rows())

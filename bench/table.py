@@ -10,24 +10,25 @@ from bench.measure import Usage
 
 @dataclass(frozen=True)
 class Cost:
-    """One program over `events` events, and the same program over `few`: the difference is what events cost."""
+    """One program over `events` events, and the same program over `few`: the difference is what events cost,
+    without what it costs to start and to end."""
 
     events: int
     whole: Usage
     few: int
-    start: Usage
+    short: Usage
     broker_cpu: float = 0.0  # s that the broker used meanwhile for the many, less those for the few
 
     @property
     def rate(self) -> float:
-        """Events per second without the start-up; NaN when that took as long as the whole."""
-        seconds = self.whole.seconds - self.start.seconds
+        """Events per second of the difference; NaN when the short run took as long as the whole."""
+        seconds = self.whole.seconds - self.short.seconds
         return (self.events - self.few) / seconds if seconds > 0 else math.nan
 
     @property
     def cpu_per_million(self) -> float:
-        """CPU seconds of the program per million events, without the start-up."""
-        return (self.whole.cpu - self.start.cpu) / (self.events - self.few) * 1e6
+        """CPU seconds of the program per million events of the difference."""
+        return (self.whole.cpu - self.short.cpu) / (self.events - self.few) * 1e6
 
     @property
     def broker_cpu_per_million(self) -> float:
@@ -42,7 +43,7 @@ class Row:
     title: str
     events: int
     seconds: float
-    start_seconds: float
+    short_seconds: float
     rate: float
     cpu_per_million: float
     broker_cpu_per_million: float
@@ -60,7 +61,7 @@ def row(name: str, title: str, costs: Sequence[Cost]) -> Row:
         title=title,
         events=costs[0].events,
         seconds=middle(lambda cost: cost.whole.seconds),
-        start_seconds=middle(lambda cost: cost.start.seconds),
+        short_seconds=middle(lambda cost: cost.short.seconds),
         rate=middle(lambda cost: cost.rate),
         cpu_per_million=middle(lambda cost: cost.cpu_per_million),
         broker_cpu_per_million=middle(lambda cost: cost.broker_cpu_per_million),
@@ -72,7 +73,7 @@ HEADINGS = (
     "",
     "events",
     "whole run, s",
-    "start-up, s",
+    "short run, s",
     "events/s",
     "CPU s per M events",
     "broker's CPU s per M",
@@ -91,7 +92,7 @@ def table(rows: Sequence[Row], ours: str) -> str:
             row.title,
             f"{row.events:,}",
             f"{row.seconds:.1f}",
-            f"{row.start_seconds:.1f}",
+            f"{row.short_seconds:.1f}",
             rounded(row.rate),
             f"{row.cpu_per_million:.1f}",
             f"{row.broker_cpu_per_million:.1f}",
@@ -162,7 +163,13 @@ TARGETS = (
         0.333,
         at_most=True,
     ),
-    _rate_target("counter, rate over ConsumerPerformance's", 0.7, "counter", "perf-consumer"),
+    _rate_target(
+        "counter, rate over ConsumerPerformance's (the better of its rows)",
+        0.7,
+        "counter",
+        "perf-consumer",
+        "perf-consumer-large",
+    ),
     _rate_target("counter, rate over the original's loop", 100, "counter", "naive-counter"),
     Target(
         "counter, peak MB over the memory test's events",

@@ -17,7 +17,7 @@ from clickstream.broker.jvm import JvmError, end_orphan
 from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import KAFKA_VERSION, NewerVersionError, Status, read_status
 from clickstream.broker.storage import StateDir
-from clickstream.broker.supervisor import Launch
+from clickstream.broker.supervisor import ANOTHER, Launch
 from clickstream.errors import ClickstreamError
 
 START_TIMEOUT = 60.0  # s from the start to an answered metadata request
@@ -187,6 +187,7 @@ class EmbeddedBroker:
     def _wait_until_running(self) -> tuple[Status, bool]:
         """The status of a broker that answers, and whether it was started here."""
         launches = 0
+        started = False
         deadline: float | None = None
         while True:
             status = read_status(self.state) or Status()
@@ -195,10 +196,10 @@ class EmbeddedBroker:
                     raise self._failed(status.error)
                 if launches == _LAUNCHES:
                     raise ClickstreamError(f"The embedded Kafka ends at once; see {self.state.supervisor_log}.")
-                self._launch()
+                started = self._launch() or started
                 launches += 1
             elif status.state == "running" and wire.accepts(ports.HOST, status.port):
-                return status, launches > 0
+                return status, started
             if deadline is None:  # from here, behind the download, which takes what it takes
                 deadline = time.monotonic() + START_TIMEOUT
             elif time.monotonic() > deadline:
@@ -208,8 +209,8 @@ class EmbeddedBroker:
                 )
             time.sleep(_POLL)
 
-    def _launch(self) -> None:
-        """Start a supervisor, in a session of its own: Ctrl-C here must not reach it."""
+    def _launch(self) -> bool:
+        """Start a supervisor, in a session of its own: Ctrl-C here must not reach it. False: somebody else just did."""
         runtime = java.find(self._java)
         files = jars.ensure(JAR_SET, self._notify)
         free = shutil.disk_usage(self.state.root).free
@@ -237,8 +238,9 @@ class EmbeddedBroker:
             cwd=Path(__file__).parents[2],  # where the package is found, installed or not
             check=False,
         )
-        if done.returncode != 0:
+        if done.returncode not in (0, ANOTHER):
             raise self._failed(done.stderr.strip().rpartition("\n")[2])
+        return done.returncode == 0
 
     def _alive(self) -> bool:
         return not is_free(self.state.supervisor_lock) or not is_free(self.state.jvm_lock)

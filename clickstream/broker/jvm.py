@@ -17,6 +17,7 @@ from clickstream.broker.storage import StateDir, replace_text
 
 TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s
 FORMAT_TIMEOUT = 60.0
+DISK_FULL = 10_000_000  # bytes left; Kafka's files grow by more at once
 ORPHAN_PATIENCE = (10.0, 5.0)  # s after SIGTERM, and after SIGKILL
 
 _SERVER = "kafka.Kafka"
@@ -145,8 +146,8 @@ class Jvm:
         code = self.exit_code() or 0
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         detail = last_errors(self.state.log_file, self._log_size) or self._last_output()
-        if not detail and shutil.disk_usage(self.state.root).free < 1_000_000:  # it could not write that down
-            detail = "No space left on device"
+        if "No space left" not in detail and shutil.disk_usage(self.state.root).free < DISK_FULL:
+            detail = f"No space left on device ({detail or 'nothing could be logged'})"  # it often says something else
         return f"Kafka {how}: {detail}" if detail else f"Kafka {how}"
 
     def _last_output(self) -> str:

@@ -1,7 +1,7 @@
 """The process that keeps one Kafka running: `python -m clickstream.broker.supervisor`, started by embedded.py.
 
 It reads a Launch as JSON from stdin, takes supervisor.lock, goes into the background and lets the command return:
-from then on the broker is being started, by it or by another supervisor that holds the lock already.
+from then on the broker is being started (or by another supervisor that holds the lock already: exit code ANOTHER).
 It uses the standard library only, and little of it, to stay small beside the JVM.
 
 It starts the JVM again when that dies, and stops it when nobody has held the lease for `linger` seconds. It stops
@@ -28,6 +28,7 @@ from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import NewerVersionError, Status, read_status, write_status
 from clickstream.broker.storage import StateDir
 
+ANOTHER = 3  # exit code: another supervisor is at work
 START_TIMEOUT = 600.0  # s; after a crash Kafka may have gigabytes of log to read through
 FAILURES = 5  # in a row, each less than STEADY s after the start, and it gives up
 STEADY = 30.0
@@ -114,16 +115,20 @@ class Supervisor:
         port = self._status.port if self._was_ready else ports.choose(self.launch.port, self._status.port)
         controller_port = ports.any_free()
         jvm.start(port, controller_port)
-        self._write(
-            state="starting",
-            address=f"{ports.HOST}:{port}",
-            port=port,
-            controller_port=controller_port,
-            supervisor_pid=os.getpid(),
-            pid=jvm.pid,
-            cluster_id=cluster_id,
-            started_at=time.time(),
-        )
+        try:
+            self._write(
+                state="starting",
+                address=f"{ports.HOST}:{port}",
+                port=port,
+                controller_port=controller_port,
+                supervisor_pid=os.getpid(),
+                pid=jvm.pid,
+                cluster_id=cluster_id,
+                started_at=time.time(),
+            )
+        except OSError:
+            jvm.stop()  # nobody would look after it
+            raise
         return jvm
 
     def _look_after(self, jvm: Jvm) -> Jvm | None:
@@ -218,7 +223,7 @@ def main() -> None:
     lock = FileLock(StateDir(Path(launch.state_dir)).supervisor_lock)
     try:
         if not lock.acquire(timeout=2.0):  # longer than a client's glance whether it is free
-            return
+            sys.exit(ANOTHER)
         lock.write("")
         supervisor = Supervisor(launch, lock)
         supervisor.begin()

@@ -93,10 +93,17 @@ def command(
         with (
             watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port),
             stop_after(duration, stop),
-            progress(producer, "acknowledged", total=count, quiet=quiet),
+            progress(producer, "acknowledged", total=_expected(count, duration, run_producer__rate), quiet=quiet),
         ):
             producer.run(stop)
         summary(producer)
+
+
+def _expected(count: int | None, duration: float | None, rate: float) -> int | None:
+    """How many events a bounded run will make, as far as that is known beforehand."""
+    in_time = round(duration * rate) if duration is not None and rate < float("inf") else None
+    bounds = [bound for bound in (count, in_time) if bound is not None]
+    return min(bounds) if bounds else None
 
 
 def summary(producer: EventProducer) -> None:

@@ -61,7 +61,8 @@ def tail_(
       timestamp  ISO 8601 in UTC
 
     The last records of each topic come by timestamp; with --from and --follow, partitions take turns and each
-    keeps its order. With --filter, they are the last that fit, however far back. Only committed transactions are read (-X isolation.level=read_uncommitted: all).
+    keeps its order. With --filter, they are the last that fit, however far back. Only committed transactions are
+    read (-X isolation.level=read_uncommitted: all).
 
     \b
     Examples:

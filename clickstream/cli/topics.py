@@ -113,7 +113,8 @@ def describe(app: App, name: str, json: bool) -> None:
     """Show a topic's partitions and settings.
 
     For each partition: its leader, replicas and in-sync replicas by broker id, its first offset (LOW) and the
-    one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is deleted and made anew has another id.
+    one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is
+    deleted and made anew has another id.
 
     \b
     Example:

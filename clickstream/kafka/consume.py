@@ -34,7 +34,7 @@ class End:
 
 
 def split(messages: Sequence[Message], address: str) -> Iterator[Run | End]:
-    """The runs and ends of a batch, in order.
+    """The runs and ends of a batch of one topic, in order.
 
     Raises ClickstreamError for an error from which the client does not recover by itself: no such topic, no
     permission, an offset outside the log.
@@ -104,8 +104,8 @@ def read_to_end(
     """Call `on_message` for every record of `topic` up to each partition's end; returns the end offsets.
 
     `start` maps partitions to first offsets; without it, all partitions are read from their beginning. The end is
-    where a partition's reader was told so, not an offset asked for earlier. Raises ClickstreamError when it is
-    not reached within `timeout` seconds.
+    where a partition's reader was told so, not an offset asked for earlier. Raises ClickstreamError when nothing
+    comes for `timeout` seconds.
     """
     consumer = cluster.consumer("clickstream-reader", READER)
     try:
@@ -116,13 +116,16 @@ def read_to_end(
         deadline = time.monotonic() + timeout
         while len(ends) < len(start):
             if time.monotonic() > deadline:
-                raise ClickstreamError(f"Reading {topic} at {cluster.address} to its end took over {timeout:.0f} s.")
+                raise ClickstreamError(
+                    f"Reading {topic} at {cluster.address} to its end: nothing came for {timeout:.0f} s."
+                )
             # One by one: consume() would wait for a full batch at the end of a short topic.
             message = consumer.poll(0.5)
             for part in split([message] if message is not None else [], cluster.address):
                 if isinstance(part, End):
                     ends[part.partition] = part.offset
                     continue
+                deadline = time.monotonic() + timeout
                 for found in part.messages:
                     on_message(found)
         return ends

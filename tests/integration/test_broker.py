@@ -175,7 +175,7 @@ def test_two_processes_at_once_start_one_broker(tmp_path: Path, broker: Embedded
     script = (
         "import sys; from pathlib import Path; from clickstream.broker import EmbeddedBroker\n"
         "b = EmbeddedBroker(Path(sys.argv[1]), java=sys.argv[2], port=0, linger=0.2, class_data=False)\n"
-        "lease = b.acquire(); print(lease.address, b.status().pid, flush=True); sys.stdin.read()"
+        "lease = b.acquire(); print(lease.started, lease.address, b.status().pid, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(tmp_path), broker_java]
     users = [
@@ -184,7 +184,9 @@ def test_two_processes_at_once_start_one_broker(tmp_path: Path, broker: Embedded
     ]
     try:
         lines = [user.stdout.readline() for user in users if user.stdout is not None]
-        assert lines[0] == lines[1] != ""
+        (started, *one), (not_started, *other) = sorted((line.split() for line in lines), reverse=True)
+        assert (started, not_started) == ("True", "False")
+        assert one == other
     finally:
         for user in users:
             user.kill()  # a lease needs no clean end

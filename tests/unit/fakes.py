@@ -1,5 +1,6 @@
 """Stand-ins for clients where a test must say what they answer."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -28,6 +29,19 @@ def trouble(code: int, *, partition: int = 0, topic: str = "t") -> Message:
     return Message(topic=topic, partition=partition, offset=-1001, error=KafkaError(code))
 
 
+class Clock:
+    """In place of a module's `time`: stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
 @dataclass
 class Sent:
     """A record that a FakeProducer took."""
@@ -43,6 +57,7 @@ class FakeProducer:
     """Holds what it is given until `deliver`. With `room`, its queue takes that many records until it is polled."""
 
     def __init__(self, room: int | None = None) -> None:
+        self._lock = threading.Lock()
         self.room = room
         self.queue: list[Sent] = []
         self.delivered: list[Sent] = []
@@ -57,7 +72,8 @@ class FakeProducer:
 
     def deliver(self, error: KafkaError | None = None) -> None:
         """Confirm all that is queued, or fail it with `error`."""
-        queue, self.queue = self.queue, []
+        with self._lock:
+            queue, self.queue = self.queue, []
         for record in queue:
             if error is None:
                 self.delivered.append(record)
@@ -76,9 +92,10 @@ class FakeProducer:
     ) -> None:
         if self.refusals:
             raise KafkaException(self.refusals.pop(0))
-        if self.room is not None and len(self.queue) >= self.room:
-            raise BufferError("Local: Queue full")
-        self.queue.append(Sent(topic, value, key, headers, on_delivery))
+        with self._lock:
+            if self.room is not None and len(self.queue) >= self.room:
+                raise BufferError("Local: Queue full")
+            self.queue.append(Sent(topic, value, key, headers, on_delivery))
 
     def produce_batch(self, topic: str, messages: Sequence[dict[str, Any]], *, on_delivery: Report) -> int:
         taken = 0

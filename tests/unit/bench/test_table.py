@@ -8,24 +8,24 @@ from bench.measure import Usage
 from bench.table import TARGETS, Cost, Row, Target, rounded, row, table, verdicts
 
 
-def cost(seconds: float, cpu: float = 3.0, peak: float = 100.0, start: float = 1.0) -> Cost:
-    return Cost(1_001_000, Usage(seconds, cpu, peak), 1_000, Usage(start, 1.0, 50.0), broker_cpu=0.5)
+def cost(seconds: float, cpu: float = 3.0, peak: float = 100.0, short: float = 1.0) -> Cost:
+    return Cost(1_001_000, Usage(seconds, cpu, peak), 1_000, Usage(short, 1.0, 50.0), broker_cpu=0.5)
 
 
 def a_row(name: str, rate: float, cpu: float = 1.0, peak: float = 100.0) -> Row:
     return Row(name, f"the {name}", 1_000, 2.0, 1.0, rate, cpu, 0.5, peak)
 
 
-def test_the_rate_is_without_the_start_up() -> None:
+def test_the_rate_is_that_of_the_difference() -> None:
     assert cost(3.0).rate == 500_000
 
 
-def test_cpu_per_million_is_without_the_start_up() -> None:
+def test_cpu_per_million_is_that_of_the_difference() -> None:
     assert cost(3.0, cpu=3.5).cpu_per_million == pytest.approx(2.5)
     assert cost(3.0).broker_cpu_per_million == pytest.approx(0.5)
 
 
-def test_a_run_no_longer_than_the_start_up_has_no_rate() -> None:
+def test_a_run_no_longer_than_the_short_one_has_no_rate() -> None:
     assert math.isnan(cost(1.0).rate)
 
 

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from clickstream.broker import jvm
 from clickstream.broker.jvm import Jvm, JvmError, cluster_id_of, end_orphan, has_records, last_errors
@@ -103,10 +104,22 @@ def test_a_dead_jvm_tells_its_exit_code_and_last_words(state: StateDir) -> None:
     started = Jvm(state, program(state.root, "echo Invalid maximum heap size >&2; exit 1"), [], "1m")
     started.prepare()
     started.start(1, 2)
-    assert started._process is not None
-    started._process.wait(10)
+    wait_until(lambda: started.exit_code() is not None)
     assert started.why_it_died() == "Kafka ended with exit code 1: Invalid maximum heap size"
     assert is_free(state.jvm_lock)
+
+
+def test_a_full_disk_is_named_whatever_the_jvm_says(state: StateDir, mocker: MockerFixture) -> None:
+    state.data.mkdir()
+    (state.data / "meta.properties").write_text("cluster.id=abc\n")
+    started = Jvm(state, program(state.root, "echo a fault in unsafe memory access; exit 1"), [], "1m")
+    started.prepare()
+    started.start(1, 2)
+    wait_until(lambda: started.exit_code() is not None)
+    mocker.patch("clickstream.broker.jvm.shutil.disk_usage", return_value=mocker.Mock(free=0))
+    assert started.why_it_died() == (
+        "Kafka ended with exit code 1: No space left on device (a fault in unsafe memory access)"
+    )
 
 
 def test_a_running_jvm_holds_the_lock_and_stop_ends_it_even_if_it_ignores_to(

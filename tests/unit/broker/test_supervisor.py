@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,10 @@ def test_a_jvm_that_dies_is_replaced_on_the_same_port(
     jvms.script = [2, None]
     stop_after(supervisor, 6, mocker)
     ports: list[int] = []
+    mocker.patch("clickstream.broker.supervisor.ports.choose", side_effect=[1111, 2222])
     mocker.patch.object(jvms, "start", autospec=True, side_effect=lambda _self, port, _: ports.append(port))
     supervisor.run()
-    assert len(ports) == 2
-    assert ports[0] == ports[1]
+    assert ports == [1111, 1111]
     assert status(supervisor).restarts == 1
 
 
@@ -239,6 +240,19 @@ def test_unused_for_the_linger_time_it_takes_the_lease(supervisor: Supervisor, c
     clock[0] = NOW + LINGER
     assert supervisor._unused()
     assert not is_free(supervisor.state.lease_lock)
+
+
+def test_the_jvm_is_stopped_while_the_lease_is_held_so_that_newcomers_wait(
+    supervisor: Supervisor, jvms: type[FakeJvm], mocker: MockerFixture
+) -> None:
+    jvms.script = [None]
+    supervisor.launch = replace(supervisor.launch, linger=0.0)
+    free: list[bool] = []
+    mocker.patch.object(jvms, "stop", side_effect=lambda: free.append(is_free(supervisor.state.lease_lock)))
+    supervisor.run()
+    assert free == [False]
+    assert status(supervisor).state == "stopped"
+    assert not is_free(supervisor.state.lease_lock), "until the process ends"
 
 
 def test_a_user_keeps_it_up_and_the_time_counts_from_when_he_left(supervisor: Supervisor, clock: list[float]) -> None:

@@ -160,6 +160,6 @@ def test_partitions_and_watermarks(filled: MockKafka) -> None:
 def test_a_topic_that_does_not_exist_is_named(filled: MockKafka) -> None:
     filled.fail_topic("gone", KafkaError.UNKNOWN_TOPIC_OR_PART)
     consumer = filled.cluster.consumer("g")
-    with pytest.raises(ClickstreamError, match="Looking up topic gone at .* clickstream topics create"):
+    with pytest.raises(ClickstreamError, match=r"Looking up topic gone at .* clickstream topics create"):
         partitions_of(consumer, "gone", filled.cluster.address)
     consumer.close()

@@ -4,7 +4,7 @@ import pytest
 
 from clickstream.kafka import deadletter
 from clickstream.kafka.deadletter import MAX_VALUE_BYTES, DeadLetter, DeadLetters, Origin
-from tests.unit.fakes import Kept, Sent
+from tests.unit.fakes import Clock, Kept, Sent
 
 IN_TOPIC = Origin(topic="event-topic", partition=2, offset=17)
 IN_FILE = Origin(file="access.log", line=4)
@@ -97,11 +97,11 @@ def test_names_that_are_no_text_are_no_obstacle(sender: Kept, letters: DeadLette
 def test_every_letter_is_sent_and_counted_but_said_once_in_a_while(
     sender: Kept, letters: DeadLetters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    now = 1000.0
-    monkeypatch.setattr(deadletter.time, "monotonic", lambda: now)
+    clock = Clock()
+    monkeypatch.setattr(deadletter, "time", clock)
     for offset in range(100):
         letters.send(DeadLetter(b"x", "null", Origin(topic="t", partition=0, offset=offset)))
-    now += deadletter.SAY_EVERY_S + 0.1
+    clock.now += deadletter.SAY_EVERY_S + 0.1
     letters.send(DeadLetter(b"x", "late", IN_FILE))
     assert (letters.count, len(sender.records)) == (101, 101)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [

@@ -1,0 +1,382 @@
+"""Kills and freezes at random moments, and the interleavings that they lead to, one by one.
+
+CLICKSTREAM_TEST_SEED repeats the random moments of a run; the operating system still has its say in what they hit.
+"""
+
+import os
+import random
+import threading
+import time
+from collections import Counter as Counts
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import Producer
+
+from clickstream import counter as counter_module
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.produce import Sender
+from clickstream.records import CounterState
+from clickstream.tally.options import CounterOptions
+from clickstream.tally.publish import EPOCH_HEADER, Fenced, TallyPublisher
+from clickstream.tally.state import StateLog
+from clickstream.topics import ensure
+from tests.integration.support import (
+    SHORT_SESSION,
+    Part,
+    command_of,
+    count,
+    counted_by_hand,
+    counting,
+    decreases,
+    make_topic,
+    members,
+    named,
+    options_for,
+    produce,
+    records,
+    running,
+    tallies,
+)
+from tests.support import wait_until
+
+SESSION_S = 6.0
+
+
+@pytest.fixture
+def draw() -> random.Random:
+    seed = os.environ.get("CLICKSTREAM_TEST_SEED") or str(random.SystemRandom().getrandbits(32))
+    print(f"CLICKSTREAM_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+def let_pass(seconds: float) -> None:
+    """Go on at a moment that was drawn: here the waiting is the point."""
+    threading.Event().wait(seconds)
+
+
+# --- two members, at random moments
+
+
+class Victim:
+    """A member of the group whose process is killed and started again, or frozen for a while."""
+
+    def __init__(self, command: list[str], stack: ExitStack) -> None:
+        self._command = command
+        self._stack = stack
+        self._wake_at: float | None = None
+        self.part = self._start()
+
+    def _start(self) -> Part:
+        return self._stack.enter_context(running(*self._command))
+
+    @property
+    def frozen(self) -> bool:
+        return self._wake_at is not None
+
+    def kill(self) -> None:
+        self.part.kill()
+        self._wake_at = None
+        self.part = self._start()
+
+    def freeze(self, seconds: float) -> None:
+        self.part.freeze()
+        self._wake_at = time.monotonic() + seconds
+
+    def thaw_when_due(self) -> None:
+        if self._wake_at is not None and time.monotonic() >= self._wake_at:
+            self.part.thaw()
+            self._wake_at = None
+
+
+def blow(victim: Victim, draw: random.Random) -> str:
+    if draw.random() < 0.5 or victim.frozen:
+        victim.kill()
+        return "kill"
+    # Every other freeze outlasts the session: the group goes on without the member, which then comes back.
+    outlast = draw.random() < 0.5
+    victim.freeze(draw.uniform(SESSION_S + 0.5, SESSION_S + 3) if outlast else draw.uniform(0.05, 2))
+    return "long freeze" if outlast else "short freeze"
+
+
+def torment(victims: list[Victim], draw: random.Random, blows: int) -> Counts[str]:
+    """Deal the blows at random moments, thaw whoever was frozen, and return how many of which kind there were."""
+    dealt: Counts[str] = Counts()
+    next_at = time.monotonic()
+    while dealt.total() < blows or any(victim.frozen for victim in victims):
+        for victim in victims:
+            victim.thaw_when_due()
+            assert victim.part.running, victim.part.said()
+        if dealt.total() < blows and time.monotonic() >= next_at:
+            dealt[blow(draw.choice(victims), draw)] += 1
+            # In quick succession they hit starts and rebalances; after a while, a group at work.
+            next_at = time.monotonic() + (draw.uniform(0.05, 1) if draw.random() < 0.5 else draw.uniform(1, 3.5))
+        let_pass(0.02)
+    return dealt
+
+
+def test_kills_and_freezes_of_two_members_lose_and_double_nothing(
+    kafka: str, topic_name: str, draw: random.Random
+) -> None:
+    make_topic(kafka, topic_name)
+    events = 300_000
+    produce_them = ["run-producer", "-b", kafka, "--topic", topic_name, "--quiet"]
+    produce_them += ["--count", str(events), "--rate", "7500"]
+    member = [*command_of(topic_name), "-b", kafka, *SHORT_SESSION]
+    with ExitStack() as stack:
+        producer = stack.enter_context(running(*produce_them))
+        victims = [Victim(member, stack) for _ in range(2)]
+        dealt = torment(victims, draw, blows=24)
+        print(dict(dealt))
+        assert producer.wait() == 0, producer.said()
+        out = f"{topic_name}-tally"
+        wait_until(lambda: sum(tallies(kafka, out)[-1].values()) >= events, 60, "everything is counted", 0.5)
+        for victim in victims:
+            assert victim.part.stop() == 0, victim.part.said()
+    found = tallies(kafka, out)
+    assert found[-1] == counted_by_hand(kafka, topic_name)
+    assert sum(found[-1].values()) == events
+    assert decreases(found) == []
+    assert len(found) > 50  # it was not all counted in one go at the end
+
+
+def test_kills_and_freezes_leave_exactly_one_tally_per_event(kafka: str, topic_name: str, draw: random.Random) -> None:
+    make_topic(kafka, topic_name)
+    events = 12_000
+    produce_them = ["run-producer", "-b", kafka, "--topic", topic_name, "--quiet"]
+    produce_them += ["--count", str(events), "--rate", "500"]
+    counter = [*command_of(topic_name), "-b", kafka, "--emit", "each", *SHORT_SESSION]
+    group, out = f"{topic_name}-group", f"{topic_name}-tally"
+
+    def published() -> int:
+        return len(records(kafka, out))
+
+    def forgotten() -> bool:
+        return members(kafka, group) == 0
+
+    with ExitStack() as stack:
+        producer = stack.enter_context(running(*produce_them))
+        part = stack.enter_context(running(*counter))
+        wait_until(lambda: not part.running or members(kafka, group), 30, "the counter is a member", 0.1)
+        for kind in draw.sample(["kill", "kill", "short freeze", "outlasting freeze"], 4):
+            let_pass(draw.uniform(0.2, 2))
+            assert part.running, part.said()
+            if kind == "kill":
+                part.kill()
+                wait_until(forgotten, 30, "the group is empty", 0.1)
+                part = stack.enter_context(running(*counter))
+                wait_until(lambda: not part.running or members(kafka, group), 30, "it is back", 0.1)  # noqa: B023
+            elif kind == "short freeze":
+                part.freeze()
+                let_pass(draw.uniform(0.2, 2))
+                part.thaw()
+            else:
+                old, before = part, published()
+                old.freeze()
+                wait_until(forgotten, 30, "the group is empty", 0.1)
+                part = stack.enter_context(running(*counter))
+                wait_until(lambda: not part.running or published() > before + 100, 30, "it counts", 0.1)  # noqa: B023
+                old.thaw()
+                assert old.wait() == 1, old.said()
+                assert "has taken over" in old.said()
+        assert producer.wait() == 0, producer.said()
+        wait_until(lambda: not part.running or published() >= events, 60, "everything is counted", 0.5)
+        assert part.stop() == 0, part.said()
+    found = tallies(kafka, out)
+    assert [sum(tally.values()) for tally in found] == list(range(1, events + 1))
+    assert decreases(found) == []
+    assert found[-1] == counted_by_hand(kafka, topic_name)
+
+
+# --- one interleaving at a time
+
+
+@contextmanager
+def state_log(kafka: str, group: str) -> Iterator[StateLog]:
+    cluster = Cluster(kafka)
+    sender = Sender(cluster.producer({"linger.ms": 0}))
+    log = StateLog(cluster, sender, group)
+    log.open()
+    try:
+        yield log
+    finally:
+        log.close()
+        sender.close()
+
+
+def state_after(kafka: str, options: CounterOptions, events: int) -> CounterState:
+    """What a member saves that has counted `events` purchases in partition 0; the first was saved by `count`."""
+    with state_log(kafka, options.group) as log:
+        return replace_state(log.fold.states[0], events)
+
+
+def replace_state(state: CounterState, events: int, epoch: int | None = None) -> CounterState:
+    return CounterState(
+        epoch=state.epoch if epoch is None else epoch,
+        topic=state.topic,
+        topic_id=state.topic_id,
+        field=state.field,
+        output=state.output,
+        partition=state.partition,
+        next_offset=events,
+        counts={"purchase": events},
+    )
+
+
+def test_state_that_a_frozen_member_writes_late_changes_nothing(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    options = options_for(topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 50))
+    count(kafka, topic_name)
+    with state_log(kafka, options.group) as late:
+        late.save([state_after(kafka, options, events=20)])
+    produce(kafka, topic_name, named(*["purchase"] * 5))
+    assert count(kafka, topic_name).totals()["counted"] == 5
+    assert tallies(kafka, options.to_topic) == [{"purchase": 50}, {"purchase": 55}]
+
+
+def test_state_of_an_epoch_that_is_over_is_not_gone_back_to(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    options = options_for(topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 50))
+    count(kafka, topic_name)
+    old = state_after(kafka, options, events=50)
+    with state_log(kafka, options.group) as log:
+        log.save([replace_state(old, events=10, epoch=old.epoch + 1)])
+        log.save([old])
+    assert count(kafka, topic_name).totals()["counted"] == 40
+
+
+def test_what_could_not_be_saved_is_not_published(kafka: str, topic_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, named("purchase"))
+
+    save = StateLog.save
+
+    def fail(log: StateLog, states: Iterable[CounterState]) -> None:
+        states = list(states)
+        if any(state.counts for state in states):
+            raise ClickstreamError("disk full")
+        save(log, states)
+
+    monkeypatch.setattr(StateLog, "save", fail)
+    with pytest.raises(ClickstreamError, match="disk full"):
+        count(kafka, topic_name)
+    assert tallies(kafka, f"{topic_name}-tally") == []
+
+
+def test_a_frozen_publisher_cannot_publish_once_another_has_taken_over(kafka: str, topic_name: str) -> None:
+    cluster = Cluster(kafka)
+    ensure(cluster, [topic_name])
+    frozen = TallyPublisher(cluster, topic_name, "group", 0)
+    assert frozen.publish({"purchase": 5})
+    successor = TallyPublisher(cluster, topic_name, "group", 0)
+    assert successor.publish({"purchase": 7})
+    with pytest.raises(Fenced):
+        frozen.publish({"purchase": 6})
+    assert tallies(kafka, topic_name) == [{"purchase": 5}, {"purchase": 7}]
+
+
+def test_what_a_frozen_publisher_left_half_done_is_undone(kafka: str, topic_name: str) -> None:
+    cluster = Cluster(kafka)
+    ensure(cluster, [topic_name])
+    half_done = Producer({"bootstrap.servers": kafka, "transactional.id": topic_name})
+    half_done.init_transactions(10)
+    half_done.begin_transaction()
+    nine = b'{"purchase":9,"receiveAt":"2020-02-27T00:06:38UTC"}'
+    half_done.produce(topic_name, nine, topic_name.encode(), headers=[(EPOCH_HEADER, b"0")])
+    half_done.flush(10)
+    successor = TallyPublisher(cluster, topic_name, group=topic_name, epoch=0)
+    assert successor.last == {}
+    assert successor.publish({"purchase": 7})
+    assert tallies(kafka, topic_name) == [{"purchase": 7}]
+
+
+def test_a_publisher_waits_until_it_has_reached_the_last_tally(kafka: str, topic_name: str) -> None:
+    cluster = Cluster(kafka)
+    ensure(cluster, [topic_name])
+    TallyPublisher(cluster, topic_name, "group", 0).publish({"purchase": 5, "productview": 1})
+    TallyPublisher(cluster, topic_name, "another group", 0).publish({"purchase": 100})
+    successor = TallyPublisher(cluster, topic_name, "group", 0)
+    behind = [{"purchase": 4, "productview": 1}, {"purchase": 9}, {"purchase": 9, "productview": 0}]
+    assert not any(successor.publish(counts) for counts in behind)
+    assert not successor.publish({"purchase": 5, "productview": 1})
+    assert successor.publish({"purchase": 5, "productview": 2})
+    assert TallyPublisher(cluster, topic_name, "group", 1).publish({"purchase": 1})  # a reset: another epoch
+    in_order = [{"purchase": 5, "productview": 1}, {"purchase": 5, "productview": 2}, {"purchase": 1}]
+    assert tallies(kafka, topic_name, "group") == in_order
+
+
+def test_a_last_tally_that_cannot_be_seen_is_not_fallen_short_of(
+    kafka: str, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    options = options_for(topic_name)
+    make_topic(kafka, options.to_topic, partitions=1)
+    produce(kafka, topic_name, named(*["purchase"] * 50))
+    count(kafka, topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 50))
+
+    # While a member restores, the publisher that it is about to replace saves and publishes for the last time,
+    # behind an open transaction of another group: readers of committed records do not get past that.
+    frozen = TallyPublisher(Cluster(kafka), options.to_topic, options.group, 0)
+    state = state_after(kafka, options, events=80)
+    other = Producer({"bootstrap.servers": kafka, "transactional.id": f"{topic_name}-other"})
+    other.init_transactions(10)
+    other.begin_transaction()
+    other.produce(options.to_topic, b"{}", b"another group")
+    other.flush(10)
+    made: list[TallyPublisher] = []
+
+    def take_over(cluster: Cluster, topic: str, group: str, epoch: int) -> TallyPublisher:
+        if not made:
+            with state_log(kafka, group) as log:
+                log.save([state])
+            assert frozen.publish({"purchase": 80})
+        made.append(TallyPublisher(cluster, topic, group, epoch))
+        return made[-1]
+
+    monkeypatch.setattr(counter_module, "TallyPublisher", take_over)
+    monkeypatch.setattr(counter_module, "BATCH", 10)
+    monkeypatch.setattr(StateLog, "follow", lambda log: None)  # slow in telling what others have saved
+    count(kafka, topic_name, options=replace(options, interval=0.0))
+    other.abort_transaction(10)
+    found = tallies(kafka, options.to_topic)
+    assert decreases(found) == []
+    assert found[-1] == {"purchase": 100}
+
+
+def test_the_rightful_publisher_takes_the_right_back(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name)
+    options = options_for(topic_name)
+    produce(kafka, topic_name, named("purchase"))
+    with counting(kafka, topic_name) as problem:
+        wait_until(lambda: tallies_of(kafka, options) == [{"purchase": 1}], 30, "the first tally")
+        # A member that was frozen while it took over goes on with that, though the group has forgotten it.
+        TallyPublisher(Cluster(kafka), options.to_topic, options.group, 0)
+        produce(kafka, topic_name, named("purchase"))
+        wait_until(lambda: problem() or tallies_of(kafka, options)[-1] == {"purchase": 2}, 30, "the second tally")
+        assert problem() is None
+
+
+def test_a_member_stops_when_its_group_was_started_over(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    options = options_for(topic_name)
+    produce(kafka, topic_name, named("purchase"))
+    with counting(kafka, topic_name) as problem:
+        wait_until(lambda: tallies_of(kafka, options) == [{"purchase": 1}], 30, "the first tally")
+        with state_log(kafka, options.group) as log:
+            log.save([replace_state(log.fold.states[0], events=0, epoch=1)])
+        raised = wait_until(problem, 30, "the counter ends")
+    assert isinstance(raised, ClickstreamError)
+    assert "was started over" in str(raised)
+
+
+def tallies_of(kafka: str, options: CounterOptions) -> list[dict[str, int]]:
+    try:
+        return tallies(kafka, options.to_topic)
+    except ClickstreamError:  # not created yet
+        return []

@@ -20,7 +20,7 @@ from confluent_kafka import Message, Producer, TopicPartition
 
 from clickstream.counter import Counter
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import Declared, create
@@ -174,6 +174,16 @@ def records(kafka: str, topic: str) -> list[Message]:
     found: list[Message] = []
     read_to_end(Cluster(kafka), topic, found.append)
     return sorted(found, key=lambda record: (record.partition() or 0, record.offset() or 0))
+
+
+def written(kafka: str, topic: str) -> int:
+    """How far a topic has been written: the sum of its end offsets, which count transaction markers, too."""
+    consumer = Cluster(kafka).consumer("clickstream-reader")
+    try:
+        partitions = partitions_of(consumer, topic, kafka)
+        return sum(watermarks(consumer, topic, partition, kafka)[1] for partition in partitions)
+    finally:
+        consumer.close()
 
 
 def value(record: Message) -> bytes:

@@ -146,7 +146,7 @@ def test_an_offset_that_the_log_does_not_have_is_an_error(filled: MockKafka) -> 
 
 
 def test_an_end_that_is_not_reached_in_time_is_an_error(filled: MockKafka) -> None:
-    with pytest.raises(ClickstreamError, match=r"Reading t at 127\.0\.0\.1:\d+ to its end took over 0 s"):
+    with pytest.raises(ClickstreamError, match=r"Reading t at 127\.0\.0\.1:\d+ to its end: nothing came for 0 s"):
         read_to_end(filled.cluster, "t", lambda one: None, timeout=0.0)
 
 

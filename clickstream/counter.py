@@ -46,6 +46,7 @@ class Counter:
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
         self._publisher: TallyPublisher | None = None
+        self._tallies = 0  # of publishers that we were before
         self._fenced = False
         self._next_emission = 0.0
         self._alone_by: float | None = None
@@ -73,7 +74,7 @@ class Counter:
         return {
             "counted": self._tallier.counted,
             "dead_letters": self._dead_letters.count,
-            "tallies": self._publisher.published if self._publisher else 0,
+            "tallies": self._tallies + (self._publisher.published if self._publisher else 0),
         }
 
     def gauges(self) -> dict[str, float]:
@@ -207,6 +208,7 @@ class Counter:
 
     def _drop_publisher(self) -> None:
         if self._publisher is not None:
+            self._tallies += self._publisher.published
             self._publisher.close()
             self._publisher = None
 

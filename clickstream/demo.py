@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
+from clickstream.part import Rates
 from clickstream.producer import EventProducer
-from clickstream.watch import Rates
 
 CATCH_UP_WITHIN_S = 600.0
 COUNTED_WITHIN_S = 60.0

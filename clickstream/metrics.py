@@ -1,20 +1,15 @@
 """Prometheus metrics of a long-running part, on 127.0.0.1 only."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.statistics import Report, Statistics, Window
-
-if TYPE_CHECKING:
-    from clickstream.watch import Part
+from clickstream.part import Part
 
 log = logging.getLogger(__name__)
 

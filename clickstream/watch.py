@@ -7,46 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.metrics import serve
+from clickstream.part import Part, Rates
 from clickstream.records import Status, encode, utc_text
 from clickstream.topics import ensure
 
 log = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 2.0
-
-
-class Part(Protocol):
-    """A long-running part. `totals` only grow since its start; `gauges` go up and down."""
-
-    kind: str
-    topics: list[str]
-
-    def totals(self) -> dict[str, int]: ...
-
-    def gauges(self) -> dict[str, float]: ...
-
-
-class Rates:
-    """Totals per second between calls."""
-
-    def __init__(self) -> None:
-        self._before: dict[str, int] = {}
-        self._at = time.monotonic()
-
-    def of(self, totals: dict[str, int]) -> dict[str, float]:
-        now = time.monotonic()
-        seconds = max(1e-6, now - self._at)
-        rates = {
-            name: max(0.0, round((total - self._before.get(name, 0)) / seconds, 1)) for name, total in totals.items()
-        }
-        self._before, self._at = totals, now
-        return rates
 
 
 @contextmanager

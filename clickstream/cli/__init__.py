@@ -70,7 +70,7 @@ def main() -> NoReturn:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
-    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL + 1)
     try:
         # Without its standalone mode click returns the code of an early exit, as of --help, instead of raising it.
         code = clickstream.main(prog_name="clickstream", standalone_mode=False)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
-from clickstream.watch import Part, Rates
+from clickstream.part import Part, Rates
 
 log = logging.getLogger(__name__)
 

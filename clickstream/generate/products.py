@@ -26,7 +26,8 @@ class ProductEvents:
     def __init__(self, seed: int, weights: Mapping[str, float] | None = None) -> None:
         self._seed = seed
         chosen = weights or dict.fromkeys(EVENT_NAMES, 1.0)
-        self._cumulative = list(itertools.accumulate(chosen.values()))
+        # Without weights the same draws, in half the time.
+        self._cumulative = list(itertools.accumulate(chosen.values())) if weights else None
         fake = Faker()
         fake.seed_instance(seed)
         # Fragments of the JSON text, ready to be put together: encoding a struct per event costs 0.4 us more.
@@ -37,17 +38,11 @@ class ProductEvents:
     def block(self, number: int) -> list[tuple[str, bytes]]:
         """The block's events: key, and the value without its beginning, the date (see `dated`)."""
         draw = random.Random(f"{self._seed}/{number}")
-        keys = draw.randbytes(KEY_BYTES * BLOCK_SIZE).hex()
-        width = 2 * KEY_BYTES
+        keys = draw.randbytes(KEY_BYTES * BLOCK_SIZE).hex(" ", KEY_BYTES).split()
         products = draw.choices(self._products, k=BLOCK_SIZE)
         names = draw.choices(self._names, cum_weights=self._cumulative, k=BLOCK_SIZE)
         users = draw.choices(self._users, k=BLOCK_SIZE)
-        return [
-            (keys[place : place + width], product + name + user)
-            for place, product, name, user in zip(
-                range(0, width * BLOCK_SIZE, width), products, names, users, strict=True
-            )
-        ]
+        return list(zip(keys, map(b"".join, zip(products, names, users, strict=True)), strict=True))
 
 
 def dated(events: Sequence[tuple[str, bytes]], date: str) -> list[dict[str, object]]:

@@ -1,5 +1,6 @@
 """Publishing tallies: one publisher at a time, and never a count lower than the last one published."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -97,8 +98,9 @@ class Transactions:
 
     def close(self) -> None:
         """Give up what is not committed, without waiting for a broker that may be away."""
-        self._producer.purge()
-        self._producer.flush(0)
+        with contextlib.suppress(KafkaException):  # a producer that was fenced says so once more
+            self._producer.purge()
+            self._producer.flush(0)
 
     def _produce(self, topic: str, key: bytes, value: bytes, headers: Headers | None) -> None:
         while True:

@@ -13,30 +13,37 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from clickstream import counter as counter_module
+from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.records import CounterState
+from clickstream.tally import each as each_module
+from clickstream.tally.members import Member
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.publish import EPOCH_HEADER, Fenced, TallyPublisher
+from clickstream.tally.publish import EPOCH_HEADER, Fenced, TallyPublisher, Transactions
 from clickstream.tally.state import StateLog
 from clickstream.topics import ensure
 from tests.integration.support import (
     SHORT_SESSION,
+    Done,
     Part,
     command_of,
     count,
     counted_by_hand,
     counting,
     decreases,
+    header,
+    is_an_error_for_people,
     make_topic,
     members,
     named,
     options_for,
     produce,
+    records,
     running,
     tallies,
     written,
@@ -198,7 +205,7 @@ def test_kills_and_freezes_leave_exactly_one_tally_per_event(kafka: str, topic_n
                 wait_until(lambda: not part.running or published() > before + 100, 30, "it counts", 0.1)  # noqa: B023
                 old.thaw()
                 assert old.wait() == 1, old.said()
-                assert "has taken over" in old.said()
+                assert is_an_error_for_people(Done(1, old.said(), ""), "has taken over")
         assert producer.wait() == 0, producer.said()
         wait_until(lambda: not part.running or len(tallies(kafka, out)) >= events, 60, "everything is counted", 1)
         assert part.stop() == 0, part.said()
@@ -209,6 +216,75 @@ def test_kills_and_freezes_leave_exactly_one_tally_per_event(kafka: str, topic_n
 
 
 # --- one interleaving at a time
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@contextmanager
+def crash_at(
+    monkeypatch: pytest.MonkeyPatch, place: type, method: str, *, call: int, after: bool = False
+) -> Iterator[None]:
+    """The counter run in the block dies before or after the so-manieth call of a method, and saves nothing more."""
+    real = getattr(place, method)
+    calls = 0
+
+    def crash(self: object, *arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call and not after:
+            raise Crash
+        result = real(self, *arguments)
+        if calls == call:
+            raise Crash
+        return result
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(place, method, crash)
+        patch.setattr(Counter, "_hand_over", Counter._drop_publisher)
+        yield
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_crash_before_or_after_any_step_loses_and_doubles_nothing(
+    kafka: str, topic_name: str, monkeypatch: pytest.MonkeyPatch, each: bool
+) -> None:
+    make_topic(kafka, topic_name)
+    options = options_for(topic_name)
+    produce(kafka, topic_name, [*named(*["purchase"] * 1000), b"no name"])
+    monkeypatch.setattr(counter_module, "BATCH", 50)
+    monkeypatch.setattr(each_module, "BATCH", 50)
+    often = replace(options, interval=0.0)
+    steps: list[tuple[type, str]] = [(Member, "commit"), (Transactions, "_patiently"), (Transactions, "commit")]
+    if not each:
+        steps.append((StateLog, "save"))
+    for place, method in steps:
+        for after in (False, True):
+            for call in (3, 4):  # the initialisation of transactions is one; then one for each commit, or two
+                with crash_at(monkeypatch, place, method, call=call, after=after):
+                    count(kafka, topic_name, each=each, options=often)
+    count(kafka, topic_name, each=each, options=often)
+    found = tallies(kafka, options.to_topic)
+    assert found[-1] == {"purchase": 1000}
+    assert decreases(found) == []
+    if each:
+        assert found == [{"purchase": number} for number in range(1, 1001)]
+    letters = records(kafka, options.dead_letter_topic)  # at least once
+    assert {(letter.value(), header(letter, "origin-topic")) for letter in letters} == {(b"no name", topic_name)}
+
+
+def test_committed_offsets_are_for_display_only(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    produce(kafka, topic_name, named(*["purchase"] * 50))
+    count(kafka, topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 5))
+    for wrong in (0, 53):
+        place = TopicPartition(topic_name, 0, wrong)
+        group = ConsumerGroupTopicPartitions(f"{topic_name}-group", [place])
+        Cluster(kafka).admin().alter_consumer_group_offsets([group])[group.group_id].result()
+        count(kafka, topic_name)
+        assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": 50}, {"purchase": 55}]
 
 
 @contextmanager
@@ -295,6 +371,29 @@ def test_a_frozen_publisher_cannot_publish_once_another_has_taken_over(kafka: st
     with pytest.raises(Fenced):
         frozen.publish({"purchase": 6})
     assert tallies(kafka, topic_name) == [{"purchase": 5}, {"purchase": 7}]
+
+
+def test_a_publisher_that_was_frozen_while_it_committed_ends_quietly(
+    kafka: str, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(kafka)
+    ensure(cluster, [topic_name])
+    frozen = TallyPublisher(cluster, topic_name, "group", 0)
+    made: list[TallyPublisher] = []
+    patiently = Transactions._patiently
+
+    def freeze(transactions: Transactions, step: Callable[[float], None]) -> None:
+        if step.__name__ == "commit_transaction" and not made:
+            transactions._producer.flush(10)
+            made.append(TallyPublisher(cluster, topic_name, "group", 0))
+        patiently(transactions, step)
+
+    monkeypatch.setattr(Transactions, "_patiently", freeze)
+    with pytest.raises(Fenced):
+        frozen.publish({"purchase": 6})
+    frozen.close()
+    assert made[0].publish({"purchase": 5})
+    assert tallies(kafka, topic_name) == [{"purchase": 5}]
 
 
 def test_what_a_frozen_publisher_left_half_done_is_undone(kafka: str, topic_name: str) -> None:

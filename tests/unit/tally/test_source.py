@@ -123,7 +123,7 @@ def test_members_of_a_group(
 
 def test_a_group_that_we_may_not_see_is_an_error(source: Source, admin: FakeAdmin) -> None:
     admin.problem = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
-    with pytest.raises(ClickstreamError, match="Describing group g at host:9092 failed: .*ACL"):
+    with pytest.raises(ClickstreamError, match=r"Describing group g at host:9092 failed: .*ACL"):
         source.members("g")
 
 

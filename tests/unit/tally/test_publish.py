@@ -1,0 +1,454 @@
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_mock import MockerFixture
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import read_to_end
+from clickstream.records import Tally
+from clickstream.tally import publish
+from clickstream.tally.publish import ATTEMPTS, Fenced, Record, TallyPublisher, Transactions, last_tally, tally_of
+from tests.unit.fakes import Clock
+from tests.unit.mockkafka import ADD_PARTITIONS_TO_TXN, END_TXN, INIT_PRODUCER_ID, PRODUCE, MockKafka
+
+HEADERS: list[tuple[str, str | bytes | None]] = [("epoch", b"0")]
+RECORDS: list[Record] = [("out", b"g", b"1", HEADERS), ("out", b"g", b"2", None)]
+
+
+def written(kafka: MockKafka, topic: str = "out") -> list[Message]:
+    found: list[Message] = []
+    read_to_end(kafka.cluster, topic, found.append)
+    return found
+
+
+# --- transactions, with the real client
+
+
+@pytest.fixture
+def kafka(kafka: MockKafka) -> MockKafka:
+    kafka.create("out", 1)
+    return kafka
+
+
+@pytest.fixture
+def transactions(kafka: MockKafka) -> Transactions:
+    return Transactions(kafka.cluster, "g")
+
+
+def test_records_are_written_as_they_are(kafka: MockKafka, transactions: Transactions) -> None:
+    transactions.commit(RECORDS)
+    assert [(one.key(), one.value(), one.headers()) for one in written(kafka)] == [
+        (b"g", b"1", [("epoch", b"0")]),
+        (b"g", b"2", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE),
+        (ADD_PARTITIONS_TO_TXN, KafkaError.TOPIC_AUTHORIZATION_FAILED),
+        (PRODUCE, KafkaError.UNKNOWN_PRODUCER_ID),
+        (END_TXN, KafkaError.CONCURRENT_TRANSACTIONS),
+        (ADD_PARTITIONS_TO_TXN, KafkaError.COORDINATOR_LOAD_IN_PROGRESS),
+    ],
+)
+def test_what_fails_once_is_written_again(
+    kafka: MockKafka, transactions: Transactions, request_: int, error: int
+) -> None:
+    kafka.fail_next(request_, error)
+    transactions.commit(RECORDS)
+    assert [one.value() for one in written(kafka)] == [b"1", b"2"]
+
+
+def test_what_fails_in_the_middle_of_a_large_transaction_is_written_again(
+    kafka: MockKafka, transactions: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client then refuses the next record for its own state, and does not say why."""
+    kafka.fail_next(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
+    records: list[Record] = [("out", b"g", b"%d" % number, None) for number in range(3_000)]
+    asked = 0
+
+    def slowly(*record: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked % 100 == 0:
+            transactions._producer.poll(0.01)
+        Transactions._produce(transactions, *record)
+
+    monkeypatch.setattr(transactions, "_produce", slowly)
+    transactions.commit(records)
+    assert asked > 3_000, "it did not fail"
+    assert [one.value() for one in written(kafka)][-3_000:] == [value for _, _, value, _ in records]
+
+
+def test_what_fails_again_and_again_is_an_error_and_leaves_no_transaction_open(
+    kafka: MockKafka, transactions: Transactions
+) -> None:
+    kafka.fail_next(PRODUCE, *[KafkaError.MSG_SIZE_TOO_LARGE] * ATTEMPTS)
+    with pytest.raises(
+        ClickstreamError, match=r"Publishing a tally at .* too large.* Raise max\.message\.bytes"
+    ) as stop:
+        transactions.commit(RECORDS)
+    assert not isinstance(stop.value, Fenced)
+    transactions.commit(RECORDS)
+    assert [one.value() for one in written(kafka)] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (ADD_PARTITIONS_TO_TXN, KafkaError.PRODUCER_FENCED),
+        (ADD_PARTITIONS_TO_TXN, KafkaError.INVALID_PRODUCER_EPOCH),
+        (PRODUCE, KafkaError.INVALID_PRODUCER_EPOCH),
+        (END_TXN, KafkaError.PRODUCER_FENCED),
+        (END_TXN, KafkaError.INVALID_TXN_STATE),
+    ],
+)
+def test_a_newer_publisher_ends_this_one(
+    kafka: MockKafka, transactions: Transactions, request_: int, error: int
+) -> None:
+    kafka.fail_next(request_, error)
+    with pytest.raises(Fenced):
+        transactions.commit(RECORDS)
+
+
+def test_after_any_fatal_error_a_new_publisher_may_go_on(kafka: MockKafka, transactions: Transactions) -> None:
+    kafka.break_for_good(transactions._producer, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    with pytest.raises(Fenced):
+        transactions.commit(RECORDS)
+
+
+@pytest.mark.parametrize("request_", [INIT_PRODUCER_ID, END_TXN])
+def test_what_is_forbidden_is_said_and_is_no_other_publisher(kafka: MockKafka, request_: int) -> None:
+    with pytest.raises(ClickstreamError, match=r"authorization failed.* ACL on that transactional id") as stop:  # noqa: PT012
+        if request_ == INIT_PRODUCER_ID:
+            kafka.fail_next(request_, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        transactions = Transactions(kafka.cluster, "g")
+        kafka.fail_next(request_, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        transactions.commit(RECORDS)
+    assert not isinstance(stop.value, Fenced)
+
+
+# --- transactions, step by step
+
+RETRIABLE = KafkaError(KafkaError._TIMED_OUT, "later", False, True)
+ABORTABLE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large", False, False, True)
+NEITHER = KafkaError(KafkaError.INVALID_REQUEST, "no")
+
+
+class Steps:
+    """A transactional producer that says what it is asked, and fails as it is told: step -> errors, one each."""
+
+    def __init__(self, **errors: list[KafkaError]) -> None:
+        self.errors = errors
+        self.asked: list[str] = []
+
+    @property
+    def cluster(self) -> Cluster:
+        return cast(Cluster, self)
+
+    address = "host:9092"
+
+    def producer(self, _settings: Mapping[str, Any]) -> Producer:
+        return cast(Producer, self)
+
+    def _step(self, name: str) -> None:
+        self.asked.append(name)
+        if self.errors.get(name):
+            raise KafkaException(self.errors[name].pop(0))
+
+    def init_transactions(self, _timeout: float) -> None:
+        self._step("init")
+
+    def begin_transaction(self) -> None:
+        self._step("begin")
+
+    def produce(self, _topic: str, value: bytes, _key: bytes, headers: object) -> None:
+        self._step("produce")
+
+    def commit_transaction(self, _timeout: float) -> None:
+        self._step("commit")
+
+    def abort_transaction(self, _timeout: float) -> None:
+        self._step("abort")
+
+    def poll(self, _timeout: float) -> None:
+        self._step("poll")
+
+
+def steps(**errors: list[KafkaError]) -> list[str]:
+    """What a commit of one record asks of a producer that fails so."""
+    producer = Steps(**errors)
+    transactions = Transactions(producer.cluster, "g")
+    producer.asked.clear()
+    transactions.commit(RECORDS[:1])
+    return producer.asked
+
+
+ONCE = ["begin", "produce", "commit"]
+
+
+def test_a_transaction() -> None:
+    assert steps() == ONCE
+
+
+def test_a_step_that_may_work_later_is_asked_again_and_nothing_is_written_twice() -> None:
+    assert steps(commit=[RETRIABLE, RETRIABLE]) == ["begin", "produce", "commit", "poll", "commit", "poll", "commit"]
+
+
+def test_an_abortable_failure_is_aborted_and_made_again() -> None:
+    assert steps(commit=[ABORTABLE]) == [*ONCE, "abort", *ONCE]
+    assert steps(produce=[ABORTABLE]) == ["begin", "produce", "abort", *ONCE]
+
+
+def test_an_abort_that_may_work_later_is_asked_again() -> None:
+    assert steps(commit=[ABORTABLE], abort=[RETRIABLE]) == [*ONCE, "abort", "poll", "abort", *ONCE]
+
+
+def test_any_other_failure_is_aborted_and_said() -> None:
+    producer = Steps(commit=[NEITHER])
+    transactions = Transactions(producer.cluster, "g")
+    with pytest.raises(ClickstreamError, match="Publishing a tally at host:9092 failed: no"):
+        transactions.commit(RECORDS[:1])
+    assert producer.asked == ["init", *ONCE, "abort"]
+
+
+def test_an_abort_that_fails_is_said() -> None:
+    with pytest.raises(ClickstreamError, match="failed: no"):
+        steps(commit=[ABORTABLE], abort=[NEITHER])
+
+
+@pytest.mark.parametrize("code", [KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError._FATAL])
+def test_when_it_is_over_nothing_more_is_asked(code: int) -> None:
+    producer = Steps(produce=[KafkaError(code)])
+    transactions = Transactions(producer.cluster, "g")
+    with pytest.raises(Fenced):
+        transactions.commit(RECORDS[:1])
+    assert producer.asked == ["init", "begin", "produce"]
+
+
+def test_a_broker_that_stays_away_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(publish, "time", clock)
+    producer = Steps(init=[RETRIABLE] * 1_000_000)
+
+    def later(_timeout: float) -> None:
+        clock.now += 10
+
+    producer.poll = later  # type: ignore[method-assign]
+    with pytest.raises(ClickstreamError, match="Publishing a tally at host:9092 failed: later"):
+        Transactions(producer.cluster, "g")
+    assert clock.now == pytest.approx(1_000 + publish.PATIENCE_S, abs=11)
+
+
+def test_a_full_local_queue_is_waited_for(mocker: MockerFixture) -> None:
+    producer = mocker.Mock()
+    producer.produce.side_effect = [BufferError, BufferError, None]
+    transactions = Transactions(mocker.Mock(producer=lambda _settings: producer), "g")
+    transactions.commit(RECORDS[:1])
+    assert producer.produce.call_count == 3
+    producer.commit_transaction.assert_called_once()
+
+
+def test_closing_does_not_wait_for_a_broker_that_may_be_away(mocker: MockerFixture) -> None:
+    producer = mocker.Mock()
+    Transactions(mocker.Mock(producer=lambda _settings: producer), "g").close()
+    assert [call[0] for call in producer.method_calls] == ["init_transactions", "purge", "flush"]
+    producer.flush.assert_called_once_with(0)
+
+
+def test_the_group_is_the_transactional_id(mocker: MockerFixture) -> None:
+    cluster = mocker.Mock()
+    Transactions(cluster, "my-group")
+    assert cluster.producer.call_args.args[0]["transactional.id"] == "my-group"
+
+
+# --- tallies
+
+
+class FakeTransactions:
+    """What a publisher commits."""
+
+    def __init__(self) -> None:
+        self.committed: list[Record] = []
+        self.problem: Exception | None = None
+        self.closed = False
+
+    def commit(self, records: Sequence[Record]) -> None:
+        if self.problem is not None:
+            raise self.problem
+        self.committed += records
+
+    def close(self) -> None:
+        self.closed = True
+
+
+Make = Callable[..., tuple[TallyPublisher, FakeTransactions]]
+
+
+def make_publisher(
+    patch: pytest.MonkeyPatch, last: dict[str, int], epoch: int
+) -> tuple[TallyPublisher, FakeTransactions]:
+    transactions = FakeTransactions()
+    patch.setattr(publish, "Transactions", lambda _cluster, _group: transactions)
+    patch.setattr(publish, "last_tally", lambda _cluster, _topic, _group, _epoch: last)
+    patch.setattr(publish, "time", Clock())
+    return TallyPublisher(cast(Cluster, None), "out", "g", epoch), transactions
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Make:
+    return lambda last=None, epoch=0: make_publisher(monkeypatch, last or {}, epoch)
+
+
+def test_a_tally_has_the_group_as_key_the_epoch_as_header_and_the_time(make: Make) -> None:
+    publisher, transactions = make(epoch=7)
+    assert publisher.publish({"purchase": 3})
+    assert transactions.committed == [
+        ("out", b"g", b'{"purchase":3,"receiveAt":"1970-01-01T00:16:40UTC"}', [("epoch", b"7")])
+    ]
+    assert (publisher.last, publisher.published) == ({"purchase": 3}, 1)
+
+
+@pytest.mark.parametrize(
+    ("last", "counts", "published"),
+    [
+        ({}, {}, False),
+        ({}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1}, False),
+        ({"a": 1}, {"a": 2}, True),
+        ({"a": 2}, {"a": 1}, False),
+        ({"a": 2}, {"a": 1, "b": 9}, False),
+        ({"a": 2}, {"b": 9}, False),
+        ({"a": 2, "b": 1}, {"a": 2, "b": 1, "c": 1}, True),
+        ({"a": 2, "b": 1}, {"b": 1, "a": 2}, False),
+    ],
+)
+def test_a_tally_is_neither_repeated_nor_lower_in_any_name(
+    make: Make, last: dict[str, int], counts: dict[str, int], published: bool
+) -> None:
+    publisher, transactions = make(last)
+    assert publisher.publish(counts) is published
+    assert len(transactions.committed) == published
+    assert publisher.last == (counts if published else last)
+
+
+def test_a_tally_that_could_not_be_written_is_published_the_next_time(make: Make) -> None:
+    publisher, transactions = make()
+    transactions.problem = Fenced("by another")
+    with pytest.raises(Fenced):
+        publisher.publish({"a": 1})
+    assert (publisher.last, publisher.published) == ({}, 0)
+    transactions.problem = None
+    assert publisher.publish({"a": 1})
+
+
+def test_what_is_published_does_not_change_with_the_counts(make: Make) -> None:
+    publisher, _ = make()
+    counts = {"a": 1}
+    publisher.publish(counts)
+    counts["a"] += 1
+    assert publisher.last == {"a": 1}
+
+
+snapshots = st.dictionaries(st.sampled_from("abc"), st.integers(0, 5))
+
+
+@given(st.lists(snapshots, max_size=12), snapshots)
+def test_no_count_ever_goes_down_and_no_tally_comes_twice(plan: list[dict[str, int]], last: dict[str, int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        publisher, transactions = make_publisher(patch, last, 0)
+        for counts in plan:
+            publisher.publish(counts)
+    seen = [last, *(Tally.decode(value).counts for _, _, value, _ in transactions.committed)]
+    for before, after in itertools.pairwise(seen):
+        assert after != before
+        assert all(after.get(name, 0) >= count for name, count in before.items())
+
+
+def test_earlier_publishers_are_stopped_before_their_last_tally_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def read(*_args: object) -> dict[str, int]:
+        order.append("read")
+        return {}
+
+    monkeypatch.setattr(publish, "Transactions", lambda *_args: order.append("fence"))
+    monkeypatch.setattr(publish, "last_tally", read)
+    TallyPublisher(cast(Cluster, None), "out", "g", 0)
+    assert order == ["fence", "read"]
+
+
+def test_closing_gives_up_the_right_to_publish(make: Make) -> None:
+    publisher, transactions = make()
+    publisher.close()
+    assert transactions.closed
+
+
+# --- the last tally
+
+
+def put(kafka: MockKafka, *tallies: tuple[str, int, dict[str, int]], partition: int = 0) -> None:
+    producer = kafka.cluster.producer({"linger.ms": 0, "enable.idempotence": False})
+    for group, epoch, counts in tallies:
+        value = Tally(counts, "now").encode()
+        producer.produce("out", value, group.encode(), partition=partition, headers=[("epoch", str(epoch).encode())])
+    assert producer.flush(10) == 0
+
+
+def test_an_empty_topic_has_no_last_tally(kafka: MockKafka) -> None:
+    assert last_tally(kafka.cluster, "out", "g", 0) == {}
+
+
+def test_the_last_tally_is_that_of_the_group_and_epoch(kafka: MockKafka) -> None:
+    put(kafka, ("g", 1, {"a": 1}), ("g", 1, {"a": 2}), ("g", 0, {"a": 7}), ("h", 1, {"a": 9}))
+    assert last_tally(kafka.cluster, "out", "g", 1) == {"a": 2}
+    assert last_tally(kafka.cluster, "out", "g", 0) == {"a": 7}
+    assert last_tally(kafka.cluster, "out", "g", 2) == {}
+    assert last_tally(kafka.cluster, "out", "other", 1) == {}
+
+
+@pytest.mark.parametrize("others", [63, 64, 600])
+def test_the_last_tally_is_found_behind_those_of_other_groups(kafka: MockKafka, others: int) -> None:
+    put(kafka, ("g", 0, {"a": 1}), ("g", 0, {"a": 2}), *[("h", 0, {"a": 9})] * others)
+    assert last_tally(kafka.cluster, "out", "g", 0) == {"a": 2}
+
+
+def test_over_several_partitions_the_highest_count_of_each_name_is_the_last(kafka: MockKafka) -> None:
+    kafka.create("two", 2)
+    producer = kafka.cluster.producer({"linger.ms": 0, "enable.idempotence": False})
+    for partition, counts in enumerate([{"a": 5, "b": 1}, {"a": 4, "b": 2, "c": 3}]):
+        value = Tally(counts, "now").encode()
+        producer.produce("two", value, b"g", partition=partition, headers=[("epoch", b"0")])
+    producer.flush(10)
+    assert last_tally(kafka.cluster, "two", "g", 0) == {"a": 5, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "value", "counts"),
+    [
+        (b"g", [("epoch", b"0")], b'{"a":1,"receiveAt":"now"}', {"a": 1}),
+        (b"h", [("epoch", b"0")], b'{"a":1,"receiveAt":"now"}', None),
+        (None, [("epoch", b"0")], b'{"a":1,"receiveAt":"now"}', None),
+        (b"g", [("epoch", b"1")], b'{"a":1,"receiveAt":"now"}', None),
+        (b"g", None, b'{"a":1,"receiveAt":"now"}', None),
+        (b"g", [("epoch", b"0")], b'{"a":1}', None),
+        (b"g", [("epoch", b"0")], b"\xff", None),
+        (b"g", [("epoch", b"0")], None, None),
+    ],
+)
+def test_what_is_a_tally_of_the_group_and_epoch(
+    key: bytes | None, headers: Any, value: bytes | None, counts: dict[str, int] | None
+) -> None:
+    assert tally_of(Message(key=key, headers=headers, value=value), "g", 0) == counts
+
+
+def test_of_any_epoch() -> None:
+    assert tally_of(Message(key=b"g", value=b'{"a":1,"receiveAt":"now"}'), "g") == {"a": 1}

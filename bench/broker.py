@@ -1,6 +1,7 @@
 """The Kafka that is measured on: a real one of its own, in a temporary directory, gone when the run ends."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -17,6 +18,9 @@ from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
 from clickstream.topics import Declared, delete, ensure, existing
 
 PARTITIONS = 3
+
+# Of the broker and of the peers.
+JAVA = os.environ.get("CLICKSTREAM_JAVA", "auto")
 
 
 class BenchKafka:
@@ -82,7 +86,7 @@ class BenchKafka:
 def bench_kafka(notify: Callable[[str], None]) -> Iterator[BenchKafka]:
     """A Kafka for the block, on a free port."""
     directory = Path(tempfile.mkdtemp(prefix="clickstream-bench-"))
-    broker = EmbeddedBroker(directory / "kafka", port=0, linger=5.0, notify=notify)
+    broker = EmbeddedBroker(directory / "kafka", java=JAVA, port=0, linger=5.0, notify=notify)
     lease = broker.acquire()  # when this fails, its log stays
     try:
         status = broker.status()

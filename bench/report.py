@@ -7,6 +7,7 @@ from typing import Any
 
 import confluent_kafka
 
+from bench.broker import JAVA
 from bench.heart import Plan, Result
 from bench.latency import Latency
 from bench.measure import machine
@@ -23,7 +24,7 @@ def surroundings() -> str:
     kafka = read()["kafka"].roots[0].rpartition(":")[2]
     return (
         f"{machine()}; the broker runs on the same machine. "
-        f"Kafka {kafka}, Java {java.find().version}, librdkafka {confluent_kafka.libversion()[0]}."
+        f"Kafka {kafka}, Java {java.find(JAVA).version}, librdkafka {confluent_kafka.libversion()[0]}."
     )
 
 
@@ -36,7 +37,7 @@ def heart(result: Result, plan: Plan) -> str:
         if rows:
             parts += [f"**{heading}**", table(rows, ours=side)]
     for name, reason in result.skipped.items():
-        parts.append(f"Left out: {result.titles[name]} {reason}.")
+        parts.append(f"Left out: {result.titles[name]}: {reason}.")
     if result.memory is not None:
         cost = result.memory
         parts.append(

@@ -55,7 +55,8 @@ def _whole(minimum: int, maximum: int) -> Callable[[Any], int]:
     return cast
 
 
-def _positive(value: Any) -> float:
+def positive(value: Any) -> float:
+    """A number above 0; raises ValueError for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -70,7 +71,7 @@ def _or_max(value: Any) -> float:
     if value == "max" or value == float("inf"):
         return float("inf")
     try:
-        return _positive(value)
+        return positive(value)
     except ValueError:
         raise ValueError("a number above 0, or max, is expected") from None
 
@@ -112,14 +113,14 @@ SETTINGS: dict[str, Setting] = {
         Setting("status-topic", "clickstream-status", topic_name, "Where long-running parts say how they do.", "TOPIC"),
         Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),
         Setting("broker.heap", "512m", _text, "Java heap of the embedded Kafka (-Xmx).", "SIZE"),
-        Setting("broker.linger", 60.0, _positive, "Seconds the embedded Kafka stays after its last user.", "S"),
+        Setting("broker.linger", 60.0, positive, "Seconds the embedded Kafka stays after its last user.", "S"),
         Setting("run-producer.topic", "event-topic", topic_name, "Topic to produce to.", "TOPIC"),
         Setting("run-producer.rate", 1000.0, _or_max, "Events per second over all threads, or max.", "R"),
-        Setting("run-producer.threads", 2, _whole(1, 64), "Producing threads.", "T"),
+        Setting("run-producer.threads", 1, _whole(1, 64), "Producing threads; one fills two cores.", "T"),
         Setting("run-counter.from-topic", "event-topic", topic_name, "Topic to count.", "TOPIC"),
         Setting("run-counter.to-topic", "unique-event-topic", topic_name, "Topic for the tallies.", "TOPIC"),
         Setting("run-counter.field", "eventName", _field, "JSON field whose values are counted.", "FIELD"),
-        Setting("run-counter.interval", 1.0, _positive, "Seconds between tallies.", "S"),
+        Setting("run-counter.interval", 1.0, positive, "Seconds between tallies.", "S"),
         Setting("demo.group", "clickstream-demo", _text, "Consumer group of the demo's counter.", "GROUP"),
         Setting("replay.topic", "clickstream", topic_name, "Topic for the log's requests.", "TOPIC"),
         Setting("replay.speed", float("inf"), _or_max, "Times the log's own pace, or max.", "N"),

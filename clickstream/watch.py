@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 2.0
 
+# Keyed words, of which the last one counts: a repeat does no harm, and without a producer id to be fetched the
+# first word, and the goodbye of a short run, take 0.4 s less.
+_SETTINGS = {"linger.ms": 0, "message.timeout.ms": 30_000, "enable.idempotence": False}
+
 
 @contextmanager
 def watched(cluster: Cluster, part: Part, *, status_topic: str, metrics_port: int) -> Iterator[None]:
@@ -39,7 +43,7 @@ def _reporting(cluster: Cluster, part: Part, topic: str) -> Iterator[None]:
         log.warning("No status reports: %s", error)
         yield
         return
-    reporter = _Reporter(Sender(cluster.producer({"linger.ms": 0, "message.timeout.ms": 30_000})), part, topic)
+    reporter = _Reporter(Sender(cluster.producer(_SETTINGS)), part, topic)
     reporter.start()
     try:
         yield

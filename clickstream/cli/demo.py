@@ -5,7 +5,7 @@ import secrets
 import click
 from rich.console import Console
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
 from clickstream.counter import Counter
 from clickstream.demo import Demo, explain_outcome
 from clickstream.demo_view import shown
@@ -21,7 +21,7 @@ INTERVAL_S = 0.5
 
 
 @click.command("demo")
-@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S seconds.")
+@click.option("--duration", type=SECONDS, metavar="S", help="Stop after S seconds.")
 @setting("run-producer.rate", "--rate")
 @setting("metrics-port", "--metrics-port")
 @cluster_options

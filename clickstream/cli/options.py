@@ -74,16 +74,21 @@ def _without(properties: Mapping[str, str], stronger: Mapping[str, str]) -> dict
     return {name: value for name, value in properties.items() if name not in stronger}
 
 
-class _SettingType(click.ParamType[Any]):
-    def __init__(self, setting: configuration.Setting) -> None:
-        self.setting = setting
-        self.name = setting.metavar
+class Cast(click.ParamType[Any]):
+    """An option's type, for a function that returns the value or raises ValueError."""
+
+    def __init__(self, cast: Callable[[Any], Any], name: str) -> None:
+        self.cast = cast
+        self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return self.setting.cast(value)
+            return self.cast(value)
         except ValueError as error:
             self.fail(f"{value!r}: {error}.", param, ctx)
+
+
+SECONDS = Cast(configuration.positive, "S")
 
 
 def setting(name: str, option: str) -> Callable[[Command], Command]:
@@ -95,7 +100,7 @@ def setting(name: str, option: str) -> Callable[[Command], Command]:
         return click.option(
             option,
             name.replace("-", "_").replace(".", "__"),
-            type=_SettingType(entry),
+            type=Cast(entry.cast, entry.metavar),
             metavar=entry.metavar,
             help=f"{entry.help}  [default: {shown}]" if shown != "" else entry.help,
         )(command)

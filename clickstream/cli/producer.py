@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_after, stop_event
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError
 from clickstream.generate.products import ProductEvents
@@ -47,7 +47,7 @@ def chosen_weights(pairs: tuple[tuple[str, float], ...]) -> Mapping[str, float] 
 @click.command("run-producer")
 @setting("run-producer.topic", "--topic")
 @click.option("--count", type=click.IntRange(min=0), metavar="N", help="Stop after N events.")
-@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S seconds.")
+@click.option("--duration", type=SECONDS, metavar="S", help="Stop after S seconds.")
 @setting("run-producer.rate", "--rate")
 @setting("run-producer.threads", "--threads")
 @click.option("--seed", type=int, help="Same seed and count: the same keys and events but for their date.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import READER
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
@@ -55,7 +56,10 @@ class Member:
         self._problem: BaseException | None = None
         self.owned: dict[int, PartitionCounts] = {}
         self.assigned = False  # false between a revocation and the next assignment
-        self.consumer: Consumer = cluster.consumer(options.group, {"partition.assignment.strategy": strategy})
+        overrides: dict[str, object] = {"partition.assignment.strategy": strategy}
+        if options.exit_at_end:
+            overrides |= READER  # the end is told at once, not after half a second
+        self.consumer: Consumer = cluster.consumer(options.group, overrides)
 
     def join(self) -> None:
         self.consumer.subscribe(

@@ -3,6 +3,7 @@
 CLICKSTREAM_TEST_SEED repeats the random moments of a run; the operating system still has its say in what they hit.
 """
 
+import itertools
 import os
 import random
 import threading
@@ -240,7 +241,7 @@ def crash_at(
             raise Crash
         return result
 
-    with monkeypatch.context() as patch, pytest.raises(Crash):
+    with monkeypatch.context() as patch:
         patch.setattr(place, method, crash)
         patch.setattr(Counter, "_hand_over", Counter._drop_publisher)
         yield
@@ -253,17 +254,17 @@ def test_a_crash_before_or_after_any_step_loses_and_doubles_nothing(
     make_topic(kafka, topic_name)
     options = options_for(topic_name)
     produce(kafka, topic_name, [*named(*["purchase"] * 1000), b"no name"])
-    monkeypatch.setattr(counter_module, "BATCH", 50)
-    monkeypatch.setattr(each_module, "BATCH", 50)
+    monkeypatch.setattr(counter_module, "BATCH", 10)
+    monkeypatch.setattr(each_module, "BATCH", 10)
     often = replace(options, interval=0.0)
-    steps: list[tuple[type, str]] = [(Member, "commit"), (Transactions, "_patiently"), (Transactions, "commit")]
+    steps: list[tuple[type, str, int]] = [(Member, "commit", 3), (Transactions, "commit", 3)]
+    # The first is the initialisation, then come the commits: of two that belonged together, one would be the third.
+    steps += [(Transactions, "_patiently", 3), (Transactions, "_patiently", 4)]
     if not each:
-        steps.append((StateLog, "save"))
-    for place, method in steps:
-        for after in (False, True):
-            for call in (3, 4):  # the initialisation of transactions is one; then one for each commit, or two
-                with crash_at(monkeypatch, place, method, call=call, after=after):
-                    count(kafka, topic_name, each=each, options=often)
+        steps.append((StateLog, "save", 3))
+    for (place, method, call), after in itertools.product(steps, (False, True)):
+        with crash_at(monkeypatch, place, method, call=call, after=after), pytest.raises(Crash):
+            count(kafka, topic_name, each=each, options=often)
     count(kafka, topic_name, each=each, options=often)
     found = tallies(kafka, options.to_topic)
     assert found[-1] == {"purchase": 1000}

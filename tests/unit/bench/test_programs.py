@@ -38,6 +38,6 @@ def test_a_document_without_the_block_is_an_error(document: str) -> None:
         replaced(document, "bench:a", "new")
 
 
-@pytest.mark.parametrize("name", ["bench:heart", "bench:latency"])
+@pytest.mark.parametrize("name", ["bench:heart", "bench:heart-warm", "bench:latency"])
 def test_the_document_has_the_blocks(name: str) -> None:
     assert replaced(DOCUMENT.read_text("utf-8"), name, "new")

@@ -1,0 +1,68 @@
+"""Command lines run in this process."""
+
+import logging
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import click
+import pytest
+
+from clickstream import cli
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No settings of whoever runs the tests; levels and signal handlers are put back."""
+    for name in [name for name in os.environ if name.startswith(("CLICKSTREAM_", "KAFKA_"))]:
+        monkeypatch.delenv(name)
+    loggers = [logging.getLogger(), logging.getLogger("librdkafka")]
+    levels = [logger.level for logger in loggers]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `clickstream ARGUMENTS` as the program does."""
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["clickstream", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Outcome(end.value.code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def add(monkeypatch: pytest.MonkeyPatch) -> Callable[[click.Command], None]:
+    """Makes a command one of clickstream's, as `clickstream probe`."""
+
+    def add(command: click.Command) -> None:
+        module = types.ModuleType("clickstream.cli.probe")
+        module.command = command  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "clickstream.cli.probe", module)
+        monkeypatch.setitem(cli.COMMANDS, "probe", ("probe", "A command of a test."))
+
+    return add

@@ -1,0 +1,326 @@
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import platformdirs
+import pytest
+
+from clickstream import config
+from clickstream.cli import options
+from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.kafka.clients import Cluster
+from tests.unit.cli.conftest import Outcome, Run
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings file that is shipped with the package, empty."""
+    path = tmp_path / "shipped" / "clickstream.toml"
+    path.parent.mkdir()
+    path.write_text("")
+    monkeypatch.setattr(config, "config_dir", lambda: path.parent)
+    return path
+
+
+class Probe:
+    """`clickstream probe`, with the options that commands share: what it was given."""
+
+    def __init__(self, run: Run, add: Callable[[click.Command], None]) -> None:
+        self._run = run
+        self.app: App
+        self.rate: float
+        self.address: str | None = None
+        self.clusters: list[Cluster] = []
+
+        @click.command()
+        @setting("run-producer.rate", "--rate")
+        @cluster_options
+        def command(app: App, run_producer__rate: float) -> None:
+            self.app, self.rate = app, run_producer__rate
+
+        add(command)
+
+    def fails(self, *arguments: str) -> Outcome:
+        return self._run("probe", *arguments)
+
+    def __call__(self, *arguments: str) -> "Probe":
+        outcome = self._run("probe", *arguments)
+        assert (outcome.code, outcome.err) == (0, "")
+        return self
+
+    def cluster(self, *arguments: str) -> Cluster:
+        with self(*arguments).app.connect() as cluster:
+            return cluster
+
+
+@pytest.fixture
+def probe(run: Run, add: Callable[[click.Command], None], shipped: Path) -> Probe:
+    return Probe(run, add)
+
+
+@pytest.fixture
+def reachable(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every cluster answers; the addresses that were tried."""
+    found: list[str] = []
+    monkeypatch.setattr(Cluster, "check", lambda cluster: found.append(cluster.address))
+    return found
+
+
+# --- settings
+
+
+def test_the_option_wins_over_the_environment_the_file_and_the_shipped_file(
+    probe: Probe, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[run-producer]\nrate = 3")
+    assert probe().rate == 1000.0
+    shipped.write_text("[run-producer]\nrate = 2")
+    assert probe().rate == 2.0
+    assert probe("--config", str(mine)).rate == 3.0
+    monkeypatch.setenv("CLICKSTREAM_RUN_PRODUCER_RATE", "4")
+    assert probe("--config", str(mine)).rate == 4.0
+    assert probe("--config", str(mine), "--rate", "5").rate == 5.0
+    assert probe("--rate", "5", "--config", str(mine)).rate == 5.0
+
+
+def test_the_value_is_of_the_settings_type(probe: Probe) -> None:
+    assert probe("--rate", "max").rate == float("inf")
+
+
+def test_help_shows_the_settings_help_and_default(probe: Probe) -> None:
+    text = " ".join(probe.fails("--help").out.split())
+    assert "--rate R Events per second over all threads, or max. [default: 1000.0]" in text
+
+
+@pytest.mark.parametrize("option", ["--config", "--kafka-config"])
+def test_a_file_that_is_not_there_is_named(probe: Probe, tmp_path: Path, option: str) -> None:
+    outcome = probe.fails(option, str(tmp_path / "none"))
+    assert outcome.code == 2
+    assert f"{tmp_path}/none" in outcome.err
+
+
+def test_the_state_directory(probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert probe().app.state_dir == platformdirs.user_data_path("clickstream")
+    assert probe("--state-dir", "~/x").app.state_dir == tmp_path / "x"
+    assert probe("--state-dir", "y").app.state_dir == tmp_path / "y"
+
+
+def test_verbose_shows_the_clients_log_too(probe: Probe) -> None:
+    probe()
+    assert not logging.getLogger("librdkafka").isEnabledFor(logging.ERROR)
+    probe("-v")
+    assert logging.getLogger("librdkafka").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+# --- properties of the client
+
+
+def test_a_property_from_the_command_line(probe: Probe) -> None:
+    found = probe("-X", "sasl.password=a=b", "-X", "client.id=one", "-X", "client.id=two").app.given
+    assert found == {"sasl.password": "a=b", "client.id": "two"}
+
+
+def test_an_unknown_property_names_its_source_and_the_nearest(probe: Probe) -> None:
+    outcome = probe.fails("-X", "sasl.usrname=x")
+    assert outcome.code == 2
+    assert outcome.err == "Error: Unknown Kafka property sasl.usrname in -X. Did you mean sasl.username?\n"
+
+
+def test_a_property_without_a_value_is_wrong_usage(probe: Probe) -> None:
+    outcome = probe.fails("-X", "client.id")
+    assert outcome.code == 2
+    assert "write -X client.id=VALUE" in outcome.err
+
+
+@pytest.fixture
+def java(tmp_path: Path) -> Callable[[str], str]:
+    """Writes a client.properties file as providers hand them out."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "client.properties"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_a_java_clients_file_is_translated(
+    probe: Probe, java: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = java(
+        "bootstrap.servers=cloud:9092\n"
+        "security.protocol=SASL_SSL\n"
+        "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
+        'username="me" password="s3cret";\n'
+        "schema.registry.url=https://registry\n"
+    )
+    assert probe("--kafka-config", path).app.given == {
+        "bootstrap.servers": "cloud:9092",
+        "security.protocol": "SASL_SSL",
+        "sasl.username": "me",
+        "sasl.password": "s3cret",
+    }
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: schema.registry.url passed over (for a schema registry)."
+    ]
+
+
+def test_the_more_special_option_wins(
+    probe: Probe, java: Callable[[str], str], shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped.write_text('[kafka]\nbootstrap.servers = "file"\nclient.id = "file"\nsasl.username = "file"')
+    monkeypatch.setenv("KAFKA_CLIENT_ID", "environment")
+    path = java("bootstrap.servers=java\nclient.id=java")
+
+    def found(*arguments: str) -> list[str]:
+        properties = probe(*arguments).app.client_properties()
+        return [properties[name] for name in ("bootstrap.servers", "client.id", "sasl.username")]
+
+    assert found() == ["file", "environment", "file"]
+    assert found("--kafka-config", path) == ["java", "java", "file"]
+    assert found("--kafka-config", path, "-X", "bootstrap.servers=x") == ["x", "java", "file"]
+    assert found("--kafka-config", path, "-X", "bootstrap.servers=x", "-b", "b") == ["b", "java", "file"]
+
+
+# --- the way to Kafka
+
+
+def test_a_given_address_is_used_if_it_answers(probe: Probe, reachable: list[str]) -> None:
+    cluster = probe.cluster("-b", "host:1", "-X", "client.id=me")
+    assert (cluster.address, cluster.embedded, cluster.data_dir) == ("host:1", False, None)
+    assert cluster.common["client.id"] == "me"
+    assert reachable == ["host:1"]
+
+
+@pytest.mark.parametrize("variable", ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_METADATA_BROKER_LIST"])
+def test_the_address_can_come_from_the_environment(
+    probe: Probe, reachable: list[str], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "host:2")
+    assert probe.cluster().address == "host:2"
+
+
+def test_the_command_line_wins_over_what_a_file_says_of_one_kind_of_client(
+    probe: Probe, reachable: list[str], shipped: Path
+) -> None:
+    shipped.write_text("[producer]\nsocket.timeout.ms = 1\nacks = 1\n[consumer]\nsocket.timeout.ms = 2")
+    cluster = probe.cluster("-b", "host:1", "-X", "socket.timeout.ms=3")
+    assert cluster.common["socket.timeout.ms"] == "3"
+    assert (cluster.for_producers, cluster.for_consumers) == ({"acks": "1"}, {})
+
+
+class Broker:
+    """In place of the embedded Kafka."""
+
+    def __init__(self, state_dir: Path, **options: Any) -> None:
+        self.state_dir = state_dir
+        self.options = options
+        self.held = 0
+
+    @contextmanager
+    def acquire(self) -> Iterator[SimpleNamespace]:
+        self.held += 1
+        try:
+            yield SimpleNamespace(address="127.0.0.1:9092")
+        finally:
+            self.held -= 1
+
+    def status(self) -> SimpleNamespace:
+        return SimpleNamespace(data_dir=self.state_dir / "data")
+
+
+@pytest.fixture
+def brokers(monkeypatch: pytest.MonkeyPatch) -> list[Broker]:
+    made: list[Broker] = []
+
+    def make(state_dir: Path, **settings: Any) -> Broker:
+        made.append(Broker(state_dir, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(options, "EmbeddedBroker", make)
+    return made
+
+
+def test_without_an_address_it_is_the_embedded_kafka_held_while_it_is_used(
+    probe: Probe, brokers: list[Broker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_BROKER_PORT", "19092")
+    with probe("--state-dir", str(tmp_path), "-X", "client.id=me").app.connect() as cluster:
+        (broker,) = brokers
+        assert broker.held == 1
+        assert (cluster.address, cluster.embedded, cluster.data_dir) == ("127.0.0.1:9092", True, tmp_path / "data")
+        assert cluster.common["client.id"] == "me"
+    assert broker.held == 0
+    assert broker.state_dir == tmp_path
+    assert broker.options == {"java": "auto", "port": 19092, "heap": "512m", "linger": 60.0}
+
+
+def test_with_an_address_nothing_is_started(probe: Probe, brokers: list[Broker], reachable: list[str]) -> None:
+    probe.cluster("-b", "host:1")
+    assert brokers == []
+
+
+# --- the end
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
+    stop = stop_event()
+    assert not stop.is_set()
+    signal.raise_signal(number)
+    assert stop.is_set()
+
+
+def test_a_second_ctrl_c_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    stop_event()
+    signal.raise_signal(signal.SIGINT)
+    assert ends == []
+    signal.raise_signal(signal.SIGINT)
+    assert ends == [130]
+
+
+def test_a_second_sigterm_lets_it_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    stop_event()
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    assert ends == []
+
+
+def test_time_ends_it() -> None:
+    stop = threading.Event()
+    with stop_after(0.01, stop):
+        assert stop.wait(10)
+
+
+@pytest.mark.parametrize("seconds", [None, 1e12])
+def test_no_time_does_not(seconds: float | None) -> None:
+    stop = threading.Event()
+    before = threading.active_count()
+    with stop_after(seconds, stop):
+        assert threading.active_count() == before
+    assert not stop.is_set()
+
+
+def test_time_is_not_waited_for_when_it_ends_before() -> None:
+    stop = threading.Event()
+    with stop_after(60.0, stop):
+        (timer,) = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    timer.join(10)
+    assert not timer.is_alive()
+    assert not stop.is_set()

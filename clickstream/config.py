@@ -182,6 +182,8 @@ def _read_file(config: Config, path: Path) -> None:
         source = f"[{section}] of {path}"
         found = {name: _property_text(name, value, source) for name, value in _flatten(table)}
         properties.check(found, source)
+        if section != "kafka" and found.keys() & {"bootstrap.servers", "metadata.broker.list"}:
+            raise ConfigError(f"{source}: the address is that of all clients; write it under [kafka].")
         _give(config, section, found)
     for name, value in _flatten(tables):
         _set(config, name, value, str(path))

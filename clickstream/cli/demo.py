@@ -36,6 +36,15 @@ def command(app: App, duration: float | None, run_producer__rate: float, metrics
       clickstream demo --duration 20 --rate 5000
     """
     topic, tallies = app.config["run-producer.topic"], app.config["run-counter.to-topic"]
+    options = CounterOptions(
+        from_topic=topic,
+        to_topic=tallies,
+        field=app.config["run-counter.field"],
+        group=app.config["demo.group"],
+        dead_letter_topic=app.config["dead-letter-topic"],
+        interval=INTERVAL_S,
+    )
+    options.check()
     stop = stop_event()
     with app.connect() as cluster:
         ensure(cluster, [topic, tallies])
@@ -45,14 +54,6 @@ def command(app: App, duration: float | None, run_producer__rate: float, metrics
             ProductEvents(secrets.randbits(64)),
             threads=app.config["run-producer.threads"],
             rate=run_producer__rate,
-        )
-        options = CounterOptions(
-            from_topic=topic,
-            to_topic=tallies,
-            field=app.config["run-counter.field"],
-            group=app.config["demo.group"],
-            dead_letter_topic=app.config["dead-letter-topic"],
-            interval=INTERVAL_S,
         )
         counter = Counter(cluster, options)
         status_topic = app.config["status-topic"]

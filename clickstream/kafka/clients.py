@@ -165,16 +165,21 @@ class Cluster:
         errors = ErrorLog(self.address, quiet=True)  # the exception says it
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
         admin = _build(AdminClient, {**base, "error_cb": errors})
+        # One address of several that cannot be resolved says nothing about the others.
+        hopeless = _HOPELESS - ({KafkaError._RESOLVE} if "," in self.address else frozenset())
         deadline = time.monotonic() + REACHABLE_WITHIN_S
+        patience = 0.25
         while True:
             try:
-                admin.list_topics(timeout=0.5)
+                # In short attempts first, to see what is hopeless at once; longer ones for a cluster that is slow.
+                admin.list_topics(timeout=patience)
                 return
             except KafkaException as problem:
                 admin.poll(0)
-                hopeless = errors.last is not None and errors.last.code() in _HOPELESS
-                if hopeless or time.monotonic() > deadline:
+                left = deadline - time.monotonic()
+                if left <= 0 or (errors.last is not None and errors.last.code() in hopeless):
                     raise explain(errors.last or problem, "Connecting to Kafka", self.address) from problem
+                patience = min(2 * patience, left)
 
 
 Client = TypeVar("Client", Producer, Consumer, AdminClient)

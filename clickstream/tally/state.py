@@ -6,6 +6,7 @@ offset is merely the most advanced.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 # 10,000 names of up to 256 bytes, in a record of their own, with room for escapes.
 MAX_STATE_BYTES = 8_000_000
 DELIVERED_WITHIN_S = 300.0
+EXISTS_WITHIN_S = 10.0
 
 
 def state_topic(group: str) -> Declared:
@@ -80,7 +82,15 @@ class StateLog:
 
     def catch_up(self) -> None:
         """Read up to the end as it is now."""
-        self._positions = read_to_end(self._cluster, self.topic, self._take, start=self._positions)
+        deadline = time.monotonic() + EXISTS_WITHIN_S
+        while True:
+            try:
+                self._positions = read_to_end(self._cluster, self.topic, self._take, start=self._positions)
+                break
+            except TopicGone:
+                # Clients say so for a moment while a broker restarts, too.
+                if time.monotonic() > deadline:
+                    raise
         self._read_on()
 
     def _read_on(self) -> None:

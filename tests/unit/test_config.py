@@ -303,3 +303,12 @@ def test_configs_do_not_share_their_properties() -> None:
     first = Config({})
     first.clients["kafka"]["client.id"] = "x"
     assert Config({}).clients["kafka"] == {}
+
+
+@pytest.mark.parametrize("section", ["producer", "consumer"])
+def test_an_address_for_one_kind_of_client_is_refused(tmp_path: Path, section: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[{section}]\n"bootstrap.servers" = "elsewhere:9092"\n')
+
+    with pytest.raises(ConfigError, match=rf"\[{section}\].*\[kafka\]"):
+        load(path, {})

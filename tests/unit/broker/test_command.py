@@ -11,6 +11,7 @@ from pytest_mock import MockerFixture
 
 from clickstream.broker import BrokerStatus
 from clickstream.cli import broker as module
+from clickstream.cli import clickstream
 
 STOPPED = BrokerStatus(
     state="stopped",
@@ -42,7 +43,7 @@ def tell(mocker: MockerFixture, status: BrokerStatus) -> None:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(module.command, arguments)
+    return CliRunner().invoke(clickstream, ["broker", *arguments])
 
 
 def test_status_prints_the_address_and_what_else_matters() -> None:

@@ -120,7 +120,7 @@ def test_help_lists_every_command(run: Run) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(run: Run, name: str) -> None:
-    outcome = run(name, "-h")
+    outcome = run(name, "--help")
     assert outcome.code == 0
     assert outcome.out.startswith(f"Usage: clickstream {name}")
 

@@ -143,6 +143,13 @@ def test_a_name_never_seen_before_is_counted_and_said_once(count: Count, caplog:
     ]
 
 
+def test_a_name_is_new_only_once_in_all_partitions(count: Count, caplog: pytest.LogCaptureFixture) -> None:
+    for partition in range(3):
+        own = PartitionCounts(state(partition, 0, counts={}))
+        count.tallier.add(Run("clicks", partition, [message(0, named("wish"), partition=partition)]), own)
+    assert len(caplog.records) == 1
+
+
 def test_names_that_the_state_knows_are_not_new(caplog: pytest.LogCaptureFixture) -> None:
     count = Count(5, {"wish": 4})
     count.add(named("wish"), start=5)

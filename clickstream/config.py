@@ -124,6 +124,13 @@ SETTINGS: dict[str, Setting] = {
         Setting("demo.group", "clickstream-demo", _text, "Consumer group of the demo's counter.", "GROUP"),
         Setting("replay.topic", "clickstream", topic_name, "Topic for the log's requests.", "TOPIC"),
         Setting("replay.speed", float("inf"), _or_max, "Times the log's own pace, or max.", "N"),
+        Setting("generate-web.topic", "clickstream", topic_name, "Topic for the clicks.", "TOPIC"),
+        Setting("generate-web.codes-topic", "clickstream_codes", topic_name, "Topic for the status codes.", "TOPIC"),
+        Setting("generate-web.users-topic", "clickstream_users", topic_name, "Topic for the users.", "TOPIC"),
+        Setting("generate-web.rate", 50.0, _or_max, "Clicks sent per second, or max.", "R"),
+        Setting("generate-vip.topic", "vip-clicks", topic_name, "Topic for the clicks.", "TOPIC"),
+        Setting("generate-vip.users-topic", "vip-users", topic_name, "Topic for the customers.", "TOPIC"),
+        Setting("generate-vip.rate", 50.0, _or_max, "Clicks sent per second, or max.", "R"),
     )
 }
 

@@ -40,6 +40,44 @@ class WebClick(msgspec.Struct, frozen=True):
     agent: str | None
 
 
+class StatusCode(msgspec.Struct, frozen=True):
+    """What an HTTP status means, on `clickstream_codes`; its key is the code as text."""
+
+    code: int
+    definition: str
+
+
+class WebUser(msgspec.Struct, frozen=True):
+    """A registered user of the web site on `clickstream_users`; its key is `user_id` as text."""
+
+    user_id: int
+    username: str
+    registered_at: int  # epoch ms
+    first_name: str
+    last_name: str
+    city: str
+    level: str
+
+
+class VipUser(msgspec.Struct, frozen=True):
+    """A customer on `vip-users`; its key is `user_id`."""
+
+    user_id: str
+    name: str
+    level: str
+
+
+class VipClick(msgspec.Struct, frozen=True):
+    """What somebody did in the shop, on `vip-clicks`; its key is `user_id`."""
+
+    user_id: str
+    event_time: int  # epoch ms
+    page: int
+    action: str
+    device: str
+    agent: str
+
+
 class Tally(msgspec.Struct, frozen=True):
     """How often each name was seen, and when that was said; keyed by the counter's group."""
 

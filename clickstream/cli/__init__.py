@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("demo", "Watch events become tallies: embedded Kafka, producer and counter in one process."),
     "run-producer": ("producer", "Emit random product events."),
     "run-counter": ("counter", "Tally the values of a field and republish the counts."),
+    "generate": ("generate", "Make up web clicks, or a shop's, with their users."),
     "replay": ("replay", "Send real access logs, request by request."),
     "topics": ("topics", "Create, list, describe, tail, export and delete topics."),
     "groups": ("groups", "Consumer groups and their lag."),

@@ -1,0 +1,71 @@
+"""What a run of a generator is asked to do, and whether that makes sense."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clickstream.errors import ConfigError
+from clickstream.generate.cue import AT_ONCE
+from clickstream.generate.flaws import NO_FLAWS, Flaws
+from clickstream.generate.timeline import Phase, Timeline
+
+MAX = float("inf")
+EVENT_RATE_AT_MAX = 1000.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When clicks happen, when they are sent, and how many.
+
+    `timeline` None: they happen when they are sent. `start_ms` None: the first happens when it is sent.
+    """
+
+    seed: int
+    timeline: Timeline | None
+    stretch: float  # as that of a Cue
+    start_ms: int | None = None
+    count: int | None = None
+    flaws: Flaws = NO_FLAWS
+
+    @property
+    def follows_clock(self) -> bool:
+        """Whether a click's time is that of its sending, also after an outage that was not made up."""
+        return self.start_ms is None and self.stretch == 1.0
+
+    def expected(self, duration_ms: int | None) -> int | None:
+        """How many clicks a bounded run will send, as far as that is known beforehand."""
+        bounds = [] if self.count is None else [self.count]
+        if duration_ms is not None and self.timeline is not None and self.stretch != AT_ONCE:
+            bounds.append(self.timeline.before(int(duration_ms / self.stretch)))
+        return min(bounds) if bounds else None
+
+
+def timing(
+    rate: float,
+    *,
+    rate_given: bool,
+    start_given: bool,
+    event_rate: float | None = None,
+    sessions: tuple[int, int] | None = None,
+    schedule: Sequence[Phase] | None = None,
+) -> tuple[Timeline | None, float]:
+    """A plan's timeline and stretch. Raises ConfigError for options that contradict each other.
+
+    `rate` is events sent per second, or MAX; `rate_given` whether somebody asked for it in this run.
+    """
+    if schedule is not None:
+        if sessions is not None:
+            raise ConfigError("--sessions and --rate-schedule exclude each other: write the pause as 0x35s.")
+        if event_rate is not None:
+            raise ConfigError("--event-rate and --rate-schedule exclude each other: the schedule says the rates.")
+        if rate_given and rate != MAX:
+            raise ConfigError("With --rate-schedule, --rate can only be max: the schedule says the rates.")
+        return Timeline(schedule), AT_ONCE if rate_given else 1.0
+    if rate == MAX and not start_given and event_rate is None and sessions is None:
+        return None, AT_ONCE
+    nominal = event_rate or (EVENT_RATE_AT_MAX if rate == MAX else rate)
+    phases = [Phase(nominal)] if sessions is None else [Phase(nominal, sessions[0]), Phase(0.0, sessions[1])]
+    try:
+        timeline = Timeline(phases)
+    except ValueError:
+        raise ConfigError("No event falls into the active part of --sessions: raise the rate.") from None
+    return timeline, AT_ONCE if rate == MAX else nominal / rate

@@ -5,11 +5,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster, explain
+from clickstream.kafka.clients import Cluster, error_of, explain
 
 
 class TopicGone(ClickstreamError):
@@ -140,19 +141,44 @@ def read_to_end(
 
 def partitions_of(consumer: Consumer, topic: str, address: str) -> list[int]:
     """Partition numbers of `topic`; raises ClickstreamError when it does not exist."""
-    try:
+
+    def ask() -> list[int]:
         found = consumer.list_topics(topic, timeout=10).topics[topic]
-    except KafkaException as problem:
-        raise explain(problem, f"Looking up topic {topic}", address) from problem
-    if found.error is not None:
-        raise explain(found.error, f"Looking up topic {topic}", address)
-    return sorted(found.partitions)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return sorted(found.partitions)
+
+    return _patiently(ask, f"Looking up topic {topic}", address)
 
 
 def watermarks(consumer: Consumer, topic: str, partition: int, address: str) -> tuple[int, int]:
     """First offset kept, and that of the next record to come."""
-    try:
+
+    def ask() -> tuple[int, int]:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=15)
-    except KafkaException as problem:
-        raise explain(problem, f"Asking for the offsets of {topic} partition {partition}", address) from problem
-    return low, high
+        return low, high
+
+    return _patiently(ask, f"Asking for the offsets of {topic} partition {partition}", address)
+
+
+Answer = TypeVar("Answer")
+
+# Answers to be had while a broker restarts, and for how long: it is back in 5 s, and knows its topics at once.
+_AWAY = _PASSING | {KafkaError._DESTROY, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
+RESTARTS_WITHIN_S = 30.0
+KNOWS_TOPICS_WITHIN_S = 2.0
+
+
+def _patiently(ask: Callable[[], Answer], doing: str, address: str) -> Answer:
+    """The answer, asked for again while a broker restarts. Raises ClickstreamError when there is none."""
+    begun = time.monotonic()
+    while True:
+        try:
+            return ask()
+        except KafkaException as problem:
+            error = error_of(problem)
+            code = error.code() if error is not None else None
+            patience = RESTARTS_WITHIN_S if code in _AWAY else KNOWS_TOPICS_WITHIN_S if code in _GONE else 0.0
+            if time.monotonic() - begun >= patience:
+                raise explain(problem, doing, address) from problem
+        time.sleep(0.1)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupState, Message, Producer, TopicPartition
 
 from clickstream.counter import Counter
 from clickstream.kafka.clients import Cluster
@@ -86,6 +86,10 @@ class Part:
         self.process.kill()
         self.process.wait()
 
+    def done(self) -> "Done":
+        """How it ended."""
+        return Done(self.wait(), self.said(), self.printed())
+
     @property
     def running(self) -> bool:
         return self.process.poll() is None
@@ -118,7 +122,8 @@ class Done:
 def run(*arguments: str, timeout: float = 60.0, **environment: str) -> Done:
     """The command, run to its end."""
     with running(*arguments, **environment) as part:
-        return Done(part.wait(timeout), part.said(), part.printed())
+        part.wait(timeout)
+        return part.done()
 
 
 def run_well(*arguments: str, timeout: float = 60.0) -> Done:
@@ -137,6 +142,13 @@ def is_an_error_for_people(done: Done, *words: str) -> bool:
     missing = [word for word in words if word not in done.said]
     assert not missing, f"{missing} not in: {done.said}"
     return done.code in (1, 2)
+
+
+def how_many_counted(said: str) -> int:
+    """What a counter's last line says."""
+    found = re.search(r"Counted ([\d,]+) records", said)
+    assert found is not None, said
+    return int(found[1].replace(",", ""))
 
 
 # --- topics and records
@@ -232,6 +244,15 @@ def delete_records(kafka: str, topic: str, before: dict[int, int]) -> None:
     places = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
     for future in admin.delete_records(places).values():
         future.result()
+
+
+def shares(kafka: str, group: str) -> list[int]:
+    """How many partitions each member has; empty while they are being distributed."""
+    admin = Cluster(kafka).admin()
+    found = admin.describe_consumer_groups([group])[group].result()
+    if found.state != ConsumerGroupState.STABLE:
+        return []
+    return [len(member.assignment.topic_partitions) for member in found.members]
 
 
 # --- counters in this process

@@ -20,6 +20,7 @@ from tests.integration.support import (
     decreases,
     delete_records,
     header,
+    how_many_counted,
     is_an_error_for_people,
     make_topic,
     named,
@@ -31,6 +32,7 @@ from tests.integration.support import (
     running,
     tallies,
     value,
+    written,
 )
 from tests.support import wait_until
 
@@ -40,27 +42,16 @@ EVENT = re.compile(
 )
 
 
-def how_many_counted(said: str) -> int:
-    found = re.search(r"Counted ([\d,]+) records", said)
-    assert found is not None, said
-    return int(found[1].replace(",", ""))
-
-
 @contextmanager
 def counter_at_work(kafka: str, topic: str, *arguments: str, **changes: str) -> Iterator[Part]:
     """A run-counter process that has published what the topic holds."""
-    before = len(tallies_or_none(kafka, topic))
+    out = f"{topic}-tally"
+    ensure(Cluster(kafka), [out])
+    before = written(kafka, out)
     with running(*command_of(topic, **changes), "-b", kafka, *arguments) as part:
-        wait_until(lambda: not part.running or len(tallies_or_none(kafka, topic)) > before, 30, "a tally")
+        wait_until(lambda: not part.running or written(kafka, out) > before, 30, "a tally")
         assert part.running, part.said()
         yield part
-
-
-def tallies_or_none(kafka: str, topic: str) -> list[dict[str, int]]:
-    try:
-        return tallies(kafka, f"{topic}-tally")
-    except ClickstreamError:  # not created yet
-        return []
 
 
 # --- the two commands

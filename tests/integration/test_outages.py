@@ -1,0 +1,299 @@
+"""Bad days: the broker dies, topics vanish, records are deleted, nobody answers, and it is not Kafka that answers."""
+
+import http.server
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from clickstream.broker import EmbeddedBroker
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.tally.reset import reset
+from clickstream.topics import delete, ensure, existing
+from tests.integration.support import (
+    SHORT_SESSION,
+    command_of,
+    count,
+    counted_by_hand,
+    counting,
+    decreases,
+    delete_records,
+    is_an_error_for_people,
+    make_topic,
+    named,
+    options_for,
+    produce,
+    records,
+    run,
+    run_well,
+    running,
+    shares,
+    tallies,
+    written,
+)
+from tests.support import missing, wait_until
+
+# --- the broker dies
+
+
+@dataclass
+class MortalBroker:
+    """A broker of its own, for tests that kill it; its supervisor starts it again."""
+
+    broker: EmbeddedBroker
+    address: str
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until its successor answers at the same address."""
+        before = self.broker.status()
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+        wait_until(lambda: self.broker.status().restarts > before.restarts, 30, "the supervisor sees it")
+        wait_until(lambda: self.broker.status().state == "running", 60, "it is back")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It neither answers nor refuses."""
+        pid = self.broker.status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterator[MortalBroker]:
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("mortal"), java=broker_java, port=0, linger=5.0)
+    try:
+        lease = broker.acquire()
+    except ClickstreamError as error:
+        missing(f"no embedded Kafka: {error}")
+    with lease:
+        yield MortalBroker(broker, lease.address)
+    broker.stop(force=True)
+
+
+def test_a_broker_that_is_killed_and_frozen_costs_no_event(mortal: MortalBroker, topic_name: str) -> None:
+    kafka = mortal.address
+    make_topic(kafka, topic_name)
+    out = f"{topic_name}-tally"
+    ensure(Cluster(kafka), [out])
+    # A local queue that fills up within half a second of the broker's absence.
+    flow = [
+        "run-producer",
+        "-b",
+        kafka,
+        "--topic",
+        topic_name,
+        "--rate",
+        "4000",
+        "-X",
+        "queue.buffering.max.messages=2000",
+    ]
+    counter = [*command_of(topic_name), "-b", kafka, *SHORT_SESSION]
+    with running(*flow) as producer, running(*counter) as first:
+
+        def go_on() -> None:
+            before = written(kafka, out), written(kafka, topic_name)
+            wait_until(lambda: written(kafka, out) > before[0] + 4, 60, "tallies go on")
+            wait_until(lambda: written(kafka, topic_name) > before[1] + 1000, 60, "events go on")
+            assert producer.running, producer.said()
+            assert first.running, first.said()
+
+        go_on()
+        mortal.kill()
+        go_on()
+        with mortal.frozen():
+            threading.Event().wait(3)
+        go_on()
+        with running(*counter) as second:  # the broker dies in the rebalance
+            wait_until(lambda: not second.running or shares(kafka, f"{topic_name}-group") != [3], 30, "it joins", 0.005)
+            mortal.kill()
+            go_on()
+            assert second.stop() == 0, second.said()
+        assert producer.stop() == 0, producer.said()
+        by_hand = counted_by_hand(kafka, topic_name)
+        assert f"acknowledged {sum(by_hand.values()):,}, failed 0" in producer.said()
+        wait_until(lambda: tallies(kafka, out)[-1] == by_hand, 60, "everything is counted", 0.5)
+        assert first.stop() == 0, first.said()
+        assert "Traceback" not in first.said() + producer.said()
+    assert decreases(tallies(kafka, out)) == []
+
+
+def test_a_broker_that_is_killed_leaves_one_tally_per_event(mortal: MortalBroker, topic_name: str) -> None:
+    kafka = mortal.address
+    make_topic(kafka, topic_name)
+    out = f"{topic_name}-tally"
+    ensure(Cluster(kafka), [out])
+    flow = ["run-producer", "-b", kafka, "--topic", topic_name, "--rate", "500"]
+    with running(*flow) as producer, running(*command_of(topic_name), "-b", kafka, "--emit", "each") as counter:
+        wait_until(lambda: written(kafka, out) > 200, 30, "it counts")
+        mortal.kill()
+        before = written(kafka, out)
+        wait_until(lambda: not counter.running or written(kafka, out) > before + 500, 60, "it goes on")
+        assert producer.stop() == 0, producer.said()
+        events = len(records(kafka, topic_name))
+        wait_until(lambda: not counter.running or len(tallies(kafka, out)) >= events, 60, "all are counted", 0.5)
+        assert counter.stop() == 0, counter.said()
+    assert [sum(tally.values()) for tally in tallies(kafka, out)] == list(range(1, events + 1))
+
+
+# --- a full local queue
+
+
+def test_a_full_local_queue_drops_nothing(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name)
+    tiny = ("-X", "queue.buffering.max.messages=50")
+    done = run_well("run-producer", "-b", kafka, "--topic", topic_name, "--count", "1500", "--rate", "max", *tiny)
+    assert "Produced 1,500, acknowledged 1,500, failed 0." in done.said
+    assert len(records(kafka, topic_name)) == 1500
+    run_well(*command_of(topic_name), "-b", kafka, "--emit", "each", "--exit-at-end", *tiny)
+    assert len(tallies(kafka, f"{topic_name}-tally")) == 1500
+
+
+# --- topics that vanish, records that are deleted
+
+
+def test_a_topic_made_anew_while_nobody_counted_is_refused(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 10))
+    count(kafka, topic_name)
+    delete(Cluster(kafka), [topic_name])
+    wait_until(lambda: topic_name not in existing(Cluster(kafka)), 30, "it is gone")
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, named(*["productview"] * 30))
+    for each in (False, True):
+        with pytest.raises(ClickstreamError, match=r"deleted and made anew since it was counted.*--reset"):
+            count(kafka, topic_name, each=each)
+    assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": 10}]
+    reset(Cluster(kafka), options_for(topic_name))
+    count(kafka, topic_name)
+    assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": 10}, {"productview": 30}]
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["made anew", "not made anew"])
+def test_a_topic_deleted_while_it_is_counted_stops_the_counter(kafka: str, topic_name: str, anew: bool) -> None:
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 10))
+    out = f"{topic_name}-tally"
+    ensure(Cluster(kafka), [out])
+    with counting(kafka, topic_name) as problem:
+        wait_until(lambda: problem() or tallies(kafka, out), 30, "the first tally")
+        delete(Cluster(kafka), [topic_name])
+        if anew:
+            wait_until(lambda: topic_name not in existing(Cluster(kafka)), 30, "it is gone")
+            make_topic(kafka, topic_name)
+            produce(kafka, topic_name, named(*["productview"] * 30))
+        raised = wait_until(problem, 60, "the counter stops")
+    assert isinstance(raised, ClickstreamError)
+    assert topic_name in str(raised)
+    assert tallies(kafka, out) == [{"purchase": 10}]
+
+
+def test_records_deleted_before_they_were_counted_are_missed(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    produce(kafka, topic_name, named(*["purchase"] * 10))
+    count(kafka, topic_name)
+    delete_records(kafka, topic_name, {0: 10})
+    count(kafka, topic_name)  # what was counted may go
+    produce(kafka, topic_name, named(*["purchase"] * 10))
+    delete_records(kafka, topic_name, {0: 15})
+    for each in (False, True):
+        says = r"counted up to offset 10, but the log begins at 15: .* deleted 5 records.*--reset"
+        with pytest.raises(ClickstreamError, match=says):
+            count(kafka, topic_name, each=each)
+    assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": 10}]
+    reset(Cluster(kafka), options_for(topic_name))
+    count(kafka, topic_name)
+    assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": 10}, {"purchase": 5}]
+
+
+def test_records_deleted_in_front_of_a_slow_counter_are_missed(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name, partitions=1)
+    produce(kafka, topic_name, named(*["purchase"] * 10))
+    out = f"{topic_name}-tally"
+    ensure(Cluster(kafka), [out])
+    with running(*command_of(topic_name), "-b", kafka) as counter:
+        wait_until(lambda: not counter.running or tallies(kafka, out), 30, "the first tally")
+        counter.freeze()
+        threading.Event().wait(1)  # until the broker has answered its last request, which it held back for 0.5 s
+        produce(kafka, topic_name, named(*["purchase"] * 10))
+        delete_records(kafka, topic_name, {0: 15})
+        counter.thaw()
+        assert counter.wait() == 1
+        assert "Its records were deleted" in counter.said()
+        assert "--reset" in counter.said()
+    assert tallies(kafka, out) == [{"purchase": 10}]
+
+
+# --- nobody answers, or it is not Kafka that answers
+
+
+@contextmanager
+def deaf_port() -> Iterator[str]:
+    """It accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def closed_port() -> Iterator[str]:
+    with socket.socket() as bound:  # bound, not listening: nobody else gets it
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+class QuietHandler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def web_server() -> Iterator[str]:
+    with http.server.HTTPServer(("127.0.0.1", 0), QuietHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_broker_that_does_not_answer_is_an_error_within_ten_seconds(kafka: str, topic_name: str) -> None:
+    given = ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=u", "sasl.password=secret"]
+    login = [word for setting in given for word in ("-X", setting)]
+    with ExitStack() as stack:
+        wrong = {
+            "closed": (stack.enter_context(closed_port()),),
+            "deaf": (stack.enter_context(deaf_port()),),
+            "web": (stack.enter_context(web_server()),),
+            "unknown": ("no-such-host.invalid:9092",),
+            "login": (kafka, *login),
+            "tls": (kafka, "-X", "security.protocol=SSL"),
+        }
+        begun = time.monotonic()
+        parts = {
+            what: stack.enter_context(running("run-producer", "--topic", topic_name, "-b", address, *options))
+            for what, (address, *options) in wrong.items()
+        }
+        for what, (address, *_) in wrong.items():
+            part = parts[what]
+            assert part.wait(30) == 1, what
+            assert time.monotonic() - begun < 15, what  # six starts at once; each has 10 s
+            assert is_an_error_for_people(part.done(), address.partition(":")[0], "Check"), what
+            assert "secret" not in part.said()
+    assert topic_name not in existing(Cluster(kafka))
+
+
+def test_a_topic_that_does_not_exist_is_named(kafka: str, topic_name: str) -> None:
+    done = run(*command_of(topic_name), "-b", kafka)
+    assert done.code == 1
+    assert is_an_error_for_people(done, f"Topic {topic_name} does not exist", "topics create")
+    assert not {topic_name, f"{topic_name}-tally", f"{topic_name}-group-state"} & existing(Cluster(kafka)).keys()

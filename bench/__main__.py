@@ -86,7 +86,7 @@ def heart(
     "lingers",
     type=click.IntRange(min=0),
     multiple=True,
-    default=(5, 50),
+    default=(10,),
     show_default=True,
     help="linger.ms of the probe's producer; repeat it.",
 )

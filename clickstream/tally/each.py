@@ -39,6 +39,7 @@ class EachCounter:
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
         self._transactions: Transactions | None = None
+        self._partitions = 0  # known once we are assigned some
         self._tallies = 0
         self._lag = 0
 
@@ -94,7 +95,8 @@ class EachCounter:
         The other is a predecessor that was frozen until the group had forgotten it, or one that started in the
         same moment as we. Writing tells: the transactions of one of us are fenced. It ends; the other goes on.
         """
-        if len(self._member.owned) < self._source.partitions():
+        self._partitions = self._source.partitions()
+        if len(self._member.owned) < self._partitions:
             for own in self._member.owned.values():
                 own.unsaved = True
 
@@ -156,8 +158,8 @@ class EachCounter:
         self._lag = self._member.lag()
 
     def _finished(self) -> bool:
-        owned = self._member.owned.values()
-        return self._options.exit_at_end and self._member.assigned and all(own.at_end for own in owned)
+        ended = sum(own.at_end for own in self._member.owned.values())
+        return self._options.exit_at_end and self._member.assigned and ended >= self._partitions
 
 
 def _not_alone(group: str) -> ClickstreamError:

@@ -94,6 +94,9 @@ EARLIEST = -2  # librdkafka's RD_KAFKA_OFFSET_BEGINNING
 # tells that the end is reached. The default, 500 ms, would be the time to read an empty topic.
 READER = {"fetch.wait.max.ms": 10}
 
+# Whatever the user's properties say: what a crashed transaction left behind was never published, and never saved.
+COMMITTED = {"isolation.level": "read_committed"}
+
 
 def read_to_end(
     cluster: Cluster,
@@ -109,7 +112,7 @@ def read_to_end(
     where a partition's reader was told so, not an offset asked for earlier. Raises ClickstreamError when nothing
     comes for `timeout` seconds.
     """
-    consumer = cluster.consumer("clickstream-reader", READER)
+    consumer = cluster.consumer("clickstream-reader", {**READER, **COMMITTED})
     try:
         if start is None:
             start = dict.fromkeys(partitions_of(consumer, topic, cluster.address), EARLIEST)

@@ -15,7 +15,7 @@ from msgspec import MsgspecError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import EARLIEST, End, TopicGone, partitions_of, read_to_end, split
+from clickstream.kafka.consume import COMMITTED, EARLIEST, End, TopicGone, partitions_of, read_to_end, split
 from clickstream.kafka.produce import Sender
 from clickstream.records import COUNTING_VERSION, CounterState, StateKey, decode, encode
 from clickstream.topics import Declared, ensure
@@ -70,7 +70,9 @@ class StateLog:
         self.ended: set[int] = set()
         self._positions: dict[int, int] = {}
         self._opened = False
-        self._consumer = cluster.consumer("clickstream-state-reader", {"fetch.message.max.bytes": MAX_STATE_BYTES})
+        self._consumer = cluster.consumer(
+            "clickstream-state-reader", {"fetch.message.max.bytes": MAX_STATE_BYTES, **COMMITTED}
+        )
 
     def open(self) -> None:
         """Create the topic if it is missing, and read what it holds."""

@@ -26,6 +26,7 @@ from clickstream.tally import each as each_module
 from clickstream.tally.members import Member
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, Fenced, TallyPublisher, Transactions
+from clickstream.tally.source import Source
 from clickstream.tally.state import StateLog
 from clickstream.topics import ensure
 from tests.integration.support import (
@@ -45,6 +46,7 @@ from tests.integration.support import (
     produce,
     records,
     running,
+    shares,
     tallies,
     written,
 )
@@ -399,7 +401,8 @@ def test_what_a_frozen_publisher_left_half_done_is_undone(kafka: str, topic_name
     nine = b'{"purchase":9,"receiveAt":"2020-02-27T00:06:38UTC"}'
     half_done.produce(topic_name, nine, topic_name.encode(), headers=[(EPOCH_HEADER, b"0")])
     half_done.flush(10)
-    successor = TallyPublisher(cluster, topic_name, group=topic_name, epoch=0)
+    uncommitted = Cluster(kafka, for_consumers={"isolation.level": "read_uncommitted"})
+    successor = TallyPublisher(uncommitted, topic_name, group=topic_name, epoch=0)
     assert successor.last == {}
     assert successor.publish({"purchase": 7})
     assert tallies(kafka, topic_name) == [{"purchase": 7}]
@@ -457,6 +460,36 @@ def test_a_last_tally_that_cannot_be_seen_is_not_fallen_short_of(
     found = tallies(kafka, options.to_topic)
     assert decreases(found) == []
     assert found[-1] == {"purchase": 100}
+
+
+def test_a_frozen_predecessor_that_comes_back_does_not_end_its_successor(
+    kafka: str, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 300))
+    group = f"{topic_name}-group"
+    # It comes back, and is given partitions, after the successor had looked for others.
+    monkeypatch.setattr(Source, "members", lambda *_: 0)
+    strategy = {"partition.assignment.strategy": "roundrobin"}
+    predecessor = Cluster(kafka).consumer(group, strategy)
+    predecessor.subscribe([topic_name])
+
+    def members_are(number: int) -> bool:
+        predecessor.poll(0.1)  # it takes part in rebalances
+        return len(shares(kafka, group)) == number
+
+    successor = threading.Thread(target=count, args=(kafka, topic_name), kwargs={"each": True})
+    try:
+        wait_until(lambda: members_are(1), 30, "it is a member")
+        successor.start()
+        wait_until(lambda: members_are(2), 30, "they share")
+        wait_until(lambda: len(tallies(kafka, f"{topic_name}-tally")) > 0, 30, "the successor counts its share")
+        successor.join(1)
+        assert successor.is_alive(), "it is not at the end of what it does not have"
+    finally:
+        predecessor.close()
+    successor.join(30)
+    assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": number} for number in range(1, 301)]
 
 
 def test_the_rightful_publisher_takes_the_right_back(kafka: str, topic_name: str) -> None:

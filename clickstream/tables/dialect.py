@@ -1,0 +1,368 @@
+"""Flink SQL as far as we read it: sqlglot's Spark dialect, with Flink's words where they differ.
+
+Functions are kept as they were written (`Anonymous`): sqlglot's own rewriting follows Spark's meaning, not
+Flink's. What an expression means, and whether it is supported, is decided by `expressions`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from sqlglot import exp
+from sqlglot.dialects.spark import Spark
+from sqlglot.errors import ParseError
+from sqlglot.parsers.spark import SparkParser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from clickstream.tables.nodes import (
+    ColumnNode,
+    CreateTableNode,
+    CreateViewNode,
+    InsertNode,
+    SetNode,
+    WatermarkNode,
+    WindowTable,
+)
+from clickstream.tables.types import BY_NAME, MAP_NAME, SUPPORTED, Type
+
+Node = TypeVar("Node", bound=exp.Expr)
+T = TypeVar("T")
+
+WINDOW_FUNCTIONS = ("TUMBLE", "HOP", "CUMULATE", "SESSION")
+_CONSTANTS = {"DATE": Type.DATE, "TIMESTAMP": Type.TIMESTAMP}
+_UNIT_MS = {"SECOND": 1000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_400_000}
+_OPERATORS = frozenset({"(", ")", ",", ".", "*", "+", "-", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||"})
+_INSTEAD = {
+    "!=": "Write <>",
+    "==": "Write =",
+    '"': "Names stand in `backticks`, strings in 'quotes'.",
+    "/*+": "Hints are not supported.",
+}
+
+
+class SyntaxProblem(ParseError):
+    """`text[start:end]` of the parsed text cannot be read."""
+
+    def __init__(self, message: str, start: int, end: int, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.start, self.end, self.hint = message, start, end, hint
+
+
+class FlinkParser(SparkParser):
+    FUNCTIONS: ClassVar[dict[str, Any]] = {}
+    NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
+    NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+        name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE",)
+    }
+    FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+        "CAST": lambda self: self._flink_cast(exp.Cast),
+        "TRY_CAST": lambda self: self._flink_cast(exp.TryCast),
+        "EXTRACT": lambda self: self._extract(),
+        "TRIM": lambda self: self._trim(),
+        "TIMESTAMPADD": lambda self: self._with_unit("TIMESTAMPADD"),
+        "TIMESTAMPDIFF": lambda self: self._with_unit("TIMESTAMPDIFF"),
+        "POSITION": lambda self: self._position(),
+        "CEIL": lambda self: self._rounded("CEIL"),
+        "FLOOR": lambda self: self._rounded("FLOOR"),
+    }
+
+    # --- statements
+
+    def _parse_statement(self) -> exp.Expr | None:
+        if self._match_text_seq("SET"):
+            key = self._required(self._parse_string(), "a setting's name in quotes")
+            self._expect("=")
+            return self.expression(
+                SetNode(this=key, expression=self._required(self._parse_string(), "a value in quotes"))
+            )
+        if self._match_text_seq("INSERT"):
+            self._expect("INTO")
+            table, columns = self._name(), self._names() if self._match(TokenType.L_PAREN) else None
+            return self.expression(InsertNode(this=table, columns=columns, expression=self._query()))
+        if self._match_text_seq("CREATE"):
+            self._match_text_seq("TEMPORARY")
+            if self._match_text_seq("TABLE"):
+                return self._table()
+            self._expect("VIEW", "TABLE or VIEW")
+            view, columns = self._name(), self._names() if self._match(TokenType.L_PAREN) else None
+            self._expect("AS")
+            return self.expression(CreateViewNode(this=view, columns=columns, expression=self._query()))
+        supported = "Supported are SET, CREATE TABLE, CREATE VIEW, INSERT INTO and EXECUTE STATEMENT SET."
+        return self._fail(f"{self._curr.text.upper()} is not supported here.", hint=supported)
+
+    def _query(self) -> exp.Expr:
+        query = self._required(self._parse_select(), "SELECT")
+        return self._required(self._parse_query_modifiers(self._parse_set_operations(query)), "SELECT")
+
+    def _table(self) -> exp.Expr:
+        name = self._name()
+        self._expect("(")
+        columns: list[ColumnNode] = []
+        watermarks: list[WatermarkNode] = []
+        keys: list[exp.PrimaryKey] = []
+        options: list[exp.EQ] = []
+        while True:
+            if self._match_text_seq("WATERMARK", "FOR"):
+                column = self._name()
+                self._expect("AS")
+                watermarks.append(self.expression(WatermarkNode(this=column, expression=self._parse_disjunction())))
+            elif self._match(TokenType.PRIMARY_KEY):
+                keys.append(self._key())
+            else:
+                columns.append(self._column())
+            if not self._match(TokenType.COMMA):
+                break
+        self._expect(")", "a comma or a closing parenthesis")
+        self._expect("WITH")
+        self._expect("(")
+        while not options or self._match(TokenType.COMMA):
+            key = self._required(self._parse_string(), "an option's name in quotes")
+            self._expect("=")
+            options.append(
+                self.expression(exp.EQ(this=key, expression=self._required(self._parse_string(), "a value in quotes")))
+            )
+        self._expect(")", "a comma or a closing parenthesis")
+        return self.expression(
+            CreateTableNode(this=name, columns=columns, watermarks=watermarks, keys=keys, options=options)
+        )
+
+    def _key(self) -> exp.PrimaryKey:
+        self._expect("(")
+        names = self._names()
+        self._expect("NOT", "NOT ENFORCED")
+        self._expect("ENFORCED")
+        return self.expression(exp.PrimaryKey(expressions=names))
+
+    def _column(self) -> ColumnNode:
+        name = self._name()
+        if self._match(TokenType.ALIAS):
+            return self.expression(
+                ColumnNode(this=name, computed=self._required(self._parse_disjunction(), "an expression"))
+            )
+        kind = self._type()
+        not_null = self._match_text_seq("NOT", "NULL") or False
+        metadata, key, virtual = self._match_text_seq("METADATA") or False, None, False
+        if metadata:
+            key = self._required(self._parse_string(), "a key in quotes") if self._match_text_seq("FROM") else None
+            virtual = self._match_text_seq("VIRTUAL") or False
+        return self.expression(
+            ColumnNode(this=name, kind=kind, not_null=not_null, metadata=metadata, metadata_key=key, virtual=virtual)
+        )
+
+    # --- tables in FROM
+
+    def _parse_table(self, *args: Any, **kwargs: Any) -> exp.Expr | None:
+        if not (self._curr and self._curr.text.upper() == "TABLE" and self._next.token_type == TokenType.L_PAREN):
+            table: exp.Expr | None = super()._parse_table(*args, **kwargs)
+            return table
+        self._advance(2)
+        if not self._match_texts(WINDOW_FUNCTIONS):
+            self._fail("Unknown window function.", hint=f"Supported are {', '.join(WINDOW_FUNCTIONS)}.")
+        name, intervals = exp.Var(this=self._prev.text.upper()).update_positions(self._prev), []
+        self._expect("(")
+        self._expect("TABLE", "TABLE and a table's name")
+        input, partition = self._name(), None
+        if self._match(TokenType.PARTITION_BY):
+            # As Calcite has it: one column, or several in parentheses.
+            partition = self._names() if self._match(TokenType.L_PAREN) else [self._name()]
+        self._expect(",")
+        self._expect("DESCRIPTOR")
+        self._expect("(")
+        descriptor = self._name()
+        self._expect(")")
+        while self._match(TokenType.COMMA):
+            intervals.append(self._required(self._parse_interval(), "an INTERVAL"))
+        self._expect(")")
+        self._expect(")")
+        window = WindowTable(this=input, name=name, partition=partition, descriptor=descriptor, intervals=intervals)
+        window.set("alias", self._parse_table_alias(alias_tokens=self.TABLE_ALIAS_TOKENS))
+        return self.expression(window)
+
+    # --- expressions
+
+    def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> exp.Expr | None:
+        kind = _CONSTANTS.get(self._curr.text.upper()) if self._curr else None
+        if kind is not None and self._next.token_type == TokenType.STRING:
+            self._advance()
+            return self._constant(kind)
+        if parse_interval and (interval := self._parse_interval()):
+            return interval
+        found: exp.Expr | None = self._parse_id_var() if fallback_to_identifier else self._parse_column()
+        return found
+
+    def _constant(self, kind: Type) -> exp.Expr:
+        token, text = self._curr, self._required(self._parse_string(), "a text")
+        form = "%Y-%m-%d" if kind == Type.DATE else "%Y-%m-%d %H:%M:%S.%f" if "." in text.name else "%Y-%m-%d %H:%M:%S"
+        try:
+            datetime.strptime(text.name, form)
+        except ValueError:
+            example = "2023-11-14" if kind == Type.DATE else "2023-11-14 22:12:25"
+            self._fail(f"'{text.name}' is no {kind.value.partition('(')[0]}.", token, f"For example '{example}'.")
+        return self.expression(exp.Cast(this=text, to=kind.node()))
+
+    def _parse_interval(self, *args: Any, **kwargs: Any) -> exp.Interval | None:
+        if not (self._curr and self._curr.text.upper() == "INTERVAL" and self._next.token_type == TokenType.STRING):
+            return None
+        start = self._curr
+        self._advance()
+        text = self._required(self._parse_string(), "a number in quotes").name
+        unit = self._curr.text.upper().removesuffix("S") if self._curr else ""
+        if unit not in _UNIT_MS:
+            self._fail("An interval's unit is expected.", hint="Supported are SECOND, MINUTE, HOUR and DAY.")
+        self._advance()
+        digits = 2
+        if self._match(TokenType.L_PAREN):
+            digits = int(self._required(self._parse_number(), "a number of digits").name)
+            self._expect(")")
+        whole, _, fraction = text.removeprefix("-").partition(".")
+        if not whole.isdecimal() or (fraction and (unit != "SECOND" or not fraction.isdecimal() or len(fraction) > 3)):
+            self._fail(f"'{text}' is no number of {unit.lower()}s.", start, hint="For example INTERVAL '30' SECOND")
+        if len(whole.lstrip("0")) > digits:
+            hint = f"Write INTERVAL '{text}' {unit}({len(whole)}): Flink reads 2 digits unless told how many."
+            self._fail(f"'{text}' has more than {digits} digits.", start, hint=hint)
+        value = int(whole) * _UNIT_MS[unit] + (int(fraction.ljust(3, "0")) if fraction else 0)
+        signed = exp.Literal.number(-value if text.startswith("-") else value)
+        return self.expression(exp.Interval(this=signed, unit=exp.Var(this="MILLISECOND")), token=start)
+
+    def _type(self) -> exp.DataType:
+        start, name = self._curr, (self._curr.text.upper() if self._curr else "")
+        self._advance()
+        if name == "MAP" and self._match(TokenType.LT):
+            inner = [self._advance_text() for _ in range(3)]
+            name = MAP_NAME if [*inner, self._advance_text()] == ["STRING", ",", "BYTES", ">"] else name
+        elif name == "DOUBLE":
+            self._match_text_seq("PRECISION")
+        elif self._match(TokenType.L_PAREN):
+            name += f"({self._advance_text()})"
+            self._expect(")")
+        if name not in BY_NAME:
+            hint = "TIMESTAMP without a precision is TIMESTAMP(6) in Flink. " if name.startswith("TIMESTAMP") else ""
+            self._fail(f"The type {name} is not supported.", start, hint=f"{hint}Supported are {', '.join(SUPPORTED)}.")
+        return BY_NAME[name].node()
+
+    def _flink_cast(self, node: type[exp.Cast]) -> exp.Expr:
+        this = self._required(self._parse_disjunction(), "an expression")
+        self._expect("AS")
+        return self.expression(node(this=this, to=self._type()))
+
+    def _extract(self) -> exp.Expr:
+        unit = self._unit()
+        self._expect("FROM")
+        return self.expression(exp.Anonymous(this="EXTRACT", expressions=[unit, self._parse_disjunction()]))
+
+    def _position(self) -> exp.Expr:
+        part = self._required(self._parse_bitwise(), "a string")
+        self._expect("IN")
+        return self.expression(exp.Anonymous(this="POSITION", expressions=[part, self._parse_bitwise()]))
+
+    def _rounded(self, name: str) -> exp.Expr:
+        args = [self._required(self._parse_disjunction(), "an expression")]
+        if self._match_text_seq("TO"):
+            args.append(self._unit())
+        return self.expression(exp.Anonymous(this=name, expressions=args))
+
+    def _with_unit(self, name: str) -> exp.Expr:
+        unit = self._unit()
+        self._expect(",")
+        return self.expression(exp.Anonymous(this=name, expressions=[unit, *self._parse_csv(self._parse_disjunction)]))
+
+    def _trim(self) -> exp.Expr:
+        position = self._prev.text.upper() if self._match_texts(("BOTH", "LEADING", "TRAILING")) else "BOTH"
+        this, characters = self._required(self._parse_disjunction(), "a string"), None
+        if self._match(TokenType.FROM):
+            this, characters = self._required(self._parse_disjunction(), "a string"), this
+        return self.expression(exp.Trim(this=this, expression=characters, position=position))
+
+    def _unit(self) -> exp.Expr:
+        self._advance()
+        return exp.Var(this=self._prev.text.upper()).update_positions(self._prev)
+
+    # --- small parts
+
+    def _parse_csv(self, parse_method: Callable[[], T | None], sep: TokenType = TokenType.COMMA) -> list[T]:
+        items = [parse_method()]
+        while self._match(sep):
+            items.append(self._required(parse_method(), "another one after the comma"))
+        return [item for item in items if item is not None]
+
+    def _name(self) -> exp.Expr:
+        if self._curr and self._curr.token_type in (TokenType.STRING, TokenType.NUMBER):
+            self._fail("A name is expected.")
+        name = self._required(self._parse_id_var(any_token=True), "a name")
+        if self._curr and self._curr.token_type == TokenType.DOT:
+            self._fail("Names of databases and catalogs are not supported.", hint="Tables and views have plain names.")
+        return name
+
+    def _names(self) -> list[exp.Expr]:
+        names = self._parse_csv(self._name)
+        self._expect(")")
+        return names
+
+    def _advance_text(self) -> str:
+        self._advance()
+        return str(self._prev.text.upper())
+
+    def _expect(self, text: str, what: str = "") -> None:
+        if not (self._curr and self._curr.token_type != TokenType.STRING and self._curr.text.upper() == text):
+            self._fail(f"{what or text} is expected{f' before {self._curr.text}' if self._curr else ' at the end'}.")
+        self._advance()
+
+    def _required(self, node: T | None, what: str) -> T:
+        if node is None:
+            where = f" before {self._curr.text}" if self._curr else " at the end"
+            self._fail(f"{what[:1].upper()}{what[1:]} is expected{where}.")
+        return node
+
+    def expression(self, instance: Node, token: Token | None = None, comments: list[str] | None = None) -> Node:
+        made = super().expression(instance, token, comments)
+        if "start" not in made.meta and self._prev:
+            made.meta["start"], made.meta["end"] = self._prev.start, self._prev.end
+        return made
+
+    def raise_error(self, message: str, token: Any = None) -> None:
+        unexpected = "Unexpected token" in message or message.startswith(("Expecting", "Expected"))
+        text = (
+            f"{(token or self._curr).text} is not expected here." if unexpected and (token or self._curr) else message
+        )
+        self._fail(text, token)
+
+    def _fail(self, message: str, token: Any = None, hint: str = "") -> NoReturn:
+        at = token or self._curr
+        if at:
+            raise SyntaxProblem(message, at.start, at.end + 1, hint)
+        raise SyntaxProblem(
+            message, self._prev.end if self._prev else 0, (self._prev.end if self._prev else 0) + 1, hint
+        )
+
+
+class Flink(Spark):
+    IDENTIFIERS_CAN_START_WITH_DIGIT = False
+
+    class Tokenizer(Spark.Tokenizer):
+        QUOTES: ClassVar[list[Any]] = ["'"]
+        IDENTIFIERS: ClassVar[list[Any]] = ["`"]
+        STRING_ESCAPES: ClassVar[list[str]] = ["'"]
+        NUMERIC_LITERALS: ClassVar[dict[str, str]] = {}
+        HEX_STRINGS: ClassVar[list[Any]] = []
+        RAW_STRINGS: ClassVar[list[Any]] = []
+        COMMENTS: ClassVar[list[Any]] = ["--", ("/*", "*/")]
+        COMMANDS: ClassVar[set[TokenType]] = set()
+
+    Parser = FlinkParser
+
+
+def parse(text: str, names_need_backticks: Any = ()) -> exp.Expr:
+    """One statement's tree; positions are in `meta` as offsets into `text`. Raises SyntaxProblem."""
+    dialect = Flink()
+    found = dialect.tokenize(text)
+    for token in found:
+        odd = token.token_type not in _WORDLIKE and not token.text[:1].isalpha() and token.text[:1] != "_"
+        if odd and token.text not in _OPERATORS:
+            hint = _INSTEAD.get(token.text, "Operators are + - * / % || = <> < <= > >=")
+            raise SyntaxProblem(f"{token.text} is not supported.", token.start, token.end + 1, hint)
+    (tree,) = dialect.parser(error_level=None).parse(found, text)
+    assert isinstance(tree, exp.Expr)
+    return tree
+
+
+_WORDLIKE = {TokenType.STRING, TokenType.NUMBER, TokenType.IDENTIFIER, TokenType.VAR}

@@ -18,6 +18,7 @@ COMMANDS = {
     "run-producer": ("producer", "Emit random product events."),
     "run-counter": ("counter", "Tally the values of a field and republish the counts."),
     "replay": ("replay", "Send real access logs, request by request."),
+    "tables": ("tables", "Streaming tables: Flink SQL over topics."),
     "topics": ("topics", "Create, list, describe, tail, export and delete topics."),
     "groups": ("groups", "Consumer groups and their lag."),
     "status": ("status", "What runs now, and how it does."),

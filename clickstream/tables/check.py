@@ -23,7 +23,7 @@ from clickstream.tables.scope import Catalog, walk
 from clickstream.tables.script import Span, Statement, split
 from clickstream.tables.sinks import fits, keyed, target_columns
 from clickstream.tables.source import Problem, Source
-from clickstream.tables.words import reserved
+from clickstream.tables.words import reserved, taken_for_a_name
 
 # What ${NAME} can be, with the values that a file is checked with.
 VARIABLES: Mapping[str, str] = {
@@ -110,11 +110,8 @@ class _Checker:
             return parse(self.source.text[at.start : at.end])
         except SyntaxProblem as error:
             word = self.source.text[at.start + error.start : at.start + error.end]
-            hint = (
-                f"{word} is a reserved word: as a name it needs `backticks`."
-                if reserved(word) and not error.hint
-                else error.hint
-            )
+            hint = f"{word} is a reserved word: as a name it needs `backticks`." if taken_for_a_name(word) else ""
+            hint = error.hint or hint
             self.checked.problems.append(
                 self.source.problem(
                     error.message, at.start + error.start, at.start + max(error.end, error.start + 1), hint
@@ -158,7 +155,7 @@ class _Checker:
         key, value = node.this.name, node.expression.name
         known = setting(key)
         if known is None:
-            names = [one.name for one in SETTINGS if not one.prefix]
+            names = [one.name for one in SETTINGS]
             return self.report(
                 f"Unknown setting {key}.", node.this, did_you_mean(key, names) or "docs/sql.md lists what is supported."
             )

@@ -4,6 +4,7 @@ Functions are kept as they were written (`Anonymous`): sqlglot's own rewriting f
 Flink's. What an expression means, and whether it is supported, is decided by `expressions`.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn, TypeVar
@@ -31,6 +32,7 @@ T = TypeVar("T")
 WINDOW_FUNCTIONS = ("TUMBLE", "HOP", "CUMULATE", "SESSION")
 _CONSTANTS = {"DATE": Type.DATE, "TIMESTAMP": Type.TIMESTAMP}
 _UNIT_MS = {"SECOND": 1000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_400_000}
+_STATEMENTS = "Supported are SET, CREATE TABLE, CREATE VIEW, INSERT INTO and EXECUTE STATEMENT SET."
 _OPERATORS = frozenset({"(", ")", ",", ".", "*", "+", "-", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||"})
 _INSTEAD = {
     "!=": "Write <>",
@@ -77,7 +79,10 @@ class FlinkParser(SparkParser):
             )
         if self._match_text_seq("INSERT"):
             self._expect("INTO")
-            table, columns = self._name(), self._names() if self._match(TokenType.L_PAREN) else None
+            table, columns = self._name(), None
+            if self._curr and self._curr.text == "(" and self._next.text.upper() not in ("SELECT", "("):
+                self._advance()
+                columns = self._names()
             return self.expression(InsertNode(this=table, columns=columns, expression=self._query()))
         if self._match_text_seq("CREATE"):
             self._match_text_seq("TEMPORARY")
@@ -87,8 +92,7 @@ class FlinkParser(SparkParser):
             view, columns = self._name(), self._names() if self._match(TokenType.L_PAREN) else None
             self._expect("AS")
             return self.expression(CreateViewNode(this=view, columns=columns, expression=self._query()))
-        supported = "Supported are SET, CREATE TABLE, CREATE VIEW, INSERT INTO and EXECUTE STATEMENT SET."
-        return self._fail(f"{self._curr.text.upper()} is not supported here.", hint=supported)
+        return self._fail("This statement is not supported.", hint=_STATEMENTS)
 
     def _query(self) -> exp.Expr:
         query = self._required(self._parse_select(), "SELECT")
@@ -127,11 +131,12 @@ class FlinkParser(SparkParser):
         )
 
     def _key(self) -> exp.PrimaryKey:
+        start = self._prev
         self._expect("(")
         names = self._names()
         self._expect("NOT", "NOT ENFORCED")
         self._expect("ENFORCED")
-        return self.expression(exp.PrimaryKey(expressions=names))
+        return self._since(start, exp.PrimaryKey(expressions=names))
 
     def _column(self) -> ColumnNode:
         name = self._name()
@@ -192,13 +197,35 @@ class FlinkParser(SparkParser):
 
     def _constant(self, kind: Type) -> exp.Expr:
         token, text = self._curr, self._required(self._parse_string(), "a text")
-        form = "%Y-%m-%d" if kind == Type.DATE else "%Y-%m-%d %H:%M:%S.%f" if "." in text.name else "%Y-%m-%d %H:%M:%S"
+        form = r"\d{4}-\d\d-\d\d" if kind == Type.DATE else r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?"
         try:
-            datetime.strptime(text.name, form)
+            datetime.fromisoformat(text.name if re.fullmatch(form, text.name) else "")
         except ValueError:
             example = "2023-11-14" if kind == Type.DATE else "2023-11-14 22:12:25"
             self._fail(f"'{text.name}' is no {kind.value.partition('(')[0]}.", token, f"For example '{example}'.")
         return self.expression(exp.Cast(this=text, to=kind.node()))
+
+    def _parse_version(self) -> exp.Version | None:
+        if not self._match_text_seq("FOR", "SYSTEM_TIME"):
+            return None
+        self._expect("AS")
+        self._expect("OF")
+        time = self._required(self._parse_column(), "the stream's time")
+        return self.expression(exp.Version(this="TIMESTAMP", kind="AS OF", expression=time))
+
+    def _parse_with(self, *args: Any, **kwargs: Any) -> None:
+        if self._curr and self._curr.token_type == TokenType.WITH:
+            self._fail("WITH is not supported.", hint="Use CREATE TEMPORARY VIEW.")
+
+    def _parse_function_call(self, *args: Any, **kwargs: Any) -> exp.Expr | None:
+        start = self._curr
+        made: exp.Expr | None = super()._parse_function_call(*args, **kwargs)
+        return self._since(start, made) if made is not None and start else made
+
+    def _parse_join(self, *args: Any, **kwargs: Any) -> exp.Join | None:
+        start = self._curr
+        made: exp.Join | None = super()._parse_join(*args, **kwargs)
+        return self._since(start, made) if made is not None and start else made
 
     def _parse_interval(self, *args: Any, **kwargs: Any) -> exp.Interval | None:
         if not (self._curr and self._curr.text.upper() == "INTERVAL" and self._next.token_type == TokenType.STRING):
@@ -222,7 +249,7 @@ class FlinkParser(SparkParser):
             self._fail(f"'{text}' has more than {digits} digits.", start, hint=hint)
         value = int(whole) * _UNIT_MS[unit] + (int(fraction.ljust(3, "0")) if fraction else 0)
         signed = exp.Literal.number(-value if text.startswith("-") else value)
-        return self.expression(exp.Interval(this=signed, unit=exp.Var(this="MILLISECOND")), token=start)
+        return self._since(start, exp.Interval(this=signed, unit=exp.Var(this="MILLISECOND")))
 
     def _type(self) -> exp.DataType:
         start, name = self._curr, (self._curr.text.upper() if self._curr else "")
@@ -233,7 +260,10 @@ class FlinkParser(SparkParser):
         elif name == "DOUBLE":
             self._match_text_seq("PRECISION")
         elif self._match(TokenType.L_PAREN):
-            name += f"({self._advance_text()})"
+            sizes = [self._advance_text()]
+            while self._match(TokenType.COMMA):
+                sizes.append(self._advance_text())
+            name += f"({', '.join(sizes)})"
             self._expect(")")
         if name not in BY_NAME:
             hint = "TIMESTAMP without a precision is TIMESTAMP(6) in Flink. " if name.startswith("TIMESTAMP") else ""
@@ -298,6 +328,16 @@ class FlinkParser(SparkParser):
         self._expect(")")
         return names
 
+    def _since(self, start: Token, node: Node) -> Node:
+        """The node, which stands from `start` to here."""
+        node.meta["start"], node.meta["end"] = start.start, self._prev.end
+        return node
+
+    def _advance(self, times: int = 1) -> None:
+        if times > 0 and 0 <= self._tokens_size <= self._index:
+            self._fail("The statement ends too early.")
+        super()._advance(times)
+
     def _advance_text(self) -> str:
         self._advance()
         return str(self._prev.text.upper())
@@ -320,11 +360,12 @@ class FlinkParser(SparkParser):
         return made
 
     def raise_error(self, message: str, token: Any = None) -> None:
-        unexpected = "Unexpected token" in message or message.startswith(("Expecting", "Expected"))
-        text = (
-            f"{(token or self._curr).text} is not expected here." if unexpected and (token or self._curr) else message
-        )
-        self._fail(text, token)
+        at = token or self._curr
+        if message.startswith("Required keyword"):
+            message = "Something is missing here."
+        elif at and ("Unexpected token" in message or message.startswith(("Expecting", "Expected"))):
+            message = f"{at.text} is not expected here."
+        self._fail(message, token)
 
     def _fail(self, message: str, token: Any = None, hint: str = "") -> NoReturn:
         at = token or self._curr
@@ -360,6 +401,12 @@ def parse(text: str, names_need_backticks: Any = ()) -> exp.Expr:
         if odd and token.text not in _OPERATORS:
             hint = _INSTEAD.get(token.text, "Operators are + - * / % || = <> < <= > >=")
             raise SyntaxProblem(f"{token.text} is not supported.", token.start, token.end + 1, hint)
+        if token.token_type == TokenType.UNKNOWN:
+            raise SyntaxProblem("UNKNOWN is not supported.", token.start, token.end + 1, "Write IS NULL.")
+    # Before the parser sees it: to sqlglot some words mean more than statements.
+    if not found or found[0].text.upper() not in ("SET", "CREATE", "INSERT"):
+        word = found[0].text.upper() if found else "Nothing"
+        raise SyntaxProblem(f"{word} is not supported here.", 0, found[0].end + 1 if found else 1, _STATEMENTS)
     (tree,) = dialect.parser(error_level=None).parse(found, text)
     assert isinstance(tree, exp.Expr)
     return tree

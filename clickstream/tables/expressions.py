@@ -3,6 +3,7 @@
 # A refusal is reported and returned: `return self._refuse(...)` is None with its reason.
 # mypy: disable-error-code="func-returns-value"
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -14,8 +15,14 @@ from clickstream.tables.model import Field
 from clickstream.tables.types import Type, castable, common, type_of
 
 Report = Callable[[str, exp.Expr, str], None]
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
+# What the parser may say about a node; whatever else it knows, we do not.
+_NAMES = """
+this expression expressions table low high ifs true default to position is_string unit typed safe query
+"""
+_ARGUMENTS = frozenset(_NAMES.split())
 _INT_MAX, _BIGINT_MAX = 2**31 - 1, 2**63 - 1
 
 
@@ -68,6 +75,9 @@ class Typing:
         return found
 
     def _type(self, node: exp.Expr, aggregates: bool) -> Type | None:
+        odd = [name for name, value in node.args.items() if value and name not in _ARGUMENTS]
+        if odd and not isinstance(node, (exp.Window, exp.Select, exp.Subquery, exp.Exists)):
+            return self._refuse(f"{odd[0].upper()} is not supported here.", node, "docs/sql.md lists what is.")
         match node:
             case exp.Column():
                 return self._column(node)
@@ -93,7 +103,7 @@ class Typing:
                 return self._refuse("Subqueries are supported in FROM only.", node)
             case exp.Star():
                 return self._refuse("* is supported in SELECT * and COUNT(*) only.", node)
-            case exp.Escape(this=exp.Like()):
+            case exp.Escape(this=exp.Like()) if len(node.expression.name) == 1:
                 return self._all(node, [node.this.this, node.this.expression, node.expression], Type.STRING, aggregates)
             case _:
                 return self._operator(node, aggregates)
@@ -114,7 +124,9 @@ class Typing:
                 return self._is(node, aggregates)
             case exp.Between() if not node.args.get("symmetric"):
                 return self._comparable(node, [node.this, node.args["low"], node.args["high"]], aggregates)
-            case exp.In() if node.expressions and not node.args.get("query"):
+            case exp.In() if node.args.get("query"):
+                return self._refuse("Subqueries are supported in FROM only.", node)
+            case exp.In() if node.expressions:
                 return self._comparable(node, [node.this, *node.expressions], aggregates)
             case exp.Neg():
                 return self._negative(node, aggregates)
@@ -136,9 +148,11 @@ class Typing:
         qualifier = node.table or None
         found = [one for one in self.visible if one.name == node.name and qualifier in (None, one.qualifier)]
         if len(found) == 1:
+            where = span(node)
             node.set("table", None)
             named = exp.Identifier(this=found[0].field.name, quoted=True)
-            named.meta.update(node.this.meta)
+            if where is not None:
+                named.meta["start"], named.meta["end"] = where[0], where[1] - 1
             node.set("this", named)
             return found[0].field.type
         if found:
@@ -153,6 +167,8 @@ class Typing:
         return self._refuse(f"Unknown column {node.name}.", node, did_you_mean(node.name, known))
 
     def _number(self, node: exp.Literal) -> Type | None:
+        if not _NUMBER.fullmatch(node.name):
+            return self._refuse(f"{node.name} is no number.", node)
         if not node.name.isdigit():
             return Type.DOUBLE if "e" in node.name.lower() else Type.DECIMAL
         value = int(node.name)
@@ -183,7 +199,7 @@ class Typing:
         if isinstance(node.expression, exp.Boolean):
             return self._all(node, [node.this], Type.BOOLEAN, aggregates)
         return self._refuse(
-            "This IS is not supported.", node, "Supported are IS [NOT] NULL, TRUE, FALSE, UNKNOWN, DISTINCT FROM."
+            "This IS is not supported.", node, "Supported are IS [NOT] NULL, TRUE, FALSE, DISTINCT FROM."
         )
 
     def _comparable(self, node: exp.Expr, parts: list[exp.Expr], aggregates: bool) -> Type | None:
@@ -281,6 +297,8 @@ class Typing:
             if parameter.literal and (problem := parameter.check(argument.name)):
                 return self._refuse(problem, argument)
         kinds = [kind for kind in found if kind is not None]
+        if name == "EXTRACT" and kinds[1] == Type.DATE and arguments[0].name in ("HOUR", "MINUTE", "SECOND"):
+            return self._refuse(f"A DATE has no {arguments[0].name}.", arguments[0])
         returns = function.returns if isinstance(function.returns, Type) else function.returns(kinds)
         if returns in (None, Type.DECIMAL, Type.NULL):
             return self._refuse(f"{name} of {', '.join(kinds)} has no type that is supported.", node, "Use CAST.")
@@ -327,7 +345,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = nearest(name, names)
     if near:
         return f"Did you mean {near}?" + (" Names are case-sensitive." if near.lower() == name.lower() else "")
-    return f"There {'is' if len(names) == 1 else 'are'} {', '.join(names)}." if 0 < len(names) <= 20 else ""
+    return f"There {'is' if len(names) == 1 else 'are'} {', '.join(names)}." if 0 < len(names) <= 15 else ""
 
 
 def is_aggregate(node: exp.Expr) -> bool:

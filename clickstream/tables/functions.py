@@ -93,7 +93,7 @@ def _time_pattern(text: str) -> str:
 
 
 def _regex(text: str) -> str:
-    odd = re.search(r"\(\?(?!:|i\))|\\[1-9]|[*+?}]\+", text)
+    odd = re.search(r"\(\?(?!:|i\)).?|\\[1-9]|[*+?}]\+", text)
     if odd:
         return f"{odd[0]} is not supported: no look-around, back-reference or possessive quantifier."
     return ""

@@ -57,6 +57,6 @@ class WindowTable(exp.Expression):
         "name": True,
         "partition": False,
         "descriptor": True,
-        "intervals": True,
+        "intervals": False,
         "alias": False,
     }

@@ -121,15 +121,14 @@ class Queries:
         typing = Typing(source.visible, self.report)
         where = self._where(node, source, typing)
         plan = _filtered(source.plan, where)
-        grouped = node.args.get("group") is not None or node.args.get("having") is not None
-        grouped = grouped or any(is_aggregate(part) for item in node.expressions for part in item.walk())
-        if isinstance(plan, Windowed) and not grouped and not ranks:
+        group = node.args.get("group") or node.args.get("having") or _first_aggregate(node)
+        if isinstance(plan, Windowed) and group is None and not ranks:
             hint = "GROUP BY window_start and window_end, or use ROW_NUMBER."
             return self._refuse(
                 "Windows are supported with GROUP BY or ROW_NUMBER.", node.args["from_"].this, hint
             ), None
-        grouping = Grouping(plan, typing, self.report) if grouped else None
-        if grouping is not None and not grouping.read(node, node.args["from_"].this):
+        grouping = Grouping(plan, typing, self.report) if group is not None else None
+        if grouping is not None and not grouping.read(node, group or node):
             return None, None
         outputs = self._outputs(node, source, typing, grouping, top, ranks)
         having = node.args.get("having")
@@ -182,7 +181,7 @@ class Queries:
                 self._star(inner, source, grouping, add, outputs)
             else:
                 typed = grouping.typed(inner) if grouping else typing.typed(inner)
-                if typed is not None and type_of(typed) in (Type.DECIMAL, Type.INTERVAL, Type.UNIT):
+                if typed is not None and type_of(typed) in (Type.DECIMAL, Type.INTERVAL, Type.NULL):
                     typed = self._refuse(f"A column cannot be of type {type_of(typed)}.", inner, "Use CAST.")
                 add(name or (inner.name if isinstance(inner, exp.Column) else f"EXPR${index}"), typed, item)
         return outputs
@@ -256,6 +255,12 @@ class Queries:
 
     def _refuse(self, message: str, node: exp.Expr, hint: str = "") -> None:
         self.report(message, node, hint)
+
+
+def _first_aggregate(node: exp.Select) -> exp.Expr | None:
+    """An aggregate in the SELECT list that is not one of OVER."""
+    parts = (part for item in node.expressions for part in item.walk() if is_aggregate(part))
+    return next((part for part in parts if part.find_ancestor(exp.Window) is None), None)
 
 
 def _filtered(plan: Plan, where: exp.Expr | None) -> Plan:

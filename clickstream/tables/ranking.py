@@ -24,7 +24,7 @@ class Rank:
 
 def rank_of(select: exp.Select) -> exp.Window | None:
     """The ROW_NUMBER() OVER (...) AS name among the SELECT's columns."""
-    for item in select.expressions:
+    for item in select.expressions if select.args.get("from_") else []:
         window = item.this if isinstance(item, exp.Alias) else None
         if isinstance(window, exp.Window) and isinstance(window.this, exp.Anonymous) and window.args.get("order"):
             extra = window.args.get("spec") or window.this.expressions

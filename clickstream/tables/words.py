@@ -37,5 +37,18 @@ WITHOUT YEAR
 RESERVED = frozenset(_WORDS.split())
 
 
+# Reserved words that nobody takes for a name.
+_STRUCTURE = """
+ALL AND AS BETWEEN BY CASE CREATE DISTINCT ELSE FROM GROUP HAVING IN INSERT INTO IS JOIN LIKE NOT NULL ON OR ORDER
+OVER PARTITION SELECT SET TABLE THEN UNION WHEN WHERE WITH
+"""
+_GRAMMAR = frozenset(_STRUCTURE.split())
+
+
+def taken_for_a_name(word: str) -> bool:
+    """Whether a word where it cannot be read was probably meant as a name."""
+    return reserved(word) and word.upper() not in _GRAMMAR
+
+
 def reserved(name: str) -> bool:
     return name.upper() in RESERVED

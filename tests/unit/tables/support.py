@@ -26,11 +26,11 @@ CREATE TABLE users (
 
 
 def sink(columns: str, key: str = "") -> str:
-    """CREATE TABLE out: a kafka table, or with a key an upsert-kafka table."""
+    """CREATE TABLE results: a kafka table, or with a key an upsert-kafka table."""
     if not key:
-        return f"CREATE TABLE out ({columns}) WITH ('connector' = 'kafka', 'topic' = 'out', {SINK});\n"
+        return f"CREATE TABLE results ({columns}) WITH ('connector' = 'kafka', 'topic' = 'results', {SINK});\n"
     keyed = f"{columns}, PRIMARY KEY ({key}) NOT ENFORCED"
-    return f"CREATE TABLE out ({keyed}) WITH ('connector' = 'upsert-kafka', 'topic' = 'out', {UPSERT});\n"
+    return f"CREATE TABLE results ({keyed}) WITH ('connector' = 'upsert-kafka', 'topic' = 'results', {UPSERT});\n"
 
 
 def checked(sql: str) -> Checked:

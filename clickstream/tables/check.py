@@ -102,8 +102,7 @@ class _Checker:
                 tree = self._parse(self.at)
                 if tree is not None:
                     self._statement(tree, statement)
-        used = self.settings
-        self.checked.program = Program(self.catalog.tables, self.catalog.views, tuple(self.inserts), used)
+        self.checked.program = Program(self.catalog.tables, self.catalog.views, tuple(self.inserts), self.settings)
 
     def _parse(self, at: Span) -> exp.Expr | None:
         try:
@@ -161,6 +160,10 @@ class _Checker:
             )
         if problem := known.check(value):
             return self.report(f"{key} cannot be '{value}' here.", node.expression, problem)
+        if known.here and self.inserts:
+            return self.report(
+                f"{key} comes after an INSERT.", node.this, "Put it before all INSERTs: it is for all of them."
+            )
         if known.here:
             self.settings[key] = value
         else:

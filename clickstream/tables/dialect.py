@@ -38,7 +38,6 @@ _INSTEAD = {
     "!=": "Write <>",
     "==": "Write =",
     '"': "Names stand in `backticks`, strings in 'quotes'.",
-    "/*+": "Hints are not supported.",
 }
 
 
@@ -216,6 +215,8 @@ class FlinkParser(SparkParser):
     def _parse_with(self, *args: Any, **kwargs: Any) -> None:
         if self._curr and self._curr.token_type == TokenType.WITH:
             self._fail("WITH is not supported.", hint="Use CREATE TEMPORARY VIEW.")
+        if self._curr and self._curr.token_type == TokenType.FROM:
+            self._fail("SELECT is expected before FROM.")
 
     def _parse_function_call(self, *args: Any, **kwargs: Any) -> exp.Expr | None:
         start = self._curr

@@ -57,7 +57,7 @@ class Typing:
 
     def typed(self, node: exp.Expr, *, aggregates: bool = False) -> exp.Expr | None:
         """A resolved and typed copy; None when a problem was reported."""
-        made = node.copy()
+        made = node.unnest().copy()
         holder = exp.Paren(this=made)  # so that the root can be replaced too
         return holder.this if self._infer(made, aggregates) else None
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from sqlglot import exp
 
+from clickstream.tables.options import duration_ms
 from clickstream.tables.types import Type
 
 
@@ -76,6 +77,22 @@ class Table:
     def key_in_value(self) -> bool:
         """Whether the value has the key's columns too."""
         return self.options.get("value.fields-include", "ALL") == "ALL"
+
+    @property
+    def idle_timeout_ms(self) -> int | None:
+        """After which a silent partition holds nothing back; None: the program's."""
+        text = self.options.get("scan.watermark.idle-timeout")
+        return duration_ms(text) if text is not None else None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether reading ends at what is there when it starts."""
+        return self.options.get("scan.bounded.mode", "unbounded") == "latest-offset"
+
+    def json(self, name: str, part: Literal["key", "value"] = "value") -> str | None:
+        """An option of the JSON format, by its name after `json.`."""
+        plain = self.options.get(f"json.{name}") if part == "value" else None
+        return self.options.get(f"{part}.json.{name}", plain)
 
     @property
     def written(self) -> tuple[Column, ...]:
@@ -265,6 +282,12 @@ class Program:
     views: Mapping[str, View]
     inserts: tuple[Insert, ...]
     settings: Mapping[str, str]
+
+    @property
+    def idle_timeout_ms(self) -> int | None:
+        """The tables' idle time-out, for those without one of their own; 0 and None: never idle."""
+        text = self.settings.get("table.exec.source.idle-timeout")
+        return duration_ms(text) if text is not None else None
 
     @property
     def drops_null_keys(self) -> bool:

@@ -190,6 +190,9 @@ class Queries:
         from clickstream.tables.expressions import column
 
         qualifier = star.table if isinstance(star, exp.Column) else None
+        if any((star.this if isinstance(star, exp.Column) else star).args.values()):
+            outputs.ok = False
+            return self._refuse("* with exceptions is not supported.", star, "Name the columns.")
         chosen = [one for one in source.visible if qualifier in (None, one.qualifier)]
         if grouping is not None or not chosen:
             outputs.ok = False
@@ -225,6 +228,11 @@ class Queries:
             outputs.made.append(hidden)
             return hidden.field.name
 
+        for one in window.args["order"].expressions:
+            if bool(one.args.get("nulls_first")) == bool(one.args.get("desc")):
+                return self._refuse(
+                    "This order of NULLs is not supported.", one, "NULLs are lowest: leave NULLS ... out."
+                )
         partition = [output(one) for one in window.args.get("partition_by") or []]
         order = [(output(one.this), bool(one.args.get("desc"))) for one in window.args["order"].expressions]
         if None in partition or None in [one for one, _ in order]:

@@ -52,6 +52,11 @@ def split(source: Source) -> tuple[list[Statement], list[Problem]]:
         for what, mark in [_unclosed(piece)]
         if mark
     ]
+    problems += [
+        source.problem("Hints are not supported.", offset, offset + len(piece), "A comment does not begin with /*+")
+        for offset, piece in pieces(source.text)
+        if piece.startswith("/*+")
+    ]
     statements: list[Statement] = []
     members: list[Span] = []
     begin: int | None = None

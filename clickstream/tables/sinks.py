@@ -5,7 +5,7 @@ from sqlglot import exp
 from clickstream.tables.expressions import Report, did_you_mean
 from clickstream.tables.model import Column, GroupBy, Plan, Table
 from clickstream.tables.nodes import InsertNode
-from clickstream.tables.scope import grouping, key_columns
+from clickstream.tables.scope import grouping, key_columns, walk
 from clickstream.tables.types import stores
 
 CONFLICT = "table.exec.sink.require-on-conflict"
@@ -61,6 +61,9 @@ def keyed(
 ) -> bool:
     """Whether rows that stand for different things have different keys, in the way Flink wants it said."""
     group = grouping(plan)
+    if group is None and any(isinstance(one, GroupBy) and one.window is None for one in walk(plan)):
+        report("Rows of GROUP BY without a window change: they are not supported in UNION ALL.", node.this, "")
+        return False
     if group is not None and group.window is None and not table.upsert:
         hint = "Use 'connector' = 'upsert-kafka' with the GROUP BY columns as PRIMARY KEY, or GROUP BY a window."
         report(f"Rows of GROUP BY without a window change; {table.name} only appends.", node.this, hint)

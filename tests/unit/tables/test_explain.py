@@ -10,7 +10,7 @@ def program() -> Program:
         "CREATE VIEW named AS SELECT c.ip, c.ts, u.name FROM clicks AS c "
         "JOIN users FOR SYSTEM_TIME AS OF c.ts AS u ON c.userid = u.user_id WHERE c.ok;"
         + sink("name STRING, ws TIMESTAMP(3), n BIGINT", "name, ws")
-        + "INSERT INTO results SELECT name, window_start, COUNT(DISTINCT ip) FROM TABLE("
+        + "INSERT INTO results SELECT name, window_start, COUNT(DISTINCT ip) AS n FROM TABLE("
         "TUMBLE(TABLE named, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY name, window_start, window_end "
         "HAVING COUNT(DISTINCT ip) > 1;"
     )
@@ -36,7 +36,7 @@ def test_the_text_has_graph_and_steps() -> None:
         "read table clicks (topic clicks)",
     ]
     assert [line.strip() for line in statement.splitlines()][1:] == [
-        "select name, window_start, $agg0",
+        "select name, window_start, $agg0 as n",
         "where $agg0 > 1",
         "group by name, window_start, window_end: COUNT(distinct ip) as $agg0",
         "tumble window on ts, size 60 s",

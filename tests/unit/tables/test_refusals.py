@@ -87,6 +87,9 @@ QUERIES = [
     ("SELECT ip FROM clicks UNION ALL SELECT [[ip, status FROM clicks]]", "have 1 and 2 columns.", ""),
     ("SELECT ip FROM clicks UNION ALL SELECT [[status FROM clicks]]", "ip is STRING on one side, INT on the other", ""),
     ("SELECT name FROM [[users]]", "users is an upsert-kafka table", "FOR SYSTEM_TIME AS OF"),
+    ("SELECT [[* EXCEPT (ip]]) FROM clicks", "* with exceptions is not supported.", "Name the columns."),
+    ("[[FROM]] clicks", "SELECT is expected before FROM.", ""),
+    ("SELECT ip FROM clicks [[/*+ OPTIONS('a' = 'b') */]]", "Hints are not supported.", ""),
     ("SELECT ip FROM clicks WHERE [[status]]", "A condition is expected, this is INT.", ""),
     # windows
     (
@@ -194,6 +197,12 @@ QUERIES = [
         "the first rows of windows",
     ),
     (
+        "SELECT ip FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY [[ts NULLS LAST]]) AS n FROM clicks) "
+        "WHERE n = 1",
+        "This order of NULLs is not supported.",
+        "NULLs are lowest",
+    ),
+    (
         "SELECT ip FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY ts) AS n FROM clicks) WHERE [[n > 1]]",
         "How many rows n keeps is not said.",
         "WHERE n <= 3",
@@ -293,6 +302,11 @@ STATEMENTS = [
     ("[[SELECT]] ip FROM clicks;", "SELECT is not supported here.", "INSERT INTO"),
     ("[[DROP]] TABLE clicks;", "DROP is not supported here.", "Supported are SET"),
     ("CREATE VIEW [[clicks]] AS SELECT 1 AS a FROM clicks;", "A second clicks.", "unique"),
+    (
+        sink("ip STRING") + "INSERT INTO results SELECT ip FROM clicks; SET [['table.local-time-zone']] = 'UTC';",
+        "table.local-time-zone comes after an INSERT.",
+        "before",
+    ),
     ("INSERT INTO [[nowhere]] SELECT ip FROM clicks;", "Unknown table nowhere.", ""),
     ("EXECUTE STATEMENT SET BEGIN SET [['pipeline.name' = 'b']]; END;", "A statement set has INSERTs only.", "before"),
     ("CREATE VIEW v AS SELECT ip [[end]] FROM clicks;", "reserved word", "Write `end`."),
@@ -330,6 +344,12 @@ INSERTS = [
         sink("ip STRING, n BIGINT") + "INSERT INTO [[results]] SELECT ip, COUNT(*) FROM clicks GROUP BY ip;",
         "results only appends.",
         "upsert-kafka",
+    ),
+    (
+        sink("n BIGINT")
+        + "INSERT INTO [[results]] SELECT COUNT(*) FROM clicks GROUP BY ip UNION ALL SELECT userid FROM clicks;",
+        "they are not supported in UNION ALL",
+        "",
     ),
     (sink(COLUMNS, "ip") + f"INSERT INTO [[results]] {COUNT}", "needs window_start or window_end", "It is (ip) now."),
     (

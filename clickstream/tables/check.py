@@ -11,10 +11,11 @@ from pathlib import Path
 from sqlglot import exp
 
 from clickstream.tables import source as text
+from clickstream.tables.calls import did_you_mean, span
 from clickstream.tables.ddl import TableReader
-from clickstream.tables.dialect import SyntaxProblem, parse
-from clickstream.tables.expressions import did_you_mean, span
+from clickstream.tables.dialect import parse
 from clickstream.tables.functions import REFUSED
+from clickstream.tables.grammar import SyntaxProblem
 from clickstream.tables.model import Insert, Program, Scan, Table, View
 from clickstream.tables.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
 from clickstream.tables.options import SETTINGS, setting

@@ -5,7 +5,8 @@ from typing import Literal, cast
 
 from sqlglot import exp
 
-from clickstream.tables.expressions import Report, Typing, Visible, did_you_mean
+from clickstream.tables.calls import Report, did_you_mean
+from clickstream.tables.expressions import Typing, Visible
 from clickstream.tables.model import Column, Field, Kind, Table, Watermark
 from clickstream.tables.nodes import CreateTableNode
 from clickstream.tables.options import KAFKA, OPTIONS, PROPERTIES, UPSERT

@@ -2,8 +2,9 @@
 
 from sqlglot import exp
 
-from clickstream.tables.expressions import Report, Typing, column, is_aggregate
-from clickstream.tables.model import Aggregate, Field, GroupBy, Output, Plan, Select, Windowed
+from clickstream.tables.calls import Report, is_aggregate
+from clickstream.tables.expressions import Typing, column
+from clickstream.tables.model import Aggregate, Field, GroupBy, Output, Plan, Windowed
 from clickstream.tables.scope import WINDOW_COLUMNS, aggregated, window_of
 from clickstream.tables.types import Type, type_of
 
@@ -146,6 +147,3 @@ def _replace(node: exp.Expr, field: Field) -> None:
     made = column(field)
     made.meta.update({key: node.meta[key] for key in ("start", "end") if key in node.meta})
     node.replace(made)
-
-
-__all__ = ["Grouping", "Select"]

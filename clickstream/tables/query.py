@@ -3,18 +3,21 @@
 # A refusal is reported and returned: `return self._refuse(...)` is None with its reason.
 # mypy: disable-error-code="func-returns-value"
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from clickstream.tables.expressions import Typing, Visible, did_you_mean, is_aggregate, span
+from clickstream.tables.calls import did_you_mean, is_aggregate, span
+from clickstream.tables.expressions import Typing, Visible, column
 from clickstream.tables.grouping import Grouping
 from clickstream.tables.model import Field, Output, Plan, Select, Union, Windowed
 from clickstream.tables.ranking import Rank, rank_of, ranked
 from clickstream.tables.relations import Relations
-from clickstream.tables.scope import WINDOW_COLUMNS, Catalog, Relation, columns_of, conjunction, conjuncts
+from clickstream.tables.scope import WINDOW_COLUMNS, Catalog, Relation, columns_of, conjunction
 from clickstream.tables.types import Type, common, type_of
 
+Add = Callable[[str, exp.Expr | None, exp.Expr], None]
 _CLAUSES = {
     "distinct": "Use GROUP BY, or ROW_NUMBER to keep the first of each.",
     "limit": "A stream has no end to count to. Use ROW_NUMBER for the first rows of a window.",
@@ -186,9 +189,7 @@ class Queries:
                 add(name or (inner.name if isinstance(inner, exp.Column) else f"EXPR${index}"), typed, item)
         return outputs
 
-    def _star(self, star: exp.Expr, source: Relation, grouping: Grouping | None, add, outputs: Outputs) -> None:  # type: ignore[no-untyped-def]
-        from clickstream.tables.expressions import column
-
+    def _star(self, star: exp.Expr, source: Relation, grouping: Grouping | None, add: Add, outputs: Outputs) -> None:
         qualifier = star.table if isinstance(star, exp.Column) else None
         if any((star.this if isinstance(star, exp.Column) else star).args.values()):
             outputs.ok = False
@@ -273,13 +274,8 @@ def _first_aggregate(node: exp.Select) -> exp.Expr | None:
 
 def _filtered(plan: Plan, where: exp.Expr | None) -> Plan:
     """The plan's rows for which `where` holds; below a window, since no condition on the window is left."""
-    from clickstream.tables.expressions import column
-
     if where is None:
         return plan
     if isinstance(plan, Windowed):
         return Windowed(_filtered(plan.input, where), plan.window, plan.fields)
     return Select(plan, tuple(Output(one, column(one)) for one in plan.fields), where)
-
-
-__all__ = ["Queries", "conjuncts"]

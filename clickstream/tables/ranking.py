@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from clickstream.tables.expressions import Report
+from clickstream.tables.calls import Report
 from clickstream.tables.model import Field, Select, TopN
 from clickstream.tables.scope import aggregated, conjuncts, window_of
 from clickstream.tables.types import Type

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from clickstream.tables.expressions import Report, Visible
+from clickstream.tables.calls import Report
+from clickstream.tables.expressions import Visible
 from clickstream.tables.model import (
     Field,
     GroupBy,

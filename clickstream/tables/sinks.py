@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from clickstream.tables.expressions import Report, did_you_mean
+from clickstream.tables.calls import Report, did_you_mean
 from clickstream.tables.model import Column, GroupBy, Plan, Table
 from clickstream.tables.nodes import InsertNode
 from clickstream.tables.scope import grouping, key_columns, walk

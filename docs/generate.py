@@ -79,7 +79,7 @@ def _aggregates() -> str:
 
 def _values(check: Callable[[str], str]) -> str:
     """The values that a check lets pass, out of what it says to one that no check knows."""
-    said = check("?").removeprefix("Supported: ").removesuffix(".").replace(" is expected", "")
+    said = check("?").partition(". ")[0].removeprefix("Supported: ").removesuffix(".").replace(" is expected", "")
     return said.replace("A ", "a ") or "any"
 
 

@@ -16,7 +16,7 @@ from clickstream.tables.ddl import TableReader
 from clickstream.tables.dialect import parse
 from clickstream.tables.functions import REFUSED
 from clickstream.tables.grammar import SyntaxProblem
-from clickstream.tables.model import Insert, Program, Scan, Table, View
+from clickstream.tables.model import Insert, Plan, Program, Scan, Table, TemporalJoin, View
 from clickstream.tables.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
 from clickstream.tables.options import SETTINGS, setting
 from clickstream.tables.query import Queries
@@ -90,6 +90,7 @@ class _Checker:
         self.catalog = Catalog(self.report)
         self.settings: dict[str, str] = {}
         self.inserts: list[Insert] = []
+        self.read: set[str] = set()
         self.created: dict[str, exp.Expr] = {}
 
     def report(self, message: str, node: exp.Expr, hint: str) -> None:
@@ -198,6 +199,7 @@ class _Checker:
             return None
         fields = plan.fields
         if node.args.get("columns"):
+            self.catalog.refused.add(node.this.name)
             return self.report(
                 "Column names in CREATE VIEW are not supported.", node.args["columns"][0], "Use AS in SELECT."
             )
@@ -227,12 +229,16 @@ class _Checker:
         self.inserts.append(Insert(table, plan, tuple(column.name for column in columns), words, line))
         return None
 
-    def _sources(self, node: InsertNode, plan: object, target: Table) -> bool:
-        read = [one.table for one in walk(plan) if isinstance(one, Scan)]  # type: ignore[arg-type]
+    def _sources(self, node: InsertNode, plan: Plan, target: Table) -> bool:
+        nodes = list(walk(plan))
+        read = [one.table for one in nodes if isinstance(one, Scan)]
+        self.read |= {table.topic for table in read}
+        self.read |= {one.reference.topic for one in nodes if isinstance(one, TemporalJoin)}
+        written = {target.topic, *(insert.target.topic for insert in self.inserts)}
+        if both := sorted(self.read & written):
+            self.report(f"The topic {both[0]} is written and read.", node.this, "Use a view for what both need.")
+            return False
         for table in read:
-            if table.topic == target.topic:
-                self.report(f"{target.name} is written and read.", node.this, "Use a view for what both need.")
-                return False
             if table.connector == "kafka" and "scan.startup.mode" not in table.options:
                 # Flink's default, the group's committed offsets, fails where there are none.
                 hint = "Add  'scan.startup.mode' = 'earliest-offset'  to its WITH."

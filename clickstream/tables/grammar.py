@@ -116,7 +116,8 @@ class ExpressionParser(SparkParser):
             hint = f"Write INTERVAL '{text}' {unit}({len(whole)}): Flink reads 2 digits unless told how many."
             self._fail(f"'{text}' has more than {digits} digits.", start, hint=hint)
         value = int(whole) * _UNIT_MS[unit] + (int(fraction.ljust(3, "0")) if fraction else 0)
-        signed = exp.Literal.number(-value if text.startswith("-") else value)
+        # Not Literal.number: that makes a negative one an expression of its own.
+        signed = exp.Literal(this=str(-value if text.startswith("-") else value), is_string=False)
         return self._since(start, exp.Interval(this=signed, unit=exp.Var(this="MILLISECOND")))
 
     def _type(self) -> exp.DataType:
@@ -212,7 +213,7 @@ class ExpressionParser(SparkParser):
 
     def _expect(self, text: str, what: str = "") -> None:
         if not (self._curr and self._curr.token_type != TokenType.STRING and self._curr.text.upper() == text):
-            self._fail(f"{what or text} is expected{f' before {self._curr.text}' if self._curr else ' at the end'}.")
+            self._required(None, what or text)
         self._advance()
 
     def _required(self, node: T | None, what: str) -> T:

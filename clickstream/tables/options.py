@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from clickstream.config import topic_name
+
 KAFKA, UPSERT = "kafka", "upsert-kafka"
 
 
@@ -20,6 +22,14 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 def _whole(text: str) -> str:
     return "" if text.isdigit() else "A whole number is expected."
+
+
+def _topic(text: str) -> str:
+    try:
+        topic_name(text)
+    except ValueError as error:
+        return f"{str(error)[:1].upper()}{str(error)[1:]}. One table reads one topic."
+    return ""
 
 
 _DURATION = re.compile(
@@ -65,7 +75,7 @@ OPTIONS = {
     option.name: option
     for option in (
         Option("connector", check=_one_of(KAFKA, UPSERT)),
-        Option("topic"),
+        Option("topic", check=_topic),
         Option("format", (KAFKA,), _one_of("json")),
         Option("key.format", check=_one_of("json", "raw")),
         Option("key.fields", (KAFKA,)),

@@ -246,6 +246,16 @@ TABLES = [
         "Did you mean topic?",
     ),
     (
+        table("a INT", f"'connector' = 'kafka', 'topic' = [['a;b']], {KAFKA}"),
+        "topic cannot be 'a;b'.",
+        "One table reads one topic.",
+    ),
+    (
+        table("a TIMESTAMP(3), WATERMARK FOR a AS [[a - INTERVAL '-1' SECOND]]"),
+        "This watermark is not supported.",
+        "INTERVAL '5' SECOND",
+    ),
+    (
         table("a INT", f"'connector' = [['jdbc']], 'topic' = 't', {SINK}"),
         "connector cannot be 'jdbc'.",
         "kafka, upsert-kafka",
@@ -370,7 +380,14 @@ INSERTS = [
     (
         "CREATE TABLE again (ip STRING) WITH ('connector' = 'kafka', 'topic' = 'clicks', " + SINK + ");"
         "INSERT INTO [[again]] SELECT ip FROM clicks;",
-        "again is written and read.",
+        "The topic clicks is written and read.",
+        "view",
+    ),
+    (
+        sink("ip STRING, name STRING")
+        + "INSERT INTO users (user_id, name) SELECT userid, ip FROM clicks; INSERT INTO [[results]] SELECT ip, name "
+        "FROM clicks AS c JOIN users FOR SYSTEM_TIME AS OF c.ts AS u ON c.userid = u.user_id;",
+        "The topic users is written and read.",
         "view",
     ),
     (

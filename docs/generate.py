@@ -3,17 +3,24 @@
 python docs/generate.py          writes them
 python docs/generate.py --check  exits 1 and names the stale files
 
-A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, or `help COMMAND`.
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `help COMMAND`, or
+`sql functions`, `sql aggregates`, `sql options`, `sql settings`, `sql reserved`.
 """
 
 import re
 import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from clickstream.cli import clickstream
 from clickstream.config import SETTINGS
+from clickstream.tables.functions import AGGREGATES, FORMS, FUNCTIONS
+from clickstream.tables.options import OPTIONS
+from clickstream.tables.options import SETTINGS as SQL_SETTINGS
+from clickstream.tables.words import RESERVED
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -27,6 +34,8 @@ def generated(name: str) -> str:
     kind, _, command = name.partition(" ")
     if kind == "help":
         return _help(command.split())
+    if kind == "sql" and command in _SQL:
+        return _SQL[command]()
     raise ValueError(f"unknown generated block {name!r}")
 
 
@@ -53,6 +62,57 @@ def _settings() -> str:
         shown = f"`{default}`" if default != "" else ""
         lines.append(f"| `{setting.name}` | {shown} | `{setting.environment}` | {setting.help} |")
     return "\n".join(lines) + "\n"
+
+
+def _functions() -> str:
+    lines = ["| function | type | meaning |", "|---|---|---|"]
+    lines += [f"| `{form}` | {result} | {about} |" for form, result, about in FORMS]
+    lines += [f"| `{one.signature}` | {one.result} | {one.about} |" for one in FUNCTIONS.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _aggregates() -> str:
+    lines = ["| aggregate | type | meaning |", "|---|---|---|"]
+    lines += [f"| `{one.signature}` | {one.result} | {one.about} |" for one in AGGREGATES.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _values(check: Callable[[str], str]) -> str:
+    """The values that a check lets pass, out of what it says to one that no check knows."""
+    said = check("?").partition(". ")[0].removeprefix("Supported: ").removesuffix(".").replace(" is expected", "")
+    return said.replace("A ", "a ") or "any"
+
+
+def _options() -> str:
+    lines = ["| option | connectors | values | effect here |", "|---|---|---|---|"]
+    for option in OPTIONS.values():
+        values = _values(option.check)
+        effect = "yes" if option.here else "none, Flink only"
+        lines.append(f"| `{option.name}` | {', '.join(option.connectors)} | {values} | {effect} |")
+    lines.append("| `properties.*` | kafka, upsert-kafka | of Flink's Kafka client | none: `-b`, `-X` and the like |")
+    return "\n".join(lines) + "\n"
+
+
+def _sql_settings() -> str:
+    lines = ["| key | values | effect here |", "|---|---|---|"]
+    for one in SQL_SETTINGS:
+        values = _values(one.check)
+        shown = f"{one.name}*" if one.prefix else one.name
+        lines.append(f"| `{shown}` | {values} | {'yes' if one.here else 'none, Flink only'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _reserved() -> str:
+    return "```text\n" + textwrap.fill(" ".join(sorted(RESERVED)), 110) + "\n```\n"
+
+
+_SQL = {
+    "functions": _functions,
+    "aggregates": _aggregates,
+    "options": _options,
+    "settings": _sql_settings,
+    "reserved": _reserved,
+}
 
 
 def main() -> int:

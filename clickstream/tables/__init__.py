@@ -1,0 +1,1 @@
+"""Streaming tables: files of Flink SQL, read, checked and described for an engine to run."""

@@ -1,0 +1,436 @@
+"""Each refusal: where the carets stand, what is said, and what is supported instead."""
+
+import pytest
+
+from tests.unit.tables.support import KAFKA, SINK, UPSERT, checked, problems, sink
+
+COUNTED = "SELECT COUNT(*) AS n FROM"
+IN_WINDOW = "FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY"
+
+
+def select(expression: str) -> str:
+    """A query of one expression over clicks, into a table that takes it."""
+    return f"CREATE TEMPORARY VIEW v AS SELECT {expression} AS x FROM clicks;"
+
+
+def table(columns: str, options: str = f"'connector' = 'kafka', 'topic' = 't', {KAFKA}") -> str:
+    return f"CREATE TABLE t ({columns}) WITH ({options});"
+
+
+EXPRESSIONS = [
+    ("[[usrid]]", "Unknown column usrid.", "Did you mean userid?"),
+    ("[[UserId]]", "Unknown column UserId.", "Names are case-sensitive."),
+    ("[[u.userid]]", "Unknown table u.", ""),
+    ("[[UPER(ip)]]", "The function UPER is not supported.", "Did you mean UPPER?"),
+    ("UPPER([[userid]])", "UPPER does not take INT here.", "It is UPPER(string)."),
+    ("[[SUBSTRING(ip)]]", "SUBSTRING does not take 1 argument.", "SUBSTRING(string, int[, int])"),
+    ("DATE_FORMAT(ts, [[ip]])", "DATE_FORMAT takes a constant here.", "DATE_FORMAT(time, 'pattern')"),
+    ("DATE_FORMAT(ts, [['EEE']])", "'EEE' in this pattern is not supported", ""),
+    ("REGEXP_EXTRACT(ip, [['(?=a)']])", "(?= is not supported", ""),
+    ("JSON_VALUE(ip, [['lax $.a']])", "This path is not supported", ""),
+    ("TO_TIMESTAMP_LTZ(`_time`, [[6]])", "The precision is 0 (seconds) or 3 (milliseconds).", ""),
+    ("TIMESTAMPADD([[FORTNIGHT]], 1, ts)", "FORTNIGHT is no supported unit", ""),
+    ("[[CURRENT_TIMESTAMP]]", "CURRENT_TIMESTAMP is not supported.", "Use the event's own time."),
+    ("[[NOW()]]", "The function NOW is not supported.", "Use the event's own time."),
+    ("[[PROCTIME()]]", "The function PROCTIME is not supported.", "WATERMARK"),
+    ("[[user]]", "user is a reserved word in Flink.", "Write `user`."),
+    ("clicks.[[bytes]]", "bytes is a reserved word in Flink.", "Write `bytes`."),
+    ("[[userid = ip]]", "INT cannot be compared with STRING.", "CAST"),
+    ("[[ts > day_]]", "TIMESTAMP_LTZ(3) cannot be compared with DATE.", "CAST"),
+    ("[[userid = NULL]]", "A comparison with NULL is never true.", "IS NULL"),
+    ("[[ok > TRUE]]", "BOOLEAN can be compared with = and <> only.", ""),
+    ("userid [[!=]] 1", "!= is not supported.", "Write <>"),
+    ("userid [[==]] 1", "== is not supported.", "Write ="),
+    ('[["]]ip"', '" is not supported.', "`backticks`"),
+    ("userid [[::]] STRING", ":: is not supported.", "Operators are"),
+    ("[[userid + ip]]", "INT and STRING cannot be calculated with so.", ""),
+    ("[[ts - ts]]", "cannot be calculated with so.", "TIMESTAMPDIFF"),
+    ("[[userid * 1.5]]", "DECIMAL is not supported.", "1.5E0"),
+    ("[[1.5]]", "A column cannot be of type DECIMAL.", "CAST"),
+    ("[[price % 2]]", "% takes whole numbers.", ""),
+    ("NOT [[ip]]", "BOOLEAN is expected, this is STRING.", ""),
+    ("[[userid]] LIKE 'a%'", "STRING is expected, this is INT.", "CAST(... AS STRING)"),
+    ("ip || [[userid]]", "STRING is expected, this is INT.", "CAST(... AS STRING)"),
+    ("CASE WHEN ok THEN 1 ELSE [['a']] END", "The branches of CASE are INT and STRING.", "CAST"),
+    ("CASE WHEN [[userid]] THEN 1 END", "BOOLEAN is expected, this is INT.", ""),
+    ("[[CAST(ok AS DATE)]]", "BOOLEAN cannot be cast to DATE.", ""),
+    ("CAST(ip AS [[DECIMAL]](10, 2))", "The type DECIMAL(10, 2) is not supported.", "Supported are BOOLEAN"),
+    ("[[headers]] || 'a'", "STRING is expected, this is MAP", ""),
+    ("[[COUNT(userid)]]", "An aggregate without GROUP BY is not supported.", "GROUP BY"),
+    ("[[SUM(userid) OVER (ORDER BY ts)]]", "OVER is not supported here.", "ROW_NUMBER"),
+    ("[[ip IN (SELECT name FROM users]])", "Subqueries are supported in FROM only.", ""),
+    ("[[ip ILIKE 'a']]", "ILIKE is not supported.", "docs/sql.md"),
+    ("[[99999999999999999999]]", "This number is too large for BIGINT.", ""),
+    ("ts - [[INTERVAL]] '100' SECOND", "'100' has more than 2 digits.", "SECOND(3)"),
+    ("ts - INTERVAL '1' [[MONTH]]", "An interval's unit is expected.", "SECOND, MINUTE, HOUR and DAY"),
+    ("TIMESTAMP [['yesterday']]", "'yesterday' is no TIMESTAMP.", "2023-11-14"),
+]
+
+
+@pytest.mark.parametrize(("marked", "message", "hint"), EXPRESSIONS, ids=[one[0] for one in EXPRESSIONS])
+def test_expression(marked: str, message: str, hint: str) -> None:
+    ((said, instead),) = problems(select(marked))
+
+    assert message in said
+    assert hint in instead
+
+
+QUERIES = [
+    ("SELECT ip FROM [[click]]", "Unknown table click.", "Did you mean clicks?"),
+    ("SELECT [[DISTINCT]] ip FROM clicks", "DISTINCT is not supported.", "GROUP BY"),
+    ("SELECT ip FROM clicks ORDER BY [[ip]]", "ORDER is not supported.", "ROW_NUMBER"),
+    ("SELECT ip FROM clicks LIMIT [[3]]", "LIMIT is not supported.", "ROW_NUMBER"),
+    ("[[WITH]] a AS (SELECT 1) SELECT ip FROM clicks", "WITH is not supported.", "CREATE TEMPORARY VIEW"),
+    ("SELECT ip, [[ip]] FROM clicks", "Two columns are called ip.", "AS"),
+    ("SELECT [[c.*]] FROM clicks", "Unknown table c.", ""),
+    ("SELECT [[ip FROM clicks UNION SELECT ip FROM clicks]]", "UNION without ALL is not supported.", "UNION ALL"),
+    ("SELECT ip FROM clicks UNION ALL SELECT [[ip, status FROM clicks]]", "have 1 and 2 columns.", ""),
+    ("SELECT ip FROM clicks UNION ALL SELECT [[status FROM clicks]]", "ip is STRING on one side, INT on the other", ""),
+    ("SELECT name FROM [[users]]", "users is an upsert-kafka table", "FOR SYSTEM_TIME AS OF"),
+    ("SELECT [[* EXCEPT (ip]]) FROM clicks", "* with exceptions is not supported.", "Name the columns."),
+    ("[[FROM]] clicks", "SELECT is expected before FROM.", ""),
+    ("SELECT ip FROM clicks [[/*+ OPTIONS('a' = 'b') */]]", "Hints are not supported.", ""),
+    ("SELECT ip FROM clicks WHERE [[status]]", "A condition is expected, this is INT.", ""),
+    # windows
+    (
+        "SELECT ip FROM TABLE([[TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))]]",
+        "Windows are supported with GROUP BY or ROW_NUMBER.",
+        "GROUP BY window_start and window_end",
+    ),
+    (
+        f"{COUNTED} TABLE(HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '60' SECOND, [[INTERVAL '5' SECOND]])) "
+        "GROUP BY window_start, window_end",
+        "The size of HOP is not a multiple",
+        "The slide comes first: HOP(TABLE t, DESCRIPTOR(time), slide, size)",
+    ),
+    (
+        f"{COUNTED} TABLE([[TUMBLE]](TABLE clicks, DESCRIPTOR(ts))) GROUP BY window_start, window_end",
+        "TUMBLE takes 1 interval.",
+        "TUMBLE(TABLE t, DESCRIPTOR(time), size)",
+    ),
+    (
+        f"{COUNTED} TABLE([[ROLL]](TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY ip",
+        "Unknown window function.",
+        "TUMBLE, HOP, CUMULATE, SESSION",
+    ),
+    (
+        f"{COUNTED} TABLE(TUMBLE(TABLE clicks, DESCRIPTOR([[tz]]), INTERVAL '1' MINUTE)) GROUP BY window_start",
+        "Unknown column tz.",
+        "ts",
+    ),
+    (
+        f"{COUNTED} TABLE(TUMBLE(TABLE clicks, DESCRIPTOR([[day_]]), INTERVAL '1' MINUTE)) GROUP BY window_start",
+        "day_ is not the event time of clicks.",
+        "The event time is ts.",
+    ),
+    (f"SELECT COUNT(*) AS n {IN_WINDOW} [[window_start, ip]]", "window_end is missing in GROUP BY.", "GROUP BY both"),
+    (f"SELECT COUNT(*) AS n {IN_WINDOW} [[ip]]", "window_start and window_end are missing", "GROUP BY both"),
+    (
+        f"{COUNTED} TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) "
+        "WHERE [[window_start]] > TIMESTAMP '2023-11-14 22:12:25' GROUP BY window_start, window_end",
+        "window_start is not supported in WHERE.",
+        "HAVING",
+    ),
+    (
+        f"{COUNTED} TABLE(SESSION(TABLE clicks PARTITION BY ip, DESCRIPTOR(ts), INTERVAL '30' SECOND)) "
+        "GROUP BY [[userid, window_start, window_end]]",
+        "The sessions' PARTITION BY and GROUP BY differ.",
+        "The sessions have ip",
+    ),
+    (
+        f"{COUNTED} TABLE(TUMBLE(TABLE clicks PARTITION BY [[ip]], DESCRIPTOR(ts), INTERVAL '30' SECOND)) "
+        "GROUP BY window_start, window_end",
+        "PARTITION BY is for SESSION.",
+        "GROUP BY separates",
+    ),
+    # GROUP BY
+    (f"SELECT [[ip]], COUNT(*) AS n {IN_WINDOW} window_start, window_end", "ip is neither in GROUP BY", "GROUP BY"),
+    (
+        f"SELECT [[SUM(ip)]] AS n {IN_WINDOW} window_start, window_end".replace("[[SUM(ip)]]", "SUM([[ip]])"),
+        "SUM does not take STRING.",
+        "SUM",
+    ),
+    (f"SELECT COUNT(*) AS n {IN_WINDOW} window_start, window_end HAVING [[COUNT(*)]]", "A condition is expected", ""),
+    ("SELECT COUNT(*) AS n FROM clicks GROUP BY [[1]]", "A constant in GROUP BY is not supported.", "Name the column"),
+    ("SELECT COUNT(*) AS n FROM clicks GROUP BY ROLLUP ([[ip)]]", "ROLLUP is not supported.", "docs/sql.md"),
+    (
+        "SELECT COUNT(*) AS n FROM clicks WHERE [[COUNT(*)]] > 1 GROUP BY ip",
+        "The aggregate COUNT is not supported here.",
+        "",
+    ),
+    (
+        f"{COUNTED} (SELECT COUNT(*) AS m {IN_WINDOW} window_start, window_end) GROUP BY [[m]]",
+        "GROUP BY over rows that are grouped already is not supported.",
+        "topic",
+    ),
+    # joins
+    (
+        "SELECT ip FROM clicks [[JOIN users ON user_id = userid]]",
+        "Regular joins are not supported.",
+        "FOR SYSTEM_TIME AS OF",
+    ),
+    (
+        "SELECT ip FROM clicks AS c JOIN users FOR SYSTEM_TIME AS OF [[c.day_]] AS u ON c.userid = u.user_id",
+        "The event time of the left side is expected.",
+        "WATERMARK",
+    ),
+    (
+        "SELECT ip FROM clicks AS c JOIN users FOR SYSTEM_TIME AS OF c.ts AS u ON [[c.ip = u.name]]",
+        "Only equality with the reference's key is supported here.",
+        "The primary key of users is user_id.",
+    ),
+    (
+        "SELECT ip FROM clicks AS c JOIN users FOR SYSTEM_TIME AS OF c.ts AS u ON [[c.`_time` = u.user_id]]",
+        "BIGINT is joined with INT.",
+        "CAST",
+    ),
+    (
+        "SELECT ip FROM clicks AS c JOIN [[clicks]] FOR SYSTEM_TIME AS OF c.ts AS u ON c.userid = u.userid",
+        "clicks has no versions.",
+        "upsert-kafka table with a PRIMARY KEY",
+    ),
+    # ROW_NUMBER
+    (
+        "SELECT a FROM (SELECT ip AS a, [[ROW_NUMBER() OVER (PARTITION BY ip ORDER BY status)]] AS n FROM clicks) "
+        "WHERE n = 1",
+        "This ROW_NUMBER would change its rows for ever.",
+        "the first rows of windows",
+    ),
+    (
+        "SELECT ip FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY [[ts NULLS LAST]]) AS n FROM clicks) "
+        "WHERE n = 1",
+        "This order of NULLs is not supported.",
+        "NULLs are lowest",
+    ),
+    (
+        "SELECT ip FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY ts) AS n FROM clicks) WHERE [[n > 1]]",
+        "How many rows n keeps is not said.",
+        "WHERE n <= 3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("marked", "message", "hint"), QUERIES, ids=[one[0][:70] for one in QUERIES])
+def test_query(marked: str, message: str, hint: str) -> None:
+    ((said, instead),) = problems(f"CREATE TEMPORARY VIEW v AS {marked};")
+
+    assert message in said
+    assert hint in instead
+
+
+TABLES = [
+    (table("a [[VARCHAR]]"), "The type VARCHAR is not supported.", "Supported are BOOLEAN, INT"),
+    (table("a [[TIMESTAMP]]"), "The type TIMESTAMP is not supported.", "TIMESTAMP(6)"),
+    (table("a INT, [[a]] INT"), "A second column a.", ""),
+    (table("[[value]] INT"), "value is a reserved word in Flink.", "Write `value`."),
+    (table("a INT, b AS [[c]] + 1"), "Unknown column c.", ""),
+    (table("a STRING METADATA FROM [['ofset']] VIRTUAL"), "Unknown metadata ofset.", "Did you mean offset?"),
+    (table("[[`offset` BIGINT METADATA]]"), "The metadata offset cannot be written.", "VIRTUAL"),
+    (table("[[a STRING METADATA FROM 'offset' VIRTUAL]]"), "The metadata offset is BIGINT.", ""),
+    (table("a BIGINT, WATERMARK FOR [[a]] AS a"), "A watermark needs a TIMESTAMP(3)", "TO_TIMESTAMP_LTZ"),
+    (table("a TIMESTAMP(3), WATERMARK FOR a AS [[TO_TIMESTAMP('x')]]"), "This watermark is not supported.", "INTERVAL"),
+    (
+        table("a INT, [[PRIMARY KEY (a) NOT ENFORCED]]"),
+        "A kafka table of JSON cannot have a primary key.",
+        "upsert-kafka",
+    ),
+    (table("a INT, PRIMARY KEY (a) NOT [[)]]").replace("NOT [[)]]", "[[)]]"), "NOT ENFORCED is expected", ""),
+    (
+        "CREATE TABLE [[t]] (a INT) WITH ('connector' = 'upsert-kafka', 'topic' = 't', " + UPSERT + ");",
+        "upsert-kafka needs a key.",
+        "PRIMARY KEY",
+    ),
+    (
+        table("a INT", f"'connector' = 'kafka', [['topc']] = 'a', 'topic' = 't', {KAFKA}"),
+        "Unknown option topc.",
+        "Did you mean topic?",
+    ),
+    (
+        table("a INT", f"'connector' = 'kafka', 'topic' = [['a;b']], {KAFKA}"),
+        "topic cannot be 'a;b'.",
+        "One table reads one topic.",
+    ),
+    (
+        table("a TIMESTAMP(3), WATERMARK FOR a AS [[a - INTERVAL '-1' SECOND]]"),
+        "This watermark is not supported.",
+        "INTERVAL '5' SECOND",
+    ),
+    (
+        table("a INT", f"'connector' = [['jdbc']], 'topic' = 't', {SINK}"),
+        "connector cannot be 'jdbc'.",
+        "kafka, upsert-kafka",
+    ),
+    (
+        table("a INT", f"'connector' = 'kafka', 'topic' = 't', {KAFKA}, 'json.fail-on-missing-field' = [['true']]"),
+        "cannot be 'true'",
+        "false",
+    ),
+    (
+        table("a INT", f"'connector' = 'kafka', 'topic' = 't', {KAFKA}, 'scan.watermark.idle-timeout' = [['soon']]"),
+        "cannot be 'soon'",
+        "2 s",
+    ),
+    (
+        "CREATE TABLE [[t]] (a INT) WITH ('connector' = 'kafka', " + KAFKA + ");",
+        "The option topic is missing.",
+        "'topic'",
+    ),
+    (
+        "CREATE TABLE [[t]] (a INT) WITH ('connector' = 'kafka', 'topic' = 't', 'key.format' = 'json', " + KAFKA + ");",
+        "The option key.fields is missing.",
+        "",
+    ),
+    (
+        "CREATE TABLE [[t]] (a INT) WITH ('connector' = 'kafka', 'topic' = 't', 'key.format' = 'raw', "
+        "'key.fields' = 'a', " + KAFKA + ");",
+        "A raw key is one STRING column.",
+        "json",
+    ),
+    (
+        "CREATE TABLE t (a INT) [[WITH]] ()".replace("[[WITH]] ()", "WITH ([[)]]"),
+        "An option's name in quotes is expected",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("marked", "message", "hint"), TABLES, ids=[one[0][:70] for one in TABLES])
+def test_table(marked: str, message: str, hint: str) -> None:
+    ((said, instead),) = problems(marked)
+
+    assert message in said
+    assert hint in instead
+
+
+STATEMENTS = [
+    (
+        "SET [['table.local-timezone']] = 'UTC';",
+        "Unknown setting table.local-timezone.",
+        "Did you mean table.local-time-zone?",
+    ),
+    ("SET 'table.local-time-zone' = [['Europe/Berlin']];", "cannot be 'Europe/Berlin' here.", "UTC"),
+    ("[[SELECT]] ip FROM clicks;", "SELECT is not supported here.", "INSERT INTO"),
+    ("[[DROP]] TABLE clicks;", "DROP is not supported here.", "Supported are SET"),
+    ("CREATE VIEW [[clicks]] AS SELECT 1 AS a FROM clicks;", "A second clicks.", "unique"),
+    (
+        sink("ip STRING") + "INSERT INTO results SELECT ip FROM clicks; SET [['table.local-time-zone']] = 'UTC';",
+        "table.local-time-zone comes after an INSERT.",
+        "before",
+    ),
+    ("INSERT INTO [[nowhere]] SELECT ip FROM clicks;", "Unknown table nowhere.", ""),
+    ("EXECUTE STATEMENT SET BEGIN SET [['pipeline.name' = 'b']]; END;", "A statement set has INSERTs only.", "before"),
+    ("CREATE VIEW v AS SELECT ip [[end]] FROM clicks;", "reserved word", "Write `end`."),
+    ("CREATE VIEW v AS SELECT ip, [[FROM]] clicks;", "is expected before FROM", ""),
+]
+
+
+@pytest.mark.parametrize(("marked", "message", "hint"), STATEMENTS, ids=[one[0][:70] for one in STATEMENTS])
+def test_statement(marked: str, message: str, hint: str) -> None:
+    ((said, instead),) = problems(marked)
+
+    assert message in said
+    assert hint in instead
+
+
+COUNT = f"SELECT ip, window_start, window_end, COUNT(*) {IN_WINDOW} ip, window_start, window_end;"
+COLUMNS = "ip STRING, ws TIMESTAMP(3), we TIMESTAMP(3), n BIGINT"
+INSERTS = [
+    (
+        sink("a INT") + "INSERT INTO results SELECT [[`_time`]] FROM clicks;",
+        "a is INT, the query gives BIGINT.",
+        "CAST(... AS INT)",
+    ),
+    (
+        sink("a INT") + "INSERT INTO [[results]] SELECT userid, ip FROM clicks;",
+        "The query has 2 columns, results takes 1.",
+        "a",
+    ),
+    (
+        sink("a INT") + "INSERT INTO results ([[b]]) SELECT userid FROM clicks;",
+        "results has no column b to be written.",
+        "a",
+    ),
+    (
+        sink("ip STRING, n BIGINT") + "INSERT INTO [[results]] SELECT ip, COUNT(*) FROM clicks GROUP BY ip;",
+        "results only appends.",
+        "upsert-kafka",
+    ),
+    (
+        sink("n BIGINT")
+        + "INSERT INTO [[results]] SELECT COUNT(*) FROM clicks GROUP BY ip UNION ALL SELECT userid FROM clicks;",
+        "they are not supported in UNION ALL",
+        "",
+    ),
+    (sink(COLUMNS, "ip") + f"INSERT INTO [[results]] {COUNT}", "needs window_start or window_end", "It is (ip) now."),
+    (
+        sink(COLUMNS, "ws") + f"INSERT INTO [[results]] {COUNT}",
+        "needs ip, or groups overwrite each other.",
+        "It is (ws) now.",
+    ),
+    (
+        sink("ip STRING, n BIGINT", "ip, n") + "INSERT INTO [[results]] SELECT ip, COUNT(*) FROM clicks GROUP BY ip;",
+        "has more than the GROUP BY columns.",
+        "",
+    ),
+    (
+        f"SET 'table.exec.sink.require-on-conflict' = 'true'; {sink(COLUMNS, 'ip, ws')}INSERT INTO [[results]] {COUNT}",
+        "results is an upsert-kafka table, the query only appends.",
+        "SET 'table.exec.sink.require-on-conflict' = 'false';",
+    ),
+    (
+        "CREATE TABLE again (ip STRING) WITH ('connector' = 'kafka', 'topic' = 'clicks', " + SINK + ");"
+        "INSERT INTO [[again]] SELECT ip FROM clicks;",
+        "The topic clicks is written and read.",
+        "view",
+    ),
+    (
+        sink("ip STRING, name STRING")
+        + "INSERT INTO users (user_id, name) SELECT userid, ip FROM clicks; INSERT INTO [[results]] SELECT ip, name "
+        "FROM clicks AS c JOIN users FOR SYSTEM_TIME AS OF c.ts AS u ON c.userid = u.user_id;",
+        "The topic users is written and read.",
+        "view",
+    ),
+    (
+        sink("ip STRING") + "INSERT INTO results SELECT ip FROM clicks; INSERT INTO [[results]] SELECT ip FROM clicks;",
+        "A second INSERT INTO results.",
+        "UNION ALL",
+    ),
+    (
+        sink("a INT") + "CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'topic' = 't', " + SINK + ");"
+        "INSERT INTO [[results]] SELECT a FROM t;",
+        "t does not say where reading starts.",
+        "'scan.startup.mode' = 'earliest-offset'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("marked", "message", "hint"), INSERTS, ids=[one[1] for one in INSERTS])
+def test_insert(marked: str, message: str, hint: str) -> None:
+    ((said, instead),) = problems(marked)
+
+    assert message in said
+    assert hint in instead
+
+
+def test_all_problems_are_reported_in_their_order() -> None:
+    found = problems(
+        "SET [['a']] = 'b';\n"
+        "CREATE VIEW v AS SELECT [[usrid]] AS a, UPPER([[status]]) AS b FROM clicks WHERE [[nothing]] = 1;\n"
+        "CREATE VIEW w AS SELECT [[!=]];\n"
+        "CREATE VIEW x AS SELECT [[a]] FROM clicks;"
+    )
+
+    assert len(found) == 6
+
+
+def test_what_was_refused_is_no_second_problem_where_it_is_used() -> None:
+    problems(f"CREATE VIEW v AS SELECT [[nothing]] FROM clicks; {sink('a INT')} INSERT INTO results SELECT a FROM v;")
+    problems("CREATE VIEW v AS SELECT a [[==]] 1 FROM clicks; CREATE VIEW w AS SELECT a FROM v;")
+
+
+def test_options_that_only_steer_flink_are_named() -> None:
+    found = checked("SET 'parallelism.default' = '4';")
+
+    assert not found.problems
+    assert "parallelism.default" in [note.name for note in found.notes]
+    assert "properties.bootstrap.servers" in [note.name for note in found.notes]

@@ -20,7 +20,7 @@ COMMANDS = {
     "run-counter": ("counter", "Tally the values of a field and republish the counts."),
     "generate": ("generate", "Make up web clicks, or a shop's, with their users."),
     "replay": ("replay", "Send real access logs, request by request."),
-    "tables": ("tables", "Streaming tables: Flink SQL over topics."),
+    "tables": ("tables", "Check and explain files of streaming SQL (Flink SQL)."),
     "topics": ("topics", "Create, list, describe, tail, export and delete topics."),
     "groups": ("groups", "Consumer groups and their lag."),
     "status": ("status", "What runs now, and how it does."),

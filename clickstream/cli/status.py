@@ -41,7 +41,7 @@ def _table(parts: list[Seen]) -> Table:
         silent = part.silent_s(time.time())
         late = silent > 3 * STATUS_EVERY_S
         state = Text(f"silent for {silent:,.0f} s", style="bold red") if late else Text(status.state, style="green")
-        rates = "  ".join(f"{name} {value:,.0f}" for name, value in status.rates.items())
+        rates = "  ".join(f"{name} {value:,.0f}" for name, value in status.rates.items() if value)
         # Text, not markup: what a topic holds is shown as it is.
         table.add_row(
             *map(Text, (status.kind, status.host, status.since)), state, Text(rates), Text(", ".join(status.topics))

@@ -299,7 +299,7 @@ def test_a_broker_that_does_not_answer_is_an_error_within_ten_seconds(kafka: str
         for what, (address, *_) in wrong.items():
             part = parts[what]
             assert part.wait(30) == 1, what
-            assert time.monotonic() - begun < 15, what  # six starts at once; each has 10 s
+            assert time.monotonic() - begun < 20, what  # each has 10 s, but six start at once
             assert is_an_error_for_people(part.done(), address.partition(":")[0], "Check"), what
             assert "secret" not in part.said()
     assert topic_name not in existing(Cluster(kafka))

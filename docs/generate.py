@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from clickstream.cli import clickstream
 from clickstream.config import SETTINGS
-from clickstream.tables.functions import AGGREGATES, FORMS, FUNCTIONS
-from clickstream.tables.options import OPTIONS
-from clickstream.tables.options import SETTINGS as SQL_SETTINGS
-from clickstream.tables.words import RESERVED
+from clickstream.tables.sql.functions import AGGREGATES, FORMS, FUNCTIONS
+from clickstream.tables.sql.options import OPTIONS
+from clickstream.tables.sql.options import SETTINGS as SQL_SETTINGS
+from clickstream.tables.sql.words import RESERVED
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -9,7 +9,7 @@ from clickstream.cli.output import echo_json, parsed
 from clickstream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from clickstream.tables.check import Checked
+    from clickstream.tables.sql.check import Checked
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -71,7 +71,7 @@ def explain(file: Path, form: str, given: tuple[tuple[str, str], ...]) -> None:
     if found.problems:
         click.echo(found.render() + "\n", err=True)
         raise click.exceptions.Exit(1)
-    from clickstream.tables.explain import as_json, mermaid, text
+    from clickstream.tables.sql.explain import as_json, mermaid, text
 
     if form == "json":
         echo_json(as_json(found.program))
@@ -81,7 +81,7 @@ def explain(file: Path, form: str, given: tuple[tuple[str, str], ...]) -> None:
 
 def _checked(path: Path, given: tuple[tuple[str, str], ...]) -> "Checked":
     try:
-        from clickstream.tables.check import VARIABLES, check_file
+        from clickstream.tables.sql.check import VARIABLES, check_file
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("clickstream"):
             raise

@@ -1,1 +1,1 @@
-"""Streaming tables: files of Flink SQL, read, checked and described for an engine to run."""
+"""Streaming tables: files of Flink SQL (`sql`), run on this machine (`engine`)."""

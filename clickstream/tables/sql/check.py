@@ -10,21 +10,21 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from clickstream.tables import source as text
-from clickstream.tables.calls import did_you_mean, span
-from clickstream.tables.ddl import TableReader
-from clickstream.tables.dialect import parse
-from clickstream.tables.functions import REFUSED
-from clickstream.tables.grammar import SyntaxProblem
-from clickstream.tables.model import Insert, Plan, Program, Scan, Table, TemporalJoin, View
-from clickstream.tables.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
-from clickstream.tables.options import SETTINGS, setting
-from clickstream.tables.query import Queries
-from clickstream.tables.scope import Catalog, walk
-from clickstream.tables.script import Span, Statement, split
-from clickstream.tables.sinks import fits, keyed, target_columns
-from clickstream.tables.source import Problem, Source
-from clickstream.tables.words import reserved, taken_for_a_name
+from clickstream.tables.sql import source as text
+from clickstream.tables.sql.calls import did_you_mean, span
+from clickstream.tables.sql.ddl import TableReader
+from clickstream.tables.sql.dialect import parse
+from clickstream.tables.sql.functions import REFUSED
+from clickstream.tables.sql.grammar import SyntaxProblem
+from clickstream.tables.sql.model import Insert, Plan, Program, Scan, Table, TemporalJoin, View
+from clickstream.tables.sql.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
+from clickstream.tables.sql.options import SETTINGS, setting
+from clickstream.tables.sql.query import Queries
+from clickstream.tables.sql.scope import Catalog, walk
+from clickstream.tables.sql.script import Span, Statement, split
+from clickstream.tables.sql.sinks import fits, keyed, target_columns
+from clickstream.tables.sql.source import Problem, Source
+from clickstream.tables.sql.words import reserved, taken_for_a_name
 
 # What ${NAME} can be, with the values that a file is checked with.
 VARIABLES: Mapping[str, str] = {

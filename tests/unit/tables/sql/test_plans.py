@@ -3,7 +3,7 @@
 import pytest
 from sqlglot import exp
 
-from clickstream.tables.model import (
+from clickstream.tables.sql.model import (
     GroupBy,
     Kind,
     Plan,
@@ -17,8 +17,8 @@ from clickstream.tables.model import (
     Window,
     Windowed,
 )
-from clickstream.tables.types import Type, type_of
-from tests.unit.tables.support import checked, insert, plan, sink
+from clickstream.tables.sql.types import Type, type_of
+from tests.unit.tables.sql.support import checked, insert, plan, sink
 
 WINDOWED = "SELECT ip, window_start, window_end, COUNT(*)"
 COLUMNS = "ip STRING, ws TIMESTAMP(3), we TIMESTAMP(3), n BIGINT"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clickstream.tables.source import Problem, Source, is_blank, pieces
+from clickstream.tables.sql.source import Problem, Source, is_blank, pieces
 
 _SET_BEGIN = ["EXECUTE", "STATEMENT", "SET", "BEGIN"]
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from clickstream.cli import clickstream
 from clickstream.config import config_dir
 from clickstream.errors import ConfigError
-from clickstream.tables.check import check
+from clickstream.tables.sql.check import check
 from docs.generate import ROOT
 
 GOOD = str(config_dir() / "tables" / "products.sql")

@@ -5,8 +5,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.check import check
-from tests.unit.tables.support import TABLES, sink
+from clickstream.tables.sql.check import check
+from tests.unit.tables.sql.support import TABLES, sink
 
 TEXT = (
     TABLES

@@ -6,8 +6,8 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.tokenizer_core import TokenType
 
-from clickstream.tables.grammar import ExpressionParser, SyntaxProblem
-from clickstream.tables.nodes import (
+from clickstream.tables.sql.grammar import ExpressionParser, SyntaxProblem
+from clickstream.tables.sql.nodes import (
     ColumnNode,
     CreateTableNode,
     CreateViewNode,

@@ -1,7 +1,7 @@
 """Tables to query, and refusals with their place marked: `[[` and `]]` stand around what the carets show."""
 
-from clickstream.tables.check import Checked, check
-from clickstream.tables.model import Insert, Plan
+from clickstream.tables.sql.check import Checked, check
+from clickstream.tables.sql.model import Insert, Plan
 
 UPSERT = "'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'key.format' = 'json', 'value.format' = 'json'"
 SINK = "'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json'"

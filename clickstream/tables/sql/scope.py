@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from clickstream.tables.calls import Report
-from clickstream.tables.expressions import Visible
-from clickstream.tables.model import (
+from clickstream.tables.sql.calls import Report
+from clickstream.tables.sql.expressions import Visible
+from clickstream.tables.sql.model import (
     Field,
     GroupBy,
     Kind,

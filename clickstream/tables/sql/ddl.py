@@ -5,12 +5,12 @@ from typing import Literal, cast
 
 from sqlglot import exp
 
-from clickstream.tables.calls import Report, did_you_mean
-from clickstream.tables.expressions import Typing, Visible
-from clickstream.tables.model import Column, Field, Kind, Table, Watermark
-from clickstream.tables.nodes import CreateTableNode
-from clickstream.tables.options import KAFKA, OPTIONS, PROPERTIES, UPSERT
-from clickstream.tables.types import Type, type_of
+from clickstream.tables.sql.calls import Report, did_you_mean
+from clickstream.tables.sql.expressions import Typing, Visible
+from clickstream.tables.sql.model import Column, Field, Kind, Table, Watermark
+from clickstream.tables.sql.nodes import CreateTableNode
+from clickstream.tables.sql.options import KAFKA, OPTIONS, PROPERTIES, UPSERT
+from clickstream.tables.sql.types import Type, type_of
 
 # Metadata of Kafka records: the types it can be declared as, and whether it can be written.
 METADATA: dict[str, tuple[tuple[Type, ...], bool]] = {

@@ -3,9 +3,9 @@
 import pytest
 
 from clickstream.config import config_dir
-from clickstream.tables.check import VARIABLES, check_file
-from clickstream.tables.model import Plan, Program, Scan, Table, TemporalJoin
-from clickstream.tables.scope import walk
+from clickstream.tables.sql.check import VARIABLES, check_file
+from clickstream.tables.sql.model import Plan, Program, Scan, Table, TemporalJoin
+from clickstream.tables.sql.scope import walk
 
 FILES = sorted((config_dir() / "tables").glob("*.sql"))
 

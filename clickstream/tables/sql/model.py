@@ -15,8 +15,8 @@ from typing import Literal
 
 from sqlglot import exp
 
-from clickstream.tables.options import duration_ms
-from clickstream.tables.types import Type
+from clickstream.tables.sql.options import duration_ms
+from clickstream.tables.sql.types import Type
 
 
 class Kind(StrEnum):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clickstream.tables.model import (
+from clickstream.tables.sql.model import (
     Aggregate,
     GroupBy,
     Insert,

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from clickstream.tables.calls import did_you_mean, is_aggregate, span
-from clickstream.tables.expressions import Typing, Visible, column
-from clickstream.tables.grouping import Grouping
-from clickstream.tables.model import Field, Output, Plan, Select, Union, Windowed
-from clickstream.tables.ranking import Rank, rank_of, ranked
-from clickstream.tables.relations import Relations
-from clickstream.tables.scope import WINDOW_COLUMNS, Catalog, Relation, columns_of, conjunction
-from clickstream.tables.types import Type, common, type_of
+from clickstream.tables.sql.calls import did_you_mean, is_aggregate, span
+from clickstream.tables.sql.expressions import Typing, Visible, column
+from clickstream.tables.sql.grouping import Grouping
+from clickstream.tables.sql.model import Field, Output, Plan, Select, Union, Windowed
+from clickstream.tables.sql.ranking import Rank, rank_of, ranked
+from clickstream.tables.sql.relations import Relations
+from clickstream.tables.sql.scope import WINDOW_COLUMNS, Catalog, Relation, columns_of, conjunction
+from clickstream.tables.sql.types import Type, common, type_of
 
 Add = Callable[[str, exp.Expr | None, exp.Expr], None]
 _CLAUSES = {

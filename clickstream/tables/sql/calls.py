@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from sqlglot import exp
 
 from clickstream.kafka.properties import nearest
-from clickstream.tables.functions import AGGREGATES, FUNCTIONS, REFUSED
-from clickstream.tables.types import Type
+from clickstream.tables.sql.functions import AGGREGATES, FUNCTIONS, REFUSED
+from clickstream.tables.sql.types import Type
 
 Report = Callable[[str, exp.Expr, str], None]
 

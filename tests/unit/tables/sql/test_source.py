@@ -2,7 +2,7 @@
 
 import pytest
 
-from clickstream.tables.source import substitute
+from clickstream.tables.sql.source import substitute
 
 SETTINGS = {"BOOTSTRAP_SERVERS": "kafka:9092", "QUOTE": "it's"}
 

@@ -14,7 +14,7 @@ from sqlglot.errors import ParseError
 from sqlglot.parsers.spark import SparkParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from clickstream.tables.types import BY_NAME, MAP_NAME, SUPPORTED, Type
+from clickstream.tables.sql.types import BY_NAME, MAP_NAME, SUPPORTED, Type
 
 Node = TypeVar("Node", bound=exp.Expr)
 T = TypeVar("T")

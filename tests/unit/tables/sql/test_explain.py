@@ -1,8 +1,8 @@
 """A program as a graph and as steps."""
 
-from clickstream.tables.explain import as_json, mermaid, text
-from clickstream.tables.model import Program
-from tests.unit.tables.support import checked, sink
+from clickstream.tables.sql.explain import as_json, mermaid, text
+from clickstream.tables.sql.model import Program
+from tests.unit.tables.sql.support import checked, sink
 
 
 def program() -> Program:

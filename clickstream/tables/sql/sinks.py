@@ -2,11 +2,11 @@
 
 from sqlglot import exp
 
-from clickstream.tables.calls import Report, did_you_mean
-from clickstream.tables.model import Column, GroupBy, Plan, Table
-from clickstream.tables.nodes import InsertNode
-from clickstream.tables.scope import grouping, key_columns, walk
-from clickstream.tables.types import stores
+from clickstream.tables.sql.calls import Report, did_you_mean
+from clickstream.tables.sql.model import Column, GroupBy, Plan, Table
+from clickstream.tables.sql.nodes import InsertNode
+from clickstream.tables.sql.scope import grouping, key_columns, walk
+from clickstream.tables.sql.types import stores
 
 CONFLICT = "table.exec.sink.require-on-conflict"
 

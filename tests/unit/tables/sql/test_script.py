@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.tables.script import Statement, chunks, split
-from clickstream.tables.source import Source, pieces
+from clickstream.tables.sql.script import Statement, chunks, split
+from clickstream.tables.sql.source import Source, pieces
 
 PARTS = st.lists(
     st.sampled_from(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.tables.support import KAFKA, SINK, UPSERT, checked, problems, sink
+from tests.unit.tables.sql.support import KAFKA, SINK, UPSERT, checked, problems, sink
 
 COUNTED = "SELECT COUNT(*) AS n FROM"
 IN_WINDOW = "FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from clickstream.tables.types import Type, common
+from clickstream.tables.sql.types import Type, common
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from clickstream.tables.calls import did_you_mean
-from clickstream.tables.expressions import Typing, Visible
-from clickstream.tables.model import Field, Table, TemporalJoin
-from clickstream.tables.scope import Catalog, Relation, aggregated, columns_of, conjuncts, window_of
-from clickstream.tables.types import type_of
+from clickstream.tables.sql.calls import did_you_mean
+from clickstream.tables.sql.expressions import Typing, Visible
+from clickstream.tables.sql.model import Field, Table, TemporalJoin
+from clickstream.tables.sql.scope import Catalog, Relation, aggregated, columns_of, conjuncts, window_of
+from clickstream.tables.sql.types import type_of
 
 TEMPORAL = "Supported are [LEFT] JOIN table FOR SYSTEM_TIME AS OF stream.time AS alias ON stream.column = alias.key"
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from clickstream.tables.calls import Calls, Report, aggregate_name, did_you_mean, span
-from clickstream.tables.functions import REFUSED
-from clickstream.tables.model import Field
-from clickstream.tables.types import Type, castable, common, type_of
+from clickstream.tables.sql.calls import Calls, Report, aggregate_name, did_you_mean, span
+from clickstream.tables.sql.functions import REFUSED
+from clickstream.tables.sql.model import Field
+from clickstream.tables.sql.types import Type, castable, common, type_of
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)

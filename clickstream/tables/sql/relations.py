@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from clickstream.tables.calls import did_you_mean
-from clickstream.tables.joins import TEMPORAL, Joins
-from clickstream.tables.model import Field, Plan, Read, Window, Windowed
-from clickstream.tables.nodes import WindowTable
-from clickstream.tables.scope import (
+from clickstream.tables.sql.calls import did_you_mean
+from clickstream.tables.sql.joins import TEMPORAL, Joins
+from clickstream.tables.sql.model import Field, Plan, Read, Window, Windowed
+from clickstream.tables.sql.nodes import WindowTable
+from clickstream.tables.sql.scope import (
     WINDOW_COLUMNS,
     Catalog,
     Relation,
@@ -20,7 +20,7 @@ from clickstream.tables.scope import (
     scan,
     window_of,
 )
-from clickstream.tables.types import Type
+from clickstream.tables.sql.types import Type
 
 
 class Relations(Joins):

@@ -2,11 +2,11 @@
 
 from sqlglot import exp
 
-from clickstream.tables.calls import Report, is_aggregate
-from clickstream.tables.expressions import Typing, column
-from clickstream.tables.model import Aggregate, Field, GroupBy, Output, Plan, Windowed
-from clickstream.tables.scope import WINDOW_COLUMNS, aggregated, window_of
-from clickstream.tables.types import Type, type_of
+from clickstream.tables.sql.calls import Report, is_aggregate
+from clickstream.tables.sql.expressions import Typing, column
+from clickstream.tables.sql.model import Aggregate, Field, GroupBy, Output, Plan, Windowed
+from clickstream.tables.sql.scope import WINDOW_COLUMNS, aggregated, window_of
+from clickstream.tables.sql.types import Type, type_of
 
 
 class Grouping:

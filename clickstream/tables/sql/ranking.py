@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from clickstream.tables.calls import Report
-from clickstream.tables.model import Field, Select, TopN
-from clickstream.tables.scope import aggregated, conjuncts, window_of
-from clickstream.tables.types import Type
+from clickstream.tables.sql.calls import Report
+from clickstream.tables.sql.model import Field, Select, TopN
+from clickstream.tables.sql.scope import aggregated, conjuncts, window_of
+from clickstream.tables.sql.types import Type
 
 _FORM = "SELECT ... FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...) AS n FROM ...) WHERE n <= 3"
 

@@ -1,0 +1,1 @@
+"""Files of Flink SQL, read, checked and described for an engine to run."""

@@ -177,6 +177,20 @@ def parse(text: str) -> exp.Expr:
         raise SyntaxProblem(f"{word} is not supported here.", 0, found[0].end + 1 if found else 1, _STATEMENTS)
     (tree,) = dialect.parser(error_level=None).parse(found, text)
     assert isinstance(tree, exp.Expr)
+    return _plain(tree)
+
+
+def _plain(tree: exp.Expr) -> exp.Expr:
+    """NOT LIKE as NOT (... LIKE ...), as the other negations are."""
+    for like in list(tree.find_all(exp.Like)):
+        if like.args.get("negate"):
+            like.set("negate", None)
+            # ESCAPE stands around its LIKE.
+            condition = like.parent if isinstance(like.parent, exp.Escape) else like
+            negation = exp.Not()
+            condition.replace(negation)
+            negation.set("this", condition)
+            negation.meta.update(condition.meta)
     return tree
 
 

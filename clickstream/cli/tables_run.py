@@ -1,0 +1,138 @@
+"""`clickstream tables run`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
+from clickstream.cli.tables_file import FILE, Variables, checked, variables_option
+from clickstream.config import positive
+from clickstream.errors import ConfigError
+from clickstream.watch import watched
+
+
+def _seconds_or_none(value: object) -> float:
+    """A positive number, or 0."""
+    return 0.0 if value in ("0", 0) else positive(value)
+
+
+@click.command("run")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@click.option("--exit-at-end", is_flag=True, help="Read all topics to their end, close all windows, and leave.")
+@click.option(
+    "--emit",
+    type=click.Choice(["final", "changes"]),
+    default="final",
+    show_default=True,
+    help="Rows of closed windows only, as Flink does, or early rows of open ones too (header final=0).",
+)
+@click.option(
+    "--early-interval", type=SECONDS, default=1.0, metavar="S", help="Early rows at most this often.  [default: 1]"
+)
+@click.option(
+    "--idle-timeout",
+    type=Cast(_seconds_or_none, "S"),
+    metavar="S",
+    help="A partition that is silent for this long holds no window back; 0: it always does.  [default: the file's, or 10]",
+)
+@click.option(
+    "--max-ahead",
+    type=SECONDS,
+    default=86_400.0,
+    metavar="S",
+    help="Refuse events further ahead of their record's time.  [default: 86400]",
+)
+@click.option("--late-topic", metavar="TOPIC", help="Keep rows that came too late for every window.")
+@click.option(
+    "--memory",
+    "memory_limit",
+    default="1GB",
+    show_default=True,
+    metavar="SIZE",
+    help="What DuckDB may use; more goes to disk.",
+)
+@click.option("--reset", "start_over", is_flag=True, help="Forget the state and read the topics from the start.")
+@click.option("--yes", is_flag=True, help="Do not ask before --reset.")
+@click.option("--quiet", is_flag=True, help="No progress, only the summary.")
+@variables_option
+@setting("dead-letter-topic", "--dead-letter-topic")
+@setting("metrics-port", "--metrics-port")
+@cluster_options
+def run(
+    app: App,
+    files: tuple[Path, ...],
+    exit_at_end: bool,
+    emit: str,
+    early_interval: float,
+    idle_timeout: float | None,
+    max_ahead: float,
+    late_topic: str | None,
+    memory_limit: str,
+    start_over: bool,
+    yes: bool,
+    quiet: bool,
+    variables: Variables,
+    dead_letter_topic: str,
+    metrics_port: int,
+) -> None:
+    """Run files of SQL: topics become tables, live, until Ctrl-C.
+
+    Windows close by the events' own time. A crash at any moment loses and doubles nothing: the state, under
+    --state-dir, goes on where it was.
+
+    \b
+    Examples:
+      clickstream tables run config/tables/clickstream.sql
+      clickstream tables run config/tables/products.sql --exit-at-end
+    """
+    bounded = {"BOUNDED": "latest-offset", "REF_IDLE": "0 s"} if exit_at_end else {}
+    given = tuple({**bounded, **dict(variables)}.items())
+    found = [checked(path, given) for path in files]
+    for one in found:
+        if one.problems:
+            click.echo(one.render() + "\n", err=True)
+    if any(one.problems for one in found):
+        raise click.exceptions.Exit(1)
+    from clickstream.cli.tables_view import view
+    from clickstream.tables.engine.options import EngineOptions
+    from clickstream.tables.engine.state import reset
+    from clickstream.tables.run import Tables, check_names, name_of
+
+    check_names(files)
+    if start_over and not yes and not sys.stdin.isatty():
+        raise ConfigError("--reset forgets the state; without a terminal to ask, it needs --yes.")
+    options = [
+        EngineOptions(
+            name=name_of(path),
+            state_dir=app.state_dir / "tables" / name_of(path),
+            group=f"clickstream-tables-{name_of(path)}",
+            dead_letter_topic=dead_letter_topic,
+            late_topic=late_topic,
+            changes=emit == "changes",
+            early_interval=early_interval,
+            idle_timeout=idle_timeout,
+            max_ahead=max_ahead,
+            exit_at_end=exit_at_end,
+            memory_limit=memory_limit,
+        )
+        for path in files
+    ]
+    stop = stop_event()
+    with app.connect() as cluster:
+        if start_over:
+            if not yes:
+                names = ", ".join(one.name for one in options)
+                click.confirm(f"Forget the state of {names} and read the topics from the start?", abort=True, err=True)
+            for one in options:
+                reset(one.state_dir)
+        tables = Tables(cluster, found, options)
+        status_topic = app.config["status-topic"]
+        with watched(cluster, tables, status_topic=status_topic, metrics_port=metrics_port), view(tables, quiet=quiet):
+            tables.run(stop)
+        totals = tables.totals()
+        click.echo(
+            f"Read {totals['rows']:,} rows, wrote {totals['written']:,}; {totals['late']:,} late, "
+            f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key.",
+            err=True,
+        )

@@ -1,0 +1,342 @@
+"""Runs one program: batches from Kafka, through the flow, back to Kafka, until stopped or at the end.
+
+One transaction of the state file takes in some batches, with their offsets; its rows are acknowledged by the broker
+before it commits. See `results` for why nothing is lost or written twice.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import duckdb
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import partitions_of, watermarks
+from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.flow import Flow
+from clickstream.tables.engine.intake import Intake
+from clickstream.tables.engine.lateness import LateRows
+from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.report import ResultReport, SourceReport
+from clickstream.tables.engine.results import Result
+from clickstream.tables.engine.sources import Batch, Source
+from clickstream.tables.engine.state import Progress, State, refuse
+from clickstream.tables.sql.model import Program, Table
+from clickstream.tables.sql.scope import walk
+from clickstream.topics import Declared, declared, ensure
+
+log = logging.getLogger(__name__)
+
+# Batches that are waiting go into one transaction for up to this long.
+COMMIT_EVERY_S = 0.25
+# While nothing comes, the wall clock may close windows.
+TICK_S = 0.2
+BATCHES_AHEAD = 2
+FLUSH_WITHIN_S = 300.0
+# librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
+PRODUCER = {"linger.ms": 5}
+
+
+class Engine:
+    """One file's program at work. `statements` name its statements for people: they must fit the state."""
+
+    kind = "tables"
+
+    def __init__(self, cluster: Cluster, program: Program, statements: dict[str, str], options: EngineOptions) -> None:
+        self._cluster = cluster
+        self._program = program
+        self._options = options
+        self._statements = statements
+        self._flow = Flow(program, changes=options.changes)
+        streams = [program.tables[name] for name in self._flow.needs.streams]
+        self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
+        self._sender = Sender(cluster.producer(PRODUCER))
+        self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
+        self._late = LateRows(self._sender, options.late_topic)
+        self._results = [
+            Result(program, insert, [one for one in self._flow.branches if one.number == number], self._sender)
+            for number, insert in enumerate(program.inserts)
+        ]
+        self._batches: queue.Queue[Batch | BaseException] = queue.Queue(BATCHES_AHEAD)
+        self._intakes = {table.name: self._intake(table) for table in streams}
+        self._references = {name: self._intake(reference.table) for name, reference in self._flow.references.items()}
+        self._begun: float | None = None
+        self._early_at = 0.0
+        self._changed = False  # rows came since the last early rows
+        self.topics = [table.topic for table in streams]
+
+    def _intake(self, table: Table) -> Intake:
+        reference = self._flow.references.get(table.name)
+        used = reference.wanted if reference is not None else self._flow.needs.tables[table.name]
+        idle = self._options.idle_timeout
+        if idle is None:
+            given = table.idle_timeout_ms if table.idle_timeout_ms is not None else self._program.idle_timeout_ms
+            idle = given / 1000 if given is not None else DEFAULT_IDLE_S
+        return Intake(
+            self._cluster,
+            table,
+            used,
+            self._dead_letters,
+            group=self._options.group,
+            idle_timeout=idle or None,
+            bounded=self._bounded,
+            max_ahead_ms=int(self._options.max_ahead * 1000),
+            reference=reference,
+        )
+
+    # --- what people see
+
+    def totals(self) -> dict[str, int]:
+        """Counts since the start, for rates and metrics."""
+        intakes = self._intakes.values()
+        return {
+            "rows": sum(intake.rows for intake in intakes),
+            "dead_letters": self._dead_letters.count,
+            "late": self._late.count,
+            "nulled": sum(intake.nulled for intake in intakes),
+            "written": sum(result.written for result in self._results),
+            "early": sum(result.early_rows for result in self._results),
+            "dropped": sum(result.dropped for result in self._results),
+        }
+
+    def gauges(self) -> dict[str, float]:
+        delays = [intake.delay for intake in self._intakes.values() if intake.delay is not None]
+        return {"watermark_delay_s": round(max(delays), 1)} if delays else {}
+
+    def sources(self) -> list[SourceReport]:
+        """How each source does."""
+        return [intake.report() for intake in self._intakes.values()]
+
+    def results(self) -> list[ResultReport]:
+        """How each result does."""
+        return [
+            ResultReport(
+                result.name,
+                result.target.topic,
+                result.written,
+                result.early_rows,
+                result.dropped,
+                sum(self._late.by_statement[name] for name in self._operators_of(result)),
+            )
+            for result in self._results
+        ]
+
+    def _operators_of(self, result: Result) -> set[str]:
+        outputs = frozenset().union(*(branch.outputs for branch in result.branches))
+        return {placed.operator.name for placed in self._flow.operators if placed.output in outputs}
+
+    # --- running
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until `stop` is set, or to the end. Raises ClickstreamError with what went wrong."""
+        options = self._options
+        state = State(options.state_dir, self._statements, memory_limit=options.memory_limit, threads=options.threads)
+        try:
+            with _explained(state):
+                self._prepare(state)
+                if self._open(state, stop):
+                    self._loop(state, stop)
+        finally:
+            for intake in [*self._intakes.values(), *self._references.values()]:
+                intake.source.close()
+            self._sender.close()
+            with contextlib.suppress(duckdb.Error):
+                state.close()
+
+    def _prepare(self, state: State) -> None:
+        ensure(self._cluster, [_result_topic(result.target) for result in self._results])
+        extra = [self._options.late_topic] if self._options.late_topic else []
+        ensure(self._cluster, [self._options.dead_letter_topic, *extra])
+        db = state.db
+        db.execute("BEGIN")
+        for reference in self._flow.references.values():
+            reference.create(db)
+        self._flow.prepare(db)
+        for result in self._results:
+            result.prepare(db)
+        db.execute("COMMIT")
+        for result in self._results:
+            result.read_back(self._cluster, state.written(result.name))
+
+    def _open(self, state: State, stop: threading.Event) -> bool:
+        """Read the references to their end, then start reading streams; False when stopped meanwhile."""
+        for name, intake in [*self._references.items(), *self._intakes.items()]:
+            if not intake.source.wait_for_topic(stop):
+                return False
+            intake.open(state.progress(name))
+        self._mark_ends(state)
+        for intake in self._references.values():
+            intake.source.start(self._batches)
+        while not all(intake.read_once for intake in self._references.values()):
+            if stop.is_set():
+                return False
+            batch = self._next()
+            if batch is not None:
+                self._begin(state)
+                self._take(state, batch)
+                self._commit(state)
+        for intake in self._intakes.values():
+            intake.source.start(self._batches)
+        return True
+
+    def _mark_ends(self, state: State) -> None:
+        """Before the first row: from here on a restart reads back what was written."""
+        missing = [result for result in self._results if result.appends and not state.written(result.name)]
+        for result in missing:
+            state.save_written(result.name, self._ends(result.target.topic))
+
+    def _loop(self, state: State, stop: threading.Event) -> None:
+        while not stop.is_set():
+            batch = self._next()
+            if batch is not None:
+                self._begin(state)
+                self._take(state, batch)
+            elif self._moved():
+                self._begin(state)
+                self._absorb_nothing(state)
+            if self._begun is not None and (self._batches.empty() or time.monotonic() - self._begun > COMMIT_EVERY_S):
+                self._finish(state)
+            if self._bounded and self._batches.empty() and all(one.ended for one in self._intakes.values()):
+                self._end(state)
+                return
+        if self._begun is not None:
+            self._finish(state)
+
+    def _next(self) -> Batch | None:
+        try:
+            item = self._batches.get(timeout=TICK_S)
+        except queue.Empty:
+            return None
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def _begin(self, state: State) -> None:
+        if self._begun is None:
+            state.db.execute("BEGIN")
+            self._begun = time.monotonic()
+
+    def _take(self, state: State, batch: Batch) -> None:
+        name = batch.source.table.name
+        if name in self._references and batch.source is self._references[name].source:
+            self._references[name].take_reference(state.db, batch)
+            return
+        intake = self._intakes[name]
+        if intake.take(state.db, batch):
+            self._absorb(state)
+            self._changed = True
+            if len(self._intakes) > 1:
+                self._empty(state, name)
+
+    def _empty(self, state: State, name: str) -> None:
+        self._flow.empty(state.db, name)
+        self._intakes[name].emptied()
+
+    def _absorb(self, state: State) -> None:
+        now = time.monotonic()
+        watermarks = {name: intake.clock.advance(now) for name, intake in self._intakes.items()}
+        self._flow.absorb(state.db, watermarks)
+        self._late.take(state.db)
+        for result in self._results:
+            result.stream(state.db)
+
+    def _moved(self) -> bool:
+        """Whether a watermark goes on although nothing comes."""
+        now = time.monotonic()
+        before = [intake.clock.watermark for intake in self._intakes.values()]
+        after = [intake.clock.advance(now) for intake in self._intakes.values()]
+        waiting = any(intake.clock.waiting for intake in self._intakes.values())
+        return before != after or waiting or self._early_due()
+
+    def _absorb_nothing(self, state: State) -> None:
+        """What waits for the watermark in joins goes on."""
+        for name in self._intakes:
+            self._empty(state, name)
+        self._absorb(state)
+
+    def _finish(self, state: State) -> None:
+        """Close what the watermark has passed, have all rows acknowledged, commit."""
+        # The watermark of the last batch: joins have let go what it passed, and no more.
+        self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
+        early = self._early_due()
+        if early:
+            self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
+            for result in self._results:
+                for branch in result.branches:
+                    result.early(state.db, branch)
+        self._commit(state)
+        if early:
+            for result in self._results:
+                result.send_early()
+
+    def _early_due(self) -> bool:
+        return self._options.changes and self._changed and time.monotonic() >= self._early_at
+
+    def _close(self, state: State, watermarks: dict[str, int]) -> None:
+        closed = self._flow.close(state.db, watermarks)
+        for result in self._results:
+            for branch in result.branches:
+                if branch in closed:
+                    placed = branch.groups
+                    result.final(state.db, branch, placed.watermark(watermarks) if placed else 0)
+
+    def _commit(self, state: State) -> None:
+        self._sender.must_have_delivered("Rows", FLUSH_WITHIN_S)
+        for result in self._results:
+            if result.appends and result.unmarked:
+                state.save_written(result.name, self._ends(result.target.topic))
+                result.unmarked = False
+        for name, intake in [*self._references.items(), *self._intakes.items()]:
+            state.save(name, intake.progress())
+        state.db.execute("COMMIT")
+        self._begun = None
+        for intake in self._intakes.values():
+            intake.clock.stored()
+            intake.source.commit()
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        consumer = next(iter(self._intakes.values())).source.consumer
+        address = self._cluster.address
+        return {
+            partition: watermarks(consumer, topic, partition, address)[1]
+            for partition in partitions_of(consumer, topic, address)
+        }
+
+    def _end(self, state: State) -> None:
+        """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""
+        self._begin(state)
+        horizon = self._flow.horizon(state.db)
+        for intake in self._intakes.values():
+            intake.clock.finish(horizon)
+        self._absorb_nothing(state)
+        # Joins may have let go rows that opened windows.
+        horizon = self._flow.horizon(state.db)
+        for intake in self._intakes.values():
+            intake.clock.finish(horizon)
+        self._commit(state)
+        self._begin(state)
+        self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
+        self._commit(state)
+
+
+DEFAULT_IDLE_S = 10.0
+
+
+def _result_topic(table: Table) -> Declared:
+    known = declared().get(table.topic)
+    if known is not None:
+        return known
+    return Declared(table.topic, config={"cleanup.policy": "compact"} if table.upsert else {})
+
+
+@contextlib.contextmanager
+def _explained(state: State) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise refuse(error, state.directory) from error

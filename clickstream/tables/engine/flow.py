@@ -1,0 +1,427 @@
+"""A program as relations and operators: what happens to a batch, and to what the watermark closes.
+
+A batch of one table goes through all steps in order: views that several queries read are computed once, joins let
+go what the watermark has passed, operators take in their rows. Then what became final is read from the operators.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import duckdb
+from sqlglot import exp
+
+from clickstream.errors import ConfigError
+from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
+from clickstream.tables.engine.firsts import KeepFirst
+from clickstream.tables.engine.groups import Groups
+from clickstream.tables.engine.needs import Needs, below, below_union, below_view
+from clickstream.tables.engine.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator, quoted
+from clickstream.tables.engine.panes import Panes
+from clickstream.tables.engine.references import Join, Reference
+from clickstream.tables.engine.sessions import Sessions
+from clickstream.tables.engine.topn import WindowTopN, ranked
+from clickstream.tables.engine.windows import Grid, window_column
+from clickstream.tables.sql.model import (
+    GroupBy,
+    Insert,
+    Plan,
+    Program,
+    Read,
+    Scan,
+    Select,
+    TemporalJoin,
+    TopN,
+    Union,
+    Windowed,
+    children,
+)
+
+Database = duckdb.DuckDBPyConnection
+Watermarks = Mapping[str, int]  # of tables, by name
+
+_NO_ORIGIN = 'NULL::INTEGER AS "$p", NULL::BIGINT AS "$o", NULL::BIGINT AS "$t", NULL::BIGINT AS "$wm"'
+_ORIGIN = ", ".join(HIDDEN)
+# The end (ms) of the window that an early row belongs to.
+WINDOW_END = '"$end"'
+
+
+def batch_of(table: str) -> str:
+    """The relation with the rows of a table's batch."""
+    return f"batch_{table}"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An operator, where its rows come from, and the tables that its watermark is the minimum of."""
+
+    operator: Operator
+    input: str
+    output: str
+    tables: tuple[str, ...]
+
+    def watermark(self, watermarks: Watermarks) -> int:
+        return min((watermarks[table] for table in self.tables), default=BEGINNING)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Rows of one insert. Stream rows leave with their batch; the others when `groups` gives them."""
+
+    insert: Insert
+    number: int
+    sql: str
+    stream: bool
+    outputs: frozenset[str] = frozenset()  # of the operators that it reads
+    # With early rows: the same over the operator's early rows, and over all that is open, whatever HAVING says.
+    early: Callable[[str, bool], str] | None = None
+    groups: Placed | None = None
+
+
+class Flow:
+    """All relations of a program. Without `changes`, final rows only, and joins wait for the watermark."""
+
+    def __init__(self, program: Program, *, changes: bool = False) -> None:
+        self.program = program
+        self.needs = Needs(program)
+        self._changes = changes
+        self.references = {
+            name: Reference(program.tables[name], self.needs.tables[name]) for name in self.needs.references
+        }
+        self.operators: list[Placed] = []
+        self._prepare: list[Callable[[Database], None]] = []
+        self._steps: list[Callable[[Database, Watermarks], None]] = []
+        self._made: dict[object, str] = {}
+        self._filled: set[str] = set()
+        self.branches = [
+            self._branch(insert, number, plan)
+            for number, insert in enumerate(program.inserts)
+            for plan in _split(insert.plan)
+        ]
+
+    # --- running
+
+    def prepare(self, db: Database) -> None:
+        """Make all tables and views that are not there; call it once, outside of a transaction."""
+        db.execute(CREATE_LATE)
+        for name in self.needs.streams:
+            self.empty(db, name)
+        nothing = dict.fromkeys(self.needs.streams, BEGINNING)
+        for prepare in self._prepare:
+            prepare(db)
+        self.absorb(db, nothing)
+        for placed in self.operators:
+            placed.operator.close(db, BEGINNING, placed.output)
+
+    def empty(self, db: Database, table: str) -> None:
+        """A batch without rows."""
+        wanted = self.needs.tables[table]
+        columns = [column for column in self.program.tables[table].columns if column.name in wanted]
+        typed = ", ".join(f"NULL::{duckdb_type(column.type)} AS {quoted(column.name)}" for column in columns)
+        db.execute(
+            f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(table))} AS SELECT {typed}{', ' if typed else ''}{_NO_ORIGIN} "
+            "WHERE FALSE"
+        )
+
+    def absorb(self, db: Database, watermarks: Watermarks) -> None:
+        """Take the batches through all steps; `watermarks` are those after the batch."""
+        for step in self._steps:
+            step(db, watermarks)
+
+    def close(self, db: Database, watermarks: Watermarks) -> list[Branch]:
+        """Close what the watermarks have passed; returns the branches that may have final rows now."""
+        moved = set()
+        for placed in self.operators:
+            watermark = placed.watermark(watermarks)
+            if placed.operator.due(watermark):
+                placed.operator.close(db, watermark, placed.output)
+                self._filled.add(placed.output)
+                moved.add(placed.output)
+            elif placed.output in self._filled:
+                db.execute(f"DELETE FROM {quoted(placed.output)}")
+                self._filled.discard(placed.output)
+        return [branch for branch in self.branches if branch.outputs & moved]
+
+    def horizon(self, db: Database) -> int | None:
+        """The highest end (ms) of an open window."""
+        ends = [placed.operator.horizon(db) for placed in self.operators]
+        return max((end for end in ends if end is not None), default=None)
+
+    # --- building
+
+    def _branch(self, insert: Insert, number: int, plan: Plan) -> Branch:
+        needed = {field.name for field in plan.fields}
+        sql = self._rows(plan, needed)
+        if not _remembers(plan):
+            return Branch(insert, number, sql, stream=True)
+        group = _group_below(plan)
+        placed = next((one for one in self.operators if group and one.output == self._made.get(id(group))), None)
+
+        def early(output: str, having: bool) -> str:
+            return self._early(plan, output, having)
+
+        return Branch(insert, number, sql, False, self._outputs(plan), early if placed else None, placed)
+
+    def _outputs(self, plan: Plan) -> frozenset[str]:
+        own = {self._made[id(plan)]} if id(plan) in self._made and isinstance(plan, GroupBy | TopN) else set()
+        return frozenset(own).union(*map(self._outputs, children(plan)))
+
+    def _rows(self, plan: Plan, needed: set[str]) -> str:
+        """SQL for the needed fields of a plan's rows, and where they come from."""
+        match plan:
+            case Scan():
+                return self._select(needed, plan, quoted(batch_of(plan.table.name)))
+            case Read():
+                return self._read(plan, needed)
+            case Select():
+                inner = self._rows(plan.input, below(plan, needed))
+                return f"{_projection(plan, needed)}, {_ORIGIN} FROM ({inner}){_where(plan.where)}"
+            case Union():
+                parts = []
+                for one in plan.inputs:
+                    rows = self._rows(one, below_union(plan, one, needed))
+                    items = [
+                        f"CAST({quoted(inner.name)} AS {duckdb_type(outer.type)}) AS {quoted(outer.name)}"
+                        for outer, inner in zip(plan.fields, one.fields, strict=True)
+                        if outer.name in needed
+                    ]
+                    parts.append(f"SELECT {', '.join([*items, _ORIGIN])} FROM ({rows})")
+                return " UNION ALL ".join(parts)
+            case Windowed():
+                return self._expanded(plan, needed)
+            case TemporalJoin():
+                return self._select(needed, plan, quoted(self._join(plan, needed)))
+            case TopN() if plan.window is not None and _remembers(plan.input):
+                rows = ranked(plan, f"({self._rows(plan.input, below(plan, needed))})")
+                return f"SELECT {_names(plan, needed)}{_NO_ORIGIN} FROM ({rows})"
+            case GroupBy() | TopN():
+                return f"SELECT {_names(plan, needed)}{_NO_ORIGIN} FROM {quoted(self._operator(plan))}"
+        raise TypeError(type(plan).__name__)
+
+    def _select(self, needed: set[str], plan: Plan, relation: str) -> str:
+        return f"SELECT {_names(plan, needed)}{_ORIGIN} FROM {relation}"
+
+    def _read(self, plan: Read, needed: set[str]) -> str:
+        view = plan.view
+        all_needed = self.needs.views[view.name]
+        if self.needs.readers[view.name] > 1 and not _remembers(view.plan):
+            relation = quoted(self._shared(plan, all_needed))
+        else:
+            relation = f"({self._rows(view.plan, below_view(view, all_needed))})"
+        items = [
+            f"{quoted(inner.name)} AS {quoted(outer.name)}, "
+            for outer, inner in zip(view.fields, view.plan.fields, strict=True)
+            if outer.name in needed
+        ]
+        return f"SELECT {''.join(items)}{_ORIGIN} FROM {relation}"
+
+    def _shared(self, plan: Read, needed: set[str]) -> str:
+        """The table of a view that several queries read."""
+        name = f"view_{plan.view.name}"
+        if name not in self._made:
+            self._made[name] = name
+            sql = self._rows(plan.view.plan, below_view(plan.view, needed))
+
+            def compute(db: Database, _watermarks: Watermarks) -> None:
+                db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql}")
+
+            self._prepare.append(lambda db: compute(db, {}))
+            self._steps.append(compute)
+        return name
+
+    def _join(self, plan: TemporalJoin, needed: set[str]) -> str:
+        if id(plan) in self._made:
+            return self._made[id(plan)]
+        left = below(plan, needed)
+        rows = self._rows(plan.left, left)
+        number = len(self._made)
+        name, input, output = f"join{number}", f"join{number}_in", f"join{number}_out"
+        self._made[id(plan)] = output
+        fields = [field for field in plan.left.fields if field.name in left]
+        join = Join(name, plan, self.references[plan.reference.name], fields, needed)
+        tables = tuple(_streams(plan.left))
+
+        def absorb(db: Database, watermarks: Watermarks) -> None:
+            watermark = END if self._changes else min(watermarks[table] for table in tables)
+            join.absorb(db, input, watermark, output)
+
+        def prepare(db: Database) -> None:
+            join.create(db)
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(input)} AS {rows}")
+            absorb(db, dict.fromkeys(tables, BEGINNING))
+
+        self._prepare.append(prepare)
+        self._steps.append(absorb)
+        return output
+
+    def _operator(self, plan: GroupBy | TopN) -> str:
+        if id(plan) in self._made:
+            return self._made[id(plan)]
+        number = len(self._made)
+        kind, source = _operator_of(plan)
+        name = f"{kind.__name__.lower()}{number}"
+        _without_window_columns(plan)
+        operator: Operator = kind(name, plan)
+        needed = _fed(plan, source)
+        rows = self._rows(source, needed)
+        input, output = f"{name}_in", f"{name}_out"
+        self._made[id(plan)] = output
+        self.operators.append(Placed(operator, input, output, tuple(_streams(source))))
+
+        def absorb(db: Database, _watermarks: Watermarks) -> None:
+            operator.absorb(db, input)
+            if self._changes and isinstance(operator, Panes):
+                operator.touch(db, input)
+
+        def prepare(db: Database) -> None:
+            operator.create(db)
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(input)} AS {rows}")
+            operator.close(db, BEGINNING, output)
+
+        self._prepare.append(prepare)
+        self._steps.append(absorb)
+        return output
+
+    def _expanded(self, plan: Windowed, needed: set[str]) -> str:
+        """Rows once for each of their windows."""
+        if plan.window.kind == "SESSION":
+            raise ConfigError("SESSION without GROUP BY is not supported: a session is known only when it ends.")
+        grid = Grid(plan.window)
+        inner_needed = below(plan, needed)
+        inner = self._rows(plan.input, inner_needed)
+        pane = grid.pane(TIME)
+        ends = grid.ends(f"({pane} + {grid.slide})", grid.last_end(pane))
+        roles = ("window_start", "window_end", "window_time")
+        items = [
+            f"{window_column(name, grid.start('w'), 'w')} AS {quoted(name)}" if name in roles else quoted(name)
+            for name in (field.name for field in plan.fields)
+            if name in needed
+        ]
+        return (
+            f"SELECT {''.join(f'{item}, ' for item in items)}{_ORIGIN} "
+            f"FROM (SELECT *, {ends} AS w FROM ({inner}) WHERE {TIME} IS NOT NULL)"
+        )
+
+    def _early(self, plan: Plan, output: str, having: bool) -> str:
+        """The plan over another table of its group's rows, with the end of each row's window."""
+        match plan:
+            case Select():
+                where = _where(plan.where) if having or not _is_having(plan) else ""
+                needed = {field.name for field in plan.fields}
+                return (
+                    f"{_projection(plan, needed)}, {WINDOW_END} FROM ({self._early(plan.input, output, having)}){where}"
+                )
+            case Read():
+                inner = self._early(plan.view.plan, output, having)
+                items = ", ".join(
+                    f"{quoted(one.name)} AS {quoted(field.name)}"
+                    for field, one in zip(plan.fields, plan.view.plan.fields, strict=True)
+                )
+                return f"SELECT {items}, {WINDOW_END} FROM ({inner})"
+            case _:
+                return f"SELECT {_names(plan, {field.name for field in plan.fields})}{WINDOW_END} FROM {quoted(output)}"
+
+
+# --- plans
+
+
+def _split(plan: Plan) -> list[Plan]:
+    """The inputs of a UNION ALL at the top, each as a plan of its own."""
+    match plan:
+        case Select():
+            return [Select(one, plan.outputs, plan.where) for one in _split(plan.input)] if _splits(plan) else [plan]
+        case Union() if _splits(plan):
+            return [part for one in plan.inputs for part in _split(_renamed(plan, one))]
+    return [plan]
+
+
+def _splits(plan: Plan) -> bool:
+    """Whether there is a union at the top of which some inputs remember rows: the others must not wait for them."""
+    match plan:
+        case Select():
+            return _splits(plan.input)
+        case Union():
+            return any(_remembers(one) for one in plan.inputs)
+    return False
+
+
+def _renamed(union: Union, one: Plan) -> Plan:
+    from clickstream.tables.sql.expressions import column
+    from clickstream.tables.sql.model import Output
+
+    outputs = []
+    for outer, inner in zip(union.fields, one.fields, strict=True):
+        value: exp.Expr = column(inner)
+        if outer.type != inner.type:
+            value = exp.Cast(this=value, to=outer.type.node())
+            value.type = outer.type.node()
+        outputs.append(Output(outer, value))
+    return Select(one, tuple(outputs))
+
+
+def _remembers(plan: Plan) -> bool:
+    """Whether rows leave later than they came, by a window or a group."""
+    return isinstance(plan, GroupBy | TopN) or any(map(_remembers, children(plan)))
+
+
+def _group_below(plan: Plan) -> GroupBy | None:
+    """The GROUP BY whose rows the plan only selects from."""
+    while isinstance(plan, Select | Read):
+        plan = plan.view.plan if isinstance(plan, Read) else plan.input
+    return plan if isinstance(plan, GroupBy) else None
+
+
+def _is_having(plan: Select) -> bool:
+    return _group_below(plan) is not None
+
+
+def _streams(plan: Plan) -> dict[str, None]:
+    """The tables that are read as streams below the plan."""
+    if isinstance(plan, Scan):
+        return {plan.table.name: None}
+    return {name: None for child in children(plan) for name in _streams(child)}
+
+
+def _operator_of(plan: GroupBy | TopN) -> tuple[type, Plan]:
+    """The class for a node, and the plan whose rows it takes."""
+    if isinstance(plan, TopN):
+        return (WindowTopN if plan.window is not None else KeepFirst), plan.input
+    if plan.window is None:
+        return Groups, plan.input
+    assert isinstance(plan.input, Windowed)
+    return (Sessions if plan.window.kind == "SESSION" else Panes), plan.input.input
+
+
+def _fed(plan: GroupBy | TopN, source: Plan) -> set[str]:
+    """The fields of `source` that an operator reads."""
+    needed = below(plan, {field.name for field in plan.fields})
+    return needed & {field.name for field in source.fields}
+
+
+def _without_window_columns(plan: GroupBy | TopN) -> None:
+    """Raises ConfigError for an expression of window_start and the like: panes know no windows yet."""
+    if not isinstance(plan, GroupBy) or not isinstance(plan.input, Windowed):
+        return
+    known = {field.name for field in plan.input.input.fields}
+    keys = [key.expression for key in plan.keys if key.field.name not in plan.window_keys.values()]
+    parts = [part for one in plan.aggregates for part in (one.argument, one.filter) if part is not None]
+    odd = [column.name for one in [*keys, *parts] for column in one.find_all(exp.Column) if column.name not in known]
+    if odd:
+        raise ConfigError(f"An expression of {odd[0]} beside GROUP BY is not supported; compute it in SELECT.")
+
+
+def _names(plan: Plan, needed: set[str]) -> str:
+    """The needed fields, each followed by a comma."""
+    return "".join(f"{quoted(field.name)}, " for field in plan.fields if field.name in needed)
+
+
+def _projection(plan: Select, needed: set[str]) -> str:
+    items = [
+        f"{to_duckdb(output.expression)} AS {quoted(output.field.name)}"
+        for output in plan.outputs
+        if output.field.name in needed
+    ]
+    return f"SELECT {', '.join(items) or 'NULL'}"
+
+
+def _where(condition: exp.Expr | None) -> str:
+    return f" WHERE {to_duckdb(condition)}" if condition is not None else ""

@@ -1,0 +1,185 @@
+"""One source table at work: records to rows, dead letters, event time, offsets."""
+
+import time
+
+import duckdb
+import numpy as np
+
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
+from clickstream.tables.engine.clock import Clock, Lane
+from clickstream.tables.engine.decode import Decoder, Records
+from clickstream.tables.engine.flow import batch_of
+from clickstream.tables.engine.operator import BEGINNING, quoted
+from clickstream.tables.engine.references import Reference
+from clickstream.tables.engine.report import SourceReport
+from clickstream.tables.engine.sources import Batch, Source
+from clickstream.tables.engine.state import Progress
+from clickstream.tables.sql.model import Table
+
+
+class Intake:
+    """`max_ahead_ms`: an event further ahead of its Kafka timestamp would close every window, and is refused."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        table: Table,
+        used: set[str],
+        dead_letters: DeadLetters,
+        *,
+        group: str,
+        idle_timeout: float | None,
+        bounded: bool,
+        max_ahead_ms: int,
+        reference: Reference | None = None,
+    ) -> None:
+        self.table = table
+        self.source = Source(cluster, table, group, bounded=bounded)
+        mark = table.watermark
+        self.clock = Clock(mark.delay_ms if mark is not None else 0, idle_timeout, bounded)
+        self.rows = 0
+        self.nulled = 0
+        self.dead = 0
+        self.ends: set[int] = set()
+        self._timed = mark is not None and mark.constant_ms is None
+        self._decoder = Decoder(table, used)
+        self._dead_letters = dead_letters
+        self._max_ahead = max_ahead_ms
+        self._reference = reference
+        self._decoded = f"decoded_{table.name}"
+        self._marks = f"marks_{table.name}"
+        self._marked: bool | None = None
+
+    def open(self, progress: Progress | None) -> None:
+        """Go on where the state says."""
+        self.source.open(progress)
+        clock = self.clock
+        for partition in self.source.next:
+            saved = progress.lanes.get(partition) if progress is not None else None
+            clock.lanes[partition] = Lane(saved[1] if saved else BEGINNING)
+        if progress is not None:
+            clock.floor = clock.next_floor = progress.floor
+            clock.watermark = progress.watermark
+
+    def progress(self) -> Progress:
+        """What goes into the state with the results."""
+        lanes = {
+            partition: (place, self.clock.lanes[partition].highest) for partition, place in self.source.next.items()
+        }
+        return Progress(self.source.topic_id, max(self.clock.floor, self.clock.next_floor), self.clock.watermark, lanes)
+
+    @property
+    def read_once(self) -> bool:
+        """Whether every partition's end was reached at least once."""
+        return len(self.ends) >= len(self.source.next)
+
+    @property
+    def ended(self) -> bool:
+        return self.read_once
+
+    @property
+    def delay(self) -> float | None:
+        """How far (s) the watermark is behind the wall clock."""
+        return time.time() - self.clock.watermark / 1000 if self.clock.watermark > BEGINNING else None
+
+    def report(self) -> SourceReport:
+        mark = self.clock.watermark
+        return SourceReport(
+            self.table.name,
+            self.table.topic,
+            self.rows,
+            self.dead,
+            self.nulled,
+            mark if mark > BEGINNING else None,
+            self.delay,
+        )
+
+    def take(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> bool:
+        """Make the table's batch; False when there is nothing in it."""
+        for partition, offset in batch.added.items():
+            self.source.next[partition] = offset
+            self.clock.add(partition)
+        found = bool(batch.messages)
+        if found:
+            records = self._decode(db, batch)
+            self._time(db, records)
+            self._passed(records)
+        self._ends(batch)
+        return found
+
+    def take_reference(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        """Take in versions of a reference."""
+        assert self._reference is not None
+        for partition, offset in batch.added.items():
+            self.source.next[partition] = offset
+            self.clock.lanes[partition] = Lane()
+        if batch.messages:
+            records = self._decode(db, batch)
+            self._reference.apply(db, quoted(self._decoded))
+            self._passed(records)
+        self._ends(batch)
+
+    def _decode(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> Records:
+        records = Records.of(batch.messages, keys=self._decoder.needs_keys, headers=self._decoder.needs_headers)
+        decoded = self._decoder.decode(db, records, self._decoded)
+        self.rows += decoded.rows
+        self.nulled += decoded.nulled
+        for index, reason in decoded.bad:
+            self._refuse(records, index, reason)
+        return records
+
+    def _refuse(self, records: Records, index: int, reason: str) -> None:
+        origin = Origin(self.table.topic, int(records.partitions[index]), int(records.offsets[index]))
+        key = records.keys[index] if records.keys else None
+        self._dead_letters.send(DeadLetter(records.values[index], reason, origin), key)
+        self.dead += 1
+
+    def _time(self, db: duckdb.DuckDBPyConnection, records: Records) -> None:
+        """Judge the rows by the watermarks before them, and let the clock go on."""
+        marks = None
+        if self._timed:
+            self._refuse_ahead(db, records)
+            sql = f'SELECT coalesce("$t", {BEGINNING}) AS t, "$p" AS p FROM {quoted(self._decoded)}'
+            found = db.execute(sql).fetchnumpy()
+            marks = self.clock.before(np.asarray(found["p"]), np.asarray(found["t"], np.int64))
+        if marks is not None:
+            db.register("marks_now", {"wm": marks})
+            db.execute(f'CREATE OR REPLACE TEMP TABLE {quoted(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
+            db.unregister("marks_now")
+        self._show(db, marks is not None)
+
+    def _show(self, db: duckdb.DuckDBPyConnection, marked: bool) -> None:
+        """The batch is what was decoded, with the watermarks beside it if any row is behind its own."""
+        if self._marked is marked:
+            return
+        self._marked = marked
+        beside = f"SELECT * FROM {quoted(self._decoded)} POSITIONAL JOIN {quoted(self._marks)}"
+        alone = f'SELECT *, {BEGINNING}::BIGINT AS "$wm" FROM {quoted(self._decoded)}'
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(self.table.name))} AS {beside if marked else alone}")
+
+    def emptied(self) -> None:
+        """The batch was replaced by an empty one."""
+        self._marked = None
+
+    def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, records: Records) -> None:
+        ahead = f'"$t" > "$ts" + {self._max_ahead}'
+        found = db.execute(f'SELECT "$i" FROM {quoted(self._decoded)} WHERE {ahead}').fetchall()
+        if not found:
+            return
+        days = self._max_ahead / 86_400_000
+        for (index,) in found:
+            self._refuse(records, index, f"event time more than {days:g} days ahead of the record's timestamp")
+        db.execute(f"DELETE FROM {quoted(self._decoded)} WHERE {ahead}")
+        self.rows -= len(found)
+
+    def _passed(self, records: Records) -> None:
+        for partition in np.unique(records.partitions).tolist():
+            self.source.next[partition] = int(records.offsets[records.partitions == partition][-1]) + 1
+
+    def _ends(self, batch: Batch) -> None:
+        now = time.monotonic()
+        for end in batch.ends:
+            self.source.next[end.partition] = max(self.source.next.get(end.partition, 0), end.offset)
+            self.ends.add(end.partition)
+            self.clock.at_end(end.partition, now)

@@ -1,0 +1,57 @@
+"""What the nodes of a plan that remember rows have in common."""
+
+from typing import Protocol
+
+import duckdb
+
+# Hidden columns of every relation of stream rows: source partition and offset, event time (ms, NULL: none), and
+# the watermark (ms) that the row's own partition had before it.
+PARTITION, OFFSET, TIME, WATERMARK = '"$p"', '"$o"', '"$t"', '"$wm"'
+HIDDEN = (PARTITION, OFFSET, TIME, WATERMARK)
+
+# Where rows that no window takes are noted, until the end of the step.
+LATE = "late"
+CREATE_LATE = f'CREATE OR REPLACE TEMP TABLE {LATE} (statement VARCHAR, "row" VARCHAR, p INTEGER, o BIGINT)'
+
+# Watermarks in ms. Far from BIGINT's ends, so that a window's size can be added.
+BEGINNING = -(2**61)
+END = 2**61
+
+
+class Operator(Protocol):
+    """The state of one node, kept in tables of the state file. Every call is part of the step's transaction."""
+
+    name: str
+
+    def create(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Make its tables if they are not there."""
+
+    def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Take in a batch: `rows` names a relation with the input's fields and the hidden columns."""
+
+    def due(self, watermark: int) -> bool:
+        """Whether `close` could find anything to close at this watermark."""
+
+    def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
+        """Make temp table `into` of the rows that are final at `watermark` (ms), and forget their state."""
+
+    def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
+        """Make temp table `into` of the present rows of what is open and changed since the last call."""
+
+    def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
+        """The highest end (ms) of an open window; None when nothing is open."""
+
+
+def quoted(name: str) -> str:
+    """A name as DuckDB reads it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as DuckDB reads it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def note_late(name: str, rows: str, condition: str) -> str:
+    """SQL that notes the rows of `rows` that fulfil `condition` as late for the statement `name`."""
+    return f"INSERT INTO {LATE} SELECT {literal(name)}, to_json(r), r.{PARTITION}, r.{OFFSET} FROM {rows} r WHERE {condition}"

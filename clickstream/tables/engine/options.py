@@ -1,0 +1,24 @@
+"""How a program is run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """`changes`: early rows too, at most every `early_interval` s. `idle_timeout` (s): None leaves it to the file."""
+
+    name: str
+    state_dir: Path
+    group: str
+    dead_letter_topic: str
+    late_topic: str | None = None
+    changes: bool = False
+    early_interval: float = 1.0
+    idle_timeout: float | None = None
+    max_ahead: float = DAY_S
+    exit_at_end: bool = False
+    memory_limit: str = "1GB"
+    threads: int = 2

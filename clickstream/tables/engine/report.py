@@ -1,0 +1,28 @@
+"""How the sources and results of a running program do, for the live view."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """`watermark` is in ms since 1970, None: none yet; `delay` in s behind the wall clock."""
+
+    name: str
+    topic: str
+    rows: int
+    dead_letters: int
+    nulled: int
+    watermark: int | None
+    delay: float | None
+
+
+@dataclass(frozen=True)
+class ResultReport:
+    """Rows since the start; `late`: rows that came too late for every window; `dropped`: with a NULL in the key."""
+
+    name: str
+    topic: str
+    written: int
+    early: int
+    dropped: int
+    late: int

@@ -1,0 +1,173 @@
+"""The state of a program: one DuckDB file, in which every result stands beside the offsets that it accounts for."""
+
+import fcntl
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+from clickstream.errors import ClickstreamError, ConfigError
+
+# Raised when the same statements would be computed in another way than before.
+VERSION = 1
+FILE = "state.duckdb"
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS about (version INTEGER)",
+    "CREATE TABLE IF NOT EXISTS statements (name VARCHAR, text VARCHAR)",
+    "CREATE TABLE IF NOT EXISTS sources (name VARCHAR, topic_id VARCHAR, floor BIGINT, watermark BIGINT)",
+    "CREATE TABLE IF NOT EXISTS offsets (name VARCHAR, partition INTEGER, next BIGINT, highest BIGINT)",
+    "CREATE TABLE IF NOT EXISTS written (sink VARCHAR, partition INTEGER, next BIGINT)",
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a source table was read: next offset and highest event time (ms) of each partition."""
+
+    topic_id: str
+    floor: int
+    watermark: int
+    lanes: Mapping[int, tuple[int, int]]
+
+
+class State:
+    """The open state directory: one process at a time has it.
+
+    Raises ClickstreamError when another process has it, when the file cannot be read, or when it belongs to other
+    statements; `statements` maps a name for people to a text.
+    """
+
+    def __init__(self, directory: Path, statements: Mapping[str, str], *, memory_limit: str, threads: int) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(directory)
+        try:
+            self.db = _open(directory, memory_limit, threads)
+            self._accept(statements)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        self.db.close()
+        self._lock.close()
+
+    def _accept(self, statements: Mapping[str, str]) -> None:
+        for table in _TABLES:
+            self.db.execute(table)
+        found = self.db.execute("SELECT version FROM about").fetchone()
+        if found is None:
+            self.db.execute("BEGIN")
+            self.db.execute("INSERT INTO about VALUES (?)", [VERSION])
+            if statements:
+                self.db.executemany("INSERT INTO statements VALUES (?, ?)", [list(one) for one in statements.items()])
+            self.db.execute("COMMIT")
+            return
+        if found[0] != VERSION:
+            raise ClickstreamError(
+                f"The state in {self.directory} was written by another version of the engine. {RESET}"
+            )
+        before = dict(self.db.execute("SELECT name, text FROM statements").fetchall())
+        if changes := _differences(before, statements):
+            raise ClickstreamError(
+                f"The state in {self.directory} belongs to other statements: {'; '.join(changes)}. {RESET}"
+            )
+
+    def progress(self, name: str) -> Progress | None:
+        """How far the source table was read; None: never."""
+        found = self.db.execute("SELECT topic_id, floor, watermark FROM sources WHERE name = ?", [name]).fetchone()
+        if found is None:
+            return None
+        lanes = self.db.execute("SELECT partition, next, highest FROM offsets WHERE name = ?", [name]).fetchall()
+        return Progress(*found, {partition: (offset, highest) for partition, offset, highest in lanes})
+
+    def save(self, name: str, progress: Progress) -> None:
+        """Part of the caller's transaction."""
+        self.db.execute("DELETE FROM sources WHERE name = ?", [name])
+        self.db.execute(
+            "INSERT INTO sources VALUES (?, ?, ?, ?)", [name, progress.topic_id, progress.floor, progress.watermark]
+        )
+        self.db.execute("DELETE FROM offsets WHERE name = ?", [name])
+        if progress.lanes:
+            rows = [[name, partition, *lane] for partition, lane in progress.lanes.items()]
+            self.db.executemany("INSERT INTO offsets VALUES (?, ?, ?, ?)", rows)
+
+    def written(self, sink: str) -> dict[int, int]:
+        """Where an append-only topic's partitions ended when its rows were last accounted for."""
+        return dict(self.db.execute("SELECT partition, next FROM written WHERE sink = ?", [sink]).fetchall())
+
+    def save_written(self, sink: str, ends: Mapping[int, int]) -> None:
+        """Part of the caller's transaction."""
+        self.db.execute("DELETE FROM written WHERE sink = ?", [sink])
+        if ends:
+            self.db.executemany("INSERT INTO written VALUES (?, ?, ?)", [[sink, *one] for one in ends.items()])
+
+
+RESET = "Start it with --reset to forget the state and read the topics from the start again; rows of tables are then written over."
+
+
+def reset(directory: Path) -> None:
+    """Forget the state. Raises ClickstreamError while another process has it."""
+    if not directory.exists():
+        return
+    lock = _locked(directory)
+    try:
+        for path in directory.iterdir():
+            if path.name.startswith(FILE):
+                path.unlink()
+        shutil.rmtree(directory / "spill", ignore_errors=True)
+    finally:
+        lock.close()
+
+
+def _locked(directory: Path) -> IO[str]:
+    # Locks free themselves when a process dies, however it dies.
+    lock = open(directory / "lock", "w")  # noqa: SIM115 - held as long as the state is open
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise ClickstreamError(
+            f"Another process runs these tables: it has the state in {directory}. "
+            "Stop it first, or give this one another --state-dir."
+        ) from None
+    return lock
+
+
+def _open(directory: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+    path = directory / FILE
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "temp_directory": str(directory / "spill"),
+        "autoinstall_known_extensions": False,
+        "checkpoint_threshold": "64MB",
+    }
+    try:
+        return duckdb.connect(str(path), config=config)
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise ClickstreamError(f"The state file {path} cannot be opened: {reason}. {RESET}") from error
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> Sequence[str]:
+    changed = [f"{name} was changed" for name in before if name in now and before[name] != now[name]]
+    gone = [f"{name} is gone" for name in before if name not in now]
+    new = [f"{name} is new" for name in now if name not in before]
+    return [*changed, *gone, *new]
+
+
+def refuse(error: duckdb.Error, directory: Path) -> ClickstreamError | ConfigError:
+    """What a person needs to know of a failed statement on the state."""
+    text = str(error).splitlines()[0]
+    if isinstance(error, duckdb.IOException) or "No space left" in text:
+        return ClickstreamError(
+            f"The state in {directory} cannot be written: {text}. Nothing is lost: free some space and start again."
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ClickstreamError(f"The tables need more memory than they may have: {text}. Raise --memory.")
+    return ClickstreamError(f"A statement failed: {text}")

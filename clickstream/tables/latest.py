@@ -1,0 +1,69 @@
+"""The newest rows of a table whose records replace each other, in bounded memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+from clickstream.tables.rows import Row, Value
+from clickstream.tables.sql.model import Column
+
+# Kept beyond those that are wanted: tombstones may still delete some.
+SPARE = 10_000
+
+Order = Callable[[Row], tuple[Any, ...]]
+
+
+class Latest:
+    """The latest row of each key; of many keys the highest by `order`, never more than 2 * (`wanted` + SPARE) rows.
+
+    When there would be more, the lower half is forgotten, and what comes below it is not taken any more: all rows
+    above are known at any time.
+    """
+
+    def __init__(self, wanted: int, order: Order) -> None:
+        self._keep = wanted + SPARE
+        self._order = order
+        self._rows: dict[tuple[Value, ...], Row] = {}
+        self._forgotten: tuple[Any, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was forgotten."""
+        return self._forgotten is None
+
+    def take(self, row: Row) -> None:
+        if row.deleted or (self._forgotten is not None and self._order(row) <= self._forgotten):
+            self._rows.pop(row.key, None)
+            return
+        self._rows[row.key] = row
+        if len(self._rows) >= 2 * self._keep:
+            self._forget()
+
+    def highest(self, number: int) -> list[Row]:
+        """At most `number` rows, the highest last."""
+        return sorted(self._rows.values(), key=self._order)[-number:]
+
+    def _forget(self) -> None:
+        ordered = sorted(self._rows.values(), key=self._order)
+        self._forgotten = self._order(ordered[-self._keep - 1])
+        self._rows = {row.key: row for row in ordered[-self._keep :]}
+
+
+def by_key(row: Row) -> tuple[Any, ...]:
+    """NULLs first."""
+    return tuple((value is not None, value) for value in row.key)
+
+
+def by_window(columns: tuple[Column, ...]) -> Order | None:
+    """By window_start, then by key; None when the table has no windows."""
+    names = [column.name for column in columns]
+    if "window_start" not in names:
+        return None
+    place = names.index("window_start")
+    return lambda row: (row.values[place] is not None, row.values[place], by_key(row))
+
+
+def by_record(row: Row) -> tuple[Any, ...]:
+    return row.at

@@ -1,0 +1,77 @@
+"""Files of SQL at work in one process: each has its own state, and a thread of its own."""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from clickstream.errors import ConfigError
+from clickstream.kafka.clients import Cluster
+from clickstream.tables.engine.engine import Engine
+from clickstream.tables.engine.fingerprint import statements_of
+from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.sql.check import Checked
+
+
+def name_of(path: Path) -> str:
+    """What a file's state, consumer group and metrics are called."""
+    return path.stem
+
+
+def check_names(paths: Sequence[Path]) -> None:
+    """Raises ConfigError when two files would share a state."""
+    twice = [name for name, count in Counter(map(name_of, paths)).items() if count > 1]
+    if twice:
+        raise ConfigError(f"Two files are called {twice[0]}: they would share their state. Rename one.")
+
+
+class Tables:
+    """All files of one command, as one part."""
+
+    kind = "tables"
+
+    def __init__(self, cluster: Cluster, checked: Sequence[Checked], options: Sequence[EngineOptions]) -> None:
+        self.engines = {
+            one.name: Engine(cluster, found.program, statements_of(found), one)
+            for found, one in zip(checked, options, strict=True)
+        }
+        self.topics = list(dict.fromkeys(topic for engine in self.engines.values() for topic in engine.topics))
+        self._failures: list[BaseException] = []
+
+    def totals(self) -> dict[str, int]:
+        """Counts of all files since the start."""
+        total: Counter[str] = Counter()
+        for engine in self.engines.values():
+            total.update(engine.totals())
+        return dict(total)
+
+    def gauges(self) -> dict[str, float]:
+        """The greatest of all files."""
+        found: dict[str, float] = {}
+        for engine in self.engines.values():
+            for name, value in engine.gauges().items():
+                found[name] = max(value, found.get(name, value))
+        return found
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until `stop` is set, or to the end. When one file fails the others stop, and its error is raised."""
+        engines = list(self.engines.values())
+        if len(engines) == 1:
+            engines[0].run(stop)
+            return
+        threads = [threading.Thread(target=self._run, args=(engine, stop), name="tables") for engine in engines]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            # In pieces: a signal is handled by the main thread only when it wakes up.
+            while thread.is_alive():
+                thread.join(0.2)
+        if self._failures:
+            raise self._failures[0]
+
+    def _run(self, engine: Engine, stop: threading.Event) -> None:
+        try:
+            engine.run(stop)
+        except BaseException as problem:  # noqa: BLE001 - raised by run()
+            self._failures.append(problem)
+            stop.set()

@@ -1,0 +1,105 @@
+"""What is in a table now, read from its topic, and what comes."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import Message
+
+from clickstream.errors import ClickstreamError
+from clickstream.inspect import offsets, tail
+from clickstream.inspect.read import Span, last, read, reader
+from clickstream.kafka.clients import Cluster
+from clickstream.tables.latest import Latest, by_key, by_record, by_window
+from clickstream.tables.rows import Row, RowReader, Unreadable
+from clickstream.tables.sql.model import Table
+
+
+class Look:
+    """One look at a table: its `rows`, and then, if wanted, the `changes` after them."""
+
+    def __init__(self, cluster: Cluster, table: Table, *, limit: int, final: bool = False, missing: str = "") -> None:
+        """`limit`: how many rows to show. `final`: without those of windows that are still open.
+
+        Raises ClickstreamError when the topic does not exist; `missing` says what to do then.
+        """
+        self._reader = RowReader(table)
+        self.columns = self._reader.columns
+        self.unreadable = 0
+        """Records met so far that are no rows of the table."""
+        self.known: int | None = None
+        """How many rows there are of which `rows` are the newest, as far as that was found out; see `complete`."""
+        self.complete = True
+        """Whether there are no more rows than `known`."""
+        self._cluster = cluster
+        self._table = table
+        self._limit = limit
+        self._final = final
+        admin = cluster.admin()
+        if table.topic not in offsets.metadata(cluster, admin):
+            raise ClickstreamError(
+                f"Table {table.name}: its topic {table.topic} does not exist at {cluster.address}. {missing}".rstrip()
+            )
+        self._limits = tail.find(cluster, admin, [table.topic])
+        self._next = {partition: limits.high for partition, limits in self._limits.items()}
+        self._consumer = reader(cluster)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self._consumer.close()
+
+    def rows(self, stop: threading.Event) -> list[Row]:
+        """The newest rows; not all that were asked for when `stop` was set meanwhile.
+
+        With a primary key: the latest row of each key that was not deleted, by window_start if there is one, then by
+        key; those with the highest window_start, or else those that were written last. Without: the last rows.
+        """
+        if not self._table.upsert:
+            return self._last(stop)
+        windows = by_window(self.columns)
+        latest = Latest(self._limit, windows or by_record)
+        spans = {partition: Span(limits.low, limits.high) for partition, limits in self._limits.items()}
+        self._next = {partition: limits.low for partition, limits in self._limits.items()}
+        for batch in read(self._consumer, spans, self._cluster.address, stop):
+            for message in batch:
+                # Not the end asked for: a transaction that is open may commit what lies before it.
+                self._next[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
+            for row in self._rows(batch):
+                latest.take(row)
+        self.known, self.complete = len(latest), latest.complete
+        return sorted(latest.highest(self._limit), key=windows or by_key)
+
+    def _last(self, stop: threading.Event) -> list[Row]:
+        found = last(
+            self._consumer,
+            self._limits,
+            self._limit,
+            self._cluster.address,
+            stop,
+            keep=lambda one: bool(self._rows([one])),
+        )
+        return [self._reader.row(message) for message in found]
+
+    def changes(self, stop: threading.Event) -> Iterator[list[Row]]:
+        """What was written after `rows`, record by record, in batches, until `stop` is set; an empty one when nothing
+
+        came for a moment. Without `rows` before it: what is written from now on.
+        """
+        spans = {partition: Span(offset) for partition, offset in self._next.items()}
+        for batch in read(self._consumer, spans, self._cluster.address, stop):
+            yield self._rows(batch)
+
+    def _rows(self, messages: Sequence[Message]) -> list[Row]:
+        found = []
+        for message in messages:
+            try:
+                row = self._reader.row(message)
+            except Unreadable:
+                self.unreadable += 1
+                continue
+            if not (row.early and self._final):
+                found.append(row)
+        return found

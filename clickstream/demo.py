@@ -17,6 +17,15 @@ LOOK_EVERY_S = 0.25
 HISTORY = 40
 
 
+@dataclass(frozen=True)
+class TableLine:
+    """How one streaming table does: rows written so far, final and early, and per second."""
+
+    name: str
+    rows: int
+    rate: float
+
+
 @dataclass
 class Snapshot:
     """What the view shows: rates are per second, `tally` and `lag` are as last published."""
@@ -32,6 +41,7 @@ class Snapshot:
     tally: dict[str, int] = field(default_factory=dict)
     history_in: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     history_out: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    tables: list[TableLine] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,15 @@ class Outcome:
 class Demo:
     """Runs the counter until it has counted what was there before, then the producer beside it."""
 
-    def __init__(self, address: str, producer: EventProducer, counter: Counter) -> None:
+    def __init__(
+        self,
+        address: str,
+        producer: EventProducer,
+        counter: Counter,
+        tables: Callable[[], list[TableLine]] = list,
+    ) -> None:
+        """`tables` says how the tables beside the heart do."""
+        self._tables = tables
         self._producer = producer
         self._counter = counter
         self._snapshot = Snapshot(address, "joining")
@@ -130,6 +148,7 @@ class Demo:
         view.lag = self._counter.gauges()["lag"]
         view.history_in.append(view.rate_in)
         view.history_out.append(view.rate_out)
+        view.tables = self._tables()
         return view
 
     def _start(self, run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:

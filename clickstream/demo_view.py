@@ -17,6 +17,7 @@ from clickstream.records import EVENT_NAMES
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDE = 80
+TABLE_WIDTH = 42
 
 
 @contextmanager
@@ -32,17 +33,21 @@ def shown(console: Console) -> Iterator[Callable[[Snapshot], None]]:
 def line(snapshot: Snapshot) -> str:
     """A snapshot as one plain line."""
     tally = " ".join(f"{name}={count}" for name, count in sorted(snapshot.tally.items()))
+    tables = f" tables={sum(table.rows for table in snapshot.tables)}" if snapshot.tables else ""
     return (
         f"{snapshot.phase} in={snapshot.rate_in:.0f}/s out={snapshot.rate_out:.0f}/s "
-        f"acknowledged={snapshot.acknowledged} counted={snapshot.counted} lag={snapshot.lag:.0f} {tally}"
+        f"acknowledged={snapshot.acknowledged} counted={snapshot.counted} lag={snapshot.lag:.0f} {tally}{tables}"
     )
 
 
 def view(snapshot: Snapshot, width: int) -> RenderableType:
     """A snapshot for a terminal `width` columns wide."""
     title = Text.assemble(("clickstream", "bold"), f"  {snapshot.phase}  {snapshot.seconds:,.0f} s")
+    parts: list[RenderableType] = [_flow(snapshot, width), Text(), _tally(snapshot, width)]
+    if snapshot.tables:
+        parts += [Text(), _tables(snapshot, width)]
     return Panel(
-        Group(_flow(snapshot, width), Text(), _tally(snapshot, width)),
+        Group(*parts),
         title=title,
         title_align="left",
         subtitle=f"Kafka at {snapshot.address} · Ctrl-C drains and ends",
@@ -88,6 +93,22 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
             cells.append(Bar(1.0, 0.0, share, color="magenta"))
         table.add_row(*cells)
     return table
+
+
+def _tables(snapshot: Snapshot, width: int) -> RenderableType:
+    """Tables side by side, as many as fit."""
+    columns = max(1, (width - 6) // TABLE_WIDTH)
+    grid = Table.grid(padding=(0, 3), expand=False)
+    for _ in range(columns):
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=TABLE_WIDTH - 13)
+        grid.add_column(justify="right", no_wrap=True)
+    for start in range(0, len(snapshot.tables), columns):
+        cells: list[RenderableType] = []
+        for table in snapshot.tables[start : start + columns]:
+            moving = "bold yellow" if table.rate > 0 else ""
+            cells += [Text(table.name, style=moving), Text(f"{table.rows:,}")]
+        grid.add_row(*cells)
+    return Group(Text("streaming tables: rows written", style="bold"), grid)
 
 
 def sparkline(values: Iterable[float]) -> str:

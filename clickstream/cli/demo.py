@@ -1,35 +1,51 @@
 """`clickstream demo`."""
 
 import secrets
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
+from clickstream.config import config_dir
 from clickstream.counter import Counter
 from clickstream.demo import Demo, explain_outcome
 from clickstream.demo_view import shown
 from clickstream.errors import ClickstreamError
 from clickstream.generate.products import ProductEvents
+from clickstream.generate.vip import vip
+from clickstream.generate.web import web
+from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.producer import EventProducer
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import ensure
 from clickstream.watch import watched
 
+if TYPE_CHECKING:
+    from clickstream.demo_tables import Beside
+
 INTERVAL_S = 0.5
+USERS = 100
 
 
 @click.command("demo")
 @click.option("--duration", type=SECONDS, metavar="S", help="Stop after S seconds.")
+@click.option(
+    "--only",
+    type=click.Choice(["heart"]),
+    help="heart: producer and counter alone, without the made-up clicks and the tables over them.",
+)
 @setting("run-producer.rate", "--rate")
 @setting("metrics-port", "--metrics-port")
 @cluster_options
-def command(app: App, duration: float | None, run_producer__rate: float, metrics_port: int) -> None:
-    """Watch events become tallies: producer and counter in one process, on a Kafka that starts itself.
+def command(app: App, duration: float | None, only: str | None, run_producer__rate: float, metrics_port: int) -> None:
+    """Watch events become tallies and clicks become tables: all parts in one process, on a Kafka that starts itself.
 
-    Produces to event-topic, counts it, and publishes the tally to unique-event-topic. Ctrl-C drains and ends;
-    the exit code is 0 when every event that this run had acknowledged was counted, once.
+    Produces to event-topic, counts it, and publishes the tally to unique-event-topic. Beside that, visitors of a
+    web site and customers of a shop are made up, and the shipped tables are computed from what they do. Ctrl-C
+    drains and ends; the exit code is 0 when every event that this run had acknowledged was counted, once.
 
     \b
     Example: 20 seconds at 5,000 events per second
@@ -56,16 +72,52 @@ def command(app: App, duration: float | None, run_producer__rate: float, metrics
             rate=run_producer__rate,
         )
         counter = Counter(cluster, options)
+        beside = None if only == "heart" else _beside(app, cluster)
         status_topic = app.config["status-topic"]
         try:
-            with (
-                watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port),
-                watched(cluster, counter, status_topic=status_topic, metrics_port=0),
-                shown(Console()) as show,
-            ):
-                outcome = Demo(cluster.address, producer, counter).run(stop, show, duration)
+            with ExitStack() as parts:
+                parts.enter_context(watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port))
+                parts.enter_context(watched(cluster, counter, status_topic=status_topic, metrics_port=0))
+                for part in beside.parts if beside is not None else ():
+                    parts.enter_context(watched(cluster, part, status_topic=status_topic, metrics_port=0))
+                show = parts.enter_context(shown(Console()))
+                demo = Demo(cluster.address, producer, counter, beside.lines if beside is not None else list)
+                if beside is not None:
+                    beside.start()
+                    parts.callback(beside.stop)
+                outcome = demo.run(stop, show, duration)
         except TimeoutError as late:
             raise ClickstreamError(
                 f"Gave up: {late} took too long. See {topic} with: clickstream topics list"
             ) from None
         click.echo(explain_outcome(outcome, topic))
+        if beside is not None:
+            click.echo(beside.summary())
+            if beside.problem is not None:
+                raise ClickstreamError(f"The tables stopped: {beside.problem} --only heart leaves them out.")
+
+
+def _beside(app: App, cluster: Cluster) -> "Beside":
+    """The generators and all shipped tables, on their declared topics."""
+    from clickstream.cli.tables_file import checked
+    from clickstream.demo_tables import Beside, feed
+    from clickstream.tables.run import Tables, options_for
+
+    site = web(
+        USERS,
+        seed=secrets.randbits(32),
+        topic="clickstream",
+        codes_topic="clickstream_codes",
+        users_topic="clickstream_users",
+    )
+    shop = vip(USERS, seed=secrets.randbits(32), topic="vip-clicks", users_topic="vip-users")
+    feeds = [
+        feed(cluster, site, app.config["generate-web.rate"]),
+        feed(cluster, shop, app.config["generate-vip.rate"]),
+    ]
+    paths = sorted((config_dir() / "tables").glob("*.sql"))
+    options = [
+        options_for(path, app.state_dir, dead_letter_topic=app.config["dead-letter-topic"], changes=True)
+        for path in paths
+    ]
+    return Beside(feeds, Tables(cluster, [checked(path, ()) for path in paths], options))

@@ -2,11 +2,19 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 
 from clickstream.part import Part, Rates
@@ -60,3 +68,13 @@ def _in_log(part: Part, total_name: str, total: int | None, console: Console, st
     rates = Rates()
     while not stop.wait(IN_LOG_EVERY_S):
         log.info("%s", _line(part, total_name, rates) + (f" of {total:,}" if total else ""))
+
+
+@contextmanager
+def passing(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, gone at the end, for reading `total` offsets; it is told how many more passed."""
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(words, total=total)
+        yield lambda passed: bar.advance(task, passed)

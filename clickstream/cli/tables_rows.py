@@ -1,7 +1,6 @@
 """Rows of a table on a terminal, in a pipe, and as JSON."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -18,13 +17,22 @@ from clickstream.tables.sql.model import Column
 from clickstream.tables.sql.types import Type
 
 NULL = "NULL"
+TIMES = (Type.TIMESTAMP, Type.TIMESTAMP_LTZ)
 EARLY, DELETED = "early", "deleted"
 GAP = 2
 # Texts are folded, down to this many characters; numbers and times are not.
 FOLDED_TO = 10
 # Of rows that come later nobody knows how wide they are.
-ROOM = {Type.STRING: 16, Type.TIMESTAMP: 19, Type.TIMESTAMP_LTZ: 19, Type.DATE: 10, Type.DOUBLE: 12, Type.HEADERS: 20}
-ROOM_OF_OTHERS = 8
+ROOM = {
+    Type.BIGINT: 13,
+    Type.DOUBLE: 12,
+    Type.STRING: 16,
+    Type.TIMESTAMP: 19,
+    Type.TIMESTAMP_LTZ: 23,
+    Type.DATE: 10,
+    Type.HEADERS: 20,
+}
+ROOM_OF_OTHERS = 6
 
 
 class Printer(Protocol):
@@ -61,13 +69,14 @@ class InPipe:
     """Aligned columns, never folded. Those that come later have at least the width of those before."""
 
     def __init__(self, columns: Sequence[Column], console: Console, widest_mark: int, *, roomy: bool) -> None:
+        self._columns = columns
         self._console = console
         self._header = [text.escaped(column.name) for column in columns] + [" " * widest_mark]
         self._right = [_numeric(column) for column in columns] + [False]
         self._begun = False
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        lines = [[*map(cell, row.values), _mark(row)] for row in rows]
+        lines = [[*_cells(self._columns, row), _mark(row)] for row in rows]
         self._header = [
             name.ljust(max(len(text.escaped(line[place])) for line in lines)) if lines else name
             for place, name in enumerate(self._header)
@@ -91,7 +100,7 @@ class OnTerminal:
         self._begun = False
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        lines = [[text.escaped(cell(value)) for value in row.values] for row in rows]
+        lines = [list(map(text.escaped, _cells(self._columns, row))) for row in rows]
         if not self._begun:
             self._mark = max([self._mark, *(len(_mark(row)) for row in rows)])
             self._widths = self._fitted(lines)
@@ -129,7 +138,8 @@ class OnTerminal:
 
     def _table(self, rows: Sequence[Row], lines: Sequence[Sequence[str]]) -> Table:
         assert self._widths is not None
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=not self._begun)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+        table.show_header = not self._begun
         for column, width in zip(self._columns, self._widths, strict=True):
             name = Text(text.escaped(column.name))
             table.add_column(name, justify="right" if _numeric(column) else "left", overflow="fold", width=width)
@@ -155,29 +165,30 @@ class OnTerminal:
             self._console.print(block)
 
 
-def cell(value: Value) -> str:
+def cell(value: Value, kind: Type) -> str:
     """A value in SQL's words; times in UTC, with milliseconds where they are not 0."""
     match value:
         case None:
             return NULL
         case bool():
             return str(value).upper()
-        case datetime():
-            return value.isoformat(" ", "milliseconds" if value.microsecond else "seconds")
+        case int() if kind in TIMES:
+            return str(text.utc(value)).replace("T", " ").removesuffix("Z").removesuffix(".000")
         case dict():
             return msgspec.json.encode(value).decode()
         case _:
             return str(value)
 
 
+def _cells(columns: Sequence[Column], row: Row) -> list[str]:
+    return [cell(value, column.type) for column, value in zip(columns, row.values, strict=True)]
+
+
 def _json(value: Value, kind: Type) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat(timespec="milliseconds") + ("Z" if kind == Type.TIMESTAMP_LTZ else "")
-        case date():
-            return value.isoformat()
-        case _:
-            return value
+    if isinstance(value, int) and kind in TIMES:
+        moment = text.utc(value)
+        return moment.removesuffix("Z") if isinstance(moment, str) and kind == Type.TIMESTAMP else moment
+    return value
 
 
 def _mark(row: Row) -> str:

@@ -34,7 +34,7 @@ def _seconds_or_none(value: object) -> float:
     "--idle-timeout",
     type=Cast(_seconds_or_none, "S"),
     metavar="S",
-    help="A partition that is silent for this long holds no window back; 0: it always does.  [default: the file's, or 10]",
+    help="A partition silent for this long holds no window back; 0: it always does.  [default: the file's, or 10]",
 )
 @click.option(
     "--max-ahead",
@@ -95,18 +95,16 @@ def run(
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
     from clickstream.cli.tables_view import view
-    from clickstream.tables.engine.options import EngineOptions
     from clickstream.tables.engine.state import reset
-    from clickstream.tables.run import Tables, check_names, name_of
+    from clickstream.tables.run import Tables, check_names, options_for
 
     check_names(files)
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets the state; without a terminal to ask, it needs --yes.")
     options = [
-        EngineOptions(
-            name=name_of(path),
-            state_dir=app.state_dir / "tables" / name_of(path),
-            group=f"clickstream-tables-{name_of(path)}",
+        options_for(
+            path,
+            app.state_dir,
             dead_letter_topic=dead_letter_topic,
             late_topic=late_topic,
             changes=emit == "changes",
@@ -124,8 +122,8 @@ def run(
             if not yes:
                 names = ", ".join(one.name for one in options)
                 click.confirm(f"Forget the state of {names} and read the topics from the start?", abort=True, err=True)
-            for one in options:
-                reset(one.state_dir)
+            for engine in options:
+                reset(engine.state_dir)
         tables = Tables(cluster, found, options)
         status_topic = app.config["status-topic"]
         with watched(cluster, tables, status_topic=status_topic, metrics_port=metrics_port), view(tables, quiet=quiet):

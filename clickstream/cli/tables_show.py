@@ -9,6 +9,7 @@ from rich.console import Console
 
 from clickstream.cli.options import App, cluster_options, stop_event
 from clickstream.cli.output import echo_json, reader_left
+from clickstream.cli.progress import passing
 from clickstream.cli.tables_file import FILE, Variables, program, variables_option
 from clickstream.errors import ConfigError
 from clickstream.inspect import text
@@ -41,7 +42,7 @@ def show(
     upsert-kafka  the latest row of each key, by window_start (the newest windows), then by key
     kafka         the last rows, newest last
 
-    Columns that are computed are not shown. Times are UTC. A row of a window that is still open is marked early.
+    Times are UTC. A row of a window that is still open is marked early.
     JSON has an object per line, with "$early": true in such a row, and with --follow "$deleted": true where a row was
     deleted. An upsert-kafka topic is read from its beginning; of more than some 20,000 rows the oldest are forgotten.
 
@@ -93,13 +94,18 @@ def _rows(
     from clickstream.tables.describe import role
     from clickstream.tables.show import Look
 
-    missing = f"This writes it: clickstream tables run {file}" if role(found, table) == "result" else ""
+    missing = (
+        f"This writes it: clickstream tables run {file}"
+        if role(found, table) == "result"
+        else "See what there is: clickstream topics list"
+    )
     stop = stop_event()
     with app.connect() as cluster, Look(cluster, table, limit=limit, final=final, missing=missing) as look:
-        rows = look.rows(stop)
+        with passing(f"Reading {table.topic}", look.span) as advance:
+            rows = look.rows(stop, advance)
         if stop.is_set():
             raise click.Abort
-        out = printer(look.columns, form, Console(), follow=follow, upsert=table.upsert)
+        out = printer(table.columns, form, Console(), follow=follow, upsert=table.upsert)
         if rows or follow:
             out(rows)
         _summary(look, table, len(rows))
@@ -125,4 +131,4 @@ def _summary(look: "Look", table: "Table", shown: int) -> None:
 def _say_unreadable(number: int, table: "Table") -> None:
     if number:
         records = "1 record is" if number == 1 else f"{number:,} records are"
-        click.echo(f"{records} no row of {table.name}. See them: clickstream topics tail {table.topic}", err=True)
+        click.echo(f"{records} no row of {table.name}. See its topic: clickstream topics tail {table.topic}", err=True)

@@ -91,7 +91,7 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
 
 
 def _counts(tables: "Tables") -> dict[str, int]:
-    found = {}
+    found: dict[str, int] = {}
     for engine in tables.engines.values():
         found |= {f"source {source.name}": source.rows for source in engine.sources()}
         found |= {f"result {result.name}": result.written for result in engine.results()}

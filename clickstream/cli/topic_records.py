@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clickstream.cli.options import App, cluster_options, stop_event
 from clickstream.cli.output import parsed, reader_left, standard_output
+from clickstream.cli.progress import passing
 from clickstream.inspect import export, filters, position, render
 from clickstream.inspect.tail import DEFAULT_NUMBER, Tail, find, tail
 
@@ -108,7 +107,7 @@ def export_(app: App, name: str, form: str, output: str) -> None:
         limits = find(cluster, cluster.admin(), [name])
         total = sum(limit.span for limit in limits.values())
         try:
-            with _progress(name, total) as advance, _output(output) as out:
+            with passing(f"Exporting {name}", total) as advance, _output(output) as out:
                 source = export.Source(cluster, limits, stop, advance)
                 scratch = None if output == "-" else Path(output).absolute().parent
                 written = export.to_csv(source, out, scratch) if form == "csv" else export.to_jsonl(source, out)
@@ -121,13 +120,3 @@ def export_(app: App, name: str, form: str, output: str) -> None:
 def _output(name: str) -> Iterator[BinaryIO]:
     with standard_output() if name == "-" else export.whole(Path(name)) as file:
         yield file
-
-
-@contextmanager
-def _progress(name: str, total: int) -> Iterator[export.Advance]:
-    """A bar on a terminal; `total` counts offsets."""
-    columns = (TextColumn(f"Exporting {name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("export", total=total)
-        yield lambda passed: bar.advance(task, passed)

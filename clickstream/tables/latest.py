@@ -1,6 +1,7 @@
 """The newest rows of a table whose records replace each other, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from clickstream.tables.rows import Row, Value
@@ -22,7 +23,7 @@ class Latest:
     def __init__(self, wanted: int, order: Order) -> None:
         self._keep = wanted + SPARE
         self._order = order
-        self._rows: dict[tuple[Value, ...], Row] = {}
+        self._rows: dict[tuple[Value, ...], tuple[tuple[Any, ...], Row]] = {}
         self._forgotten: tuple[Any, ...] | None = None
 
     def __len__(self) -> int:
@@ -34,35 +35,39 @@ class Latest:
         return self._forgotten is None
 
     def take(self, row: Row) -> None:
-        if row.deleted or (self._forgotten is not None and self._order(row) <= self._forgotten):
+        place = self._order(row)
+        if row.deleted or (self._forgotten is not None and place <= self._forgotten):
             self._rows.pop(row.key, None)
             return
-        self._rows[row.key] = row
+        self._rows[row.key] = place, row
         if len(self._rows) >= 2 * self._keep:
             self._forget()
 
     def highest(self, number: int) -> list[Row]:
         """At most `number` rows, the highest last."""
-        return sorted(self._rows.values(), key=self._order)[-number:]
+        return [row for _, row in self._sorted()[-number:]]
 
     def _forget(self) -> None:
-        ordered = sorted(self._rows.values(), key=self._order)
-        self._forgotten = self._order(ordered[-self._keep - 1])
-        self._rows = {row.key: row for row in ordered[-self._keep :]}
+        ordered = self._sorted()
+        self._forgotten, _ = ordered[-self._keep - 1]
+        self._rows = {row.key: (place, row) for place, row in ordered[-self._keep :]}
+
+    def _sorted(self) -> list[tuple[tuple[Any, ...], Row]]:
+        return sorted(self._rows.values(), key=itemgetter(0))
 
 
 def by_key(row: Row) -> tuple[Any, ...]:
-    """NULLs first."""
-    return tuple((value is not None, value) for value in row.key)
+    return row.key
 
 
-def by_window(columns: tuple[Column, ...]) -> Order | None:
+def by_window(columns: Sequence[Column]) -> Order | None:
     """By window_start, then by key; None when the table has no windows."""
     names = [column.name for column in columns]
     if "window_start" not in names:
         return None
     place = names.index("window_start")
-    return lambda row: (row.values[place] is not None, row.values[place], by_key(row))
+    # NULLs, which compare with nothing, first.
+    return lambda row: ((start := row.values[place]) is not None, start, row.key)
 
 
 def by_record(row: Row) -> tuple[Any, ...]:

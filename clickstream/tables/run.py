@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
@@ -16,6 +17,12 @@ from clickstream.tables.sql.check import Checked
 def name_of(path: Path) -> str:
     """What a file's state, consumer group and metrics are called."""
     return path.stem
+
+
+def options_for(path: Path, state_dir: Path, **others: Any) -> EngineOptions:
+    """A file's options, with its state, below `state_dir`, and its group named after it."""
+    name = name_of(path)
+    return EngineOptions(name=name, state_dir=state_dir / "tables" / name, group=f"clickstream-tables-{name}", **others)
 
 
 def check_names(paths: Sequence[Path]) -> None:

@@ -9,10 +9,11 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import offsets, tail
+from clickstream.inspect.export import Advance
 from clickstream.inspect.read import Span, last, read, reader
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.latest import Latest, by_key, by_record, by_window
-from clickstream.tables.rows import Row, RowReader, Unreadable
+from clickstream.tables.rows import RecordReader, Row
 from clickstream.tables.sql.model import Table
 
 
@@ -24,10 +25,7 @@ class Look:
 
         Raises ClickstreamError when the topic does not exist; `missing` says what to do then.
         """
-        self._reader = RowReader(table)
-        self.columns = self._reader.columns
-        self.unreadable = 0
-        """Records met so far that are no rows of the table."""
+        self._reader = RecordReader(table)
         self.known: int | None = None
         """How many rows there are of which `rows` are the newest, as far as that was found out; see `complete`."""
         self.complete = True
@@ -51,15 +49,26 @@ class Look:
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         self._consumer.close()
 
-    def rows(self, stop: threading.Event) -> list[Row]:
+    @property
+    def unreadable(self) -> int:
+        """Records met so far that are no rows of the table."""
+        return self._reader.unreadable
+
+    @property
+    def span(self) -> int:
+        """How many offsets `rows` passes."""
+        return sum(limits.span if self._table.upsert else 0 for limits in self._limits.values())
+
+    def rows(self, stop: threading.Event, advance: Advance = lambda passed: None) -> list[Row]:
         """The newest rows; not all that were asked for when `stop` was set meanwhile.
 
-        With a primary key: the latest row of each key that was not deleted, by window_start if there is one, then by
-        key; those with the highest window_start, or else those that were written last. Without: the last rows.
+        Of an upsert table the latest row of each key, if that was not deleted: those with the highest window_start,
+        or without one those written last; by window_start, then by key. Otherwise those of the last records.
+        `advance` is told how many more offsets were passed.
         """
         if not self._table.upsert:
             return self._last(stop)
-        windows = by_window(self.columns)
+        windows = by_window(self._table.columns)
         latest = Latest(self._limit, windows or by_record)
         spans = {partition: Span(limits.low, limits.high) for partition, limits in self._limits.items()}
         self._next = {partition: limits.low for partition, limits in self._limits.items()}
@@ -69,37 +78,22 @@ class Look:
                 self._next[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
             for row in self._rows(batch):
                 latest.take(row)
+            advance(len(batch))
         self.known, self.complete = len(latest), latest.complete
         return sorted(latest.highest(self._limit), key=windows or by_key)
 
     def _last(self, stop: threading.Event) -> list[Row]:
-        found = last(
-            self._consumer,
-            self._limits,
-            self._limit,
-            self._cluster.address,
-            stop,
-            keep=lambda one: bool(self._rows([one])),
-        )
-        return [self._reader.row(message) for message in found]
+        return self._rows(last(self._consumer, self._limits, self._limit, self._cluster.address, stop))
 
     def changes(self, stop: threading.Event) -> Iterator[list[Row]]:
-        """What was written after `rows`, record by record, in batches, until `stop` is set; an empty one when nothing
+        """What was written after `rows`, record by record, in batches, until `stop` is set.
 
-        came for a moment. Without `rows` before it: what is written from now on.
+        A batch is empty when nothing came for a moment.
         """
         spans = {partition: Span(offset) for partition, offset in self._next.items()}
         for batch in read(self._consumer, spans, self._cluster.address, stop):
             yield self._rows(batch)
 
     def _rows(self, messages: Sequence[Message]) -> list[Row]:
-        found = []
-        for message in messages:
-            try:
-                row = self._reader.row(message)
-            except Unreadable:
-                self.unreadable += 1
-                continue
-            if not (row.early and self._final):
-                found.append(row)
-        return found
+        rows = self._reader.rows(messages) if messages else []
+        return [row for row in rows if not (self._final and row.early)]

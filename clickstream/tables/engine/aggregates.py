@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
 from clickstream.tables.engine.operator import quoted
+from clickstream.tables.engine.windows import modulo
 from clickstream.tables.sql.model import Aggregate
 from clickstream.tables.sql.types import Type, type_of
 
@@ -123,7 +124,7 @@ def _wrapped(total: str, kind: Type) -> str:
     half = 1 << (_BITS[kind] - 1)
     sql = duckdb_type(kind)
     # TRY_CAST first: what fits needs no arithmetic on HUGEINTs.
-    around = f"((({total} + {half}::HUGEINT) % {2 * half}::HUGEINT + {2 * half}::HUGEINT) % {2 * half}::HUGEINT - {half}::HUGEINT)"
+    around = f"({modulo(f'{total} + {half}::HUGEINT', f'{2 * half}::HUGEINT')} - {half}::HUGEINT)"
     return f"coalesce(TRY_CAST({total} AS {sql}), CAST({around} AS {sql}))"
 
 

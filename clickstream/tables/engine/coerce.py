@@ -3,7 +3,7 @@
 They are those of org.apache.flink.formats.json.JsonParserToRowDataConverters (Flink 2.3), and were compared with it,
 with three exceptions. An object or array where a number, boolean or time is expected makes that column NULL and no
 other one (Flink then takes its fields for the record's own). Of a name that comes twice the last value holds (in
-Flink the last of the first so many fields as the table has columns). A -0 is 0, except in careful reading.
+Flink the last of the first so many fields as the table has columns). A -0 is 0.
 
 Values are those of `jackson.objects`, or what msgspec makes of them: plain int and float. None: no such value.
 """
@@ -26,21 +26,17 @@ def boolean(value: Any) -> bool | None:
 
 def whole(value: Any, low: int, high: int) -> int | None:
     """A number without its fraction, or a text that is a whole number, between `low` and `high`."""
-    match value:
-        case bool():
-            return None
-        case int():
-            made = value
-        case Whole():
-            made = int(value)
-        case Real():
-            # Compared as doubles: 2^63 is BIGINT's highest value then.
-            real = float(value)
-            return max(low, min(high, int(real))) if float(low) <= real <= float(high) else None
-        case str() if _WHOLE.fullmatch(text := value.strip(_BLANK)) and len(text) <= _LONGEST:
-            made = int(text)
-        case _:
-            return None
+    kind = type(value)
+    if kind is int or kind is Whole:
+        made = int(value)
+    elif kind is Real:
+        # Compared as doubles: 2^63 is BIGINT's highest value then.
+        real = float(value)
+        return max(low, min(high, int(real))) if float(low) <= real <= float(high) else None
+    elif kind is str and _WHOLE.fullmatch(text := value.strip(_BLANK)) and len(text) <= _LONGEST:
+        made = int(text)
+    else:
+        return None
     return made if low <= made <= high else None
 
 
@@ -50,11 +46,11 @@ _LONGEST = 4000  # characters, leading zeros included: Python refuses to read mo
 
 def double(value: Any) -> float | None:
     """A number, or a text that is one in Java's way."""
-    match value:
-        case float() | Whole() | Real():
-            return float(value)
-        case str() if _DOUBLE.fullmatch(text := value.strip(_BLANK)):
-            return float(text.rstrip("fFdD"))
+    kind = type(value)
+    if kind is float or kind is Whole or kind is Real:
+        return float(value)
+    if kind is str and _DOUBLE.fullmatch(text := value.strip(_BLANK)):
+        return float(text.rstrip("fFdD"))
     return None
 
 
@@ -63,13 +59,10 @@ _DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][
 
 def string(value: Any) -> str | None:
     """Anything as its JSON text; numbers as they were written. None for what is nested too deeply."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return clean(value)
-        case int():
-            return str(value)
+    if isinstance(value, str):
+        return clean(value)
+    if type(value) is int:
+        return str(value)
     try:
         return write(value)
     except RecursionError:
@@ -78,4 +71,4 @@ def string(value: Any) -> str | None:
 
 def text(value: Any) -> str | None:
     """Only a text: the columns of times read it."""
-    return value if isinstance(value, str) and not isinstance(value, Whole | Real) else None
+    return clean(value) if type(value) is str else None

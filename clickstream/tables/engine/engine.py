@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import duckdb
 
-from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.deadletter import DeadLetters
@@ -24,10 +23,9 @@ from clickstream.tables.engine.lateness import LateRows
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.results import Result
-from clickstream.tables.engine.sources import Batch, Source
-from clickstream.tables.engine.state import Progress, State, refuse
+from clickstream.tables.engine.sources import Batch
+from clickstream.tables.engine.state import State, refuse
 from clickstream.tables.sql.model import Program, Table
-from clickstream.tables.sql.scope import walk
 from clickstream.topics import Declared, declared, ensure
 
 log = logging.getLogger(__name__)
@@ -65,6 +63,9 @@ class Engine:
         self._batches: queue.Queue[Batch | BaseException] = queue.Queue(BATCHES_AHEAD)
         self._intakes = {table.name: self._intake(table) for table in streams}
         self._references = {name: self._intake(reference.table) for name, reference in self._flow.references.items()}
+        # Not a source's consumer: while that one fetches, a question would wait.
+        self._lookup = cluster.consumer(options.group)
+        self._partitions: dict[str, list[int]] = {}
         self._begun: float | None = None
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
@@ -144,6 +145,7 @@ class Engine:
         finally:
             for intake in [*self._intakes.values(), *self._references.values()]:
                 intake.source.close()
+            self._lookup.close()
             self._sender.close()
             with contextlib.suppress(duckdb.Error):
                 state.close()
@@ -300,11 +302,12 @@ class Engine:
             intake.source.commit()
 
     def _ends(self, topic: str) -> dict[int, int]:
-        consumer = next(iter(self._intakes.values())).source.consumer
+        """Where each partition ends now; results keep their partitions while the engine runs."""
         address = self._cluster.address
+        if topic not in self._partitions:
+            self._partitions[topic] = partitions_of(self._lookup, topic, address)
         return {
-            partition: watermarks(consumer, topic, partition, address)[1]
-            for partition in partitions_of(consumer, topic, address)
+            partition: watermarks(self._lookup, topic, partition, address)[1] for partition in self._partitions[topic]
         }
 
     def _end(self, state: State) -> None:

@@ -118,8 +118,8 @@ class Flow:
         columns = [column for column in self.program.tables[table].columns if column.name in wanted]
         typed = ", ".join(f"NULL::{duckdb_type(column.type)} AS {quoted(column.name)}" for column in columns)
         db.execute(
-            f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(table))} AS SELECT {typed}{', ' if typed else ''}{_NO_ORIGIN} "
-            "WHERE FALSE"
+            f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(table))} AS "
+            f"SELECT {typed}{', ' if typed else ''}{_NO_ORIGIN} WHERE FALSE"
         )
 
     def absorb(self, db: Database, watermarks: Watermarks) -> None:

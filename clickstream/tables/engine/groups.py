@@ -66,7 +66,8 @@ class Groups:
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {', '.join(self._outputs)} FROM {self._table} LIMIT 0"
+            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f"SELECT {', '.join(self._outputs)} FROM {self._table} LIMIT 0"
         )
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:

@@ -34,8 +34,10 @@ def objects(message: bytes) -> list[dict[str, Any]]:
     understood, as in Flink. Raises Unreadable.
     """
     try:
-        text = message.decode(json.detect_encoding(message))
-        start = _SPACE.match(text).end()  # type: ignore[union-attr]
+        # The usual beginning tells enough; it saves a tenth of the time.
+        usual = message.startswith(b'{"')
+        text = message.decode("utf-8" if usual else json.detect_encoding(message))
+        start = 0 if usual else _SPACE.match(text).end()  # type: ignore[union-attr]
         if start == len(text):
             raise Unreadable("empty")
         value, _end = _DECODER.raw_decode(text, start)
@@ -46,6 +48,8 @@ def objects(message: bytes) -> list[dict[str, Any]]:
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     found = value if isinstance(value, list) else [value]
+    if not found:
+        raise Unreadable("an empty array")
     for one in found:
         if not isinstance(one, dict):
             raise Unreadable(f"{_kind(one)} instead of an object")
@@ -59,7 +63,7 @@ def _number(kind: type[str]) -> Any:
     def made(text: str) -> str:
         if len(text) > MAX_NUMBER:
             raise Unreadable(f"a number of {len(text)} characters")
-        return kind(text)
+        return kind("0" if text == "-0" else text)
 
     return made
 
@@ -89,7 +93,7 @@ def _kind(value: object) -> str:
 
 def clean(text: str) -> str:
     """Halves of surrogate pairs, which UTF-8 does not have, become question marks, as Java writes them."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def write(value: Any) -> str:
@@ -100,18 +104,19 @@ def write(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case Whole():
-            return "0" if value == "-0" else str(value)
+            return str(value)
         case Real():
             return double_text(float(value))
         case str():
-            return _quoted(value)
+            return quote(value)
         case dict():
-            return "{" + ",".join([f"{_quoted(name)}:{write(one)}" for name, one in value.items()]) + "}"
+            return "{" + ",".join([f"{quote(name)}:{write(one)}" for name, one in value.items()]) + "}"
         case _:
             return "[" + ",".join([write(one) for one in value]) + "]"
 
 
-def _quoted(text: str) -> str:
+def quote(text: str) -> str:
+    """A JSON string."""
     escaped = json.dumps(clean(text), ensure_ascii=False)
     return _ESCAPE.sub(lambda match: "\\u" + match[1].upper() if match[1] else match[0], escaped)
 

@@ -54,4 +54,5 @@ def literal(text: str) -> str:
 
 def note_late(name: str, rows: str, condition: str) -> str:
     """SQL that notes the rows of `rows` that fulfil `condition` as late for the statement `name`."""
-    return f"INSERT INTO {LATE} SELECT {literal(name)}, to_json(r), r.{PARTITION}, r.{OFFSET} FROM {rows} r WHERE {condition}"
+    entry = f"{literal(name)}, to_json(r), r.{PARTITION}, r.{OFFSET}"
+    return f"INSERT INTO {LATE} SELECT {entry} FROM {rows} r WHERE {condition}"

@@ -7,7 +7,7 @@ from clickstream.tables.sql.model import Insert, Kind, Plan, Read, Scan, Select,
 
 def origin_columns(insert: Insert) -> tuple[str, str] | None:
     """The target's columns with the partition and the offset of a stream's rows; None when it has not both."""
-    found = {}
+    found: dict[str, str] = {}
     for column, field in zip(insert.columns, insert.plan.fields, strict=True):
         kind = _metadata(insert.plan, field.name)
         if kind is not None and (insert.target.key_in_value or column not in insert.target.key_fields):

@@ -151,8 +151,9 @@ class Result:
         origin = ', "$p", "$o"' if self._skip and self._origin else ""
         order = ' ORDER BY "$p", "$o"' if ordered else ""
         made = self._encoder
-        rows = db.execute(f"SELECT {made.key} AS k, {made.value} AS v{origin} FROM {relation}{where}{order}")
-        for batch in rows.fetch_record_batch(ROWS_AT_ONCE):
+        db.complete()  # what was asked before may have more rows than were fetched
+        rows = db.sql(f"SELECT {made.key} AS k, {made.value} AS v{origin} FROM {relation}{where}{order}")
+        for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
             columns = [column.to_pylist() for column in batch.columns]
             pairs: Iterable[Row] = zip(*columns, strict=True)
             if self._skip:

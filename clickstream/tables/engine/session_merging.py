@@ -1,7 +1,7 @@
-"""Which sessions rows are in: over whole arrays where the order of rows does not matter, row by row where it does."""
+"""Which sessions rows are in: of whole arrays where the order of rows does not matter, row by row where it does."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +14,18 @@ LATE_ROW = -1
 
 
 def islands(keys: Integers, start: Integers, last: Integers, gap: int) -> Integers:
-    """A number for each piece, the same for pieces of one key that hang together.
+    """A number for each piece, the same for pieces of one key that hang together over touching ones.
 
-    `keys` are numbers from 1; a piece has rows from `start` to `last` (ms), and two that at most `gap` (ms) lies
-    between touch.
+    `keys` are numbers from 0; a piece has rows from `start` to `last` (ms), and touches what is at most `gap` (ms)
+    away. There is at least one piece.
     """
     order = np.lexsort((start, keys))
-    # Each key gets a range of times of its own, out of reach of the others', so that one running maximum serves all.
-    shift = keys[order] * (last.max() - start.min() + gap + 1) - start.min()
-    reached = np.maximum.accumulate(last[order] + shift) + gap
+    keys, start, last = keys[order], start[order], last[order]
+    # One running maximum for all keys: over ranks, since times of a key's own range could grow beyond 64 bits.
+    times, rank = np.unique(last, return_inverse=True)
+    reached = times[np.maximum.accumulate(keys * len(times) + rank) % len(times)]
     opens = np.ones(len(keys), dtype=np.int64)
-    opens[1:] = (start[order] + shift)[1:] > reached[:-1]
+    opens[1:] = (keys[1:] != keys[:-1]) | (start[1:] > reached[:-1] + gap)
     numbers = np.empty(len(keys), dtype=np.int64)
     numbers[order] = np.cumsum(opens)
     return numbers
@@ -32,13 +33,13 @@ def islands(keys: Integers, start: Integers, last: Integers, gap: int) -> Intege
 
 @dataclass(slots=True)
 class Session:
-    """Rows from `start` to `last` (ms) of an island; `into` is another session's number once it was merged."""
+    """Rows from `start` to `last` (ms) in an island. `into` is the session that it was merged with."""
 
     island: int
     start: int
     last: int
-    changed: bool = False
     apart: bool = False
+    changed: bool = False
     into: int | None = None
 
     def touches(self, time: int, gap: int) -> bool:
@@ -48,29 +49,28 @@ class Session:
 def resolve(rows: Iterable[tuple[int, int, int]], sessions: list[Session], gap: int) -> list[int]:
     """The index in `sessions` of each row's session, or LATE_ROW.
 
-    A row is its island, time and watermark (ms); rows come in the order of their watermarks. `sessions` has those
-    that are held, and gets the new ones; afterwards the rows' sessions are `changed`, those that went into another
-    say so in `into`, and changed ones that touch another session, closed for their rows, are `apart`.
+    A row is its island, time and watermark (ms); rows come in the order of their watermarks. `sessions` are those
+    that are held; new ones are added. Afterwards the sessions of rows are `changed`, those that were merged with
+    another say so in `into`, and those that touch another one, closed for rows that both touched, are `apart`.
     """
-    met: dict[int, list[int]] = defaultdict(list)
+    live: dict[int, list[int]] = defaultdict(list)
     for number, session in enumerate(sessions):
-        met[session.island].append(number)
+        live[session.island].append(number)
     found = []
     for island, time, watermark in rows:
         # Watermarks only rise: what is closed for this row is so for all that follow.
-        live = [number for number in met[island] if sessions[number].last + gap - 1 > watermark]
-        touching = [number for number in live if sessions[number].touches(time, gap)]
+        near = live[island] = [one for one in live[island] if sessions[one].last + gap - 1 > watermark]
+        touching = [one for one in near if sessions[one].touches(time, gap)]
         if touching:
-            number = _merge(sessions, touching, time)
-            live = [one for one in live if sessions[one].into is None]
+            _merge(sessions, touching, time)
+            live[island] = [one for one in near if sessions[one].into is None]
+            found.append(touching[0])
         elif time + gap - 1 > watermark:
-            number = len(sessions)
+            near.append(len(sessions))
+            found.append(len(sessions))
             sessions.append(Session(island, time, time, changed=True))
-            live.append(number)
         else:
-            number = LATE_ROW
-        met[island] = live
-        found.append(number)
+            found.append(LATE_ROW)
     _mark_apart(sessions, gap)
     return [number if number == LATE_ROW else final(sessions, number) for number in found]
 
@@ -82,20 +82,24 @@ def final(sessions: list[Session], number: int) -> int:
     return number
 
 
-def _merge(sessions: list[Session], touching: list[int], time: int) -> int:
+def _merge(sessions: list[Session], touching: list[int], time: int) -> None:
     """Put a row and the sessions that it touches together, as the first of them."""
     kept = sessions[touching[0]]
     for number in touching[1:]:
         other = sessions[number]
         other.into = touching[0]
         kept.start, kept.last = min(kept.start, other.start), max(kept.last, other.last)
+        # What a session stands apart from may be out of sight here.
+        kept.apart = kept.apart or other.apart
     kept.start, kept.last = min(kept.start, time), max(kept.last, time)
     kept.changed = True
-    return touching[0]
 
 
 def _mark_apart(sessions: list[Session], gap: int) -> None:
     standing = sorted((one for one in sessions if one.into is None), key=lambda one: (one.island, one.start))
-    for before, after in _neighbours(standing):
-        if after.start <= before.last + gap:
-            before.apart = after.apart = True
+    before: Session | None = None
+    for session in standing:
+        if before is not None and before.island == session.island and session.start <= before.last + gap:
+            before.apart = session.apart = True
+        if before is None or before.island != session.island or session.last > before.last:
+            before = session

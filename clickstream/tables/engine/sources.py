@@ -4,10 +4,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster, explain
@@ -47,6 +46,7 @@ class Source:
         # The engine needs batches, however the time-outs of others are set; an empty fetch tells where the end is.
         self.consumer = cluster.consumer(group, {"fetch.wait.max.ms": 50})
         self._ended: set[int] = set()
+        self._committed: dict[int, int] | None = None
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
@@ -92,16 +92,14 @@ class Source:
 
     def commit(self) -> None:
         """Show the group's lag; nothing is ever read from here."""
-        places = [TopicPartition(self.table.topic, *place) for place in self.next.items()]
-        try:
-            self.consumer.commit(offsets=places, asynchronous=True)
-        except KafkaException as problem:
-            log.debug("The group's offsets were not committed: %s", problem)
+        # The thread does it: while it fetches, a call on the same consumer would wait.
+        self._committed = dict(self.next)
 
     def close(self) -> None:
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
+            self._commit()
         self.consumer.close()
 
     # --- where to begin
@@ -145,6 +143,7 @@ class Source:
         try:
             while not self._closing.is_set():
                 batch = self._fetch()
+                self._commit()
                 if not self.bounded and time.monotonic() >= look_at:
                     look_at = time.monotonic() + LOOK_FOR_PARTITIONS_EVERY_S
                     batch.added = self._new_partitions()
@@ -182,6 +181,16 @@ class Source:
             if topic_id(self._cluster, self.table.topic) != self.topic_id:
                 raise ClickstreamError(f"Topic {self.table.topic} was made anew while it was read. {RESET}") from None
         return batch
+
+    def _commit(self) -> None:
+        committed, self._committed = self._committed, None
+        if not committed:
+            return
+        places = [TopicPartition(self.table.topic, *place) for place in committed.items()]
+        try:
+            self.consumer.commit(offsets=places, asynchronous=True)
+        except KafkaException as problem:
+            log.debug("The group's offsets were not committed: %s", problem)
 
     def _new_partitions(self) -> dict[int, int]:
         found = partitions_of(self.consumer, self.table.topic, self._cluster.address)

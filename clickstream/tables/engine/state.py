@@ -83,7 +83,8 @@ class State:
         if found is None:
             return None
         lanes = self.db.execute("SELECT partition, next, highest FROM offsets WHERE name = ?", [name]).fetchall()
-        return Progress(*found, {partition: (offset, highest) for partition, offset, highest in lanes})
+        topic, floor, watermark = found
+        return Progress(topic, floor, watermark, {partition: (place, highest) for partition, place, highest in lanes})
 
     def save(self, name: str, progress: Progress) -> None:
         """Part of the caller's transaction."""
@@ -107,7 +108,7 @@ class State:
             self.db.executemany("INSERT INTO written VALUES (?, ?, ?)", [[sink, *one] for one in ends.items()])
 
 
-RESET = "Start it with --reset to forget the state and read the topics from the start again; rows of tables are then written over."
+RESET = "--reset forgets the state and reads the topics from the start again; rows of tables are then written over."
 
 
 def reset(directory: Path) -> None:

@@ -1,7 +1,6 @@
 """The arithmetic of windows, as SQL over milliseconds. Windows are aligned to 1970-01-01T00:00:00Z."""
 
 from clickstream.tables.sql.model import Window
-from clickstream.tables.sql.types import Type
 
 
 class Grid:
@@ -19,7 +18,7 @@ class Grid:
 
     def pane(self, time: str) -> str:
         """The start of the pane of a time."""
-        return f"({time} - {_modulo(time, self.slide)})"
+        return f"({time} - {modulo(time, self.slide)})"
 
     def first_end(self, pane: str, watermark: str) -> str:
         """The first end of a window that takes a row of the pane, which came after `watermark`.
@@ -27,19 +26,19 @@ class Grid:
         A window is too late for it when watermark >= end - 1.
         """
         after = f"{watermark} + {1 + self.slide}"
-        return f"greatest({pane} + {self.slide}, {after} - {_modulo(after, self.slide)})"
+        return f"greatest({pane} + {self.slide}, {after} - {modulo(after, self.slide)})"
 
     def last_end(self, pane: str) -> str:
         """The last end of a window that has the pane."""
         if self.kind == "CUMULATE":
-            return f"({pane} - {_modulo(pane, self.size)} + {self.size})"
+            return f"({pane} - {modulo(pane, self.size)} + {self.size})"
         return f"({pane} + {self.size})"
 
     def start(self, end: str) -> str:
         """Where the window with that end starts."""
         if self.kind == "CUMULATE":
             before = f"({end} - 1)"
-            return f"({before} - {_modulo(before, self.size)})"
+            return f"({before} - {modulo(before, self.size)})"
         return f"({end} - {self.size})"
 
     def ends(self, first: str, last: str) -> str:
@@ -60,9 +59,6 @@ def window_column(role: str, start: str, end: str) -> str:
     }[role]
 
 
-WINDOW_TYPE = Type.TIMESTAMP
-
-
-def _modulo(value: str, by: int) -> str:
+def modulo(value: str, by: object) -> str:
     """Never negative, as % would be for times before 1970."""
     return f"((({value}) % {by} + {by}) % {by})"

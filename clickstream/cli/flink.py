@@ -1,0 +1,231 @@
+"""`clickstream flink`."""
+
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clickstream.broker.embedded import to_stderr
+from clickstream.cli.options import App, app_options, cluster_options, stop_event
+from clickstream.cli.output import as_json, echo_json, show
+from clickstream.cli.tables_file import FILE, Variables, checked, variables_option
+from clickstream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clickstream.flink.cluster import SessionCluster
+    from clickstream.flink.rest import Rest
+    from clickstream.flink.script import Script
+    from clickstream.kafka.clients import Cluster
+
+_exit_at_end = click.option("--exit-at-end", is_flag=True, help="End when all that is there now has been read.")
+_parallelism = click.option(
+    "--parallelism", type=click.IntRange(min=1), metavar="N", help="Subtasks per operator.  [default: the file's, or 1]"
+)
+_rest = click.option(
+    "--rest", "address", metavar="HOST:PORT", help="The cluster's REST interface.  [default: of `flink cluster`]"
+)
+
+
+@click.group("flink")
+def command() -> None:
+    """The same files of SQL on Apache Flink: in a JVM of ours, or on a cluster.
+
+    Flink itself is downloaded when it is first used (160 MB).
+    """
+
+
+@command.command("run")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@_exit_at_end
+@_parallelism
+@variables_option
+@cluster_options
+def run(app: App, files: tuple[Path, ...], exit_at_end: bool, parallelism: int | None, variables: Variables) -> None:
+    """Run files of SQL, unchanged, on a Flink of this command's own.
+
+    Side by side until Ctrl-C; with --exit-at-end one after the other.
+
+    \b
+    Example:
+      clickstream flink run config/tables/products.sql --exit-at-end
+    """
+    _require_extra()
+    from clickstream.flink import jvm
+    from clickstream.flink.run import run as run_scripts
+    from clickstream.flink.topics import prepare
+
+    _refuse_problems(files, variables)
+    stop = stop_event()
+    with app.connect() as cluster:
+        scripts = [_script(path, cluster, exit_at_end, variables) for path in files]
+        for script in scripts:
+            prepare(cluster, script.program)
+        ended = run_scripts(
+            jvm.find(app.config["java"], to_stderr),
+            app.state_dir / "flink",
+            scripts,
+            stop,
+            to_stderr,
+            bounded=exit_at_end,
+            parallelism=parallelism,
+        )
+    if exit_at_end and not ended:
+        raise click.Abort
+
+
+@command.command("submit")
+@click.argument("file", type=FILE)
+@_rest
+@_exit_at_end
+@_parallelism
+@variables_option
+@cluster_options
+def submit(
+    app: App, file: Path, address: str | None, exit_at_end: bool, parallelism: int | None, variables: Variables
+) -> None:
+    """Start a file's job on a Flink cluster, and print the job's id.
+
+    The cluster needs nothing but Flink 2.3: the Kafka connector goes along. The job runs until `flink cancel`.
+
+    \b
+    Example:
+      clickstream flink submit config/tables/clickstream.sql --rest flink.example.com:8081 \\
+        -b kafka.example.com:9092 --parallelism 4
+    """
+    _require_extra()
+    from clickstream.flink import jvm
+    from clickstream.flink.jobs import require_flink
+    from clickstream.flink.run import submit as submit_script
+    from clickstream.flink.topics import prepare
+
+    _refuse_problems((file,), variables)
+    rest = _at(app, address)
+    require_flink(rest)
+    with app.connect() as cluster:
+        if cluster.embedded:
+            to_stderr("Flink's job does not keep the embedded Kafka running; `clickstream broker start` does.")
+        script = _script(file, cluster, exit_at_end, variables)
+        prepare(cluster, script.program)
+        runtime = jvm.find(app.config["java"], to_stderr)
+        click.echo(submit_script(runtime, app.state_dir / "flink", script, rest.address, parallelism))
+
+
+@command.command("list")
+@_rest
+@as_json
+@app_options
+def list_jobs(app: App, address: str | None, json: bool) -> None:
+    """List a cluster's jobs, those that ended lately included."""
+    from clickstream.flink.jobs import jobs
+
+    found = jobs(_at(app, address))
+    if json:
+        echo_json(*map(asdict, found))
+        return
+    rows = [[job.id, job.state, f"{datetime.fromtimestamp(job.started):%Y-%m-%d %H:%M:%S}", job.name] for job in found]
+    show(["JOB", "STATE", "STARTED", "NAME"], rows)
+    for job in found:
+        if job.failure:
+            click.echo(f"{job.id} failed: {job.failure}", err=True)
+
+
+@command.command("cancel")
+@click.argument("job_id", metavar="JOBID")
+@_rest
+@app_options
+def cancel_job(app: App, job_id: str, address: str | None) -> None:
+    """Cancel a job, and wait until it has ended."""
+    from clickstream.flink.jobs import cancel
+
+    click.echo("cancelled" if cancel(_at(app, address), job_id) else "had ended before", err=True)
+
+
+@command.group("cluster")
+def cluster_group() -> None:
+    """A Flink session cluster on this machine: 1 JobManager, 2 TaskManagers, 4 slots, 2 GB."""
+
+
+@cluster_group.command("start")
+@click.option(
+    "--rest-port",
+    type=click.IntRange(1, 65_535),
+    default=8081,
+    show_default=True,
+    metavar="PORT",
+    help="Of its web page.",
+)
+@app_options
+def start(app: App, rest_port: int) -> None:
+    """Start it; it stays up until `flink cluster stop`. Prints its REST address, which is a web page, too."""
+    from clickstream.flink import jvm
+
+    click.echo(_cluster(app).start(jvm.find(app.config["java"], to_stderr), rest_port))
+
+
+@cluster_group.command("stop")
+@app_options
+def stop(app: App) -> None:
+    """Stop it, and with it its jobs."""
+    click.echo("stopped" if _cluster(app).stop() else "was not running", err=True)
+
+
+@cluster_group.command("status")
+@app_options
+def status(app: App) -> None:
+    """Print its address, slots and jobs; exit code 1 if it is not running."""
+    cluster = _cluster(app)
+    found = cluster.overview() if cluster.alive() else None
+    if found is None:
+        click.echo(f"state     {'not answering' if cluster.alive() else 'stopped'}")
+        sys.exit(1)
+    rows = {
+        "state": "running",
+        "address": f"http://{cluster.address}",
+        "flink": found.version,
+        "slots": f"{found.free} of {found.slots} free, {found.task_managers} TaskManagers",
+        "jobs": f"{found.jobs} running",
+        "logs": str(cluster.directory),
+    }
+    for label, value in rows.items():
+        click.echo(f"{label:<10}{value}")
+
+
+def _cluster(app: App) -> "SessionCluster":
+    from clickstream.flink.cluster import SessionCluster
+
+    return SessionCluster(app.state_dir / "flink" / "cluster")
+
+
+def _at(app: App, address: str | None) -> "Rest":
+    from clickstream.flink.rest import Rest
+
+    if address is not None and not address.rpartition(":")[2].isdigit():
+        raise ConfigError(f"--rest {address}: HOST:PORT is expected, for example localhost:8081.")
+    return Rest(address or _cluster(app).address)
+
+
+def _require_extra() -> None:
+    try:
+        import sqlglot  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"Flink needs {error.name}. Install it: pip install 'clickstream[flink]'") from None
+
+
+def _refuse_problems(files: tuple[Path, ...], variables: Variables) -> None:
+    """Before anything starts: exit code 1 if there are problems, all of them shown."""
+    found = [checked(path, variables) for path in files]
+    for one in found:
+        if one.problems:
+            click.echo(one.render() + "\n", err=True)
+    if any(one.problems for one in found):
+        raise click.exceptions.Exit(1)
+
+
+def _script(path: Path, cluster: "Cluster", bounded: bool, given: Variables) -> "Script":
+    from clickstream.flink.script import script, variables
+    from clickstream.tables.sql.check import check_file
+
+    return script(check_file(path, variables(cluster, path, bounded=bounded, given=dict(given))))

@@ -1,0 +1,420 @@
+"""The differential tests' oracle against cases that are computed by hand."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from clickstream.tables.sql.types import Type
+from tests.differential.compare import differences
+from tests.differential.oracle import Appends, Expected, NullKey, Upserts, evaluate
+from tests.differential.rows import Record
+from tests.differential.texts import from_json, load, time_text
+from tests.unit.tables.sql.support import checked, sink
+
+TUMBLE = "TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
+HOP = "HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)"
+CUMULATE = "CUMULATE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)"
+SESSION = "SESSION(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
+DROP = "SET 'table.exec.sink.not-null-enforcer' = 'DROP';"
+
+
+def click(time: int | None, **fields: Any) -> bytes:
+    """A click at that many ms; tables' watermarks are 5 s behind."""
+    return json.dumps({"_time": time, **fields}).encode()
+
+
+def log(*values: bytes | None, partition: int = 0) -> list[Record]:
+    return [Record(partition, offset, 0, None, value) for offset, value in enumerate(values)]
+
+
+def user(time: int, key: int, name: str | None) -> Record:
+    """A user's version from `time` ms on; no name: deleted."""
+    value = None if name is None else json.dumps({"user_id": key, "name": name}).encode()
+    return Record(0, 0, time, json.dumps({"user_id": key}).encode(), value)
+
+
+def outcome(sql: str, clicks: list[Record], users: tuple[Record, ...] = ()) -> Expected:
+    found = checked(sql)
+    assert not found.problems, found.render()
+    return evaluate(found.program, {"clicks": clicks, "users": list(users)})
+
+
+def rows(sql: str, clicks: list[Record], users: tuple[Record, ...] = ()) -> list[dict[str, Any]]:
+    """The values in the table `results`, in any order."""
+    made = outcome(sql, clicks, users).tables["results"]
+    texts = made.rows.values() if isinstance(made, Upserts) else [value for _, value in made.rows.elements()]
+    return [json.loads(text) for text in texts]
+
+
+def counted(window: str, clicks: list[Record]) -> dict[tuple[str, str], int]:
+    """Rows of each window, by the seconds of its start and its end."""
+    columns = "s TIMESTAMP(3), e TIMESTAMP(3), n BIGINT"
+    sql = f"SELECT window_start, window_end, COUNT(*) FROM TABLE({window}) GROUP BY window_start, window_end"
+    made = rows(sink(columns) + f"INSERT INTO results {sql};", clicks)
+    return {(row["s"][17:], row["e"][17:]): row["n"] for row in made}
+
+
+def aggregate(what: str, kind: str, *clicks: bytes) -> Any:
+    """An aggregate over all of the clicks, which are of one window."""
+    sql = f"SELECT {what} FROM TABLE({TUMBLE}) GROUP BY window_start, window_end"
+    (row,) = rows(sink(f"x {kind}") + f"INSERT INTO results {sql};", log(*clicks))
+    return row["x"]
+
+
+def value(expression: str, kind: str, **fields: Any) -> Any:
+    """An expression over one click."""
+    (row,) = rows(sink(f"x {kind}") + f"INSERT INTO results SELECT {expression} FROM clicks;", log(click(0, **fields)))
+    return row["x"]
+
+
+# --- windows
+
+
+def test_a_window_ends_before_its_end() -> None:
+    found = counted(TUMBLE, log(click(0), click(9_999), click(10_000)))
+
+    assert found == {("00", "10"): 2, ("10", "20"): 1}
+
+
+def test_hopping_windows_overlap() -> None:
+    assert counted(HOP, log(click(5_000), click(9_999))) == {("00", "10"): 2, ("05", "15"): 2}
+
+
+def test_cumulating_windows_grow() -> None:
+    found = counted(CUMULATE, log(click(4_999), click(5_000), click(15_000)))
+
+    assert found == {
+        ("00", "05"): 1,
+        ("00", "10"): 2,
+        ("00", "15"): 2,
+        ("15", "20"): 1,
+        ("15", "25"): 1,
+        ("15", "30"): 1,
+    }
+
+
+@pytest.mark.parametrize(("newest", "kept"), [(14_998, 2), (14_999, 1)])
+def test_a_row_is_late_when_the_watermark_is_the_window_s_last_moment(newest: int, kept: int) -> None:
+    found = counted(TUMBLE, log(click(9_000), click(newest), click(9_000)))
+
+    assert found[("00", "10")] == kept
+
+
+def test_a_late_row_counts_in_those_of_its_windows_that_are_open() -> None:
+    found = counted(HOP, log(click(20_000), click(12_000)))
+
+    assert found == {("15", "25"): 1, ("20", "30"): 1, ("10", "20"): 1}
+
+
+def test_a_row_that_no_window_takes_is_noted() -> None:
+    sql = f"SELECT window_start, COUNT(*) FROM TABLE({TUMBLE}) GROUP BY window_start, window_end"
+    found = outcome(
+        sink("s TIMESTAMP(3), n BIGINT") + f"INSERT INTO results {sql};", log(click(0), click(30_000), click(1))
+    )
+
+    assert found.late == {"results": {("clicks", 0, 2)}}
+
+
+def test_lateness_is_by_the_row_s_own_partition() -> None:
+    one = log(click(30_000), click(0))
+    other = log(click(1), partition=1)
+
+    assert counted(TUMBLE, [*one, *other]) == {("30", "40"): 1, ("00", "10"): 1}
+
+
+def test_windows_skip_rows_without_a_time() -> None:
+    assert counted(TUMBLE, log(click(0), click(None))) == {("00", "10"): 1}
+
+
+# --- sessions
+
+
+def test_sessions_that_touch_are_one() -> None:
+    assert counted(SESSION, log(click(0), click(10_000))) == {("00", "20"): 2}
+
+
+def test_sessions_further_apart_than_the_gap_are_two() -> None:
+    assert counted(SESSION, log(click(0), click(10_001))) == {("00", "10"): 1, ("10.001", "20.001"): 1}
+
+
+def test_a_late_comer_joins_two_sessions() -> None:
+    assert counted(SESSION, log(click(0), click(12_000), click(6_000))) == {("00", "22"): 3}
+
+
+def test_a_row_late_by_itself_counts_in_an_open_session() -> None:
+    # The watermark is at 20 s: alone the last row's session would end at 14 s.
+    found = counted(SESSION, log(click(14_000), click(25_000), click(4_000)))
+
+    assert found == {("04", "24"): 2, ("25", "35"): 1}
+
+
+def test_a_row_that_touches_a_closed_session_is_late() -> None:
+    found = counted(SESSION, log(click(3_000), click(25_000), click(4_000)))
+
+    assert found == {("03", "13"): 1, ("25", "35"): 1}
+
+
+def test_sessions_have_their_own_rows() -> None:
+    columns = "ip STRING, n BIGINT"
+    session = "SESSION(TABLE clicks PARTITION BY ip, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
+    sql = f"SELECT ip, COUNT(*) FROM TABLE({session}) GROUP BY ip, window_start, window_end"
+    clicks = log(click(0, ip="a"), click(1, ip="b"), click(5_000, ip="a"), click(6_000))
+
+    found = rows(sink(columns) + f"INSERT INTO results {sql};", clicks)
+
+    assert sorted(found, key=str) == [{"ip": "a", "n": 2}, {"ip": "b", "n": 1}, {"ip": None, "n": 1}]
+
+
+# --- aggregates
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "expected"),
+    [
+        ("COUNT(*)", "BIGINT", 4),
+        ("COUNT(status)", "BIGINT", 3),
+        ("COUNT(DISTINCT status)", "BIGINT", 2),
+        ("SUM(status)", "INT", 5),
+        ("SUM(DISTINCT status)", "INT", 3),
+        ("AVG(status)", "INT", 1),
+        ("AVG(price)", "DOUBLE", 0.5),
+        ("SUM(price)", "DOUBLE", 1.0),
+        ("SUM(`bytes`)", "BIGINT", None),
+        ("COUNT(*) FILTER (WHERE status = 2)", "BIGINT", 2),
+        ("MAX(price) FILTER (WHERE status > 5)", "DOUBLE", None),
+        ("MIN(ip)", "STRING", "a"),
+        ("MAX(ts)", "TIMESTAMP_LTZ(3)", "1970-01-01 00:00:03Z"),
+    ],
+)
+def test_aggregates(what: str, kind: str, expected: Any) -> None:
+    clicks = (
+        click(0, status=1, price=0.25, ip="b"),
+        click(1, status=2, price=0.75),
+        click(2, status=2, ip="a"),
+        click(3_000),
+    )
+
+    assert aggregate(what, kind, *clicks) == expected
+
+
+@pytest.mark.parametrize(("statuses", "average"), [((3, 4), 3), ((-3, -4), -3)])
+def test_the_average_of_whole_numbers_is_cut(statuses: tuple[int, int], average: int) -> None:
+    assert aggregate("AVG(status)", "INT", *(click(0, status=status) for status in statuses)) == average
+
+
+def test_groups_without_a_window_are_as_they_are_in_the_end() -> None:
+    sql = "INSERT INTO results SELECT ip, COUNT(*) FROM clicks GROUP BY ip HAVING COUNT(*) < 2;"
+
+    found = rows(sink("ip STRING, n BIGINT", "ip") + sql, log(click(0, ip="a"), click(0, ip="a"), click(0, ip="b")))
+
+    assert found == [{"ip": "b", "n": 1}]
+
+
+# --- first rows
+
+
+def test_the_first_rows_of_a_window_in_order() -> None:
+    sql = (
+        "SELECT ip, place FROM (SELECT ip, window_start, window_end, ROW_NUMBER() OVER (PARTITION BY window_start, "
+        f"window_end ORDER BY price DESC, ip) AS place FROM TABLE({TUMBLE})) WHERE place <= 3"
+    )
+    clicks = log(click(0, ip="none"), click(0, ip="b", price=1.0), click(0, ip="a", price=1.0), click(0, price=9.0))
+
+    found = rows(sink("ip STRING, place BIGINT") + f"INSERT INTO results {sql};", clicks)
+
+    assert {row["place"]: row["ip"] for row in found} == {1: None, 2: "a", 3: "b"}
+
+
+def test_the_first_row_of_a_key_is_the_earliest_that_is_not_late() -> None:
+    sql = (
+        "SELECT ip, status FROM (SELECT ip, status, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY ts) AS place "
+        "FROM clicks) WHERE place = 1"
+    )
+    clicks = log(
+        click(12_000, ip="a", status=1),
+        click(7_000, ip="a", status=2),  # as old as the watermark
+        click(7_000, ip="a", status=3),
+        click(6_999, ip="a", status=4),
+    )
+
+    found = rows(sink("ip STRING, status INT") + f"INSERT INTO results {sql};", clicks)
+
+    assert found == [{"ip": "a", "status": 2}]
+
+
+# --- joins and unions
+
+
+@pytest.mark.parametrize(
+    ("time", "name"), [(999, None), (1_000, "one"), (1_999, "one"), (2_000, None), (3_000, "three"), (9_000, "three")]
+)
+def test_a_join_finds_what_was_known_at_the_row_s_time(time: int, name: str | None) -> None:
+    users = (user(1_000, 7, "one"), user(2_000, 7, None), user(3_000, 7, "three"), user(0, 8, "other"))
+    found = {
+        kind: rows(
+            sink("name STRING") + f"INSERT INTO results SELECT u.name FROM clicks AS c {kind} "
+            "users FOR SYSTEM_TIME AS OF c.ts AS u ON c.userid = u.user_id;",
+            log(click(time, userid=7)),
+            users,
+        )
+        for kind in ("LEFT JOIN", "JOIN")
+    }
+
+    assert found == {"LEFT JOIN": [{"name": name}], "JOIN": [{"name": name}] if name else []}
+
+
+def test_late_rows_pass_streams() -> None:
+    found = rows(sink("ip STRING") + "INSERT INTO results SELECT ip FROM clicks;", log(click(90_000), click(0, ip="a")))
+
+    assert {"ip": "a"} in found
+
+
+def test_unions_widen() -> None:
+    sql = "INSERT INTO results SELECT status FROM clicks UNION ALL SELECT price FROM clicks;"
+    made = outcome(sink("x DOUBLE") + sql, log(click(0, status=1, price=0.5))).tables["results"]
+
+    assert made == Appends(Counter({("null", '{"x": 1.0}'): 1, ("null", '{"x": 0.5}'): 1}))
+
+
+# --- keys
+
+
+def test_the_last_row_of_a_key_stays() -> None:
+    sql = sink("ip STRING, status INT", "ip") + "INSERT INTO results SELECT ip, status FROM clicks;"
+    made = outcome(sql, log(click(0, ip="a", status=1), click(0, ip="a", status=2))).tables["results"]
+
+    assert made == Upserts({'{"ip": "a"}': '{"ip": "a", "status": 2}'})
+
+
+def test_a_row_without_its_key_is_dropped_or_stops_the_run() -> None:
+    sql = sink("ip STRING, status INT", "ip") + "INSERT INTO results SELECT ip, status FROM clicks;"
+
+    assert rows(DROP + sql, log(click(0, status=1))) == []
+    with pytest.raises(NullKey, match="ip of results"):
+        rows(sql, log(click(0, status=1)))
+
+
+# --- records
+
+
+@pytest.mark.parametrize("data", [None, b"", b"{", b"[1]", b"1", b"null", b'"a"', b'{"ip": NaN}', b'{"ip": "\xff"}'])
+def test_what_cannot_be_read_is_noted_and_left_out(data: bytes | None) -> None:
+    found = outcome(sink("ip STRING") + "INSERT INTO results SELECT ip FROM clicks;", log(data, click(0, ip="a")))
+
+    assert found.dead == {("clicks", 0, 0)}
+    assert found.tables["results"] == Appends(Counter({("null", '{"ip": "a"}'): 1}))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ('"404"', Type.INT, 404),
+        ('" 404 "', Type.INT, 404),
+        ("1.9", Type.INT, 1),
+        ("-1.9", Type.BIGINT, -1),
+        ("2147483648", Type.INT, None),
+        ("true", Type.INT, None),
+        ("1e2", Type.DOUBLE, 100.0),
+        ('"x"', Type.DOUBLE, None),
+        ('"TRUE"', Type.BOOLEAN, True),
+        ("1", Type.BOOLEAN, False),
+        ("1.50", Type.STRING, "1.50"),
+        ("true", Type.STRING, "true"),
+        ('{"a": [1.50, null]}', Type.STRING, '{"a":[1.5,null]}'),
+        ('"1970-01-01 00:00:01.5"', Type.TIMESTAMP, 1_500),
+        ('"1970-01-01 00:00:01Z"', Type.TIMESTAMP_LTZ, 1_000),
+        ('"1970-01-01"', Type.TIMESTAMP, None),
+        ('"2023-02-30"', Type.DATE, None),
+        ("null", Type.STRING, None),
+    ],
+)
+def test_fields(text: str, kind: Type, expected: Any) -> None:
+    found = from_json(load(text.encode()), kind)
+
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("time", "text"), [(0, "00:00:00"), (500, "00:00:00.5"), (1_120, "00:00:01.12"), (7, "00:00:00.007")]
+)
+def test_times_have_a_fraction_only_when_it_is_not_zero(time: int, text: str) -> None:
+    assert time_text(time) == f"1970-01-01 {text}"
+
+
+# --- expressions
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "expected"),
+    [
+        ("7 / 2", "INT", 3),
+        ("-7 / 2", "INT", -3),
+        ("-7 % 3", "INT", -1),
+        ("price / 2", "DOUBLE", 1.25),
+        ("status + `bytes`", "BIGINT", None),
+        ("2147483647 + status", "INT", -2147483646),
+        ("ok AND status = 3", "BOOLEAN", None),
+        ("ok AND status = 4", "BOOLEAN", False),
+        ("ok OR status = 3", "BOOLEAN", True),
+        ("NOT ok", "BOOLEAN", None),
+        ("ok IS NOT TRUE", "BOOLEAN", True),
+        ("status IN (1, 3)", "BOOLEAN", True),
+        ("status NOT IN (1, 2)", "BOOLEAN", True),
+        ("status BETWEEN 3 AND 4", "BOOLEAN", True),
+        ("status NOT BETWEEN 3 AND 4", "BOOLEAN", False),
+        ("ip LIKE 'a_%'", "BOOLEAN", True),
+        ("ip LIKE '%!%%' ESCAPE '!'", "BOOLEAN", False),
+        ("`bytes` IS DISTINCT FROM 3", "BOOLEAN", True),
+        ("CASE WHEN ok THEN 1 WHEN status > 2 THEN 2 END", "INT", 2),
+        ("CASE status WHEN 4 THEN 1 END", "INT", None),
+        ("COALESCE(`bytes`, status)", "BIGINT", 3),
+        ("NULLIF(status, 3)", "INT", None),
+        ("CAST(price AS INT)", "INT", 2),
+        ("CAST(status AS STRING) || ip", "STRING", "3abc"),
+        ("CAST(price > 1 AS STRING)", "STRING", "TRUE"),
+        ("TRY_CAST(ip AS INT)", "INT", None),
+        ("CAST(ts AS STRING)", "STRING", "1970-01-01 00:00:00.000"),
+        ("SUBSTRING(ip, 2)", "STRING", "bc"),
+        ("CONCAT_WS('-', ip, CAST(`bytes` AS STRING), ip)", "STRING", "abc-abc"),
+        ("DATE_FORMAT(ts, 'dd.MM.yyyy ''at'' HH')", "STRING", "01.01.1970 at 00"),
+        ("ts + INTERVAL '1' MINUTE", "TIMESTAMP_LTZ(3)", "1970-01-01 00:01:00Z"),
+        ("GREATEST(price, status)", "DOUBLE", 3.0),
+    ],
+)
+def test_expressions(expression: str, kind: str, expected: Any) -> None:
+    found = value(expression, kind, ip="abc", status=3, price=2.5)
+
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+# --- comparing
+
+
+def test_equal_outcomes_have_no_differences() -> None:
+    assert differences(Upserts({"k": "1"}), Upserts({"k": "1"})) == ""
+    assert differences(Appends(Counter({("k", "1"): 2})), Appends(Counter({("k", "1"): 2}))) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Upserts({"k": "2"}), ["1 rows are missing:", "missing k: 1", "1 rows are unexpected:", "unexpected k: 2"]),
+        (Upserts({}), ["missing k: 1"]),
+        (Upserts({"k": "1", "l": "2"}), ["unexpected l: 2"]),
+    ],
+)
+def test_differences_of_keyed_rows(found: Upserts, words: list[str]) -> None:
+    told = differences(Upserts({"k": "1"}), found)
+
+    assert all(word in told for word in words)
+
+
+def test_differences_of_appended_rows_count() -> None:
+    told = differences(Appends(Counter({("k", "1"): 2})), Appends(Counter({("k", "1"): 1, ("k", "2"): 1})))
+
+    assert "missing 1 x k: 1" in told
+    assert "unexpected 1 x k: 2" in told

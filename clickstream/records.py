@@ -41,14 +41,18 @@ class WebClick(msgspec.Struct, frozen=True):
 
 
 class StatusCode(msgspec.Struct, frozen=True):
-    """What an HTTP status means, on `clickstream_codes`; its key is the code as text."""
+    """What an HTTP status means, on `clickstream_codes`; its key is a CodeKey."""
 
     code: int
     definition: str
 
 
+class CodeKey(msgspec.Struct, frozen=True):
+    code: int
+
+
 class WebUser(msgspec.Struct, frozen=True):
-    """A registered user of the web site on `clickstream_users`; its key is `user_id` as text."""
+    """A registered user of the web site on `clickstream_users`; its key is a UserKey."""
 
     user_id: int
     username: str
@@ -59,12 +63,20 @@ class WebUser(msgspec.Struct, frozen=True):
     level: str
 
 
+class UserKey(msgspec.Struct, frozen=True):
+    user_id: int
+
+
 class VipUser(msgspec.Struct, frozen=True):
-    """A customer on `vip-users`; its key is `user_id`."""
+    """A customer on `vip-users`; its key is a VipUserKey."""
 
     user_id: str
     name: str
     level: str
+
+
+class VipUserKey(msgspec.Struct, frozen=True):
+    user_id: str
 
 
 class VipClick(msgspec.Struct, frozen=True):

@@ -3,8 +3,8 @@
 python docs/generate.py          writes them
 python docs/generate.py --check  exits 1 and names the stale files
 
-A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `help COMMAND`, or
-`sql functions`, `sql aggregates`, `sql options`, `sql settings`, `sql reserved`.
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `help COMMAND`,
+`tables FILE` (a shipped one), or `sql functions`, `sql aggregates`, `sql options`, `sql settings`, `sql reserved`.
 """
 
 import re
@@ -16,8 +16,11 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from clickstream.cli import clickstream
-from clickstream.config import SETTINGS
+from clickstream.config import SETTINGS, config_dir
+from clickstream.tables.describe import origin, role
+from clickstream.tables.sql.check import check_file
 from clickstream.tables.sql.functions import AGGREGATES, FORMS, FUNCTIONS
+from clickstream.tables.sql.model import Column, Table
 from clickstream.tables.sql.options import OPTIONS
 from clickstream.tables.sql.options import SETTINGS as SQL_SETTINGS
 from clickstream.tables.sql.words import RESERVED
@@ -34,6 +37,8 @@ def generated(name: str) -> str:
     kind, _, command = name.partition(" ")
     if kind == "help":
         return _help(command.split())
+    if kind == "tables":
+        return _tables(config_dir() / "tables" / command)
     if kind == "sql" and command in _SQL:
         return _SQL[command]()
     raise ValueError(f"unknown generated block {name!r}")
@@ -62,6 +67,29 @@ def _settings() -> str:
         shown = f"`{default}`" if default != "" else ""
         lines.append(f"| `{setting.name}` | {shown} | `{setting.environment}` | {setting.help} |")
     return "\n".join(lines) + "\n"
+
+
+def _tables(path: Path) -> str:
+    """The sources and the results of a checked file."""
+    found = check_file(path)
+    if found.problems:
+        raise ValueError(found.render())
+    program = found.program
+    lines: list[str] = []
+    for which in ("source", "result"):
+        lines += [*([""] if lines else []), f"| {which} | topic | connector | key | columns |", "|---|---|---|---|---|"]
+        lines += [_table(table) for table in program.tables.values() if role(program, table) == which]
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Table) -> str:
+    key = f"{', '.join(f'`{name}`' for name in table.key_fields)} ({table.key_format})" if table.key_fields else ""
+    columns = "<br>".join(map(_column, table.columns))
+    return f"| `{table.name}` | `{table.topic}` | {table.connector} | {key} | {columns} |"
+
+
+def _column(column: Column) -> str:
+    return f"`{column.name}`: {column.type}" + (f", {origin(column)}" if origin(column) else "")
 
 
 def _functions() -> str:

@@ -1,9 +1,8 @@
 """Sending what a generator makes: its references, and then clicks until told to stop."""
 
-import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from clickstream.errors import ClickstreamError
@@ -13,8 +12,8 @@ from clickstream.generate.flaws import FlawDraws
 from clickstream.generate.plan import Plan
 from clickstream.generate.traffic import LATEST_MS, Traffic
 from clickstream.kafka.produce import Sender
+from clickstream.logtime import now_ms
 from clickstream.records import utc_text
-from clickstream.replay.logtime import now_ms
 
 Flaw = TypeVar("Flaw")
 
@@ -73,11 +72,17 @@ class Feed:
             self.clicks.close()
 
     def _send_references(self, stop: threading.Event) -> None:
+        # Joins take a record's timestamp for the time from which it holds: every click must come later. But it is
+        # never in the future: brokers refuse that.
+        now = self._now_ms()
+        since = min(now, self._plan.earliest_ms(now))
         for topic, records in self._traffic.references.items():
-            for batch in _batches(records):
+            for number, (key, value) in enumerate(records):
                 if stop.is_set():
                     return
-                self.references.send_batch(topic, batch)
+                self.references.send(topic, value, key, timestamp=since)
+                if number % BLOCK_SIZE == 0:
+                    self.references.poll()
         self.references.must_have_delivered("The reference records")
 
     def _send_clicks(self, stop: threading.Event) -> None:
@@ -120,9 +125,3 @@ class Feed:
 def _within(piece: slice, flaws: Mapping[int, Flaw]) -> list[tuple[int, Flaw]]:
     """The flaws in a piece of a block, by their place in the piece."""
     return [(place - piece.start, flaw) for place, flaw in flaws.items() if piece.start <= place < piece.stop]
-
-
-def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[dict[str, Any]]]:
-    remaining = iter(records)
-    while batch := [{"key": key, "value": value} for key, value in itertools.islice(remaining, BLOCK_SIZE)]:
-        yield batch

@@ -31,6 +31,11 @@ class Plan:
         """Whether a click's time is that of its sending, also after an outage that was not made up."""
         return self.start_ms is None and self.stretch == 1.0
 
+    def earliest_ms(self, now_ms: int) -> int:
+        """The earliest time that a click of a run begun at `now_ms` can have, in epoch ms."""
+        start_ms = self.start_ms if self.start_ms is not None else now_ms
+        return start_ms - (self.flaws.late_by_ms if self.flaws.late else 0)
+
     def expected(self, duration_ms: int | None) -> int | None:
         """How many clicks a bounded run will send, as far as that is known beforehand."""
         bounds = [] if self.count is None else [self.count]

@@ -7,7 +7,7 @@ from clickstream.generate.crowd import Crowd, Visitor
 from clickstream.generate.moves import Move, tables
 from clickstream.generate.people import AGENTS, FIBONACCI, crowd_size, person, user_number
 from clickstream.generate.traffic import Traffic
-from clickstream.records import VipUser, encode
+from clickstream.records import VipUser, VipUserKey, encode
 
 # Of ten users one is PLATINUM: there are some of each level however few users there are.
 LEVELS = ("PLATINUM", "GOLD", "GOLD", *["SILVER"] * 3, *["BRONZE"] * 4)
@@ -55,7 +55,7 @@ def user(number: int) -> VipUser:
 
 def _users(count: int) -> Iterator[tuple[bytes, bytes]]:
     for number in range(1, count + 1):
-        yield user_id(number).encode(), encode(user(number))
+        yield encode(VipUserKey(user_id(number))), encode(user(number))
 
 
 def positions() -> Mapping[str, Sequence[Move]]:

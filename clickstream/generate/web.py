@@ -8,8 +8,8 @@ from clickstream.generate.crowd import Crowd, Visitor
 from clickstream.generate.moves import tables
 from clickstream.generate.people import AGENTS, FIBONACCI, ROBOT, STRANGER_EVERY, crowd_size, person, user_number
 from clickstream.generate.traffic import Traffic
-from clickstream.records import StatusCode, WebUser, encode
-from clickstream.replay.logtime import log_time
+from clickstream.logtime import log_time
+from clickstream.records import CodeKey, StatusCode, UserKey, WebUser, encode
 
 # Of ten users one is Platinum, three are Gold: there are some of each however few users there are.
 LEVELS = ("Platinum", "Gold", "Gold", "Gold", *["Silver"] * 6)
@@ -70,12 +70,12 @@ def user(number: int) -> WebUser:
 
 def _codes() -> Iterator[tuple[bytes, bytes]]:
     for code, definition in site.CODES.items():
-        yield b"%d" % code, encode(StatusCode(code, definition))
+        yield encode(CodeKey(code)), encode(StatusCode(code, definition))
 
 
 def _users(count: int) -> Iterator[tuple[bytes, bytes]]:
     for number in range(1, count + 1):
-        yield b"%d" % number, encode(user(number))
+        yield encode(UserKey(number)), encode(user(number))
 
 
 @lru_cache(maxsize=4096)

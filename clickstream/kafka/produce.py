@@ -55,12 +55,22 @@ class Sender:
         *,
         partition: int = -1,
         headers: Headers | None = None,
+        timestamp: int = 0,
     ) -> None:
-        """Hand over one record; waits while the local queue is full. Raises ClickstreamError on a fatal error."""
+        """Hand over one record, with a time in epoch ms (0: now); waits while the local queue is full.
+
+        Raises ClickstreamError on a fatal error.
+        """
         while True:
             try:
                 self._producer.produce(
-                    topic, value, key, partition=partition, headers=headers, on_delivery=self._delivered
+                    topic,
+                    value,
+                    key,
+                    partition=partition,
+                    headers=headers,
+                    timestamp=timestamp,
+                    on_delivery=self._delivered,
                 )
             except BufferError:
                 if not self._wait_for_room():
@@ -76,7 +86,8 @@ class Sender:
     def send_batch(self, topic: str, messages: Sequence[dict[str, Any]]) -> None:
         """Hand over many `{"key": ..., "value": ...}` at once: a fifth faster than one by one.
 
-        The partition is chosen by key; `produce_batch` knows no headers. Waits while the local queue is full.
+        The partition is chosen by key; `produce_batch` knows neither headers nor timestamps. Waits while the local
+        queue is full.
         """
         waiting = list(messages)
         while waiting:

@@ -10,9 +10,9 @@ that a site appends to the combined format (`"$http_x_forwarded_for"`, `rt=0.003
 import re
 from dataclasses import dataclass
 
+from clickstream.logtime import epoch_ms
 from clickstream.records import WebClick
 from clickstream.replay.escapes import unescape
-from clickstream.replay.logtime import epoch_ms
 
 # Possessive quantifiers: no line, however hostile, makes the match backtrack.
 _QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'

@@ -11,11 +11,11 @@ import msgspec
 
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.kafka.produce import Sender
+from clickstream.logtime import log_time, now_ms
 from clickstream.records import WebClick, encode
 from clickstream.replay.files import Reader, Source
 from clickstream.replay.formats import Malformed, parse
 from clickstream.replay.lines import Lines, Unreadable
-from clickstream.replay.logtime import log_time, now_ms
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ SET 'table.exec.sink.not-null-enforcer' = 'DROP';
 
 -- The latest version of each user. Its watermark stands still, so that clicks never wait for users.
 CREATE TABLE vip_users (
-  user_id BIGINT NOT NULL,
+  user_id STRING NOT NULL,
   name STRING,
   level STRING,
   changed TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
@@ -26,8 +26,8 @@ CREATE TABLE vip_users (
 );
 
 CREATE TABLE vip_clicks (
-  user_id BIGINT,
-  page STRING,
+  user_id STRING,
+  page INT,
   action STRING,
   event_time BIGINT,
   ts AS TO_TIMESTAMP_LTZ(event_time, 3),
@@ -47,9 +47,9 @@ CREATE TABLE vip_clicks (
 );
 
 CREATE TABLE vip_action (
-  user_id BIGINT,
+  user_id STRING,
   name STRING,
-  page STRING,
+  page INT,
   action STRING,
   event_time TIMESTAMP_LTZ(3),
   src_partition INT,

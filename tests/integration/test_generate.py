@@ -11,7 +11,7 @@ import pytest
 from clickstream.generate.timeline import Phase, Timeline
 from clickstream.inspect import details
 from clickstream.kafka.clients import Cluster
-from clickstream.records import StatusCode, VipClick, VipUser, WebClick, WebUser, decode
+from clickstream.records import CodeKey, StatusCode, UserKey, VipClick, VipUser, VipUserKey, WebClick, WebUser, decode
 from clickstream.topics import existing
 from tests.integration.support import Part, records, run_well, running, value
 from tests.support import wait_until
@@ -78,6 +78,10 @@ def test_web_clicks_find_their_users_and_codes(kafka: str, topic_name: str) -> N
     codes = [decode(value(record), StatusCode) for record in records(kafka, f"{topic_name}-codes")]
     assert {click.userid for click in found} == {user.user_id for user in users} | {None}
     assert {click.status for click in found} == {code.code for code in codes}
+    keys = [decode(record.key(), UserKey).user_id for record in records(kafka, f"{topic_name}-users")]
+    assert keys == [user.user_id for user in users]
+    keys = [decode(record.key(), CodeKey).code for record in records(kafka, f"{topic_name}-codes")]
+    assert keys == [code.code for code in codes]
     assert sorted(click.time_ms for click in found) == [START_MS + ms for ms in range(20_000)]
     # Visitors stay in their partition, and in the order of their time.
     by_ip: dict[tuple[str, int | None], list[int]] = {}
@@ -94,6 +98,8 @@ def test_vip_clicks_find_their_customers(kafka: str, topic_name: str) -> None:
         user.user_id: user.level
         for user in (decode(value(record), VipUser) for record in records(kafka, f"{topic_name}-users"))
     }
+    customers = records(kafka, f"{topic_name}-users")
+    assert [decode(record.key(), VipUserKey).user_id for record in customers] == list(levels)
     found = [decode(value(record), VipClick) for record in records(kafka, topic_name)]
     joined = Counter(levels[click.user_id] for click in found if click.user_id in levels)
     assert joined.keys() == {"PLATINUM", "GOLD", "SILVER", "BRONZE"}
@@ -146,6 +152,18 @@ def test_without_a_start_clicks_happen_now(kafka: str, topic_name: str) -> None:
         assert before <= at <= after
         # Sent when it happens: a slice of 20 ms, and whatever else the machine does.
         assert record.timestamp()[1] - at < 2_000
+
+
+@pytest.mark.parametrize(
+    "start", [["--start", "2020-01-01"], ["--start", "2100-01-01"], []], ids=["past", "future", "now"]
+)
+def test_users_and_codes_hold_from_before_the_first_click_on(kafka: str, topic_name: str, start: list[str]) -> None:
+    run_well(*web(kafka, topic_name, "--count", "500", "--rate", "max", "--late", "50", "--late-by", "1h", *start))
+    earliest = min(click.time_ms for click in clicks(kafka, topic_name))
+    for topic in (f"{topic_name}-codes", f"{topic_name}-users"):
+        found = records(kafka, topic)
+        assert found
+        assert all(record.timestamp()[1] <= earliest for record in found)
 
 
 def test_sessions_and_schedules_are_in_the_times_of_the_clicks(kafka: str, topic_name: str) -> None:

@@ -50,6 +50,7 @@ class Sent:
     value: bytes | None
     key: bytes | str | None = None
     headers: list[tuple[str, bytes]] | None = None
+    timestamp: int = 0
     report: Report | None = None
 
 
@@ -88,6 +89,7 @@ class FakeProducer:
         *,
         partition: int = -1,
         headers: list[tuple[str, bytes]] | None = None,
+        timestamp: int = 0,
         on_delivery: Report | None = None,
     ) -> None:
         if self.refusals:
@@ -95,7 +97,7 @@ class FakeProducer:
         with self._lock:
             if self.room is not None and len(self.queue) >= self.room:
                 raise BufferError("Local: Queue full")
-            self.queue.append(Sent(topic, value, key, headers, on_delivery))
+            self.queue.append(Sent(topic, value, key, headers, timestamp, on_delivery))
 
     def produce_batch(self, topic: str, messages: Sequence[dict[str, Any]], *, on_delivery: Report) -> int:
         taken = 0

@@ -45,7 +45,7 @@ _LONGEST = 4000  # characters, leading zeros included: Python refuses to read mo
 
 
 def double(value: Any) -> float | None:
-    """A number, or a text that is one in Java's way."""
+    """A number, or a text that is a decimal one in Java's way."""
     kind = type(value)
     if kind is float or kind is Whole or kind is Real:
         return float(value)
@@ -54,7 +54,7 @@ def double(value: Any) -> float | None:
     return None
 
 
-_DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?)")
+_DOUBLE = re.compile(r"[+-]?(?:NaN|Infinity|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?)")
 
 
 def string(value: Any) -> str | None:

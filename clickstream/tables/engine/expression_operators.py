@@ -1,35 +1,71 @@
-"""Operators as DuckDB's SQL: comparison, arithmetic, LIKE, TRIM."""
+"""Comparison and arithmetic as DuckDB's SQL."""
 
-from clickstream.tables.engine.expression_text import Argument, quoted, wrapped
+from clickstream.tables.engine.expression_text import WHOLE, Argument, wrapped
 from clickstream.tables.sql.types import Type, common
 
-_INFINITY = "'infinity'::DOUBLE"
+INVERSE = {
+    "=": "<>",
+    "<>": "=",
+    "<": ">=",
+    ">=": "<",
+    ">": "<=",
+    "<=": ">",
+    "IS DISTINCT FROM": "IS NOT DISTINCT FROM",
+    "IS NOT DISTINCT FROM": "IS DISTINCT FROM",
+}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_NAN, _INFINITY = "'nan'::DOUBLE", "'infinity'::DOUBLE"
 
 
 def compared(sign: str, left: Argument, right: Argument) -> str:
-    """A comparison. To DuckDB NaN equals itself and is above all else; to Flink it is neither (but distinct it is
-    not)."""
+    """A comparison by its sign in SQL."""
+    if left.literal is not None and right.literal is None:
+        left, right, sign = right, left, _MIRRORED.get(sign, sign)
+    if Type.DECIMAL in (left.type, right.type):
+        return _with_decimal(sign, left, right)
+    if Type.DOUBLE in (left.type, right.type):
+        return _doubles(sign, left, right)
+    return f"({left} {sign} {right})"
+
+
+def _with_decimal(sign: str, left: Argument, right: Argument) -> str:
+    """With a DECIMAL constant. Flink orders as Double.compare does: as DuckDB, but -0.0 is below 0.0."""
+    if left.type in WHOLE and right.literal is not None:
+        return f"({left} {sign} {right.literal})"
     plain = f"({left} {sign} {right})"
-    if Type.DOUBLE not in (left.type, right.type) or "DISTINCT" in sign:
+    if right.literal is None or float(right.literal) != 0:
         return plain
-    matters = {
-        "=": (left, right) if _may_be_nan(left) and _may_be_nan(right) else (),
-        "<>": (left, right) if _may_be_nan(left) and _may_be_nan(right) else (),
-        ">": (left,),
-        ">=": (left,),
-        "<": (right,),
-        "<=": (right,),
-    }[sign]
-    odd = [side for side in matters if _may_be_nan(side)]
-    if not odd:
+    below = f"({left} = 0 AND signbit({left}))"
+    match sign:
+        case "<":
+            return f"({plain} OR {below})"
+        case ">=":
+            return f"({plain} AND NOT {below})"
+        case "IS DISTINCT FROM":
+            return f"({plain} OR coalesce({below}, FALSE))"
+        case "IS NOT DISTINCT FROM":
+            return f"({plain} AND NOT {below})"
+    return plain
+
+
+def _doubles(sign: str, left: Argument, right: Argument) -> str:
+    """To DuckDB NaN equals NaN and is above all else; in Java every comparison with it is false but <>."""
+    plain = f"({left} {sign} {right})"
+    if sign in _MIRRORED:
+        above, other = (left, right) if sign in (">", ">=") else (right, left)
+        if not _may_be_nan(above):
+            return plain
+        if other.literal is not None:
+            return f"({left} {sign} {right} AND {above} <= {_INFINITY})"
+        return f"(CASE WHEN isnan({above}) THEN {other} IS NULL AND NULL ELSE {plain} END)"
+    if not (_may_be_nan(left) and _may_be_nan(right)):
         return plain
-    guard = odd[0]
-    other = right if guard is left else left
-    if sign == "<>":
-        return f"(CASE WHEN isnan({guard}) THEN {other} IS NOT NULL OR NULL ELSE {left} {sign} {right} END)"
-    if other.literal is not None:
-        return f"({left} {sign} {right} AND {guard} <= {_INFINITY})"
-    return f"(CASE WHEN isnan({guard}) THEN {other} IS NULL AND NULL ELSE {left} {sign} {right} END)"
+    if sign == "IS NOT DISTINCT FROM":
+        return f"({plain} AND {left} IS DISTINCT FROM {_NAN})"
+    if sign == "IS DISTINCT FROM":
+        return f"({plain} OR {left} IS NOT DISTINCT FROM {_NAN})"
+    nan = "IS NOT NULL OR NULL" if sign == "<>" else "IS NULL AND NULL"
+    return f"(CASE WHEN isnan({left}) THEN {right} {nan} ELSE {plain} END)"
 
 
 def _may_be_nan(side: Argument) -> bool:
@@ -37,7 +73,7 @@ def _may_be_nan(side: Argument) -> bool:
 
 
 def arithmetic(sign: str, left: Argument, right: Argument, type: Type) -> str:
-    """+ - * / %. Whole numbers overflow as in Java: they go on at the other end. Division by zero raises."""
+    """+ - * / %. Whole numbers overflow as in Java: they go on at the other end. Division of them by zero raises."""
     if type == Type.DOUBLE or Type.INTERVAL in (left.type, right.type):
         return f"({left} {sign} {right})"
     if sign == "%":
@@ -49,41 +85,26 @@ def arithmetic(sign: str, left: Argument, right: Argument, type: Type) -> str:
 
 
 def _quotient(left: Argument, right: Argument, type: Type) -> str:
-    if right.literal is not None:
+    if right.literal is not None and right.number != -1:
         return f"({left} // {right})"
     if type == Type.INT:
         return wrapped(f"({left}::BIGINT // {right})", type)
-    # Only the smallest BIGINT divided by -1 overflows; HUGEINT would cost 80 ns.
-    negated = wrapped(f"(-({left}::HUGEINT))", type)
-    return f"(CASE WHEN {right} = -1 THEN {negated} ELSE {left} // {right} END)"
+    # Only the smallest BIGINT divided by -1 overflows; HUGEINT for all would cost 80 ns.
+    return f"(CASE WHEN {right} = -1 THEN {negative(left, type)} ELSE {left} // {right} END)"
 
 
 def remainder(left: Argument, right: Argument, type: Type) -> str:
     """With the sign of the left side, and the right side's type."""
     divisor = right.sql
-    if right.literal is None:
+    if right.literal is None or right.number == -1:
         # Of -1 it is 0 as of 1, but DuckDB overflows for the smallest number.
         divisor = f"(CASE WHEN {right} = -1 THEN 1 ELSE {right} END)"
     found = f"({left} % {divisor})"
     return f"{found}::INTEGER" if common(left.type, right.type) != type else found
 
 
-def negative(value: Argument) -> str:
+def negative(value: Argument, type: Type) -> str:
     """The sign turned round; the smallest whole number stays as it is, as in Java."""
-    if value.literal is not None and value.type in (Type.INT, Type.BIGINT):
-        return f"(-{value})" if value.type == Type.INT else f"(-{value})::BIGINT"
-    if value.type in (Type.INT, Type.BIGINT):
-        return wrapped(f"(-({value}::{'BIGINT' if value.type == Type.INT else 'HUGEINT'}))", value.type)
-    return f"(-{value})"
-
-
-def like(text: Argument, pattern: Argument, escape: str | None) -> str:
-    """LIKE, of which the escape character is none unless given."""
-    ending = f" ESCAPE {quoted(escape)}" if escape is not None else ""
-    return f"({text} LIKE {pattern}{ending})"
-
-
-def trim(text: Argument, characters: Argument | None, position: str) -> str:
-    """Without any of the characters (spaces) at its ends."""
-    function = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}[position]
-    return f"{function}({text}, {characters or quoted(' ')})"
+    if type not in WHOLE:
+        return f"(-{value})"
+    return wrapped(f"(-({value}::{'BIGINT' if type == Type.INT else 'HUGEINT'}))", type)

@@ -3,23 +3,13 @@
 from sqlglot import exp
 
 from clickstream.tables.engine.expression_casts import cast
-from clickstream.tables.engine.expression_operators import arithmetic, compared, like, negative, trim
-from clickstream.tables.engine.expression_text import Argument, column, number, quoted
+from clickstream.tables.engine.expression_likes import like, trim
+from clickstream.tables.engine.expression_operators import INVERSE, arithmetic, compared, negative
+from clickstream.tables.engine.expression_text import DUCKDB, WHOLE, Argument, column, number, quoted
 from clickstream.tables.engine.functions import call
 from clickstream.tables.sql.types import Type, type_of
 
-_DUCKDB = {
-    Type.BOOLEAN: "BOOLEAN",
-    Type.INT: "INTEGER",
-    Type.BIGINT: "BIGINT",
-    Type.DOUBLE: "DOUBLE",
-    Type.STRING: "VARCHAR",
-    Type.TIMESTAMP: "TIMESTAMP",
-    Type.TIMESTAMP_LTZ: "TIMESTAMP",
-    Type.DATE: "DATE",
-    Type.HEADERS: "MAP(VARCHAR, BLOB)",
-}
-_SIGNS = {
+_SIGNS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
     exp.LT: "<",
@@ -29,12 +19,12 @@ _SIGNS = {
     exp.NullSafeEQ: "IS NOT DISTINCT FROM",
     exp.NullSafeNEQ: "IS DISTINCT FROM",
 }
-_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
+_ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 
 
 def duckdb_type(type: Type) -> str:
     """The DuckDB type that holds a column's type. Raises KeyError for types that no column has."""
-    return _DUCKDB[type]
+    return DUCKDB[type]
 
 
 def to_duckdb(node: exp.Expr) -> str:
@@ -58,9 +48,9 @@ def to_duckdb(node: exp.Expr) -> str:
         case exp.Interval():
             return f"to_milliseconds({node.this.name})"
         case exp.Neg():
-            return negative(_argument(node.this))
+            return _negative(node).sql
         case exp.Not():
-            return f"(NOT {to_duckdb(node.this)})"
+            return _negated(node.this)
         case exp.And() | exp.Or():
             return _connected(node)
         case exp.Is():
@@ -69,10 +59,8 @@ def to_duckdb(node: exp.Expr) -> str:
             return _between(node)
         case exp.In():
             return _in(node)
-        case exp.Like():
-            return like(_argument(node.this), _argument(node.expression), None)
-        case exp.Escape():
-            return like(_argument(node.this.this), _argument(node.this.expression), node.expression.name)
+        case exp.Like() | exp.Escape():
+            return _like(node)
         case exp.DPipe():
             return f"({to_duckdb(node.this)} || {to_duckdb(node.expression)})"
         case exp.Trim():
@@ -92,9 +80,34 @@ def to_duckdb(node: exp.Expr) -> str:
 def _argument(node: exp.Expr) -> Argument:
     """A node as operators, functions and casts take it."""
     inner = node.unnest()
+    if isinstance(inner, exp.Neg):
+        return _negative(inner)
     literal = inner.name if isinstance(inner, exp.Literal | exp.Var) else None
     sql = "" if isinstance(inner, exp.Var) else to_duckdb(inner)
     return Argument(sql, type_of(inner), literal, isinstance(inner, exp.Column | exp.Literal))
+
+
+def _negative(node: exp.Neg) -> Argument:
+    value, type = _argument(node.this), type_of(node)
+    if value.literal is None or value.literal.startswith("-"):
+        return Argument(negative(value, type), type)
+    text = f"(-{value.literal})" if type in WHOLE else f"(-{value})"
+    # To DuckDB the constant -2147483648 is an INTEGER whatever it was before.
+    return Argument(f"{text}::{DUCKDB[type]}" if type == Type.BIGINT else text, type, f"-{value.literal}", True)
+
+
+def _negated(node: exp.Expr) -> str:
+    """NOT. Flink turns comparisons round, which makes a difference for NaN: NOT x > y is x <= y."""
+    inner = node.unnest()
+    if type(inner) in _SIGNS:
+        sign = INVERSE[_SIGNS[type(inner)]]
+        return compared(sign, _argument(inner.this), _argument(inner.expression))
+    if isinstance(inner, exp.And | exp.Or) and not may_fail(inner):
+        word = "OR" if isinstance(inner, exp.And) else "AND"
+        return f"({_negated(inner.this)} {word} {_negated(inner.expression)})"
+    if isinstance(inner, exp.Between | exp.In):
+        return _between(inner, inverse=True) if isinstance(inner, exp.Between) else _in(inner, inverse=True)
+    return f"(NOT {to_duckdb(inner)})"
 
 
 def _connected(node: exp.And | exp.Or) -> str:
@@ -118,18 +131,34 @@ def may_fail(node: exp.Expr) -> bool:
     return False
 
 
-def _between(node: exp.Between) -> str:
+def _like(node: exp.Like | exp.Escape) -> str:
+    inner = node.this if isinstance(node, exp.Escape) else node
+    escape = node.expression.name if isinstance(node, exp.Escape) else None
+    found = like(_argument(inner.this), _argument(inner.expression), escape)
+    return f"(NOT {found})" if inner.args.get("negate") else found
+
+
+def _between(node: exp.Between, *, inverse: bool = False) -> str:
     value, low, high = (_argument(one) for one in (node.this, node.args["low"], node.args["high"]))
     if Type.DOUBLE not in (value.type, low.type, high.type):
-        return f"({value} BETWEEN {low} AND {high})"
+        return f"({value} {'NOT ' if inverse else ''}BETWEEN {low} AND {high})"
+    if inverse:
+        return f"({compared('<', value, low)} OR {compared('>', value, high)})"
     return f"({compared('>=', value, low)} AND {compared('<=', value, high)})"
 
 
-def _in(node: exp.In) -> str:
+def _in(node: exp.In, *, inverse: bool = False) -> str:
+    """IN. Flink makes the others the first one's type, as CAST does."""
     value, *others = (_argument(one) for one in (node.this, *node.expressions))
-    if value.type == Type.DOUBLE or any(other.type == Type.DOUBLE for other in others):
-        return f"({' OR '.join(compared('=', value, other) for other in others)})"
-    return f"({value} IN ({', '.join(map(str, others))}))"
+    if value.type != Type.DOUBLE:
+        listed = ", ".join(cast(other, value.type, safe=False) for other in others)
+        return f"({value} {'NOT ' if inverse else ''}IN ({listed}))"
+    sign, word = ("<>", " AND ") if inverse else ("=", " OR ")
+    return f"({word.join(compared(sign, value, _double(other)) for other in others)})"
+
+
+def _double(other: Argument) -> Argument:
+    return other if other.type == Type.DOUBLE else Argument(f"CAST({other} AS DOUBLE)", Type.DOUBLE, other.literal)
 
 
 def _case(node: exp.Case) -> str:

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from clickstream.tables.engine.expression_operators import remainder
-from clickstream.tables.engine.expression_text import Argument, once, wrapped
+from clickstream.tables.engine.expression_text import WHOLE, Argument, once, wrapped
 from clickstream.tables.sql.types import Type
 
 _NAN = "'nan'::DOUBLE"
-_WHOLE = (Type.INT, Type.BIGINT)
 
 
 def absolute(value: Argument) -> str:
     """Without its sign; the smallest whole number has no other and stays, as in Java."""
-    if value.type not in _WHOLE:
+    if value.type not in WHOLE:
         return f"abs({value})"
     return wrapped(f"abs({value}::{'BIGINT' if value.type == Type.INT else 'HUGEINT'})", value.type)
 
@@ -30,33 +29,39 @@ def sign(value: Argument) -> str:
 
 def whole(function: str, value: Argument) -> str:
     """floor or ceil; whole numbers are it."""
-    return value.sql if value.type in _WHOLE else f"{function}({value})"
+    return value.sql if value.type in WHOLE else f"{function}({value})"
 
 
 def rounded(value: Argument, places: Argument | None) -> str:
-    """Half away from zero, of the number as it is written in decimal: 1.005 is 1.01 with 2 places.
+    """Half away from zero, of the number as it is written in decimal: 1.005 with 2 places is 1.01.
 
     NaN and infinity raise, as in Flink.
     """
-    if value.type in _WHOLE:
+    if value.type in WHOLE:
         return value.sql
-    digits = places.literal if places else "0"
+    digits = places.number if places else 0
+    return once(value, lambda x: _rounded(x, digits or 0))
+
+
+def _rounded(x: str, digits: int) -> str:
+    """DuckDB's round scales and rounds, which is right but near a half. There the decimal text decides: 4 us."""
+    scaled = f"abs({x} * 1e{digits})"
+    surely = f"{scaled} < 1e15 AND abs({scaled} - trunc({scaled}) - 0.5e0) > {scaled} * 1e-15"
     # From 2^53 on a DOUBLE is whole. DECIMAL to DOUBLE is not exact in DuckDB, a text is.
-    return once(
-        value,
-        lambda x: (
-            f"(CASE WHEN abs({x}) BETWEEN 9007199254740992 AND 1.7976931348623157e308 THEN {x} "
-            f"ELSE {x}::VARCHAR::DECIMAL(38, {digits})::VARCHAR::DOUBLE END)"
-        ),
-    )
+    text = f"{x}::VARCHAR::DECIMAL(38, {digits})::VARCHAR::DOUBLE"
+    large = f"abs({x}) BETWEEN 9007199254740992 AND 1.7976931348623157e308"
+    return f"(CASE WHEN {surely} THEN round({x}, {digits}) + 0e0 WHEN {large} THEN {x} ELSE {text} END)"
 
 
 def power(base: Argument, exponent: Argument) -> str:
     """To a power; 1 to the power of NaN or infinity is NaN in Java, but not in C."""
-    plain = f"pow({base}, {exponent})"
-    if exponent.literal is not None or exponent.type in _WHOLE:
-        return plain
-    return f"(CASE WHEN NOT isfinite({exponent}) AND abs({base}) = 1 THEN {_NAN} ELSE {plain} END)"
+    if exponent.literal is not None or exponent.type in WHOLE:
+        return f"pow({base}, {exponent})"
+
+    def of(x: str, y: str) -> str:
+        return f"(CASE WHEN NOT isfinite({y}) AND abs({x}) = 1 THEN {_NAN} ELSE pow({x}, {y}) END)"
+
+    return once(base, lambda x: once(exponent, lambda y: of(x, y)))
 
 
 def _one(build: Callable[[Argument], str]) -> Callable[[Sequence[Argument], Type], str]:

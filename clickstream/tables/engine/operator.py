@@ -1,6 +1,6 @@
 """What the nodes of a plan that remember rows have in common."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 
@@ -56,3 +56,10 @@ def note_late(name: str, rows: str, condition: str) -> str:
     """SQL that notes the rows of `rows` that fulfil `condition` as late for the statement `name`."""
     entry = f"{literal(name)}, to_json(r), r.{PARTITION}, r.{OFFSET}"
     return f"INSERT INTO {LATE} SELECT {entry} FROM {rows} r WHERE {condition}"
+
+
+def only_row(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    """The row of a query that has one: aggregates without GROUP BY."""
+    found = db.execute(sql).fetchone()
+    assert found is not None
+    return found

@@ -13,7 +13,6 @@ its watermark may have met a closed session.
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -21,7 +20,7 @@ import numpy.typing as npt
 
 from clickstream.tables.engine.aggregates import Parts
 from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
-from clickstream.tables.engine.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, quoted
+from clickstream.tables.engine.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row, quoted
 from clickstream.tables.engine.session_merging import LATE_ROW, Session, final, islands, resolve
 from clickstream.tables.engine.windows import window_column
 from clickstream.tables.sql.model import GroupBy
@@ -72,12 +71,12 @@ class Sessions:
             f"CREATE TABLE IF NOT EXISTS {self._table} "
             f"({columns}start BIGINT, last BIGINT, apart BOOLEAN DEFAULT FALSE, batch BIGINT)"
         )
-        (self._batch,) = _one(db, f"SELECT coalesce(max(batch), 0) FROM {self._table}")
+        (self._batch,) = only_row(db, f"SELECT coalesce(max(batch), 0) FROM {self._table}")
         self._reported = -1
         self._look(db)
 
     def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
-        first, last, behind = _one(
+        first, last, behind = only_row(
             db, f"SELECT min({TIME}), max({TIME}), bool_or({TIME} <= {WATERMARK} + 1) FROM {rows}"
         )
         if first is None:
@@ -115,11 +114,11 @@ class Sessions:
         self._open(db, into, "TRUE")
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        (last,) = _one(db, f"SELECT max(last) FROM {self._table}")
+        (last,) = only_row(db, f"SELECT max(last) FROM {self._table}")
         return None if last is None else int(last) + self._gap
 
     def _look(self, db: duckdb.DuckDBPyConnection) -> None:
-        self._first_last, self._apart = _one(
+        self._first_last, self._apart = only_row(
             db, f"SELECT min(last), coalesce(bool_or(apart), FALSE) FROM {self._table}"
         )
 
@@ -163,7 +162,7 @@ class Sessions:
         plain = f"FROM {self._islands} WHERE NOT late AND NOT doubtful"
         db.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT unnest(ids) {plain})")
         db.execute(f"INSERT INTO {self._table} BY NAME SELECT {', '.join(self._names)}, {self._batch} AS batch {plain}")
-        late, doubtful = _one(db, f"SELECT bool_or(late), bool_or(doubtful) FROM {self._islands}")
+        late, doubtful = only_row(db, f"SELECT bool_or(late), bool_or(doubtful) FROM {self._islands}")
         if late:
             found = f"(SELECT r.* FROM {rows} r SEMI JOIN {self._matching('late')})"
             db.execute(note_late(self.name, found, "TRUE"))
@@ -286,9 +285,3 @@ def _registered(db: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, 
         yield quoted(name)
     finally:
         db.unregister(name)
-
-
-def _one(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    found = db.execute(sql).fetchone()
-    assert found is not None
-    return found

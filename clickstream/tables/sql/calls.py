@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from sqlglot import exp
 
 from clickstream.kafka.properties import nearest
-from clickstream.tables.sql.functions import AGGREGATES, FUNCTIONS, REFUSED
+from clickstream.tables.sql.functions import AGGREGATES, FUNCTIONS, REFUSED, TAKES_NULL
 from clickstream.tables.sql.types import Type
 
 Report = Callable[[str, exp.Expr, str], None]
@@ -49,8 +49,10 @@ class Calls(ABC):
             parameter = function.parameter(index)
             if kind is None:
                 return None
-            if kind not in parameter.types and not (kind == Type.NULL and not parameter.literal):
-                return self._refuse(f"{name} does not take {kind} here.", argument, f"It is {function.signature}.")
+            if kind not in parameter.types and not (kind == Type.NULL and name in TAKES_NULL):
+                hint = "CAST(NULL AS ...) says of which type it is." if kind == Type.NULL else ""
+                hint = hint or f"It is {function.signature}."
+                return self._refuse(f"{name} does not take {kind} here.", argument, hint)
             if parameter.literal and not isinstance(argument, (exp.Literal, exp.Var)):
                 return self._refuse(f"{name} takes a constant here.", argument, f"It is {function.signature}.")
             if parameter.literal and (problem := parameter.check(argument.name)):
@@ -58,6 +60,8 @@ class Calls(ABC):
         kinds = [kind for kind in found if kind is not None]
         if name == "EXTRACT" and kinds[1] == Type.DATE and arguments[0].name in ("HOUR", "MINUTE", "SECOND"):
             return self._refuse(f"A DATE has no {arguments[0].name}.", arguments[0])
+        if name == "TIMESTAMPDIFF" and kinds[1] != kinds[2]:
+            return self._refuse(f"{name} takes two times of one type.", arguments[2], f"CAST(... AS {kinds[1]})")
         returns = function.returns if isinstance(function.returns, Type) else function.returns(kinds)
         if returns in (None, Type.DECIMAL, Type.NULL):
             return self._refuse(f"{name} of {', '.join(kinds)} has no type that is supported.", node, "Use CAST.")

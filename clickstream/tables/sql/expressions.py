@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from clickstream.tables.sql.calls import Calls, Report, aggregate_name, did_you_mean, span
-from clickstream.tables.sql.functions import REFUSED
+from clickstream.tables.sql.functions import REFUSED, like_pattern
 from clickstream.tables.sql.model import Field
 from clickstream.tables.sql.types import Type, castable, common, type_of
 
@@ -69,6 +69,8 @@ class Typing(Calls):
 
     def _type(self, node: exp.Expr, aggregates: bool) -> Type | None:
         odd = [name for name, value in node.args.items() if value and name not in _ARGUMENTS]
+        if isinstance(node, exp.Like) and odd == ["negate"]:
+            odd = []
         if odd and not isinstance(node, (exp.Window, exp.Select, exp.Subquery, exp.Exists)):
             return self._refuse(f"{odd[0].upper()} is not supported here.", node, "docs/sql.md lists what is.")
         match node:
@@ -97,7 +99,7 @@ class Typing(Calls):
             case exp.Star():
                 return self._refuse("* is supported in SELECT * and COUNT(*) only.", node)
             case exp.Escape(this=exp.Like()) if len(node.expression.name) == 1:
-                return self._all(node, [node.this.this, node.this.expression, node.expression], Type.STRING, aggregates)
+                return self._escaped(node, aggregates)
             case _:
                 return self._operator(node, aggregates)
 
@@ -171,6 +173,8 @@ class Typing(Calls):
 
     def _negative(self, node: exp.Neg, aggregates: bool) -> Type | None:
         inner = self._infer(node.this, aggregates)
+        if isinstance(node.this, exp.Literal) and node.this.name == str(_INT_MAX + 1):
+            return Type.INT
         if inner is None or inner.numeric or inner == Type.INTERVAL:
             return inner
         return self._refuse(f"- does not take {inner}.", node)
@@ -181,10 +185,18 @@ class Typing(Calls):
         """BOOLEAN when all parts are of the wanted type."""
         found = [self._infer(part, aggregates) for part in parts]
         for part, kind in zip(parts, found, strict=True):
-            if kind not in (None, wanted, Type.NULL):
-                hint = f"CAST(... AS {wanted})" if wanted == Type.STRING else ""
+            if kind not in (None, wanted):
+                hint = f"CAST(... AS {wanted})" if Type.STRING == wanted or kind == Type.NULL else ""
                 return self._refuse(f"{wanted} is expected, this is {kind}.", part, hint)
         return None if None in found else Type.BOOLEAN
+
+    def _escaped(self, node: exp.Escape, aggregates: bool) -> Type | None:
+        pattern, escape = node.this.expression, node.expression
+        if not isinstance(pattern, exp.Literal):
+            return self._refuse("LIKE with ESCAPE takes a constant pattern.", pattern)
+        if problem := like_pattern(pattern.name, escape.name):
+            return self._refuse(problem, pattern)
+        return self._all(node, [node.this.this, pattern, escape], Type.STRING, aggregates)
 
     def _is(self, node: exp.Is, aggregates: bool) -> Type | None:
         if isinstance(node.expression, exp.Null):
@@ -218,7 +230,7 @@ class Typing(Calls):
         additive = isinstance(node, (exp.Add, exp.Sub))
         if additive and left in (Type.TIMESTAMP, Type.TIMESTAMP_LTZ) and right == Type.INTERVAL:
             return left
-        if isinstance(node, exp.Add) and left == Type.INTERVAL and right in (Type.TIMESTAMP, Type.TIMESTAMP_LTZ):
+        if isinstance(node, exp.Add) and left == Type.INTERVAL and right == Type.TIMESTAMP:
             return right
         if not (left.numeric and right.numeric):
             hint = "TIMESTAMPDIFF gives the time between two." if left.temporal and right.temporal else ""

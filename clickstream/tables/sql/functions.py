@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+from clickstream.tables.sql.regex import RegexProblem, translate
 from clickstream.tables.sql.types import Type, common
 
 
@@ -80,28 +81,52 @@ def _branches(types: Sequence[Type]) -> Type | None:
     return common(types[1], types[2])
 
 
-_PATTERN = re.compile(r"yyyy|MM|dd|HH|mm|ss|SSS|'(?:[^']|'')*'|[^A-Za-z']")
+_FIELDS = ("yyyy", "MM", "dd", "HH", "mm", "ss", "SSS")
+_PATTERN = re.compile(r"([A-Za-z])\1*|'(?:[^']|'')*'|[^A-Za-z'\[\]{}#]|.", re.ASCII | re.DOTALL)
 
 
 def _time_pattern(text: str) -> str:
-    rest = _PATTERN.sub("", text)
-    return (
-        f"'{rest}' in this pattern is not supported: yyyy, MM, dd, HH, mm, ss, SSS and 'quoted text' are."
-        if rest
-        else ""
-    )
-
-
-def _regex(text: str) -> str:
-    odd = re.search(r"\(\?(?!:|i\)).?|\\[1-9]|[*+?}]\+", text)
-    if odd:
-        return f"{odd[0]} is not supported: no look-around, back-reference or possessive quantifier."
+    parts = [match[0] for match in _PATTERN.finditer(text)]
+    odd = [part for part in parts if (part[0].isascii() and part[0].isalpha()) or part in "'[]{}#"]
+    for part in odd:
+        if part not in _FIELDS:
+            return f"'{part}' in this pattern is not supported: {', '.join(_FIELDS)} and 'quoted text' are."
     return ""
 
 
+def _read_pattern(text: str) -> str:
+    again = [one for one in _FIELDS if text.count(one) > 1]
+    return f"A second {again[0]} in this pattern is not supported." if again else _time_pattern(text)
+
+
+def _regex(text: str) -> str:
+    try:
+        translate(text)
+    except RegexProblem as problem:
+        return f"{problem} is not supported: docs/sql.md says which regular expressions are."
+    return ""
+
+
+def _replaced_regex(text: str) -> str:
+    problem = _regex(text)
+    return problem or ("A pattern that matches nothing is not supported here." if translate(text).empty else "")
+
+
 def _json_path(text: str) -> str:
-    good = re.fullmatch(r"\$(\.[A-Za-z_]\w*|\[\d+\]|\['[^']+'\])*", text)
+    good = re.fullmatch(r"""\$(\.[A-Za-z_]\w*|\[\d+\]|\['[^'"\\*]+'\])*""", text, re.ASCII)
     return "" if good else "This path is not supported: $, .name, ['name'] and [number] are."
+
+
+def like_pattern(text: str, escape: str) -> str:
+    """What is wrong with a LIKE's pattern that has an escape character, or nothing."""
+    rest = re.sub(re.escape(escape) + f"[%_{re.escape(escape)}]", "", text)
+    if escape in rest:
+        return f"{escape} stands before %, _ or itself only."
+    return "\\ is not supported in this pattern." if "\\" in rest else ""
+
+
+def _places(text: str) -> str:
+    return "" if int(text) <= 22 else "ROUND takes 0 to 22 places."
 
 
 def _seconds_or_ms(text: str) -> str:
@@ -135,7 +160,10 @@ PATTERN = Parameter("'pattern'", _STRING, literal=True, check=_time_pattern)
 REGEX = Parameter("'regex'", _STRING, literal=True, check=_regex)
 PATH = Parameter("'path'", _STRING, literal=True, check=_json_path)
 UNIT = Parameter("unit", frozenset({Type.UNIT}), literal=True, check=_unit)
-PLACES = Parameter("places", frozenset({Type.INT}), literal=True)
+REPLACED_REGEX = Parameter("'regex'", _STRING, literal=True, check=_replaced_regex)
+READ_PATTERN = Parameter("'pattern'", _STRING, literal=True, check=_read_pattern)
+PLACES = Parameter("places", frozenset({Type.INT}), literal=True, check=_places)
+GROUP = Parameter("group", frozenset({Type.INT}), literal=True)
 
 
 def _rounding(name: str, about: str) -> Function:
@@ -214,18 +242,18 @@ FUNCTIONS = {
         Function("REGEXP", (S, REGEX), Type.BOOLEAN, "Whether a part matches."),
         Function(
             "REGEXP_EXTRACT",
-            (S, REGEX, PLACES),
+            (S, REGEX, GROUP),
             Type.STRING,
             "The group of that number in the first match (0: all of it); NULL if none.",
             1,
         ),
-        Function("REGEXP_REPLACE", (S, REGEX, S), Type.STRING, "Every match replaced."),
+        Function("REGEXP_REPLACE", (S, REPLACED_REGEX, S), Type.STRING, "Every match replaced."),
         Function("MD5", (S,), Type.STRING, "Its MD5, in hexadecimal."),
         Function("SHA256", (S,), Type.STRING, "Its SHA-256, in hexadecimal."),
         # times
         Function(
             "TO_TIMESTAMP",
-            (S, PATTERN),
+            (S, READ_PATTERN),
             Type.TIMESTAMP,
             "Read from a text (yyyy-MM-dd HH:mm:ss); NULL if it is none.",
             1,
@@ -236,10 +264,14 @@ FUNCTIONS = {
             Type.TIMESTAMP_LTZ,
             "Of seconds (0) or milliseconds (3) since 1970.",
         ),
-        Function("TO_DATE", (S, PATTERN), Type.DATE, "Read from a text (yyyy-MM-dd); NULL if it is none.", 1),
+        Function("TO_DATE", (S,), Type.DATE, "Read from a text (yyyy-MM-dd); NULL if it is none."),
         Function("DATE_FORMAT", (TIME, PATTERN), Type.STRING, "As a text."),
         Function(
-            "UNIX_TIMESTAMP", (S, PATTERN), Type.BIGINT, "Seconds since 1970 of a text (yyyy-MM-dd HH:mm:ss), UTC.", 1
+            "UNIX_TIMESTAMP",
+            (S, READ_PATTERN),
+            Type.BIGINT,
+            "Seconds since 1970 of a text (yyyy-MM-dd HH:mm:ss), UTC; -9223372036854775808 if it is none.",
+            1,
         ),
         Function(
             "FROM_UNIXTIME", (W, PATTERN), Type.STRING, "Seconds since 1970 as a text (yyyy-MM-dd HH:mm:ss), UTC.", 1
@@ -260,6 +292,9 @@ FUNCTIONS = {
         Function("JSON_EXISTS", (S, PATH), Type.BOOLEAN, "Whether there is anything at a path."),
     )
 }
+
+# Where Flink takes the word NULL without a CAST.
+TAKES_NULL = ("COALESCE", "IFNULL", "NULLIF")
 
 # Written in their own way, known to `expressions`.
 FORMS = (

@@ -62,6 +62,26 @@ def test_references_are_delivered_before_the_first_click() -> None:
     assert [record.topic for record in producer.delivered] == ["codes"] * 6 + ["users"] * 20 + ["clicks"] * 100
 
 
+@pytest.mark.parametrize(
+    ("asked", "since"),
+    [
+        (plan(), START_MS),
+        (plan(flaws=Flaws(late=0.1, late_by_ms=5_000)), START_MS - 5_000),
+        (plan(flaws=Flaws(late_by_ms=5_000)), START_MS),
+        (plan(start_ms=START_MS + 90_000), START_MS + 60_000),
+        (plan(start_ms=None), START_MS + 60_000),
+        (plan(start_ms=None, timeline=None, flaws=Flaws(late=0.1, late_by_ms=5_000)), START_MS + 55_000),
+    ],
+    ids=["start", "late", "none late", "start in the future", "now", "now, late"],
+)
+def test_references_hold_from_before_the_earliest_click_on_and_never_from_the_future(asked: Plan, since: int) -> None:
+    producer = FakeProducer()
+    feed(asked, producer, now_ms=lambda: START_MS + 60_000).run(threading.Event())
+    assert {record.timestamp for record in of("codes", producer.delivered)} == {since}
+    assert {record.timestamp for record in of("users", producer.delivered)} == {since}
+    assert min(times(of("clicks", producer.delivered))) + START_MS >= since
+
+
 @pytest.mark.parametrize("count", [0, 1, 999, 1_000, 1_001, 2_500])
 def test_exactly_as_many_as_asked_for(count: int) -> None:
     assert len(run(plan(count=count))) == count

@@ -5,7 +5,7 @@ import pytest
 from clickstream.generate.moves import shares
 from clickstream.generate.traffic import Traffic
 from clickstream.generate.vip import OUTSIDE, positions, user, vip
-from clickstream.records import VipClick, VipUser, decode, encode
+from clickstream.records import VipClick, VipUser, VipUserKey, decode, encode
 
 START_MS = 1_767_225_600_000
 
@@ -91,7 +91,8 @@ def test_every_position_can_be_reached_and_every_move_be_made() -> None:
 def test_the_customers() -> None:
     found = list(traffic(25).references["users"])
     customers = [decode(value, VipUser) for _, value in found]
-    assert [key.decode() for key, _ in found] == [customer.user_id for customer in customers]
+    assert [key for key, _ in found] == [encode(VipUserKey(customer.user_id)) for customer in customers]
+    assert found[16][0] == b'{"user_id":"u17"}'
     assert len({customer.user_id for customer in customers}) == 25
     assert json.loads(found[0][1]).keys() == {"user_id", "name", "level"}
 

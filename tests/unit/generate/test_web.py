@@ -8,7 +8,7 @@ from clickstream.generate.people import AGENTS, ROBOT
 from clickstream.generate.site import HOST
 from clickstream.generate.traffic import Traffic
 from clickstream.generate.web import address, user, web
-from clickstream.records import StatusCode, WebClick, WebUser, decode, encode
+from clickstream.records import CodeKey, StatusCode, UserKey, WebClick, WebUser, decode, encode
 
 START_MS = 1_767_225_600_000
 
@@ -115,15 +115,16 @@ def test_addresses_are_private_and_all_different() -> None:
 
 def test_the_codes_with_their_meaning() -> None:
     found = list(traffic().references["codes"])
-    assert found[0] == (b"200", b'{"code":200,"definition":"Successful"}')
+    assert found[0] == (b'{"code":200}', b'{"code":200,"definition":"Successful"}')
     assert [decode(value, StatusCode).code for _, value in found] == [200, 302, 404, 405, 406, 407]
-    assert all(key.decode() == str(decode(value, StatusCode).code) for key, value in found)
+    assert all(key == encode(CodeKey(decode(value, StatusCode).code)) for key, value in found)
 
 
 def test_the_users() -> None:
     found = list(traffic(25).references["users"])
     users = [decode(value, WebUser) for _, value in found]
-    assert [key for key, _ in found] == [str(user.user_id).encode() for user in users]
+    assert [key for key, _ in found] == [encode(UserKey(user.user_id)) for user in users]
+    assert found[16][0] == b'{"user_id":17}'
     assert [user.user_id for user in users] == list(range(1, 26))
     assert len({user.username for user in users}) == 25
     assert all(encode(decode(value, WebUser)) == value for _, value in found)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clickstream.logtime import log_time
 from clickstream.records import WebClick, encode
 from clickstream.replay.formats import Malformed, parse
-from clickstream.replay.logtime import log_time
 
 COMMON = b'192.0.2.7 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1234'
 COMBINED = COMMON + b' "http://example.org/" "Mozilla/5.0 (X11)"'

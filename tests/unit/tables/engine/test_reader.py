@@ -1,5 +1,6 @@
 """Reading JSON messages: the fast way and the careful one give what Flink gives."""
 
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -215,6 +216,14 @@ def test_long_and_nested_texts_arrive_whole() -> None:
     nested = '{"a":' * 200 + "1" + "}" * 200
     found = Reader([("t", Type.STRING)], "SQL").read([f'{{"t":"{long}"}}'.encode(), f'{{"t":{nested}}}'.encode()])
     assert rows(found) == [(long,), (nested,)]
+
+
+@pytest.mark.parametrize("kind", [kind for _, kind in COLUMNS if kind not in (Type.STRING, Type.BOOLEAN)])
+@pytest.mark.parametrize("end", ["", "x"])
+def test_long_texts_that_look_like_numbers_take_no_time(kind: Type, end: str) -> None:
+    started = time.process_time()
+    one(kind, f'"{"1" * 3_000_000}{end}"')
+    assert time.process_time() - started < 5
 
 
 def test_rows_keep_their_message_over_many_chunks() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.replay.logtime import epoch_ms, log_time
+from clickstream.logtime import epoch_ms, log_time
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 30), timezones=ZONES).map(

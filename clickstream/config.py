@@ -107,7 +107,9 @@ SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
         Setting("state-dir", "", _text, "Where the embedded Kafka keeps its data (default: per user).", "DIR"),
-        Setting("java", "auto", _one_of("auto", "wheel", "PATH"), "Which Java runs the embedded Kafka.", "WHICH"),
+        Setting(
+            "java", "auto", _one_of("auto", "wheel", "PATH"), "Which Java runs the embedded Kafka and Flink.", "WHICH"
+        ),
         Setting("metrics-port", 0, _port, "Serve Prometheus metrics on this port of 127.0.0.1 (0: off).", "PORT"),
         Setting("dead-letter-topic", "clickstream-dead-letter", topic_name, "Where unreadable records go.", "TOPIC"),
         Setting("status-topic", "clickstream-status", topic_name, "Where long-running parts say how they do.", "TOPIC"),

@@ -4,23 +4,29 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from clickstream.config import config_dir
 from clickstream.demo import TableLine
 from clickstream.errors import ClickstreamError
 from clickstream.generate.feed import Feed
 from clickstream.generate.plan import Plan
 from clickstream.generate.timeline import Phase, Timeline
 from clickstream.generate.traffic import Traffic
+from clickstream.generate.vip import vip
+from clickstream.generate.web import web
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.part import Part, Rates
-from clickstream.tables.run import Tables
+from clickstream.tables.run import Tables, options_for
+from clickstream.tables.sql.check import check_file
 from clickstream.topics import ensure
 
 log = logging.getLogger(__name__)
 
 # Visitors come and go, so that sessions end: what `generate --sessions 90s/35s` means.
 ACTIVE_MS, PAUSE_MS = 90_000, 35_000
+USERS = 100
 
 
 class Beside:
@@ -82,8 +88,24 @@ class Beside:
         return threading.Thread(target=guarded)
 
 
-def feed(cluster: Cluster, traffic: Traffic, rate: float) -> Feed:
-    """A live feed of `traffic` at `rate` clicks per second, with pauses."""
+def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rate: float, vip_rate: float) -> Beside:
+    """The generators, at so many clicks per second, and all shipped tables, on their declared topics."""
+    site = web(
+        USERS,
+        seed=secrets.randbits(32),
+        topic="clickstream",
+        codes_topic="clickstream_codes",
+        users_topic="clickstream_users",
+    )
+    shop = vip(USERS, seed=secrets.randbits(32), topic="vip-clicks", users_topic="vip-users")
+    paths = sorted((config_dir() / "tables").glob("*.sql"))
+    options = [options_for(path, state_dir, dead_letter_topic=dead_letter_topic, changes=True) for path in paths]
+    tables = Tables(cluster, [check_file(path) for path in paths], options)
+    return Beside([_feed(cluster, site, web_rate), _feed(cluster, shop, vip_rate)], tables)
+
+
+def _feed(cluster: Cluster, traffic: Traffic, rate: float) -> Feed:
+    """A live feed of `traffic`, with pauses."""
     ensure(cluster, [traffic.topic, *traffic.references])
     timeline = Timeline([Phase(rate, ACTIVE_MS), Phase(0.0, PAUSE_MS)])
     producer = cluster.producer()

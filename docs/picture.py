@@ -13,6 +13,7 @@ from clickstream.broker import EmbeddedBroker
 from clickstream.cli.demo import INTERVAL_S
 from clickstream.counter import Counter
 from clickstream.demo import Demo, Snapshot
+from clickstream.demo_tables import beside
 from clickstream.demo_view import view
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
@@ -23,7 +24,7 @@ from clickstream.topics import ensure
 
 PICTURE = Path(__file__).resolve().parent / "images" / "demo.svg"
 WIDTH = 88
-SECONDS = 15.0
+SECONDS = 20.0
 # As rich's own, without the fonts that it would fetch from elsewhere.
 SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -60,7 +61,8 @@ def main() -> int:
         console.print(view(snapshot, WIDTH))
         snapshots.append(console.export_svg(title="clickstream", code_format=SVG))
 
-    with EmbeddedBroker(platformdirs.user_cache_path("clickstream") / "picture").acquire() as lease:
+    state = platformdirs.user_cache_path("clickstream") / "picture"
+    with EmbeddedBroker(state).acquire() as lease:
         cluster = Cluster(lease.address, embedded=True)
         ensure(cluster, ["event-topic", "unique-event-topic"])
         producer = EventProducer(
@@ -69,7 +71,13 @@ def main() -> int:
         options = CounterOptions(
             "event-topic", "unique-event-topic", "eventName", "clickstream-demo", "clickstream-dead-letter", INTERVAL_S
         )
-        Demo(cluster.address, producer, Counter(cluster, options)).run(threading.Event(), draw, SECONDS)
+        tables = beside(cluster, state, dead_letter_topic="clickstream-dead-letter", web_rate=50.0, vip_rate=50.0)
+        demo = Demo(cluster.address, producer, Counter(cluster, options), tables.lines)
+        tables.start()
+        try:
+            demo.run(threading.Event(), draw, SECONDS)
+        finally:
+            tables.stop()
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(snapshots[-2], "utf-8")
     return 0

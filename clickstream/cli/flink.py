@@ -81,10 +81,17 @@ def run(app: App, files: tuple[Path, ...], exit_at_end: bool, parallelism: int |
 @_rest
 @_exit_at_end
 @_parallelism
+@click.option("--from", "savepoint", metavar="PATH", help="Go on where `flink cancel --savepoint` left off.")
 @variables_option
 @cluster_options
 def submit(
-    app: App, file: Path, address: str | None, exit_at_end: bool, parallelism: int | None, variables: Variables
+    app: App,
+    file: Path,
+    address: str | None,
+    exit_at_end: bool,
+    parallelism: int | None,
+    savepoint: str | None,
+    variables: Variables,
 ) -> None:
     """Start a file's job on a Flink cluster, and print the job's id.
 
@@ -110,7 +117,10 @@ def submit(
         script = _script(file, cluster, exit_at_end, variables)
         prepare(cluster, script.program)
         runtime = jvm.find(app.config["java"], to_stderr)
-        click.echo(submit_script(runtime, app.state_dir / "flink", script, rest.address, parallelism))
+        directory = app.state_dir / "flink"
+        click.echo(
+            submit_script(runtime, directory, script, rest.address, parallelism=parallelism, savepoint=savepoint)
+        )
 
 
 @command.command("list")
@@ -129,18 +139,23 @@ def list_jobs(app: App, address: str | None, json: bool) -> None:
     show(["JOB", "STATE", "STARTED", "NAME"], rows)
     for job in found:
         if job.failure:
-            click.echo(f"{job.id} failed: {job.failure}", err=True)
+            click.echo(f"{job.id} {job.state}: {job.failure}", err=True)
 
 
 @command.command("cancel")
 @click.argument("job_id", metavar="JOBID")
+@click.option("--savepoint", is_flag=True, help="Keep its state, and print where, for `flink submit --from`.")
 @_rest
 @app_options
-def cancel_job(app: App, job_id: str, address: str | None) -> None:
+def cancel_job(app: App, job_id: str, savepoint: bool, address: str | None) -> None:
     """Cancel a job, and wait until it has ended."""
-    from clickstream.flink.jobs import cancel
+    from clickstream.flink.jobs import cancel, stop_with_savepoint
 
-    click.echo("cancelled" if cancel(_at(app, address), job_id) else "had ended before", err=True)
+    rest = _at(app, address)
+    if savepoint:
+        click.echo(stop_with_savepoint(rest, job_id))
+    else:
+        click.echo("cancelled" if cancel(rest, job_id) else "had ended before", err=True)
 
 
 @command.group("cluster")

@@ -1,5 +1,7 @@
 """What the commands of `clickstream tables` share: their FILE, read and checked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +36,21 @@ variables_option = click.option(
 )
 
 
-def checked(path: Path, variables: Variables) -> "Checked":
-    """Raises ConfigError when the file cannot be read, or the extra `tables` is not installed."""
+@contextmanager
+def extra_needed() -> Iterator[None]:
+    """Around imports: raises ConfigError when the extra `tables` is not installed."""
     try:
-        from clickstream.tables.sql.check import VARIABLES, check_file
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("clickstream"):
             raise
         raise ConfigError(f"The tables need {error.name}. Install it: pip install 'clickstream[tables]'") from None
+
+
+def checked(path: Path, variables: Variables) -> "Checked":
+    """Raises ConfigError when the file cannot be read, or the extra `tables` is not installed."""
+    with extra_needed():
+        from clickstream.tables.sql.check import VARIABLES, check_file
     return check_file(path, {**VARIABLES, **dict(variables)})
 
 

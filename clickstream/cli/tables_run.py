@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
-from clickstream.cli.tables_file import FILE, Variables, checked, variables_option
+from clickstream.cli.tables_file import FILE, Variables, checked, extra_needed, variables_option
 from clickstream.config import positive
 from clickstream.errors import ConfigError
 from clickstream.watch import watched
@@ -94,9 +94,10 @@ def run(
             click.echo(one.render() + "\n", err=True)
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
-    from clickstream.cli.tables_view import view
-    from clickstream.tables.engine.state import reset
-    from clickstream.tables.run import Tables, check_names, options_for
+    with extra_needed():
+        from clickstream.cli.tables_view import view
+        from clickstream.tables.engine.state import reset
+        from clickstream.tables.run import Tables, check_names, options_for
 
     check_names(files)
     if start_over and not yes and not sys.stdin.isatty():

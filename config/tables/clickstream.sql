@@ -83,14 +83,17 @@ CREATE TABLE clickstream_users (
 
 -- ---------------------------------------------------------------- clicks with what is known about them
 
+-- Flink joins only rows that have a time.
+CREATE TEMPORARY VIEW timed_clicks AS SELECT * FROM clickstream WHERE ts IS NOT NULL;
+
 CREATE TEMPORARY VIEW clicks_with_user AS
 SELECT c.userid, u.username, c.ip, u.city, c.request, c.status, c.`bytes`, c.ts, c.src_partition, c.src_offset
-FROM clickstream AS c
+FROM timed_clicks AS c
 LEFT JOIN clickstream_users FOR SYSTEM_TIME AS OF c.ts AS u ON c.userid = u.user_id;
 
 CREATE TEMPORARY VIEW clicks_with_code AS
 SELECT k.code, k.definition, c.ip, c.ts, c.src_partition, c.src_offset
-FROM clickstream AS c
+FROM timed_clicks AS c
 LEFT JOIN clickstream_codes FOR SYSTEM_TIME AS OF c.ts AS k ON c.status = k.code;
 
 -- ---------------------------------------------------------------- results: streams

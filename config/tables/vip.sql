@@ -64,8 +64,11 @@ CREATE TABLE vip_action (
   'value.format' = 'json'
 );
 
+-- Flink joins only rows that have a time.
+CREATE TEMPORARY VIEW timed_clicks AS SELECT * FROM vip_clicks WHERE ts IS NOT NULL;
+
 INSERT INTO vip_action
 SELECT c.user_id, u.name, c.page, c.action, c.ts, c.src_partition, c.src_offset
-FROM vip_clicks AS c
+FROM timed_clicks AS c
 INNER JOIN vip_users FOR SYSTEM_TIME AS OF c.ts AS u ON c.user_id = u.user_id
 WHERE u.level = 'PLATINUM';

@@ -18,7 +18,7 @@ SUMMARY = re.compile(r"Acknowledged by this run: ([\d,]+)\. Counted by this run:
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "clickstream", "demo", *arguments],
+        [sys.executable, "-m", "clickstream", "demo", "--only", "heart", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -109,11 +109,14 @@ def test_bin_demo_starts_a_kafka_of_its_own(tmp_path: Path, broker_java: str, ka
         "CLICKSTREAM_BROKER_LINGER": "1",
     }
     result = subprocess.run(
-        [ROOT / "bin" / "demo", "--duration", "2"], env=environment, capture_output=True, text=True, timeout=120
+        [ROOT / "bin" / "demo", "--duration", "6"], env=environment, capture_output=True, text=True, timeout=120
     )
 
     assert result.returncode == 0, result.stderr
     assert "embedded Kafka" in result.stderr
     ended_equal(result.stdout)
+    tables = re.search(r"Clicks made up: ([\d,]+)\. Tables: ([\d,]+) rows read, ([\d,]+) written\.", result.stdout)
+    assert tables, result.stdout
+    assert all(text != "0" for text in tables.groups()), result.stdout
     broker = EmbeddedBroker(tmp_path, java=broker_java)
     wait_until(lambda: broker.status().state == "stopped", 30, "the broker to stop after its last user")

@@ -25,8 +25,9 @@ from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.results import Result
 from clickstream.tables.engine.sources import Batch
 from clickstream.tables.engine.state import State, refuse
+from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
-from clickstream.topics import Declared, declared, ensure
+from clickstream.topics import ensure
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,11 @@ class Engine:
         self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
         self._sender = Sender(cluster.producer(PRODUCER))
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
-        self._late = LateRows(self._sender, options.late_topic)
         self._results = [
             Result(program, insert, [one for one in self._flow.branches if one.number == number], self._sender)
             for number, insert in enumerate(program.inserts)
         ]
+        self._late = LateRows(self._sender, options.late_topic, self._names())
         self._batches: queue.Queue[Batch | BaseException] = queue.Queue(BATCHES_AHEAD)
         self._intakes = {table.name: self._intake(table) for table in streams}
         self._references = {name: self._intake(reference.table) for name, reference in self._flow.references.items()}
@@ -122,10 +123,18 @@ class Engine:
                 result.written,
                 result.early_rows,
                 result.dropped,
-                sum(self._late.by_statement[name] for name in self._operators_of(result)),
+                sum(self._late.by_operator[name] for name in self._operators_of(result)),
             )
             for result in self._results
         ]
+
+    def _names(self) -> dict[str, str]:
+        """For people: the results that each operator's rows are for."""
+        found: dict[str, list[str]] = {}
+        for result in self._results:
+            for name in self._operators_of(result):
+                found.setdefault(name, []).append(result.name)
+        return {name: ", ".join(results) for name, results in found.items()}
 
     def _operators_of(self, result: Result) -> set[str]:
         outputs = frozenset().union(*(branch.outputs for branch in result.branches))
@@ -151,7 +160,7 @@ class Engine:
                 state.close()
 
     def _prepare(self, state: State) -> None:
-        ensure(self._cluster, [_result_topic(result.target) for result in self._results])
+        ensure(self._cluster, [output(result.target) for result in self._results])
         extra = [self._options.late_topic] if self._options.late_topic else []
         ensure(self._cluster, [self._options.dead_letter_topic, *extra])
         db = state.db
@@ -328,13 +337,6 @@ class Engine:
 
 
 DEFAULT_IDLE_S = 10.0
-
-
-def _result_topic(table: Table) -> Declared:
-    known = declared().get(table.topic)
-    if known is not None:
-        return known
-    return Declared(table.topic, config={"cleanup.policy": "compact"} if table.upsert else {})
 
 
 @contextlib.contextmanager

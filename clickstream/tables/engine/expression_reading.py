@@ -9,6 +9,7 @@ _BLANK = r"[\x00-\x20]*"
 _DOUBLE = rf"^{_BLANK}([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[dDfF]?{_BLANK}$"
 _NO_NUMBER = rf"^{_BLANK}([+-]?(?:NaN|Infinity)){_BLANK}$"
 _DATE = rf"^{_BLANK}0*(\d{{1,4}}){_BLANK}(?:-{_BLANK}0*(\d{{1,2}}){_BLANK}(?:-{_BLANK}0*(\d{{1,2}}){_BLANK})?)?$"
+_EXACT = r"[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?"
 _FIRST = {"y": 1970, "m": 1, "d": 1, "h": 0, "i": 0, "s": 0}
 _TIME = r"^(\d{4})-(\d{1,2})-(\d{0,2})(?: (\d{0,2}):(\d{0,2}):(\d{0,2})(?:\.(\d{0,9}))?)?$"
 
@@ -62,7 +63,13 @@ def time(s: str) -> str:
 
     As Java's SMART resolution has it: days go up to 31 and become the month's last, 24:00:00 is the next day.
     """
-    return groups(s, _TIME, "y m d h i s f", lambda f: resolved(f, "ymdhisf"))
+    found = groups(s, _TIME, "y m d h i s f", lambda f: resolved(f, "ymdhisf"))
+    return f"coalesce({exactly(s, _EXACT, 'TRY_CAST({} AS TIMESTAMP)')}, {found})"
+
+
+def exactly(s: str, regex: str, read: str) -> str:
+    """DuckDB's own reading ({} is the text) where the text looks as it should: 0.15 us instead of 1."""
+    return f"CASE WHEN regexp_full_match({s}, {quoted(regex)}) THEN {read.replace('{}', s)} END"
 
 
 def resolved(f: str, fields: str) -> str:

@@ -9,6 +9,10 @@ from clickstream.tables.sql.types import Type
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\['([^']+)'\]")
 # Everything up to a number (strings as a whole), and the number: replaced, all numbers are strings.
 _NUMBERS = r'((?:[^"\d-]|"(?:[^"\\]|\\.)*")*)(-?\d[\d.eE+-]*|\z)'
+# What DuckDB takes for JSON, but Flink does not: NaN, infinity, a comma before the end. First where it could be, then
+# the rule, with strings as a whole.
+_ODD = r"(?i)nan|inf|,[ \t\r\n]*[}\]]"
+_STRICT = r'^(?:,?[ \t\r\n]*(?:[{\[]|"(?:[^"\\]|\\.)*"|true|false|null|-?\d[\d.eE+-]*)|[ \t\r\n:}\]])*$'
 _NUMBER = r"^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$"
 
 
@@ -16,6 +20,11 @@ def path(text: str) -> str:
     """A path as DuckDB writes it: $.a['b c'][0] is $."a"."b c"[0]."""
     steps = (f"[{index}]" if index else f'."{name or key}"' for name, index, key in _STEP.findall(text))
     return "$" + "".join(steps)
+
+
+def _valid(s: str) -> str:
+    strict = f"CASE WHEN regexp_matches({s}, {quoted(_ODD)}) THEN regexp_matches({s}, {quoted(_STRICT)}) ELSE TRUE END"
+    return f"json_valid({s}) AND {strict}"
 
 
 def value(document: Argument, where: Argument) -> str:
@@ -27,7 +36,7 @@ def value(document: Argument, where: Argument) -> str:
         texts = rf"""regexp_replace({s}, {quoted(_NUMBERS)}, '\1"\2"', 'g')"""
         exact = f"""json_extract_string(regexp_replace({texts}, '""$', ''), {place})"""
         return (
-            f"(CASE WHEN json_valid({s}) THEN CASE json_type({s}, {place}) "
+            f"(CASE WHEN {_valid(s)} THEN CASE json_type({s}, {place}) "
             f"WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL WHEN 'NULL' THEN NULL "
             f"WHEN 'DOUBLE' THEN {_decimal(exact)} ELSE json_extract_string({s}, {place}) END END)"
         )
@@ -41,7 +50,7 @@ def exists(document: Argument, where: Argument) -> str:
     return once(
         document,
         lambda s: (
-            f"(CASE WHEN json_valid({s}) THEN coalesce(json_type({s}, {place}) <> 'NULL', FALSE) "
+            f"(CASE WHEN {_valid(s)} THEN coalesce(json_type({s}, {place}) <> 'NULL', FALSE) "
             f"WHEN {s} IS NOT NULL THEN FALSE END)"
         ),
     )

@@ -35,8 +35,12 @@ def _tokens(pattern: str) -> Iterator[tuple[str, str]]:
 
 def formatted(value: Argument | str, pattern: str) -> str:
     """DATE_FORMAT: a time as a text."""
-    form = "".join(_STRFTIME[field] if field else text.replace("%", "%%") for field, text in _tokens(pattern))
-    return f"strftime({value}, {quoted(form)})"
+    form = _strftime(pattern)
+    return f"strftime({value}, {quoted(form)})" if form else f"(CASE WHEN {value} IS NOT NULL THEN '' END)"
+
+
+def _strftime(pattern: str) -> str:
+    return "".join(_STRFTIME[field] if field else text.replace("%", "%%") for field, text in _tokens(pattern))
 
 
 def from_unix(seconds: Argument, pattern: str) -> str:
@@ -50,15 +54,26 @@ def to_timestamp(text: Argument, pattern: str | None) -> str:
     if pattern is None:
         return once(text, reading.time)
     fields = "".join(_NAMES[field] for field, _ in _tokens(pattern) if field)
-    regex = "^" + "".join(rf"(\d{{{len(field)}}})" if field else _escaped(one) for field, one in _tokens(pattern)) + "$"
+    regex = "".join(rf"(\d{{{len(field)}}})" if field else _escaped(one) for field, one in _tokens(pattern))
     if not fields:
-        return once(text, lambda s: f"(CASE WHEN regexp_matches({s}, {quoted(regex)}) THEN TIMESTAMP '1970-01-01' END)")
-    return once(
-        text,
-        lambda s: (
-            f"coalesce({groups(s, regex, ' '.join(fields), lambda f: reading.resolved(f, fields))}, {_legacy(s)})"
-        ),
-    )
+        return f"(CASE WHEN {text} = {quoted(''.join(one for _, one in _tokens(pattern)))} THEN TIMESTAMP '1970-01-01' END)"
+
+    def read(s: str) -> str:
+        found = groups(s, f"^{regex}$", " ".join(fields), lambda f: reading.resolved(f, fields))
+        return f"coalesce({_exactly(s, pattern)}{found}, {_legacy(s)})"
+
+    return once(text, read)
+
+
+def _exactly(s: str, pattern: str) -> str:
+    """DuckDB's own reading of a text that fits to the digit, with a comma; nothing for a pattern without a date."""
+    fields = {field for field, _ in _tokens(pattern)}
+    if not fields >= {"yyyy", "MM", "dd"}:
+        return ""
+    # Years before 1000 are left to the slow way: DuckDB has a year 0.
+    digits = {field: r"[12]\d{3}" if field == "yyyy" else rf"\d{{{len(field)}}}" for field in _NAMES}
+    regex = "".join(digits[field] if field else _escaped(one) for field, one in _tokens(pattern))
+    return f"{reading.exactly(s, regex, f'try_strptime({{}}, {quoted(_strftime(pattern))})')}, "
 
 
 def _legacy(s: str) -> str:
@@ -95,6 +110,7 @@ def unix_timestamp(text: Argument, pattern: str) -> str:
         beside = following or (regex.endswith("})") and field)
         number = rf"(\d{{{len(field)}}})" if following else (r"(\d{1,9})" if beside else r"[ \t]*(-?\d{1,9})")
         regex += number if field else _escaped(one)
+    regex += r"(?:\D|$)" if parts[-1][0] else ""
 
     def seconds(f: str) -> str:
         part = {name: f"{f}.{name}::BIGINT" if name in fields else str(least) for name, least in _LEAST.items()}
@@ -105,7 +121,12 @@ def unix_timestamp(text: Argument, pattern: str) -> str:
         read = f"CASE WHEN {good} THEN {ms} // 1000 ELSE {_NO_TIME} END"
         return f"(CASE WHEN {f}.{fields[0]} = '' THEN {_NO_TIME} WHEN {f}.{fields[0]} <> '' THEN {read} END)"
 
-    return once(text, lambda s: groups(s, regex, " ".join(fields), seconds))
+    def read(s: str) -> str:
+        found = groups(s, regex, " ".join(fields), seconds)
+        exact = _exactly(s, pattern).removesuffix(", ")
+        return f"coalesce(epoch_ms({exact}) // 1000, {found})" if exact else found
+
+    return once(text, read)
 
 
 _LEAST = {"y": 1970, "m": 1, "d": 1, "h": 0, "i": 0, "s": 0, "f": 0}

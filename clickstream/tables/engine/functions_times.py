@@ -69,6 +69,8 @@ def later(unit: str, count: Argument, value: Argument) -> str:
 
 def between(unit: str, start: Argument, end: Argument) -> str:
     """TIMESTAMPDIFF: whole units, cut towards zero."""
+    if unit == "WEEK":  # of seconds that are an INT
+        return f"({between('SECOND', start, end)} // 604800)"
     if unit in _UNIT_MS:
         return wrapped(f"((epoch_ms({end}) - epoch_ms({start})) // {_UNIT_MS[unit]})", Type.INT)
     months = once(start, lambda one: once(end, lambda other: _months(one, other)))

@@ -148,17 +148,32 @@ class Result:
         if empty:
             self._without_nulls(db, relation, empty)
         where = f" WHERE NOT ({empty})" if empty else ""
-        origin = ', "$p", "$o"' if self._skip and self._origin else ""
         order = ' ORDER BY "$p", "$o"' if ordered else ""
         made = self._encoder
+        origin = ['"$p"', '"$o"'] if self._skip and self._origin else []
+        extras = [one for one in (made.timestamp, made.headers) if one is not None]
         db.complete()  # what was asked before may have more rows than were fetched
-        rows = db.sql(f"SELECT {made.key} AS k, {made.value} AS v{origin} FROM {relation}{where}{order}")
+        items = ", ".join([f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])
+        rows = db.sql(f"SELECT {items} FROM {relation}{where}{order}")
         for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
             columns = [column.to_pylist() for column in batch.columns]
-            pairs: Iterable[Row] = zip(*columns, strict=True)
+            found: Iterable[Row] = zip(*columns, strict=True)
             if self._skip:
-                pairs = self._unwritten(pairs)
-            self._send([{"key": row[0], "value": row[1]} for row in pairs])
+                found = self._unwritten(found)
+            if extras:
+                self._send_each(list(found))
+            else:
+                self._send([{"key": row[0], "value": row[1]} for row in found])
+
+    def _send_each(self, rows: list[Row]) -> None:
+        """Rows with a timestamp or headers of their own."""
+        timed, headed = self._encoder.timestamp is not None, self._encoder.headers is not None
+        for row in rows:
+            timestamp = row[-2 if headed else -1] if timed else None
+            headers = list(row[-1] or []) if headed else None
+            self._sender.send(self.target.topic, row[1], row[0], timestamp=timestamp or 0, headers=headers)
+        self.written += len(rows)
+        self.unmarked = self.unmarked or bool(rows)
 
     def _send(self, messages: list[dict[str, Any]]) -> None:
         if messages:

@@ -194,14 +194,15 @@ class Sessions:
         )
         found = db.execute(f"SELECT rowid AS piece, key, start, last FROM {self._pieces}").fetchnumpy()
         numbers = islands(found["key"], found["start"], found["last"], gap)
-        # Sessions that a row may have met closed end by its watermark, and no island starts after one of its own.
-        closed = f"coalesce(min(start) + {gap} <= max(behind) + 1, FALSE)"
+        # A closed session ends by the row's watermark. One that is held, or grew out of it, ends no earlier than the
+        # held one does; one of rows of the batch alone no earlier than the first of them could.
+        closed = f"min(CASE WHEN id IS NULL THEN start ELSE last END) + {gap} <= max(behind) + 1"
         with _registered(db, f"{self.name}_numbers", {"piece": found["piece"], "island": numbers}) as table:
             db.execute(
                 f"CREATE OR REPLACE TEMP TABLE {self._islands} AS "
                 f"SELECT *, NOT late AND uncertain AS doubtful FROM (SELECT island, {self._merged}, "
                 "list(id) FILTER (id IS NOT NULL) AS ids, count(id) = 0 AND bool_and(hopeless) AS late, "
-                f"bool_or(apart) OR {closed} AS uncertain "
+                f"bool_or(apart) OR coalesce({closed}, FALSE) AS uncertain "
                 f"FROM {self._pieces} p JOIN {table} n ON n.piece = p.rowid "
                 "GROUP BY island HAVING count(id) < count(*))"
             )

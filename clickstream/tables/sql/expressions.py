@@ -186,7 +186,7 @@ class Typing(Calls):
         found = [self._infer(part, aggregates) for part in parts]
         for part, kind in zip(parts, found, strict=True):
             if kind not in (None, wanted):
-                hint = f"CAST(... AS {wanted})" if Type.STRING == wanted or kind == Type.NULL else ""
+                hint = f"CAST(... AS {wanted})" if wanted == Type.STRING or kind == Type.NULL else ""
                 return self._refuse(f"{wanted} is expected, this is {kind}.", part, hint)
         return None if None in found else Type.BOOLEAN
 

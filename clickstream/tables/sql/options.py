@@ -88,7 +88,6 @@ OPTIONS = {
         Option("scan.watermark.idle-timeout", check=_duration),
         Option("scan.watermark.emit.strategy", check=_one_of("on-event", "on-periodic"), here=False),
         *(Option(f"scan.watermark.alignment.{name}", here=False) for name in ("group", "max-drift", "update-interval")),
-        Option("scan.watermark.emit.on-event.gap", check=_whole, here=False),
         Option("scan.topic-partition-discovery.interval", (KAFKA,), _duration, here=False),
         Option("scan.parallelism", check=_whole, here=False),
         Option("sink.parallelism", check=_whole, here=False),

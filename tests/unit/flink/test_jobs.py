@@ -1,0 +1,132 @@
+"""Jobs of a cluster, by what its REST interface answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clickstream.errors import ClickstreamError
+from clickstream.flink.jobs import Job, cancel, jobs, overview, require_flink, stop_with_savepoint
+from clickstream.flink.rest import Rest, Unreachable
+from tests.unit.flink.fakes import Answer, serving
+
+ONE, TWO = "1" * 32, "2" * 32
+OVERVIEW = {
+    "taskmanagers": 2,
+    "slots-total": 4,
+    "slots-available": 3,
+    "jobs-running": 1,
+    "flink-version": "2.3.0",
+}
+
+
+class FakeCluster:
+    """Job ONE failed; job TWO runs until it has been cancelled, and is asked for its state once more."""
+
+    def __init__(self) -> None:
+        self.version = "2.3.0"
+        self.cancelling = 0
+        self.asked = 0
+        self.saved: dict[str, Any] = {"location": "file:///saved"}
+
+    def __call__(self, method: str, path: str, _body: Any) -> Answer:
+        match method, *path.strip("/").split("/"):
+            case "GET", "overview":
+                return 200, {**OVERVIEW, "flink-version": self.version}
+            case "GET", "jobs", "overview":
+                one = {"jid": ONE, "name": "a.sql", "state": "FAILED", "start-time": 1_000_500, "duration": 2_000}
+                two = {"jid": TWO, "name": "b.sql", "state": "RUNNING", "start-time": 2_000_000, "duration": 50}
+                return 200, {"jobs": [one, two]}
+            case "GET", "jobs", job, "exceptions" if job == ONE:
+                trace = "x.JobException: no restart\nCaused by: java.io.IOException: disk full\n"
+                return 200, {"exceptionHistory": {"entries": [{"stacktrace": trace}]}}
+            case "GET", "jobs", job if job == TWO:
+                self.cancelling += bool(self.cancelling)
+                return 200, {"state": ("RUNNING", "RUNNING", "CANCELLING", "CANCELED")[min(self.cancelling, 3)]}
+            case "GET", "jobs", job if job == ONE:
+                return 200, {"state": "FAILED"}
+            case "POST", "jobs", job, "stop" if job == TWO:
+                return 202, {"request-id": "r"}
+            case "GET", "jobs", job, "savepoints", "r" if job == TWO:
+                self.asked += 1
+                if self.asked == 1:
+                    return 200, {"status": {"id": "IN_PROGRESS"}}
+                return 200, {"status": {"id": "COMPLETED"}, "operation": self.saved}
+            case "PATCH", "jobs", what if what == f"{TWO}?mode=cancel":
+                self.cancelling = 1
+                return 202, {}
+        return 404, {"errors": ["not found"]}
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def rest(cluster: FakeCluster) -> Iterator[Rest]:
+    with serving(cluster) as server:
+        yield Rest(server.address)
+
+
+def test_jobs_with_the_reason_of_a_failure(rest: Rest) -> None:
+    assert jobs(rest) == [
+        Job(TWO, "b.sql", "RUNNING", 2000.0, 0.05, ""),
+        Job(ONE, "a.sql", "FAILED", 1000.5, 2.0, "IOException: disk full"),
+    ]
+
+
+def test_overview(rest: Rest) -> None:
+    found = overview(rest)
+
+    assert (found.version, found.task_managers, found.slots, found.free, found.jobs) == ("2.3.0", 2, 4, 3, 1)
+
+
+def test_cancel_waits_for_the_end(rest: Rest) -> None:
+    assert cancel(rest, TWO)
+
+
+def test_cancel_of_a_job_that_ended(rest: Rest) -> None:
+    assert not cancel(rest, ONE)
+
+
+@pytest.mark.parametrize(
+    ("job_id", "message"), [("3" * 32, "There is no job 3333.* See: clickstream flink list"), ("x", "is no job's id")]
+)
+def test_cancel_of_what_is_not_there(rest: Rest, job_id: str, message: str) -> None:
+    with pytest.raises(ClickstreamError, match=message):
+        cancel(rest, job_id)
+
+
+def test_a_savepoint(rest: Rest) -> None:
+    assert stop_with_savepoint(rest, TWO) == "file:///saved"
+
+
+def test_a_savepoint_that_cannot_be_written(rest: Rest, cluster: FakeCluster) -> None:
+    cluster.saved = {"failure-cause": {"stack-trace": "x.Y: no\nCaused by: x.IOException: disk full\n"}}
+
+    with pytest.raises(ClickstreamError, match=f"There is no savepoint of job {TWO}: IOException: disk full"):
+        stop_with_savepoint(rest, TWO)
+
+
+def test_no_savepoint_of_a_job_that_ended(rest: Rest) -> None:
+    with pytest.raises(ClickstreamError, match="has ended before"):
+        stop_with_savepoint(rest, ONE)
+
+
+@pytest.mark.parametrize("version", ["2.3.0", "2.3.7"])
+def test_a_cluster_that_takes_our_jobs(rest: Rest, cluster: FakeCluster, version: str) -> None:
+    cluster.version = version
+    require_flink(rest)
+
+
+@pytest.mark.parametrize("version", ["1.20.1", "2.30.0"])
+def test_a_cluster_of_another_version_is_refused(rest: Rest, cluster: FakeCluster, version: str) -> None:
+    cluster.version = version
+    with pytest.raises(ClickstreamError, match=f"is Flink {version}; jobs are made for 2.3.0"):
+        require_flink(rest)
+
+
+def test_something_else_that_speaks_json() -> None:
+    with serving(lambda *_: (200, {"hello": 1})) as server, pytest.raises(Unreachable, match="is no Flink"):
+        overview(Rest(server.address))

@@ -1,0 +1,116 @@
+"""Files through a gateway that answers as Flink's would."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pytest_mock import MockerFixture
+
+from clickstream.broker.java import Java
+from clickstream.errors import ClickstreamError
+from clickstream.flink import run as runner
+from clickstream.flink.gateway import Gateway
+from clickstream.flink.jvm import Runtime
+from clickstream.flink.rest import Rest
+from clickstream.flink.script import Script
+from clickstream.tables.sql.model import Program
+from tests.unit.flink.fakes import FakeGateway, serving
+
+RUNTIME = Runtime(Java(Path("java"), 21, ""), (Path("/jars/flink-sql-connector-kafka-5.jar"),))
+
+
+def script(name: str, **settings: str) -> Script:
+    named = {key.replace("_", "."): value for key, value in settings.items()}
+    return Script(name, named, (f"CREATE TABLE {name}",), f"INSERT INTO {name}", Program({}, {}, (), {}))
+
+
+@pytest.fixture
+def fake(mocker: MockerFixture, tmp_path: Path) -> FakeGateway:
+    """The gateway that run and submit get instead of a JVM with one."""
+    fake = FakeGateway()
+
+    @contextmanager
+    def gateway(*_arguments: Any, **_options: Any) -> Iterator[Gateway]:
+        child: Any = SimpleNamespace(ended=lambda: False)
+        with serving(fake) as server:
+            yield Gateway(Rest(server.address), child, tmp_path)
+
+    mocker.patch("clickstream.flink.run.gateway", gateway)
+    return fake
+
+
+def run(*scripts: Script, stop: Event | None = None, bounded: bool = True, parallelism: int | None = None) -> bool:
+    return runner.run(
+        RUNTIME, Path(), scripts, stop or Event(), lambda _: None, bounded=bounded, parallelism=parallelism
+    )
+
+
+def test_files_one_after_the_other_each_in_a_session(fake: FakeGateway) -> None:
+    assert run(script("a"), script("b"))
+
+    assert fake.statements == ["CREATE TABLE a", "INSERT INTO a", "CREATE TABLE b", "INSERT INTO b"]
+    assert [session["pipeline.name"] for session in fake.sessions] == ["a", "b"]
+    assert fake.closed == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "parallelism", "expected"),
+    [({}, None, "1"), ({"parallelism_default": "3"}, None, "3"), ({"parallelism_default": "3"}, 2, "2")],
+)
+def test_parallelism_is_the_command_lines_or_the_files_or_one(
+    fake: FakeGateway, settings: dict[str, str], parallelism: int | None, expected: str
+) -> None:
+    run(script("a", **settings), parallelism=parallelism)
+
+    assert fake.sessions[0]["parallelism.default"] == expected
+
+
+def test_a_file_cannot_send_a_run_elsewhere(fake: FakeGateway) -> None:
+    run(script("a", execution_target="remote", rest_address="elsewhere"))
+
+    assert fake.sessions[0]["execution.target"] == "local"
+
+
+def test_what_fails_names_its_file_and_root_cause_and_ends_the_run(fake: FakeGateway) -> None:
+    fake.wrong["INSERT INTO a"] = "x.Outer: no\nCaused by: y.Inner: disk full\n"
+
+    with pytest.raises(ClickstreamError, match=r"^a failed on Flink: Inner: disk full$"):
+        run(script("a"), script("b"))
+
+    assert fake.statements[-1] == "INSERT INTO a"
+
+
+def test_why_a_local_job_failed_comes_from_the_log(fake: FakeGateway, tmp_path: Path) -> None:
+    fake.wrong["INSERT"] = "java.lang.IllegalStateException: MiniCluster is not yet running or has been shut down.\n"
+    (tmp_path / "flink.log.jobs").write_text("Job a switched from state FAILING to FAILED.\nx.Y: no number\n")
+
+    with pytest.raises(ClickstreamError, match="a failed on Flink: Y: no number"):
+        run(script("a"))
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_run_that_is_stopped_did_not_end_by_itself(fake: FakeGateway, bounded: bool) -> None:
+    fake.endless = True
+    stop = Event()
+    stop.set()
+
+    assert not run(script("a"), script("b"), stop=stop, bounded=bounded)
+
+    assert ("INSERT INTO b" in fake.statements) is not bounded
+
+
+def test_submit_gives_the_jobs_id_and_the_connector_goes_along(fake: FakeGateway) -> None:
+    address = "flink.example.com:8081"
+    job = runner.submit(RUNTIME, Path(), script("a"), address, parallelism=4, savepoint="file:///saved")
+
+    assert job == "f" * 32
+
+    session = fake.sessions[0]
+    assert (session["execution.target"], session["table.dml-sync"]) == ("remote", "false")
+    assert (session["rest.address"], session["rest.port"]) == ("flink.example.com", "8081")
+    assert session["pipeline.jars"] == "file:///jars/flink-sql-connector-kafka-5.jar"
+    assert (session["parallelism.default"], session["execution.state-recovery.path"]) == ("4", "file:///saved")

@@ -68,6 +68,15 @@ def stream(kafka: str, topic: str) -> Counter[tuple[bytes | None, bytes | None]]
     return Counter((record.key(), record.value()) for record in records(kafka, topic))
 
 
+def same_results(kafka: str, one: Path, other: Path) -> None:
+    """Tables have the same rows, streams the same rows as often."""
+    for (topic, keyed), expected in zip(targets(one).items(), targets(other), strict=True):
+        read: Callable[[str, str], object] = table if keyed else stream
+        found, wanted = read(kafka, topic), read(kafka, expected)
+        assert found, topic
+        assert found == wanted, topic
+
+
 def generate(kafka: str, source: str, *options: str) -> None:
     """Web clicks, codes and users in `<source>-...`."""
     names = ["--topic", f"{source}-clickstream"]

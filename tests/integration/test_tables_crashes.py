@@ -7,7 +7,6 @@ import itertools
 import os
 import random
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from clickstream.tables.engine import engine as engine_module
 from clickstream.tables.engine import sources
 from clickstream.tables.engine.state import Progress, State
 from tests.integration.support import is_an_error_for_people, run, running, written
-from tests.integration.tablesupport import command, engine_of, generate, shipped, stream, table, tables, targets
+from tests.integration.tablesupport import command, engine_of, generate, same_results, shipped, tables, targets
 from tests.support import wait_until
 
 KILLS = 30
@@ -31,19 +30,8 @@ def draw() -> random.Random:
     return random.Random(seed)
 
 
-def same_results(kafka: str, one: Path, other: Path) -> None:
-    """Tables have the same rows, streams the same rows as often."""
-    for (topic, keyed), expected in zip(targets(one).items(), targets(other), strict=True):
-        read: Callable[[str, str], object] = table if keyed else stream
-        found, wanted = read(kafka, topic), read(kafka, expected)
-        assert found, topic
-        assert found == wanted, topic
-
-
 @pytest.mark.timeout(600)
-def test_thirty_kills_lose_and_double_nothing(
-    kafka: str, topic_name: str, tmp_path: Path, draw: random.Random
-) -> None:
+def test_thirty_kills_lose_and_double_nothing(kafka: str, topic_name: str, tmp_path: Path, draw: random.Random) -> None:
     source = topic_name
     killed = shipped("clickstream", tmp_path / "killed", source, f"{source}-killed")
     calm = shipped("clickstream", tmp_path / "calm", source, f"{source}-calm")
@@ -120,7 +108,8 @@ def test_a_second_instance_is_refused(kafka: str, topic_name: str, tmp_path: Pat
     generate(kafka, topic_name, "--count", "10", "--seed", "1")
     path = shipped("clickstream", tmp_path, topic_name, f"{topic_name}-out")
     with running(*command(kafka, path)) as part:
-        wait_until(lambda: (tmp_path / "state" / "tables" / "clickstream" / "state.duckdb").exists(), 20, what=part.said())
+        state = tmp_path / "state" / "tables" / "clickstream" / "state.duckdb"
+        wait_until(state.exists, 20, what=part.said())
         second = run(*command(kafka, path))
         assert second.code == 1
         assert is_an_error_for_people(second, "Another process runs these tables", "--state-dir")

@@ -64,10 +64,14 @@ class KeepFirst:
             db.execute(note_late(self.name, lost, f"{TIME} < {WATERMARK}"))
 
     def _take(self, db: duckdb.DuckDBPyConnection, rows: str, in_time: str) -> None:
+        # arg_min takes half the time of row_number() here.
+        firsts = (
+            f'SELECT unnest(arg_min("$row", ({self._order}))) FROM {rows} "$row" '
+            f"WHERE {in_time} GROUP BY {', '.join(self._keys)}"
+        )
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {self._first} AS SELECT r.* FROM {rows} r "
-            f"ANTI JOIN {self._left} l ON {self._same('r', 'l')} WHERE {in_time} "
-            f"QUALIFY row_number() OVER (PARTITION BY {', '.join(self._keys)} ORDER BY {self._order}) = 1"
+            f"CREATE OR REPLACE TEMP TABLE {self._first} AS "
+            f"SELECT f.* FROM ({firsts}) f ANTI JOIN {self._left} l ON {self._same('f', 'l')}"
         )
         place = ", ".join("{0}." + name for name in (TIME, PARTITION, OFFSET))
         db.execute(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import duckdb
 from sqlglot import exp
 
-from clickstream.errors import ConfigError
 from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
 from clickstream.tables.engine.firsts import KeepFirst
 from clickstream.tables.engine.groups import Groups
@@ -259,7 +258,6 @@ class Flow:
         number = len(self._made)
         kind, source = _operator_of(plan)
         name = f"{kind.__name__.lower()}{number}"
-        _without_window_columns(plan)
         operator: Operator = kind(name, plan)
         needed = _fed(plan, source)
         rows = self._rows(source, needed)
@@ -283,8 +281,6 @@ class Flow:
 
     def _expanded(self, plan: Windowed, needed: set[str]) -> str:
         """Rows once for each of their windows."""
-        if plan.window.kind == "SESSION":
-            raise ConfigError("SESSION without GROUP BY is not supported: a session is known only when it ends.")
         grid = Grid(plan.window)
         inner_needed = below(plan, needed)
         inner = self._rows(plan.input, inner_needed)
@@ -395,18 +391,6 @@ def _fed(plan: GroupBy | TopN, source: Plan) -> set[str]:
     """The fields of `source` that an operator reads."""
     needed = below(plan, {field.name for field in plan.fields})
     return needed & {field.name for field in source.fields}
-
-
-def _without_window_columns(plan: GroupBy | TopN) -> None:
-    """Raises ConfigError for an expression of window_start and the like: panes know no windows yet."""
-    if not isinstance(plan, GroupBy) or not isinstance(plan.input, Windowed):
-        return
-    known = {field.name for field in plan.input.input.fields}
-    keys = [key.expression for key in plan.keys if key.field.name not in plan.window_keys.values()]
-    parts = [part for one in plan.aggregates for part in (one.argument, one.filter) if part is not None]
-    odd = [column.name for one in [*keys, *parts] for column in one.find_all(exp.Column) if column.name not in known]
-    if odd:
-        raise ConfigError(f"An expression of {odd[0]} beside GROUP BY is not supported; compute it in SELECT.")
 
 
 def _names(plan: Plan, needed: set[str]) -> str:

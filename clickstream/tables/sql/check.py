@@ -16,6 +16,7 @@ from clickstream.tables.sql.ddl import TableReader
 from clickstream.tables.sql.dialect import parse
 from clickstream.tables.sql.functions import REFUSED
 from clickstream.tables.sql.grammar import SyntaxProblem
+from clickstream.tables.sql.limits import beyond
 from clickstream.tables.sql.model import Insert, Plan, Program, Scan, Table, TemporalJoin, View
 from clickstream.tables.sql.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
 from clickstream.tables.sql.options import SETTINGS, setting
@@ -225,6 +226,8 @@ class _Checker:
         good = fits(node, plan, columns, self.report) and keyed(node, plan, table, columns, self.settings, self.report)
         if not good or not self._sources(node, plan, table):
             return None
+        if problem := beyond(plan):
+            return self.report(problem[0], node.this, problem[1])
         words = self.source.text[self.at.start : self.at.end]
         self.inserts.append(Insert(table, plan, tuple(column.name for column in columns), words, line))
         return None

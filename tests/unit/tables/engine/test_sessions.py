@@ -150,7 +150,7 @@ def row(offset: int, time: int | None, watermark: int = BEGINNING, ip: str | Non
     return Row(partition, offset, time, watermark, ip=ip, userid=offset)
 
 
-ORDERS = {
+ORDERS: dict[str, tuple[list[tuple[int | None, int]], list[tuple[int, int, int]]]] = {
     "a gap apart": ([(0, BEGINNING), (10_000, BEGINNING)], [(0, 20_000, 2)]),
     "a gap apart, backwards": ([(10_000, BEGINNING), (0, BEGINNING)], [(0, 20_000, 2)]),
     "more than a gap apart": ([(0, BEGINNING), (10_001, BEGINNING)], [(0, 10_000, 1), (10_001, 20_001, 1)]),

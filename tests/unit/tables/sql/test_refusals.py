@@ -434,3 +434,34 @@ def test_options_that_only_steer_flink_are_named() -> None:
     assert not found.problems
     assert "parallelism.default" in [note.name for note in found.notes]
     assert "properties.bootstrap.servers" in [note.name for note in found.notes]
+
+
+SESSION = "SESSION(TABLE clicks PARTITION BY ip, DESCRIPTOR(ts), INTERVAL '30' SECOND)"
+TUMBLE = "TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (
+            "SELECT ip FROM (SELECT ip, window_start, window_end, ROW_NUMBER() OVER "
+            "(PARTITION BY window_start, window_end ORDER BY ts) AS n FROM TABLE({SESSION})) WHERE n = 1".replace(
+                "{SESSION}", SESSION
+            ),
+            "The rows of a SESSION window without GROUP BY are not supported.",
+        ),
+        (
+            f"SELECT ip FROM TABLE({TUMBLE}) GROUP BY ip, window_start, window_end, DATE_FORMAT(window_start, 'HH')",
+            "An expression of window_start beside GROUP BY is not supported.",
+        ),
+        (
+            f"SELECT MAX(ip) FROM TABLE({TUMBLE}) WHERE ip <> '' GROUP BY window_start, window_end, window_time"
+            " HAVING MAX(CAST(window_end AS STRING)) <> ''",
+            "An expression of window_end beside GROUP BY is not supported.",
+        ),
+    ],
+)
+def test_what_only_the_whole_plan_shows(query: str, message: str) -> None:
+    ((found, hint),) = problems(f"{sink('ip STRING')}INSERT INTO [[results]] {query};")
+    assert found == message
+    assert "GROUP BY" in hint

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -9,6 +10,8 @@ import click
 from bench import heart as heart_bench
 from bench import latency as latency_bench
 from bench import report
+from bench import tables as tables_bench
+from bench import tables_latency as tables_latency_bench
 from clickstream.errors import ClickstreamError
 
 
@@ -21,13 +24,17 @@ def bench() -> None:
     """Measurements, side by side with peers, on a real Kafka of their own."""
 
 
-def _chosen(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[str]:
-    known = heart_bench.names()
-    names = text.split(",") if text else known
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise click.BadParameter(f"{', '.join(unknown)}; choose from {', '.join(known)}.")
-    return names
+def _chosen(known: Sequence[str]) -> Callable[[click.Context, click.Parameter, str | None], list[str]]:
+    """The callback of an option that takes some of the names, or by default all."""
+
+    def chosen(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[str]:
+        names = text.split(",") if text else list(known)
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise click.BadParameter(f"{', '.join(unknown)}; choose from {', '.join(known)}.")
+        return names
+
+    return chosen
 
 
 write_docs = click.option("--write-docs", is_flag=True, help="Put the result into docs/performance.md.")
@@ -52,7 +59,9 @@ write_docs = click.option("--write-docs", is_flag=True, help="Put the result int
     help="Events of the run whose cost is subtracted; half of --events leaves out the JVM's warming up, too.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of every program.")
-@click.option("--only", callback=_chosen, metavar="A,B", help="Only these programs.  [default: all]")
+@click.option(
+    "--only", callback=_chosen(heart_bench.names()), metavar="A,B", help="Only these programs.  [default: all]"
+)
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every single figure, too.")
 @write_docs
 def heart(
@@ -97,6 +106,52 @@ def latency(rate: float, interval: float, duration: float, lingers: tuple[int, .
     click.echo(text)
     if write_docs:
         report.write("bench:latency", text)
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(min=100), default=2_000_000, show_default=True, metavar="N")
+@click.option(
+    "--short",
+    type=click.IntRange(min=1),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Events of the run whose cost is subtracted.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of every case.")
+@click.option(
+    "--only",
+    callback=_chosen(tables_bench.NAMES),
+    metavar="A,B",
+    help=f"Only these cases: {', '.join(tables_bench.NAMES)}.  [default: all]",
+)
+@click.option("--no-flink", is_flag=True, help="Only our side.")
+@click.option("--flink-keys", is_flag=True, help="Flink in the case `keys`, too.")
+@write_docs
+def tables(
+    events: int, short: int, rounds: int, only: list[str], no_flink: bool, flink_keys: bool, write_docs: bool
+) -> None:
+    """The streaming tables against Apache Flink: the same file, the same topics."""
+    if short >= events:
+        raise click.UsageError("--short must be less than --events.")
+    plan = tables_bench.Plan(events, short, rounds, only, not no_flink, flink_keys)
+    text = report.tables(tables_bench.measure(plan, say), plan)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:tables", text)
+
+
+@bench.command()
+@click.option("--rate", type=click.FloatRange(min=1), default=5_000.0, show_default=True, help="Clicks per second.")
+@click.option("--interval", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="Of early rows, s.")
+@click.option("--duration", type=click.FloatRange(min=1), default=20.0, show_default=True, help="Measured seconds.")
+@write_docs
+def tables_latency(rate: float, interval: float, duration: float, write_docs: bool) -> None:
+    """How long after produce() a click shows in a stream and in a table."""
+    text = report.tables_latency(tables_latency_bench.measure(rate, interval, duration, say), rate, interval)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:tables-latency", text)
 
 
 def main() -> None:

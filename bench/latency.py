@@ -92,7 +92,7 @@ def _measure(kafka: BenchKafka, rate: float, interval: float, duration: float, l
     reader = kafka.cluster.consumer("bench")
     reader.assign([TopicPartition(output, 0, 0)])
     try:
-        with _running(run_counter(kafka.address, topic, output, "--interval", str(interval))):
+        with running(run_counter(kafka.address, topic, output, "--interval", str(interval))):
             _send(sender, topic, arrivals, len(NAMES), rate)
             _follow(reader, arrivals, len(NAMES), READY_WITHIN_S)
             count = round(rate * (WARM_UP_S + duration))
@@ -134,7 +134,7 @@ def _follow(reader: Consumer, arrivals: Arrivals, count: int, timeout: float) ->
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str]) -> Iterator[None]:
+def running(command: Sequence[str]) -> Iterator[None]:
     """The program runs while the block does."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:

@@ -1,12 +1,13 @@
 """What a program costs, seen from outside: wall time, CPU time, peak memory. Linux only (/proc)."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,8 @@ class Ended:
     stderr: str
 
 
-def run(command: Sequence[str], timeout: float = RUN_WITHIN_S) -> Ended:
-    """Run a program to its end.
+def run(command: Sequence[str], timeout: float = RUN_WITHIN_S, memory_of: "type[PeakMemory] | None" = None) -> Ended:
+    """Run a program to its end. `memory_of`: whose memory counts; by default that of this one process.
 
     Raises ClickstreamError, with the last lines it wrote, when it fails or takes over `timeout` seconds.
     """
@@ -46,7 +47,7 @@ def run(command: Sequence[str], timeout: float = RUN_WITHIN_S) -> Ended:
         watchdog = threading.Timer(timeout, process.kill)
         watchdog.start()
         try:
-            with PeakMemory(process.pid) as memory:
+            with (memory_of or PeakMemory)(process.pid) as memory:
                 _, status, spent = os.wait4(process.pid, 0)
             ended = time.monotonic()
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -80,8 +81,10 @@ class PeakMemory:
     ever rises, so reading it now and then misses no more than the growth of the last moments.
     """
 
+    every_s = SAMPLE_EVERY_S
+
     def __init__(self, pid: int) -> None:
-        self._status = Path(f"/proc/{pid}/status")
+        self._pid = pid
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self.peak_mb = 0.0
@@ -95,11 +98,32 @@ class PeakMemory:
         self._thread.join()
 
     def _follow(self) -> None:
-        while not self._ended.wait(SAMPLE_EVERY_S):
+        while not self._ended.wait(self.every_s):
             try:
-                self.peak_mb = max(self.peak_mb, peak_of(self._status.read_text()) / 1e6)
+                self.peak_mb = max(self.peak_mb, self.bytes() / 1e6)
             except OSError:
                 return
+
+    def bytes(self) -> int:
+        """What is seen now. Raises OSError when the process is gone."""
+        return peak_of(Path(f"/proc/{self._pid}/status").read_text())
+
+
+class PeakOfTree(PeakMemory):
+    """Follows the resident size of a process and all its descendants together, as it is now and then."""
+
+    every_s = 0.25  # it looks at every process of the machine: some milliseconds
+
+    def bytes(self) -> int:
+        parents: dict[int, int] = {}
+        resident: dict[int, int] = {}
+        for directory in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it may end meanwhile
+                pid, stat = int(directory.name), (directory / "stat").read_text()
+                parents[pid], resident[pid] = parent_and_pages(stat)
+        if self._pid not in parents:
+            raise ProcessLookupError
+        return sum(resident[pid] for pid in family(self._pid, parents)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_of(status: str) -> int:
@@ -119,6 +143,22 @@ def ticks_of(stat: str) -> int:
 def cpu_seconds(pid: int) -> float:
     """CPU seconds that a running process has used so far."""
     return ticks_of(Path(f"/proc/{pid}/stat").read_text()) / os.sysconf("SC_CLK_TCK")
+
+
+def parent_and_pages(stat: str) -> tuple[int, int]:
+    """Parent's pid and resident pages in the text of /proc/PID/stat (fields 4 and 24, see proc(5))."""
+    after_name = stat.rpartition(")")[2].split()
+    return int(after_name[1]), int(after_name[21])
+
+
+def family(pid: int, parents: Mapping[int, int]) -> set[int]:
+    """A process and its descendants; `parents` maps pids to their parents'."""
+    found: set[int] = set()
+    new = {pid}
+    while new:
+        found |= new
+        new = {child for child, parent in parents.items() if parent in new} - found
+    return found
 
 
 def machine() -> str:

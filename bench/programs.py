@@ -5,7 +5,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bench.broker import BenchKafka
 from bench.measure import Ended, Usage, run
@@ -99,10 +99,10 @@ class Counting(Program):
         return spent
 
 
-def metered(kafka: BenchKafka, command: Sequence[str]) -> tuple[Ended, Spent]:
-    """Run a command; what it cost includes the broker's CPU seconds meanwhile."""
+def metered(kafka: BenchKafka, command: Sequence[str], **how: Any) -> tuple[Ended, Spent]:
+    """Run a command; what it cost includes the broker's CPU seconds meanwhile. `how`: as for run."""
     before = kafka.cpu()
-    ended = run(command)
+    ended = run(command, **how)
     return ended, Spent(ended.usage, kafka.cpu() - before)
 
 

@@ -1,20 +1,24 @@
 """What was measured as Markdown, and its place in docs/performance.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
 
+from bench import tables as tables_bench
+from bench import tables_report
 from bench.broker import JAVA
 from bench.heart import Plan, Result
 from bench.latency import Latency
 from bench.measure import machine
-from bench.table import table, verdicts
+from bench.table import markdown, table, verdicts
+from bench.tables_latency import TITLES
 from clickstream.broker import java
 from clickstream.broker.lockfile import read
 from clickstream.errors import ClickstreamError
+from clickstream.flink import FLINK_VERSION
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 
@@ -59,6 +63,28 @@ def latency(results: Sequence[Latency], rate: float, interval: float) -> str:
         lines.append(f"| {result.linger_ms} | {result.events:,} | {' | '.join(times)} |")
     how = f"{rate:,.0f} events/s, `run-counter --interval {interval:g}`."
     return "\n\n".join([f"{surroundings()} {how}", "\n".join(lines)])
+
+
+def tables(result: tables_bench.Result, plan: tables_bench.Plan) -> str:
+    """The tables of `bench tables`."""
+    rounds = "One round" if plan.rounds == 1 else f"Medians of {plan.rounds} rounds"
+    about = f"{surroundings()} Flink {FLINK_VERSION}. {rounds}; the short run has {plan.short:,} events."
+    return "\n\n".join([about, *tables_report.texts(result)])
+
+
+def tables_latency(results: Mapping[str, Latency], rate: float, interval: float) -> str:
+    """The table of `bench tables-latency`."""
+    rows = [
+        [TITLES[name], f"{one.events:,}", *(f"{value:.0f}" for value in (one.p50, one.p90, one.p99, one.worst))]
+        for name, one in results.items()
+    ]
+    how = f"{rate:,.0f} clicks/s, `tables run --emit changes --early-interval {interval:g}`."
+    return "\n\n".join(
+        [
+            f"{surroundings()} {how}",
+            markdown(["result", "clicks", "p50, ms", "p90, ms", "p99, ms", "max, ms"], rows),
+        ]
+    )
 
 
 def as_json(result: Result) -> dict[str, Any]:

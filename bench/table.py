@@ -1,7 +1,7 @@
 """From runs to a table: rates without the start-up, ratios to peers, targets. Pure functions."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -85,10 +85,10 @@ HEADINGS = (
 def table(rows: Sequence[Row], ours: str) -> str:
     """A Markdown table; the last column is the rate of the row called `ours` divided by each row's."""
     by_name = {row.name: row for row in rows}
-    lines = [_line(HEADINGS), _line(["---", *["---:"] * (len(HEADINGS) - 1)])]
+    cells = []
     for row in rows:
         ratio = by_name[ours].rate / row.rate if ours in by_name and row.name != ours else math.nan
-        cells = [
+        figures = [
             row.title,
             f"{row.events:,}",
             f"{row.seconds:.1f}",
@@ -99,8 +99,14 @@ def table(rows: Sequence[Row], ours: str) -> str:
             f"{row.peak_mb:.0f}",
             "" if math.isnan(ratio) else f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}",
         ]
-        lines.append(_line(cells))
-    return "\n".join(lines)
+        cells.append(figures)
+    return markdown(HEADINGS, cells)
+
+
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are aligned to the right."""
+    ruler = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join(map(_line, (headings, ruler, *rows)))
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """`clickstream tables run`."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,14 @@ from clickstream.watch import watched
 def _seconds_or_none(value: object) -> float:
     """A positive number, or 0."""
     return 0.0 if value in ("0", 0) else positive(value)
+
+
+def _size(value: object) -> str:
+    """What DuckDB reads as a size: above 0."""
+    text = str(value)
+    if not re.fullmatch(r"0*[1-9]\d*(\.\d+)? ?([KMGT]i?B)", text, re.IGNORECASE):
+        raise ValueError("a size such as 512MB or 2GB is expected")
+    return text
 
 
 @click.command("run")
@@ -47,7 +56,8 @@ def _seconds_or_none(value: object) -> float:
 @click.option(
     "--memory",
     "memory_limit",
-    default="1GB",
+    type=Cast(_size, "SIZE"),
+    default="512MB",
     show_default=True,
     metavar="SIZE",
     help="What DuckDB may use; more goes to disk.",
@@ -97,9 +107,10 @@ def run(
     with extra_needed():
         from clickstream.cli.tables_view import view
         from clickstream.tables.engine.state import reset
-        from clickstream.tables.run import Tables, check_names, options_for
+        from clickstream.tables.run import Tables, check_names, check_topics, options_for
 
     check_names(files)
+    check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets the state; without a terminal to ask, it needs --yes.")
     options = [

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,23 @@ def check_names(paths: Sequence[Path]) -> None:
     twice = [name for name, count in Counter(map(name_of, paths)).items() if count > 1]
     if twice:
         raise ConfigError(f"Two files are called {twice[0]}: they would share their state. Rename one.")
+
+
+def check_topics(checked: Sequence[Checked], others: Mapping[str, str | None]) -> None:
+    """Raises ConfigError when two would write one topic, or one of `others`, by option, is a table's topic."""
+    targets = [insert.target for found in checked for insert in found.program.inserts]
+    writers = Counter(target.topic for target in targets)
+    for target in targets:
+        if writers[target.topic] > 1:
+            raise ConfigError(
+                f"Topic {target.topic} would be written by {writers[target.topic]} INSERTs: choose others."
+            )
+    taken = {table.topic: f"table {name}" for found in checked for name, table in found.program.tables.items()}
+    for option, topic in others.items():
+        if topic in taken:
+            raise ConfigError(f"{option} and {taken[topic]} are both topic {topic}: choose two topics.")
+        if topic is not None:
+            taken[topic] = option
 
 
 class Tables:

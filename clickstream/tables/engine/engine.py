@@ -24,7 +24,7 @@ from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.results import Result
 from clickstream.tables.engine.sources import Batch
-from clickstream.tables.engine.state import State, refuse
+from clickstream.tables.engine.state import State, naming, refuse
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
 from clickstream.topics import ensure
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 COMMIT_EVERY_S = 0.25
 # While nothing comes, the wall clock may close windows.
 TICK_S = 0.2
-BATCHES_AHEAD = 2
+BATCHES_AHEAD = 1
 FLUSH_WITHIN_S = 300.0
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
 PRODUCER = {"linger.ms": 5}
@@ -279,7 +279,8 @@ class Engine:
             self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
             for result in self._results:
                 for branch in result.branches:
-                    result.early(state.db, branch)
+                    with naming(result.insert.described):
+                        result.early(state.db, branch)
         self._commit(state)
         if early:
             for result in self._results:
@@ -294,7 +295,8 @@ class Engine:
             for branch in result.branches:
                 if branch in closed:
                     placed = branch.groups
-                    result.final(state.db, branch, placed.watermark(watermarks) if placed else 0)
+                    with naming(result.insert.described):
+                        result.final(state.db, branch, placed.watermark(watermarks) if placed else 0)
 
     def _commit(self, state: State) -> None:
         self._sender.must_have_delivered("Rows", FLUSH_WITHIN_S)

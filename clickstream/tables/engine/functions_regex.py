@@ -43,7 +43,15 @@ def replace(text: Argument, pattern: Argument, by: Argument) -> str:
     new = quoted(by.literal.replace("\\", "\\\\")) if by.literal is not None else rf"replace({by}, '\', '\\')"
     if not regex.at_end:
         return f"regexp_replace({text}, {quoted(regex.text)}, {new}, 'g')"
-    return f"regexp_replace({text}, {quoted(f'(?:{regex.text}){_LAST_LINE_END}')}, {new} || '\\1', 'g')"
+    ending = quoted(f"(?:{regex.text}){_LAST_LINE_END}")
+
+    def replaced(s: str) -> str:
+        # A match before the last line's end, which then may be a match of its own.
+        again = f"regexp_full_match(regexp_extract({s}, {ending}, 1), {quoted(regex.text)})"
+        behind = f"CASE WHEN {again} THEN {new} ELSE '\\1' END"
+        return f"regexp_replace({s}, {ending}, {new} || {behind})"
+
+    return once(text, replaced)
 
 
 FUNCTIONS: dict[str, Callable[[Sequence[Argument], Type], str]] = {

@@ -14,7 +14,7 @@ from clickstream.tables.engine.operator import BEGINNING, quoted
 from clickstream.tables.engine.references import Reference
 from clickstream.tables.engine.report import SourceReport
 from clickstream.tables.engine.sources import Batch, Source
-from clickstream.tables.engine.state import Progress
+from clickstream.tables.engine.state import Progress, naming
 from clickstream.tables.sql.model import Table
 
 
@@ -122,7 +122,8 @@ class Intake:
 
     def _decode(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> Records:
         records = Records.of(batch.messages, keys=self._decoder.needs_keys, headers=self._decoder.needs_headers)
-        decoded = self._decoder.decode(db, records, self._decoded)
+        with naming(f"TABLE {self.table.name}"):
+            decoded = self._decoder.decode(db, records, self._decoded)
         self.rows += decoded.rows
         self.nulled += decoded.nulled
         for index, reason in decoded.bad:

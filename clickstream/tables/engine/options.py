@@ -20,5 +20,5 @@ class EngineOptions:
     idle_timeout: float | None = None
     max_ahead: float = DAY_S
     exit_at_end: bool = False
-    memory_limit: str = "1GB"
+    memory_limit: str = "512MB"
     threads: int = 2

@@ -23,6 +23,7 @@ from clickstream.tables.engine.groups import Groups
 from clickstream.tables.engine.operator import quoted
 from clickstream.tables.engine.origin import origin_columns
 from clickstream.tables.engine.sessions import Sessions
+from clickstream.tables.engine.state import naming
 from clickstream.tables.sql.model import Insert, Program
 
 EARLY: Headers = [("final", b"0")]
@@ -92,7 +93,8 @@ class Result:
         """Write the rows that leave with their batch."""
         for number, branch in enumerate(self.branches):
             if branch.stream:
-                self._write(db, quoted(self._view(number)), ordered=True)
+                with naming(self.insert.described):
+                    self._write(db, quoted(self._view(number)), ordered=True)
 
     def final(self, db: duckdb.DuckDBPyConnection, branch: Branch, watermark: int) -> None:
         """Write the rows that are final now; tombstones for what is not true any more."""
@@ -200,7 +202,7 @@ class Result:
             return
         if not self._drops:
             raise ClickstreamError(
-                f"INSERT INTO {self.name} (line {self.insert.line}): a NULL in a column that must not be NULL: "
+                f"{self.insert.described}: a NULL in a column that must not be NULL: "
                 f"{found[1]}. SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
             )
         self.dropped += found[0]

@@ -1,8 +1,10 @@
 """The state of a program: one DuckDB file, in which every result stands beside the offsets that it accounts for."""
 
+import contextlib
 import fcntl
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -43,8 +45,13 @@ class State:
 
     def __init__(self, directory: Path, statements: Mapping[str, str], *, memory_limit: str, threads: int) -> None:
         self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(directory)
+        except OSError as error:
+            raise ClickstreamError(
+                f"The state directory {directory} cannot be used: {error.strerror}. Choose another with --state-dir."
+            ) from error
         try:
             self.db = _open(directory, memory_limit, threads)
             self._accept(statements)
@@ -164,11 +171,33 @@ def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> Sequence[
 
 def refuse(error: duckdb.Error, directory: Path) -> ClickstreamError | ConfigError:
     """What a person needs to know of a failed statement on the state."""
+    where = getattr(error, "__notes__", ["A statement"])[0]
+    # What failed while something was cleaned up only says that the transaction had failed before.
+    while isinstance(error.__context__, duckdb.Error):
+        error = error.__context__
     text = str(error).splitlines()[0]
-    if isinstance(error, duckdb.IOException) or "No space left" in text:
+    if isinstance(error, duckdb.IOException) or "Could not write" in text or "No space left" in text:
         return ClickstreamError(
             f"The state in {directory} cannot be written: {text}. Nothing is lost: free some space and start again."
         )
     if isinstance(error, duckdb.OutOfMemoryException):
         return ClickstreamError(f"The tables need more memory than they may have: {text}. Raise --memory.")
-    return ClickstreamError(f"A statement failed: {text}")
+    return ClickstreamError(f"{where} cannot go on: {_plainly(text)}")
+
+
+def _plainly(text: str) -> str:
+    """What DuckDB says of a value, without its own terms."""
+    if "Division by zero" in text:
+        return "division by zero. NULLIF(divisor, 0) gives NULL instead."
+    reason = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", text).rstrip(".")
+    return f"{reason}. TRY_CAST gives NULL instead." if reason.startswith("Cannot cast") else f"{reason}."
+
+
+@contextlib.contextmanager
+def naming(statement: str) -> Iterator[None]:
+    """What fails in the block is that statement's: `refuse` says so."""
+    try:
+        yield
+    except duckdb.Error as error:
+        error.add_note(statement)
+        raise

@@ -7,7 +7,6 @@ restart.
 
 import duckdb
 
-from clickstream.errors import ConfigError
 from clickstream.tables.engine.expressions import duckdb_type
 from clickstream.tables.engine.operator import OFFSET, PARTITION, WATERMARK, note_late, only_row, quoted
 from clickstream.tables.sql.model import TopN
@@ -39,16 +38,13 @@ def _number(node: TopN, ties: str) -> str:
 class WindowTopN:
     """The first rows of each open window, of rows that are in no groups.
 
-    `absorb` takes rows once for each of their windows. The state has at most `limit` rows of each partition. Raises
-    ConfigError for SESSION, where the window of a row is known only when it ends.
+    `absorb` takes rows once for each of their windows. The state has at most `limit` rows of each partition.
     """
 
     def __init__(self, name: str, node: TopN) -> None:
         found = window_of(node.input)
         assert found is not None
-        window, roles = found
-        if window.kind == "SESSION":
-            raise ConfigError("ROW_NUMBER over SESSION is supported after GROUP BY window_start and window_end only.")
+        _, roles = found
         self.name = name
         self._node = node
         self._table, self._first, self._both = quoted(name), quoted(f"{name}_first"), quoted(f"{name}_both")

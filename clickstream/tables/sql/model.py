@@ -273,6 +273,11 @@ class Insert:
     text: str
     line: int = 0
 
+    @property
+    def described(self) -> str:
+        """As errors name it."""
+        return f"INSERT INTO {self.target.name} (line {self.line})"
+
 
 @dataclass(frozen=True)
 class Program:

@@ -13,6 +13,9 @@ from bench.heart import names
         (["heart", "--only", "producer,produzer"], "produzer; choose from producer, perf-producer"),
         (["heart", "--events", "1000", "--short", "1000"], "--short must be less than --events"),
         (["latency", "--rate", "0"], "0.0 is not in the range"),
+        (["tables", "--only", "hops"], "hops; choose from windows, all, hop, keys"),
+        (["tables", "--events", "1000", "--short", "1000"], "--short must be less than --events"),
+        (["tables-latency", "--rate", "0"], "0.0 is not in the range"),
     ],
 )
 def test_a_wrong_option_is_named(options: list[str], said: str) -> None:

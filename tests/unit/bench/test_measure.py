@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bench.measure import cpu_seconds, describe, peak_of, run, ticks_of
+from bench.measure import PeakOfTree, cpu_seconds, describe, family, parent_and_pages, peak_of, run, ticks_of
 from clickstream.errors import ClickstreamError
 
 STATUS = "Name:\tjava\nVmPeak:\t 3000000 kB\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\n"
@@ -57,6 +57,28 @@ def test_the_size_of_the_measuring_process_is_not_counted() -> None:
     ended = run([sys.executable, "-c", "import time; time.sleep(0.2)"])
     assert len(ballast) == 150_000_000
     assert 0 < ended.usage.peak_mb < 100
+
+
+def test_a_process_has_a_parent_and_pages_in_memory() -> None:
+    stat = "42 (a) (b c) S 7 42 42 0 -1 4194560 9 8 7 6 1200 34 5 6 20 0 3 0 99 1000 250 18446744073709551615"
+    assert parent_and_pages(stat) == (7, 250)
+
+
+def test_a_family_is_a_process_and_all_its_descendants() -> None:
+    assert family(2, {2: 1, 3: 2, 4: 3, 5: 1, 6: 5, 7: 2}) == {2, 3, 4, 7}
+
+
+def test_the_memory_of_children_counts_when_the_whole_tree_is_followed() -> None:
+    child = "b = bytearray(b'x') * 64_000_000; import time; time.sleep(0.5)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    assert run([sys.executable, "-c", code]).usage.peak_mb < 64
+    assert 64 < run([sys.executable, "-c", code], memory_of=PeakOfTree).usage.peak_mb < 200
+
+
+def test_the_cpu_time_of_children_counts() -> None:
+    child = "import time\nwhile time.process_time() < 0.3: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    assert run([sys.executable, "-c", code]).usage.cpu >= 0.3
 
 
 def test_a_program_that_fails_is_an_error_with_its_last_words() -> None:

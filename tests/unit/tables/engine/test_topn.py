@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.errors import ConfigError
 from clickstream.tables.engine.operator import BEGINNING, END
 from clickstream.tables.engine.topn import WindowTopN, ranked
 from clickstream.tables.sql.model import TopN
@@ -18,7 +17,6 @@ from tests.unit.tables.sql.support import plan, sink
 
 SIZE, SLIDE = 10_000, 5_000
 HOP = "HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)"
-SESSION = "SESSION(TABLE clicks PARTITION BY ip, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
 COLUMNS = "ip STRING, userid INT, status INT, ws TIMESTAMP(3), we TIMESTAMP(3), n BIGINT"
 Result = tuple[Any, ...]
 
@@ -176,8 +174,3 @@ def test_closed_rows_are_ranked_in_one_go(rank: str, condition: str) -> None:
     expected = [one for one in expected if one[3] <= node.limit]
     found = db.execute(f"SELECT {columns} FROM ({ranked(node, '(FROM closed)')}) ORDER BY ip, userid NULLS FIRST")
     assert found.fetchall() == [one if rank else one[:3] for one in expected]
-
-
-def test_rows_of_sessions_without_groups_are_refused() -> None:
-    with pytest.raises(ConfigError, match="SESSION"):
-        WindowTopN("topn", node_of(SESSION))

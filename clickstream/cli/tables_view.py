@@ -67,12 +67,12 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
     now = rates.of(_counts(tables))
     sources = _table("source", "rows", "rows/s", "dead", "not typed", "watermark", "behind")
     results = _table("table", "rows", "rows/s", "early", "late", "no key")
-    for engine in tables.engines.values():
+    for file, engine in tables.engines.items():
         for source in engine.sources():
             sources.add_row(
                 Text(source.name),
                 f"{source.rows:,}",
-                f"{now[f'source {source.name}']:,.0f}",
+                f"{now[f'source {file} {source.name}']:,.0f}",
                 _count(source.dead_letters),
                 _count(source.nulled),
                 _time(source.watermark),
@@ -82,7 +82,7 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
             results.add_row(
                 Text(result.name),
                 f"{result.written:,}",
-                f"{now[f'result {result.name}']:,.0f}",
+                f"{now[f'result {file} {result.name}']:,.0f}",
                 _count(result.early),
                 _count(result.late),
                 _count(result.dropped),
@@ -92,9 +92,9 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
 
 def _counts(tables: "Tables") -> dict[str, int]:
     found: dict[str, int] = {}
-    for engine in tables.engines.values():
-        found |= {f"source {source.name}": source.rows for source in engine.sources()}
-        found |= {f"result {result.name}": result.written for result in engine.results()}
+    for file, engine in tables.engines.items():
+        found |= {f"source {file} {source.name}": source.rows for source in engine.sources()}
+        found |= {f"result {file} {result.name}": result.written for result in engine.results()}
     return found
 
 

@@ -84,6 +84,8 @@ class Flow:
         self.program = program
         self.needs = Needs(program)
         self._changes = changes
+        # Whether rows may be behind their watermarks: most topics have none, and need not look for late ones.
+        self.behind = False
         self.references = {
             name: Reference(program.tables[name], self.needs.tables[name]) for name in self.needs.references
         }
@@ -91,6 +93,7 @@ class Flow:
         self._prepare: list[Callable[[Database], None]] = []
         self._steps: list[Callable[[Database, Watermarks], None]] = []
         self._made: dict[object, str] = {}
+        self._joins: list[str] = []
         self._filled: set[str] = set()
         self._statement = ""  # that is being built, as errors name it
         self.branches = [
@@ -112,6 +115,10 @@ class Flow:
         self.absorb(db, nothing)
         for placed in self.operators:
             placed.operator.close(db, BEGINNING, placed.output)
+
+    def waiting(self, db: Database) -> bool:
+        """Whether rows wait in joins."""
+        return any(db.execute(f"SELECT 1 FROM {quoted(name)} LIMIT 1").fetchone() for name in self._joins)
 
     def empty(self, db: Database, table: str) -> None:
         """A batch without rows."""
@@ -250,6 +257,7 @@ class Flow:
         number = len(self._made)
         name, input, output = f"join{number}", f"join{number}_in", f"join{number}_out"
         self._made[id(plan)] = output
+        self._joins.append(name)
         fields = [field for field in plan.left.fields if field.name in left]
         join = Join(name, plan, self.references[plan.reference.name], fields, needed)
         tables = tuple(_streams(plan.left))
@@ -281,8 +289,11 @@ class Flow:
         self.operators.append(Placed(operator, input, output, tuple(_streams(source))))
 
         def absorb(db: Database, _watermarks: Watermarks) -> None:
-            operator.absorb(db, input)
-            if self._changes and isinstance(operator, Panes):
+            if not isinstance(operator, Panes):
+                operator.absorb(db, input)
+                return
+            operator.absorb(db, input, behind=self.behind)
+            if self._changes:
                 operator.touch(db, input)
 
         def prepare(db: Database) -> None:

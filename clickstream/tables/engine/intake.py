@@ -50,6 +50,7 @@ class Intake:
         self._decoded = f"decoded_{table.name}"
         self._marks = f"marks_{table.name}"
         self._marked: bool | None = None
+        self.behind = False  # whether any row so far was behind its watermark
 
     def open(self, progress: Progress | None) -> None:
         """Go on where the state says."""
@@ -145,6 +146,7 @@ class Intake:
             found = db.execute(sql).fetchnumpy()
             marks = self.clock.before(np.asarray(found["p"]), np.asarray(found["t"], np.int64))
         if marks is not None:
+            self.behind = True
             db.register("marks_now", {"wm": marks})
             db.execute(f'CREATE OR REPLACE TEMP TABLE {quoted(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
             db.unregister("marks_now")

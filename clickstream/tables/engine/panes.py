@@ -57,22 +57,21 @@ class Panes:
         self._closed = found[0] if found and found[0] is not None else BEGINNING
         self._compacted = self._count(db)
 
-    def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+    def absorb(self, db: duckdb.DuckDBPyConnection, rows: str, *, behind: bool = True) -> None:
+        """As Operator.absorb; `behind` False: no row is behind its watermark, so that none can be late."""
         grid = self._grid
         pane, parts = grid.pane(TIME), ", ".join(self._parts.of_rows())
         keys = "".join(f", {item}" for item in self._of_row)
-        late = f"first_end > {grid.last_end('pane')}"
+        first_end = grid.first_end("pane", WATERMARK) if behind else f"pane + {grid.slide}"
+        in_time = f" WHERE first_end <= {grid.last_end('pane')}" if behind else ""
         placed = (
-            f"SELECT *, {grid.first_end('pane', WATERMARK)} AS first_end "
-            f"FROM (SELECT *, {pane} AS pane FROM {rows} WHERE {TIME} IS NOT NULL)"
+            f"SELECT *, {first_end} AS first_end FROM (SELECT *, {pane} AS pane FROM {rows} WHERE {TIME} IS NOT NULL)"
         )
         inserted = db.execute(
             f"INSERT INTO {self._table} SELECT pane, first_end{keys}{', ' if parts else ''}{parts} "
-            f"FROM ({placed}) WHERE NOT ({late}) GROUP BY ALL"
+            f"FROM ({placed}){in_time} GROUP BY ALL"
         ).fetchone()
-        # A late row has a watermark past its own time; most batches have none at all.
-        some = db.execute(f"SELECT 1 FROM {rows} WHERE {TIME} <= {WATERMARK} LIMIT 1").fetchone()
-        if some:
+        if behind:
             first_end = grid.first_end(pane, WATERMARK)
             db.execute(note_late(self.name, rows, f"{TIME} IS NOT NULL AND {first_end} > {grid.last_end(pane)}"))
         self._grown += inserted[0] if inserted else 0

@@ -17,7 +17,7 @@ from clickstream.records import EVENT_NAMES
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDE = 80
-TABLE_WIDTH = 38
+TABLE_WIDTH = 40
 
 
 @contextmanager

@@ -91,7 +91,10 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
         if beside is not None:
             click.echo(beside.summary())
             if beside.problem is not None:
-                raise ClickstreamError(f"The tables stopped: {beside.problem} --only heart leaves them out.")
+                raise ClickstreamError(
+                    f"The tables stopped: {beside.problem} (--reset is an option of `clickstream tables run`; "
+                    "--only heart leaves the tables out.)"
+                )
 
 
 def _beside(app: App, cluster: Cluster) -> "Beside":

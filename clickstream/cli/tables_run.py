@@ -15,7 +15,10 @@ from clickstream.watch import watched
 
 def _seconds_or_none(value: object) -> float:
     """A positive number, or 0."""
-    return 0.0 if value in ("0", 0) else positive(value)
+    try:
+        return 0.0 if value in ("0", 0) else positive(value)
+    except ValueError as error:
+        raise ValueError("a number that is not negative is expected") from error
 
 
 def _size(value: object) -> str:
@@ -105,7 +108,10 @@ def run(
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
     with extra_needed():
-        from clickstream.cli.tables_view import view
+        for path, one in zip(files, found, strict=True):
+        if not one.program.inserts:
+            raise ConfigError(f"{path} has no INSERT: there is nothing to run.")
+    from clickstream.cli.tables_view import view
         from clickstream.tables.engine.state import reset
         from clickstream.tables.run import Tables, check_names, check_topics, options_for
 

@@ -44,18 +44,12 @@ def _whole(value: Argument, wanted: Type) -> str:
     if value.type == Type.BIGINT:
         return wrapped(value.sql, Type.INT)
     # Java's (int) and (long): cut towards zero, NaN is 0, what is too large is the largest.
+    kind = DUCKDB[wanted]
     return once(
         value,
         lambda x: (
-            (
-                f"(CASE WHEN isnan({x}) THEN 0 WHEN {x} >= {highest}e0 THEN {highest} WHEN {x} <= {lowest}e0 "
-                f"THEN ({lowest}) ELSE trunc({x}) END)::{DUCKDB[wanted]}"
-            )
-            if wanted == Type.INT
-            else (
-                f"(CASE WHEN isnan({x}) THEN 0 WHEN {x} >= {highest}e0 THEN {highest} WHEN {x} <= {lowest}e0 "
-                f"THEN ({lowest})::BIGINT ELSE trunc({x})::BIGINT END)"
-            )
+            f"(CASE WHEN isnan({x}) THEN 0 WHEN {x} >= {highest}e0 THEN {highest} "
+            f"WHEN {x} <= {lowest}e0 THEN ({lowest})::{kind} ELSE trunc({x})::{kind} END)"
         ),
     )
 

@@ -17,7 +17,9 @@ def like(text: Argument, pattern: Argument, escape: str | None) -> str:
     if pattern.literal is None:
         return _dynamic(text, pattern)
     regex, ones = _regex(pattern.literal, escape)
-    return f"({plain} AND regexp_full_match({text}, {quoted(regex)}))" if ones else f"({plain})"
+    if not ones:
+        return f"({plain})"
+    return once(text, lambda s: f"({s} LIKE {pattern}{ending} AND regexp_full_match({s}, {quoted(regex)}))")
 
 
 def _regex(pattern: str, escape: str | None) -> tuple[str, bool]:

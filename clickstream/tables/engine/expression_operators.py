@@ -1,6 +1,6 @@
 """Comparison and arithmetic as DuckDB's SQL."""
 
-from clickstream.tables.engine.expression_text import WHOLE, Argument, wrapped
+from clickstream.tables.engine.expression_text import WHOLE, Argument, once, wrapped
 from clickstream.tables.sql.types import Type, common
 
 INVERSE = {
@@ -32,10 +32,13 @@ def _with_decimal(sign: str, left: Argument, right: Argument) -> str:
     """With a DECIMAL constant. Flink orders as Double.compare does: as DuckDB, but -0.0 is below 0.0."""
     if left.type in WHOLE and right.literal is not None:
         return f"({left} {sign} {right.literal})"
-    plain = f"({left} {sign} {right})"
     if right.literal is None or float(right.literal) != 0:
-        return plain
-    below = f"({left} = 0 AND signbit({left}))"
+        return f"({left} {sign} {right})"
+    return once(left, lambda x: _with_zero(sign, x, right.sql))
+
+
+def _with_zero(sign: str, x: str, zero: str) -> str:
+    plain, below = f"({x} {sign} {zero})", f"({x} = 0 AND signbit({x}))"
     match sign:
         case "<":
             return f"({plain} OR {below})"
@@ -50,22 +53,23 @@ def _with_decimal(sign: str, left: Argument, right: Argument) -> str:
 
 def _doubles(sign: str, left: Argument, right: Argument) -> str:
     """To DuckDB NaN equals NaN and is above all else; in Java every comparison with it is false but <>."""
-    plain = f"({left} {sign} {right})"
-    if sign in _MIRRORED:
-        above, other = (left, right) if sign in (">", ">=") else (right, left)
-        if not _may_be_nan(above):
-            return plain
-        if other.literal is not None:
-            return f"({left} {sign} {right} AND {above} <= {_INFINITY})"
-        return f"(CASE WHEN isnan({above}) THEN {other} IS NULL AND NULL ELSE {plain} END)"
-    if not (_may_be_nan(left) and _may_be_nan(right)):
-        return plain
+    if sign in ("<", "<="):
+        return _doubles(_MIRRORED[sign], right, left)
+    if not _may_be_nan(left) or (sign not in _MIRRORED and not _may_be_nan(right)):
+        return f"({left} {sign} {right})"
+    return once(left, lambda x: _with_nan(sign, x, right))
+
+
+def _with_nan(sign: str, x: str, right: Argument) -> str:
+    plain = f"{x} {sign} {right}"
     if sign == "IS NOT DISTINCT FROM":
-        return f"({plain} AND {left} IS DISTINCT FROM {_NAN})"
+        return f"({plain} AND {x} IS DISTINCT FROM {_NAN})"
     if sign == "IS DISTINCT FROM":
-        return f"({plain} OR {left} IS NOT DISTINCT FROM {_NAN})"
+        return f"({plain} OR {x} IS NOT DISTINCT FROM {_NAN})"
+    if right.literal is not None:
+        return f"({plain} AND {x} <= {_INFINITY})"
     nan = "IS NOT NULL OR NULL" if sign == "<>" else "IS NULL AND NULL"
-    return f"(CASE WHEN isnan({left}) THEN {right} {nan} ELSE {plain} END)"
+    return f"(CASE WHEN isnan({x}) THEN {right} {nan} ELSE {plain} END)"
 
 
 def _may_be_nan(side: Argument) -> bool:

@@ -120,8 +120,10 @@ def _connected(node: exp.And | exp.Or) -> str:
 
 
 def may_fail(node: exp.Expr) -> bool:
-    """Whether a row can stop the run: a division by zero, or a CAST of a text that is none."""
+    """Whether a row can stop the run: a division by zero, a CAST of a text that is none, ROUND of NaN."""
     for part in node.walk():
+        if isinstance(part, exp.Anonymous) and part.this == "ROUND" and type_of(part) == Type.DOUBLE:
+            return True
         divides = isinstance(part, exp.Div | exp.Mod) or (isinstance(part, exp.Anonymous) and part.this == "MOD")
         if divides and type_of(part) != Type.DOUBLE:
             return True

@@ -1,6 +1,7 @@
 """Functions of strings. Positions and lengths are of Unicode characters, as Flink's are but for LPAD and RPAD."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from clickstream.tables.engine.expression_text import Argument, once
 from clickstream.tables.engine.functions_cases import lower, upper
@@ -34,12 +35,9 @@ def _substring(text: Argument, start: int, length: str) -> str:
 
 def side(function: str, text: Argument, count: Argument) -> str:
     """left or right; nothing for negative counts."""
+    if count.number is not None:
+        return f"{function}({text}, {max(count.number, 0)})"
     return once(count, lambda n: f"{function}({text}, CASE WHEN {n} < 0 THEN 0 ELSE {n} END)")
-
-
-def concat_ws(arguments: Sequence[Argument]) -> str:
-    """All but the first, which stands between them; NULLs are passed over."""
-    return f"concat_ws({', '.join(map(str, arguments))})"
 
 
 def replace(text: Argument, search: Argument, by: Argument) -> str:
@@ -108,14 +106,6 @@ def _of(build: Callable[..., str]) -> Rendered:
     return lambda arguments, _type: build(*arguments)
 
 
-def _side(function: str) -> Rendered:
-    return lambda arguments, _type: side(function, *arguments)
-
-
-def _pad(function: str) -> Rendered:
-    return lambda arguments, _type: pad(function, *arguments)
-
-
 _substr = _of(lambda text, start, count=None: substring(text, start, count))
 _length = _of(lambda text: f"length({text})::INTEGER")
 
@@ -128,14 +118,14 @@ FUNCTIONS: dict[str, Rendered] = {
     "RTRIM": _of(lambda text: f"rtrim({text}, ' ')"),
     "SUBSTRING": _substr,
     "SUBSTR": _substr,
-    "LEFT": _side("left"),
-    "RIGHT": _side("right"),
+    "LEFT": _of(partial(side, "left")),
+    "RIGHT": _of(partial(side, "right")),
     "CONCAT": lambda arguments, _: f"({' || '.join(map(str, arguments))})",
-    "CONCAT_WS": lambda arguments, _: concat_ws(arguments),
+    "CONCAT_WS": lambda arguments, _: f"concat_ws({', '.join(map(str, arguments))})",
     "REPLACE": _of(replace),
     "REVERSE": _of(reverse),
-    "LPAD": _pad("lpad"),
-    "RPAD": _pad("rpad"),
+    "LPAD": _of(partial(pad, "lpad")),
+    "RPAD": _of(partial(pad, "rpad")),
     "REPEAT": _of(lambda text, count: f"repeat({text}, {count})"),
     "POSITION": _of(position),
     "LOCATE": _of(position),

@@ -18,6 +18,8 @@ _TIME = (
     rf"^{_BLANK}(\d{{4}})-(\d{{1,2}})-(\d{{1,2}}) ([+-]?\d{{1,6}}):([+-]?\d{{1,6}}):([+-]?\d{{1,6}})"
     rf"(?:\.(\d{{1,9}}))?{_BLANK}$"
 )
+_CLOCK = {"h": "hours", "i": "minutes", "s": "seconds"}
+_LEAST = {"y": 1970, "m": 1, "d": 1, "h": 0, "i": 0, "s": 0, "f": 0}
 _NO_TIME = "(-9223372036854775808)"
 
 
@@ -45,35 +47,42 @@ def _strftime(pattern: str) -> str:
 
 def from_unix(seconds: Argument, pattern: str) -> str:
     """FROM_UNIXTIME; NULL after the year 294246, the last of DuckDB's."""
-    time = formatted(f"make_timestamp_ms({seconds} * 1000::BIGINT)", pattern)
-    return f"(CASE WHEN {seconds} BETWEEN -9223372022400 AND 9223372036854 THEN {time} END)"
+
+    def written(n: str) -> str:
+        time = formatted(f"make_timestamp_ms({n} * 1000::BIGINT)", pattern)
+        return f"(CASE WHEN {n} BETWEEN -9223372022400 AND 9223372036854 THEN {time} END)"
+
+    return once(seconds, written)
 
 
 def to_timestamp(text: Argument, pattern: str | None) -> str:
     """TO_TIMESTAMP: by the pattern, of which every field has its length; or by Flink's own reading."""
     if pattern is None:
         return once(text, reading.time)
-    fields = "".join(_NAMES[field] for field, _ in _tokens(pattern) if field)
-    regex = "".join(rf"(\d{{{len(field)}}})" if field else _escaped(one) for field, one in _tokens(pattern))
+    parts = list(_tokens(pattern))
+    fields = "".join(_NAMES[field] for field, _ in parts if field)
     if not fields:
-        return f"(CASE WHEN {text} = {quoted(''.join(one for _, one in _tokens(pattern)))} THEN TIMESTAMP '1970-01-01' END)"
+        words = quoted("".join(one for _, one in parts))
+        return f"(CASE WHEN {text} = {words} THEN TIMESTAMP '1970-01-01' END)"
+    regex = "".join(rf"(\d{{{len(field)}}})" if field else _escaped(one) for field, one in parts)
 
     def read(s: str) -> str:
         found = groups(s, f"^{regex}$", " ".join(fields), lambda f: reading.resolved(f, fields))
-        return f"coalesce({_exactly(s, pattern)}{found}, {_legacy(s)})"
+        ways = (_exactly(s, pattern), found, _legacy(s))
+        return f"coalesce({', '.join(way for way in ways if way)})"
 
     return once(text, read)
 
 
-def _exactly(s: str, pattern: str) -> str:
-    """DuckDB's own reading of a text that fits to the digit, with a comma; nothing for a pattern without a date."""
+def _exactly(s: str, pattern: str) -> str | None:
+    """DuckDB's own reading of a text that fits to the digit; None for a pattern without a date."""
     fields = {field for field, _ in _tokens(pattern)}
     if not fields >= {"yyyy", "MM", "dd"}:
-        return ""
+        return None
     # Years before 1000 are left to the slow way: DuckDB has a year 0.
     digits = {field: r"[12]\d{3}" if field == "yyyy" else rf"\d{{{len(field)}}}" for field in _NAMES}
     regex = "".join(digits[field] if field else _escaped(one) for field, one in _tokens(pattern))
-    return f"{reading.exactly(s, regex, f'try_strptime({{}}, {quoted(_strftime(pattern))})')}, "
+    return reading.exactly(s, regex, f"try_strptime({{}}, {quoted(_strftime(pattern))})")
 
 
 def _legacy(s: str) -> str:
@@ -90,9 +99,6 @@ def _legacy(s: str) -> str:
 
     date = groups(s, _DATE, "y m d", lambda f: read(f, ""))
     return f"coalesce({date}, {groups(s, _TIME, 'y m d h i s f', with_clock)})"
-
-
-_CLOCK = {"h": "hours", "i": "minutes", "s": "seconds"}
 
 
 def unix_timestamp(text: Argument, pattern: str) -> str:
@@ -123,13 +129,10 @@ def unix_timestamp(text: Argument, pattern: str) -> str:
 
     def read(s: str) -> str:
         found = groups(s, regex, " ".join(fields), seconds)
-        exact = _exactly(s, pattern).removesuffix(", ")
+        exact = _exactly(s, pattern)
         return f"coalesce(epoch_ms({exact}) // 1000, {found})" if exact else found
 
     return once(text, read)
-
-
-_LEAST = {"y": 1970, "m": 1, "d": 1, "h": 0, "i": 0, "s": 0, "f": 0}
 
 
 def _escaped(text: str) -> str:

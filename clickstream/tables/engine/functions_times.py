@@ -19,10 +19,15 @@ _MODULUS = {"SECOND": 60_000, "MINUTE": 3_600_000, "HOUR": _DAY_MS}
 
 def of_number(value: Argument, precision: Argument) -> str:
     """TO_TIMESTAMP_LTZ; NULL for years before 0 and after 9999."""
-    if precision.literal == "0":
-        seconds = f"{value} BETWEEN {_FIRST_MS // 1000} AND {_LAST_MS // 1000}"
-        return f"(CASE WHEN {seconds} THEN make_timestamp_ms({value} * 1000::BIGINT) END)"
-    return f"(CASE WHEN {value} BETWEEN {_FIRST_MS} AND {_LAST_MS} THEN make_timestamp_ms({value}) END)"
+    factor = 1000 if precision.literal == "0" else 1
+
+    def made(n: str) -> str:
+        ms = f"{n} * {factor}::BIGINT" if factor > 1 else n
+        return (
+            f"(CASE WHEN {n} BETWEEN {_FIRST_MS // factor} AND {_LAST_MS // factor} THEN make_timestamp_ms({ms}) END)"
+        )
+
+    return once(value, made)
 
 
 def extract(unit: str, value: Argument) -> str:

@@ -109,7 +109,7 @@ def _regex(text: str) -> str:
 
 def _replaced_regex(text: str) -> str:
     problem = _regex(text)
-    return problem or ("A pattern that matches nothing is not supported here." if translate(text).empty else "")
+    return problem or ("A pattern that can match an empty text is not supported here." if translate(text).empty else "")
 
 
 def _json_path(text: str) -> str:

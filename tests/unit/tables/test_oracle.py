@@ -367,6 +367,8 @@ def test_times_have_a_fraction_only_when_it_is_not_zero(time: int, text: str) ->
         ("status NOT BETWEEN 3 AND 4", "BOOLEAN", False),
         ("ip LIKE 'a_%'", "BOOLEAN", True),
         ("ip LIKE '%!%%' ESCAPE '!'", "BOOLEAN", False),
+        ("ip NOT LIKE 'b%'", "BOOLEAN", True),
+        ("ip NOT LIKE '%!%%' ESCAPE '!'", "BOOLEAN", True),
         ("`bytes` IS DISTINCT FROM 3", "BOOLEAN", True),
         ("CASE WHEN ok THEN 1 WHEN status > 2 THEN 2 END", "INT", 2),
         ("CASE status WHEN 4 THEN 1 END", "INT", None),

@@ -36,7 +36,7 @@ def view(expression: str) -> str:
         ("DATE_FORMAT(ts, [['MMM']])", "'MMM' in this pattern is not supported", ""),
         ("TO_TIMESTAMP(ip, [['yyyy yyyy']])", "A second yyyy in this pattern is not supported.", ""),
         ("REGEXP(ip, [['a*+']])", "a repetition of a repetition is not supported", ""),
-        ("REGEXP_REPLACE(ip, [['a*']], '-')", "A pattern that matches nothing is not supported here.", ""),
+        ("REGEXP_REPLACE(ip, [['a*']], '-')", "A pattern that can match an empty text is not supported here.", ""),
         ("""JSON_VALUE(ip, [['$["a"]']])""", "This path is not supported", ""),
     ],
 )

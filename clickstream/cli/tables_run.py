@@ -107,11 +107,11 @@ def run(
             click.echo(one.render() + "\n", err=True)
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
-    with extra_needed():
-        for path, one in zip(files, found, strict=True):
+    for path, one in zip(files, found, strict=True):
         if not one.program.inserts:
             raise ConfigError(f"{path} has no INSERT: there is nothing to run.")
-    from clickstream.cli.tables_view import view
+    with extra_needed():
+        from clickstream.cli.tables_view import view
         from clickstream.tables.engine.state import reset
         from clickstream.tables.run import Tables, check_names, check_topics, options_for
 

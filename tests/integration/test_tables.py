@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,12 @@ def in_windows(kafka: str, topic: str, slide_ms: int, size_ms: int) -> Iterator[
 
 
 def milliseconds(row: Click) -> int:
-    from datetime import UTC, datetime
-
     return int(datetime.fromisoformat(row["window_start"]).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def rows(kafka: str, topic: str, *key: str, count: str) -> dict[tuple[Any, ...], int]:
     """A table's numbers by the columns of its key and the start (ms) of the window."""
-    return {
-        (*(row[name] for name in key), milliseconds(row)): row[count] for row in table(kafka, topic).values()
-    }
+    return {(*(row[name] for name in key), milliseconds(row)): row[count] for row in table(kafka, topic).values()}
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +222,7 @@ def test_clicks_of_platinum_customers(kafka: str, topic_name: str, tmp_path: Pat
     for record in records(kafka, f"{topic_name}-vip-users"):
         user = json.loads(value(record))
         versions[user["user_id"]].append((record.timestamp()[1], user))
-    by_hand = Counter()
+    by_hand: Counter[tuple[Any, ...]] = Counter()
     for record in records(kafka, f"{topic_name}-vip-clicks"):
         one = json.loads(value(record))
         known = [user for since, user in versions[one["user_id"]] if since <= one["event_time"]]
@@ -233,9 +230,7 @@ def test_clicks_of_platinum_customers(kafka: str, topic_name: str, tmp_path: Pat
             by_hand[known[-1]["name"], one["page"], one["action"], record.partition(), record.offset()] += 1
     columns = ("name", "page", "action", "src_partition", "src_offset")
     assert by_hand
-    assert by_hand == Counter(
-        tuple(row[name] for name in columns) for row in values(kafka, f"{topic_name}-vip-action")
-    )
+    assert by_hand == Counter(tuple(row[name] for name in columns) for row in values(kafka, f"{topic_name}-vip-action"))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"no folder {SHARED} (CLICKSTREAM_SHARED_DATA names another)")
@@ -268,14 +263,12 @@ def test_a_topic_that_grew(kafka: str, topic_name: str, tmp_path: Path) -> None:
     path = script(tmp_path, topic_name, MINUTES)
     produce(kafka, topic_name, [click(1), click(2), click(61)])
     assert to_end(kafka, path).totals()["written"] == 2
-    before = records(kafka, f"{topic_name}-per_min")
     # The end of the topic closed the minute of the last click: the next one of it is late.
     produce(kafka, topic_name, [click(62), click(121), click(3), click(122)])
     totals = to_end(kafka, path).totals()
     assert (totals["rows"], totals["written"], totals["late"]) == (4, 1, 2)
     assert per_minute(kafka, f"{topic_name}-per_min") == {0: 2, 1: 1, 2: 2}
-    after = records(kafka, f"{topic_name}-per_min")
-    assert [record.value() for record in before] == [one.value() for one in after][: len(before)] or len(after) == 3
+    assert len(records(kafka, f"{topic_name}-per_min")) == 3
     assert to_end(kafka, path).totals()["written"] == 0
 
 
@@ -287,9 +280,11 @@ def test_several_files_in_one_command(kafka: str, topic_name: str, tmp_path: Pat
     done = run(*command(kafka, one), str(other), "--exit-at-end")
     assert done.code == 0, done.said
     assert "Read 200 rows, wrote 10;" in done.said
-    assert per_minute(kafka, f"{topic_name}-per_min") == per_minute(kafka, f"{topic_name}-again") == {
-        number: 20 for number in range(5)
-    }
+    assert (
+        per_minute(kafka, f"{topic_name}-per_min")
+        == per_minute(kafka, f"{topic_name}-again")
+        == dict.fromkeys(range(5), 20)
+    )
 
 
 def test_one_file_that_fails_ends_the_others(kafka: str, topic_name: str, tmp_path: Path) -> None:

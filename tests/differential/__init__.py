@@ -1,0 +1,1 @@
+"""Streaming tables against a naive evaluation and against Apache Flink, on the same topics."""

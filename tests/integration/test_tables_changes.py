@@ -110,7 +110,7 @@ def test_a_session_whose_start_moves_leaves_no_row_behind(kafka: str, clicks: st
         produce(kafka, clicks, [click(60)])
         work.until(lambda: len(history(kafka, sessions)) == 3, "the row of the new start")
         # Rows of one key stay in their order, those of two keys need not.
-        assert sorted(history(kafka, sessions)[1:], key=str) == [(start, None, False), (minute(1), 2, True)]
+        assert set(history(kafka, sessions)[1:]) == {(start, None, False), (minute(1), 2, True)}
     to_end(kafka, script(tmp_path, clicks, SESSIONS), changes=True)
     assert [row["hits"] for row in table(kafka, sessions).values()] == [2]
 

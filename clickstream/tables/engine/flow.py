@@ -8,14 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import duckdb
-from sqlglot import exp
 
-from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
+from clickstream.tables.engine.expressions import duckdb_type
 from clickstream.tables.engine.firsts import KeepFirst
 from clickstream.tables.engine.groups import Groups
 from clickstream.tables.engine.needs import Needs, below, below_union, below_view
 from clickstream.tables.engine.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator, quoted
 from clickstream.tables.engine.panes import Panes
+from clickstream.tables.engine.plans import (
+    fed,
+    group_below,
+    is_having,
+    listed,
+    plain,
+    remembers,
+    selected,
+    split_union,
+    stream_tables,
+    where_clause,
+)
 from clickstream.tables.engine.references import Join, Reference
 from clickstream.tables.engine.sessions import Sessions
 from clickstream.tables.engine.state import naming
@@ -99,7 +110,7 @@ class Flow:
         self.branches = [
             self._branch(insert, number, plan)
             for number, insert in enumerate(program.inserts)
-            for plan in _split(insert.plan)
+            for plan in split_union(insert.plan)
         ]
 
     # --- running
@@ -170,9 +181,9 @@ class Flow:
         needed = {field.name for field in plan.fields}
         self._statement = insert.described
         sql = self._rows(plan, needed)
-        if not _remembers(plan):
+        if not remembers(plan):
             return Branch(insert, number, sql, stream=True)
-        group = _group_below(plan)
+        group = group_below(plan)
         placed = next((one for one in self.operators if group and one.output == self._made.get(id(group))), None)
 
         def early(output: str, having: bool) -> str:
@@ -193,7 +204,7 @@ class Flow:
                 return self._read(plan, needed)
             case Select():
                 inner = self._rows(plan.input, below(plan, needed))
-                return f"{_projection(plan, needed)}, {_ORIGIN} FROM ({inner}){_where(plan.where)}"
+                return f"{selected(plan, needed)}, {_ORIGIN} FROM ({inner}){where_clause(plan.where)}"
             case Union():
                 parts = []
                 for one in plan.inputs:
@@ -209,20 +220,20 @@ class Flow:
                 return self._expanded(plan, needed)
             case TemporalJoin():
                 return self._select(needed, plan, quoted(self._join(plan, needed)))
-            case TopN() if plan.window is not None and _remembers(plan.input):
+            case TopN() if plan.window is not None and remembers(plan.input):
                 rows = ranked(plan, f"({self._rows(plan.input, below(plan, needed))})")
-                return f"SELECT {_names(plan, needed)}{_NO_ORIGIN} FROM ({rows})"
+                return f"SELECT {listed(plan, needed)}{_NO_ORIGIN} FROM ({rows})"
             case GroupBy() | TopN():
-                return f"SELECT {_names(plan, needed)}{_NO_ORIGIN} FROM {quoted(self._operator(plan))}"
+                return f"SELECT {listed(plan, needed)}{_NO_ORIGIN} FROM {quoted(self._operator(plan))}"
         raise TypeError(type(plan).__name__)
 
     def _select(self, needed: set[str], plan: Plan, relation: str) -> str:
-        return f"SELECT {_names(plan, needed)}{_ORIGIN} FROM {relation}"
+        return f"SELECT {listed(plan, needed)}{_ORIGIN} FROM {relation}"
 
     def _read(self, plan: Read, needed: set[str]) -> str:
         view = plan.view
         all_needed = self.needs.views[view.name]
-        if self.needs.readers[view.name] > 1 and not _remembers(view.plan) and not _plain(view.plan):
+        if self.needs.readers[view.name] > 1 and not remembers(view.plan) and not plain(view.plan):
             relation = quoted(self._shared(plan, all_needed))
         else:
             relation = f"({self._rows(view.plan, below_view(view, all_needed))})"
@@ -260,7 +271,7 @@ class Flow:
         self._joins.append(name)
         fields = [field for field in plan.left.fields if field.name in left]
         join = Join(name, plan, self.references[plan.reference.name], fields, needed)
-        tables = tuple(_streams(plan.left))
+        tables = tuple(stream_tables(plan.left))
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
             watermark = END if self._changes else min(watermarks[table] for table in tables)
@@ -279,14 +290,14 @@ class Flow:
         if id(plan) in self._made:
             return self._made[id(plan)]
         number = len(self._made)
-        kind, source = _operator_of(plan)
+        kind, source = operator_of(plan)
         name = f"{kind.__name__.lower()}{number}"
         operator: Operator = kind(name, plan)
-        needed = _fed(plan, source)
+        needed = fed(plan, source)
         rows = self._rows(source, needed)
         input, output = f"{name}_in", f"{name}_out"
         self._made[id(plan)] = output
-        self.operators.append(Placed(operator, input, output, tuple(_streams(source))))
+        self.operators.append(Placed(operator, input, output, tuple(stream_tables(source))))
 
         def absorb(db: Database, _watermarks: Watermarks) -> None:
             if not isinstance(operator, Panes):
@@ -327,11 +338,9 @@ class Flow:
         """The plan over another table of its group's rows, with the end of each row's window."""
         match plan:
             case Select():
-                where = _where(plan.where) if having or not _is_having(plan) else ""
+                where = where_clause(plan.where) if having or not is_having(plan) else ""
                 needed = {field.name for field in plan.fields}
-                return (
-                    f"{_projection(plan, needed)}, {WINDOW_END} FROM ({self._early(plan.input, output, having)}){where}"
-                )
+                return f"{selected(plan, needed)}, {WINDOW_END} FROM ({self._early(plan.input, output, having)}){where}"
             case Read():
                 inner = self._early(plan.view.plan, output, having)
                 items = ", ".join(
@@ -340,80 +349,10 @@ class Flow:
                 )
                 return f"SELECT {items}, {WINDOW_END} FROM ({inner})"
             case _:
-                return f"SELECT {_names(plan, {field.name for field in plan.fields})}{WINDOW_END} FROM {quoted(output)}"
+                return f"SELECT {listed(plan, {field.name for field in plan.fields})}{WINDOW_END} FROM {quoted(output)}"
 
 
-# --- plans
-
-
-def _split(plan: Plan) -> list[Plan]:
-    """The inputs of a UNION ALL at the top, each as a plan of its own."""
-    match plan:
-        case Select():
-            return [Select(one, plan.outputs, plan.where) for one in _split(plan.input)] if _splits(plan) else [plan]
-        case Union() if _splits(plan):
-            return [part for one in plan.inputs for part in _split(_renamed(plan, one))]
-    return [plan]
-
-
-def _splits(plan: Plan) -> bool:
-    """Whether there is a union at the top of which some inputs remember rows: the others must not wait for them."""
-    match plan:
-        case Select():
-            return _splits(plan.input)
-        case Union():
-            return any(_remembers(one) for one in plan.inputs)
-    return False
-
-
-def _renamed(union: Union, one: Plan) -> Plan:
-    from clickstream.tables.sql.expressions import column
-    from clickstream.tables.sql.model import Output
-
-    outputs = []
-    for outer, inner in zip(union.fields, one.fields, strict=True):
-        value: exp.Expr = column(inner)
-        if outer.type != inner.type:
-            value = exp.Cast(this=value, to=outer.type.node())
-            value.type = outer.type.node()
-        outputs.append(Output(outer, value))
-    return Select(one, tuple(outputs))
-
-
-def _remembers(plan: Plan) -> bool:
-    """Whether rows leave later than they came, by a window or a group."""
-    return isinstance(plan, GroupBy | TopN) or any(map(_remembers, children(plan)))
-
-
-def _plain(plan: Plan) -> bool:
-    """Whether rows are only picked: that costs less each time than keeping them (0.4 us for a row of 10 columns)."""
-    match plan:
-        case Select():
-            return all(isinstance(output.expression, exp.Column) for output in plan.outputs) and _plain(plan.input)
-        case Read():
-            return _plain(plan.view.plan)
-    return isinstance(plan, Scan | TemporalJoin)
-
-
-def _group_below(plan: Plan) -> GroupBy | None:
-    """The GROUP BY whose rows the plan only selects from."""
-    while isinstance(plan, Select | Read):
-        plan = plan.view.plan if isinstance(plan, Read) else plan.input
-    return plan if isinstance(plan, GroupBy) else None
-
-
-def _is_having(plan: Select) -> bool:
-    return _group_below(plan) is not None
-
-
-def _streams(plan: Plan) -> dict[str, None]:
-    """The tables that are read as streams below the plan."""
-    if isinstance(plan, Scan):
-        return {plan.table.name: None}
-    return {name: None for child in children(plan) for name in _streams(child)}
-
-
-def _operator_of(plan: GroupBy | TopN) -> tuple[type, Plan]:
+def operator_of(plan: GroupBy | TopN) -> tuple[type, Plan]:
     """The class for a node, and the plan whose rows it takes."""
     if isinstance(plan, TopN):
         return (WindowTopN if plan.window is not None else KeepFirst), plan.input
@@ -421,27 +360,3 @@ def _operator_of(plan: GroupBy | TopN) -> tuple[type, Plan]:
         return Groups, plan.input
     assert isinstance(plan.input, Windowed)
     return (Sessions if plan.window.kind == "SESSION" else Panes), plan.input.input
-
-
-def _fed(plan: GroupBy | TopN, source: Plan) -> set[str]:
-    """The fields of `source` that an operator reads."""
-    needed = below(plan, {field.name for field in plan.fields})
-    return needed & {field.name for field in source.fields}
-
-
-def _names(plan: Plan, needed: set[str]) -> str:
-    """The needed fields, each followed by a comma."""
-    return "".join(f"{quoted(field.name)}, " for field in plan.fields if field.name in needed)
-
-
-def _projection(plan: Select, needed: set[str]) -> str:
-    items = [
-        f"{to_duckdb(output.expression)} AS {quoted(output.field.name)}"
-        for output in plan.outputs
-        if output.field.name in needed
-    ]
-    return f"SELECT {', '.join(items) or 'NULL'}"
-
-
-def _where(condition: exp.Expr | None) -> str:
-    return f" WHERE {to_duckdb(condition)}" if condition is not None else ""

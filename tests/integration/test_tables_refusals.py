@@ -185,7 +185,8 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(kafka: str, topic_name: str
         assert part.wait() == 1
         assert is_an_error_for_people(part.done(), "cannot be written", "Nothing is lost")
     assert written(kafka, f"{topic_name}-sessions") == 0
-    assert to_end(kafka, path).totals()["rows"] == 60_000
+    # Some of the records may be in the state already.
+    to_end(kafka, path)
     hits = [row["hits"] for row in table(kafka, f"{topic_name}-sessions").values()]
     assert hits == [1] * 60_000
 

@@ -75,7 +75,7 @@ def test_rows_that_were_acknowledged_before_the_commit_are_not_written_again(
     path = shipped("clickstream", tmp_path / "one", topic_name, f"{topic_name}-one")
     calm = shipped("clickstream", tmp_path / "calm", topic_name, f"{topic_name}-calm")
     mocker.patch.object(sources, "BATCH_RECORDS", 500)
-    mocker.patch.object(engine_module, "COMMIT_EVERY_S", 0.0)
+    mocker.patch.object(engine_module, "COMMIT_EVERY_S_BOUNDED", 0.0)
     save, commits = State.save, itertools.count(1)
 
     def dying(state: State, name: str, progress: Progress) -> None:

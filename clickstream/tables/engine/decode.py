@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
 from clickstream.tables.engine.operator import literal, quoted
-from clickstream.tables.engine.rows import Records, RowReader
+from clickstream.tables.engine.rows import Records, RowReader, Rows
 from clickstream.tables.sql.model import Column, Kind, Table
 
 __all__ = ["Decoded", "Decoder", "Records"]
@@ -64,7 +64,14 @@ class Decoder:
         "$t" (event time in ms, or NULL), "$i" (the record's index), and for upsert-kafka tables "$deleted". Raises
         duckdb.Error where a computed column stops a run, see `to_duckdb`.
         """
-        rows = self._rows.read(records)
+        return self.load(db, self.read(records), into)
+
+    def read(self, records: Records) -> Rows:
+        """The first half of `decode`: it needs no database, and can be done in another thread than the second."""
+        return self._rows.read(records)
+
+    def load(self, db: duckdb.DuckDBPyConnection, rows: Rows, into: str) -> Decoded:
+        """The second half of `decode`."""
         db.register(_SOURCE, rows.table)
         try:
             db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {self._select}")

@@ -4,6 +4,7 @@ import time
 
 import duckdb
 import numpy as np
+from confluent_kafka import Message
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
@@ -13,7 +14,7 @@ from clickstream.tables.engine.flow import batch_of
 from clickstream.tables.engine.operator import BEGINNING, quoted
 from clickstream.tables.engine.references import Reference
 from clickstream.tables.engine.report import SourceReport
-from clickstream.tables.engine.sources import Batch, Source
+from clickstream.tables.engine.sources import Batch, Content, Source
 from clickstream.tables.engine.state import Progress, naming
 from clickstream.tables.sql.model import Table
 
@@ -35,7 +36,7 @@ class Intake:
         reference: Reference | None = None,
     ) -> None:
         self.table = table
-        self.source = Source(cluster, table, group, bounded=bounded)
+        self.source = Source(cluster, table, group, self._read, bounded=bounded)
         mark = table.watermark
         self.clock = Clock(mark.delay_ms if mark is not None else 0, idle_timeout, bounded)
         self.rows = 0
@@ -101,13 +102,12 @@ class Intake:
         for partition, offset in batch.added.items():
             self.source.next[partition] = offset
             self.clock.add(partition)
-        found = bool(batch.messages)
-        if found:
-            records = self._decode(db, batch)
+        if batch.content is not None:
+            records = self._load(db, batch.content)
             self._time(db, records)
             self._passed(records)
         self._ends(batch)
-        return found
+        return batch.content is not None
 
     def take_reference(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """Take in versions of a reference."""
@@ -115,16 +115,20 @@ class Intake:
         for partition, offset in batch.added.items():
             self.source.next[partition] = offset
             self.clock.lanes[partition] = Lane()
-        if batch.messages:
-            records = self._decode(db, batch)
+        if batch.content is not None:
+            records = self._load(db, batch.content)
             self._reference.apply(db, quoted(self._decoded))
             self._passed(records)
         self._ends(batch)
 
-    def _decode(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> Records:
-        records = Records.of(batch.messages, keys=self._decoder.needs_keys, headers=self._decoder.needs_headers)
+    def _read(self, messages: list[Message]) -> Content:
+        records = Records.of(messages, keys=self._decoder.needs_keys, headers=self._decoder.needs_headers)
+        return records, self._decoder.read(records)
+
+    def _load(self, db: duckdb.DuckDBPyConnection, content: Content) -> Records:
+        records, rows = content
         with naming(f"TABLE {self.table.name}"):
-            decoded = self._decoder.decode(db, records, self._decoded)
+            decoded = self._decoder.load(db, rows, self._decoded)
         self.rows += decoded.rows
         self.nulled += decoded.nulled
         for index, reason in decoded.bad:

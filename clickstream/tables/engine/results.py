@@ -146,26 +146,30 @@ class Result:
         return f"result_{self.name}_{number}"
 
     def _write(self, db: duckdb.DuckDBPyConnection, relation: str, *, ordered: bool = False) -> None:
-        empty = self._encoder.not_null(relation)
-        if empty:
-            self._without_nulls(db, relation, empty)
-        where = f" WHERE NOT ({empty})" if empty else ""
-        order = ' ORDER BY "$p", "$o"' if ordered else ""
         made = self._encoder
+        empty = made.not_null(relation) or "FALSE"
+        order = ' ORDER BY "$p", "$o"' if ordered else ""
         origin = ['"$p"', '"$o"'] if self._skip and self._origin else []
         extras = [one for one in (made.timestamp, made.headers) if one is not None]
         db.complete()  # what was asked before may have more rows than were fetched
-        items = ", ".join([f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])
-        rows = db.sql(f"SELECT {items} FROM {relation}{where}{order}")
+        # In one query: another one for the NULLs would cost as much as a small result itself.
+        items = ", ".join([f"({empty}) AS without", f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])
+        rows = db.sql(f"SELECT {items} FROM {relation}{order}")
+        dropped = 0
         for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
-            columns = [column.to_pylist() for column in batch.columns]
+            without, *columns = [column.to_pylist() for column in batch.columns]
             found: Iterable[Row] = zip(*columns, strict=True)
+            if any(without):
+                found = [row for row, null in zip(found, without, strict=True) if not null]
+                dropped += sum(without)
             if self._skip:
                 found = self._unwritten(found)
             if extras:
                 self._send_each(list(found))
             else:
                 self._send([{"key": row[0], "value": row[1]} for row in found])
+        if dropped:
+            self._without_nulls(db, relation, empty)
 
     def _send_each(self, rows: list[Row]) -> None:
         """Rows with a timestamp or headers of their own."""

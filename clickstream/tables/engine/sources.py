@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaException, Message, TopicPartition
@@ -11,11 +12,14 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster, explain
 from clickstream.kafka.consume import End, TopicGone, partitions_of, split, watermarks
+from clickstream.tables.engine.rows import Records, Rows
 from clickstream.tables.engine.state import RESET, Progress
 from clickstream.tables.sql.model import Table
 from clickstream.topics import existing, topic_id
 
 log = logging.getLogger(__name__)
+
+Content = tuple[Records, Rows]
 
 BATCH_RECORDS = 50_000
 # How long a batch is waited for: the latency of a live run. A batch that fills is taken at once.
@@ -30,6 +34,7 @@ class Batch:
 
     source: "Source"
     messages: list[Message] = field(default_factory=list)
+    content: Content | None = None  # what `messages` were read as
     ends: list[End] = field(default_factory=list)
     added: dict[int, int] = field(default_factory=dict)  # partition: first offset
 
@@ -37,7 +42,11 @@ class Batch:
 class Source:
     """One table's reader. It reads all partitions by itself; the consumer group only shows the lag."""
 
-    def __init__(self, cluster: Cluster, table: Table, group: str, *, bounded: bool) -> None:
+    def __init__(
+        self, cluster: Cluster, table: Table, group: str, read: Callable[[list[Message]], Content], *, bounded: bool
+    ) -> None:
+        """`read` is called in the reader's thread, beside the engine's work on the batch before."""
+        self._read = read
         self.table = table
         self.bounded = bounded
         self.topic_id = ""
@@ -147,7 +156,10 @@ class Source:
                 if not self.bounded and time.monotonic() >= look_at:
                     look_at = time.monotonic() + LOOK_FOR_PARTITIONS_EVERY_S
                     batch.added = self._new_partitions()
-                if batch.messages or batch.ends or batch.added:
+                if batch.messages:
+                    batch.content = self._read(batch.messages)
+                    batch.messages = []
+                if batch.content or batch.ends or batch.added:
                     self._put(batches, batch)
         except BaseException as problem:  # noqa: BLE001 - handed to the engine, which raises it
             self._put(batches, problem)

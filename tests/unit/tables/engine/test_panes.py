@@ -167,3 +167,9 @@ def test_state_survives_a_restart_and_stays_small(monkeypatch: pytest.MonkeyPatc
     assert _results(db) == [], "windows that closed before are not closed again"
     again.close(db, 34_999, "out")
     assert {row[3] for row in _results(db)} == {50}
+
+
+def test_a_window_closes_at_its_last_millisecond() -> None:
+    panes = Panes("panes", node_of("tumble"))
+    grid = panes._grid
+    assert [grid.closed_at(mark) for mark in (9_998, 9_999, 10_000)] == [0, 10_000, 10_000]

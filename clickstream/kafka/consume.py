@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -138,6 +138,35 @@ def read_to_end(
                 for found in part.messages:
                     on_message(found)
         return ends
+    finally:
+        consumer.close()
+
+
+def read_again(
+    cluster: Cluster, topic: str, places: Collection[tuple[int, int]], *, timeout: float = 60.0
+) -> Iterator[Message]:
+    """The records at some places, pairs of partition and offset, of which those between are read too.
+
+    What is not there any more is left out. Raises ClickstreamError when nothing comes for `timeout` seconds.
+    """
+    consumer = cluster.consumer("clickstream-reader", {**READER, **COMMITTED})
+    try:
+        for partition in sorted({partition for partition, _ in places}):
+            offsets = [offset for own, offset in places if own == partition]
+            consumer.assign([TopicPartition(topic, partition, min(offsets))])
+            deadline = time.monotonic() + timeout
+            at = -1
+            while at < max(offsets):
+                if time.monotonic() > deadline:
+                    raise ClickstreamError(f"Reading {topic} at {cluster.address}: nothing came for {timeout:.0f} s.")
+                message = consumer.poll(0.5)
+                for part in split([message] if message is not None else [], cluster.address):
+                    deadline = time.monotonic() + timeout
+                    if isinstance(part, End):
+                        at = max(offsets)
+                        continue
+                    at = part.messages[-1].offset() or 0
+                    yield from (found for found in part.messages if (partition, found.offset()) in places)
     finally:
         consumer.close()
 

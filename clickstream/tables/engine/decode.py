@@ -4,11 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
 from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
 from clickstream.tables.engine.operator import literal, quoted
-from clickstream.tables.engine.rows import Records, RowReader, Rows
+from clickstream.tables.engine.rows import Records, RowReader, Wanted
 from clickstream.tables.sql.model import Column, Kind, Table
 
 __all__ = ["Decoded", "Decoder", "Records"]
@@ -45,8 +46,9 @@ class Decoder:
         self._computed = [one for one in needed if one.kind == Kind.COMPUTED]
         self._metadata = [one for one in needed if one.kind == Kind.METADATA]
         metadata = {one.metadata for one in self._metadata}
-        physical = [one for one in needed if one.kind == Kind.PHYSICAL]
-        self._rows = RowReader(table, physical, time="timestamp" in metadata, headers="headers" in metadata)
+        physical = tuple(one for one in needed if one.kind == Kind.PHYSICAL)
+        self.wanted = Wanted(table, physical, "timestamp" in metadata, "headers" in metadata)
+        self._rows = RowReader(self.wanted)
         self._select = self._compiled()
 
     @property
@@ -64,20 +66,17 @@ class Decoder:
         "$t" (event time in ms, or NULL), "$i" (the record's index), and for upsert-kafka tables "$deleted". Raises
         duckdb.Error where a computed column stops a run, see `to_duckdb`.
         """
-        return self.load(db, self.read(records), into)
+        rows = self._rows.read(records)
+        self.load(db, rows.table, into)
+        return Decoded(rows.table.num_rows, sorted(rows.bad.items()), rows.nulled)
 
-    def read(self, records: Records) -> Rows:
-        """The first half of `decode`: it needs no database, and can be done in another thread than the second."""
-        return self._rows.read(records)
-
-    def load(self, db: duckdb.DuckDBPyConnection, rows: Rows, into: str) -> Decoded:
-        """The second half of `decode`."""
-        db.register(_SOURCE, rows.table)
+    def load(self, db: duckdb.DuckDBPyConnection, rows: pa.Table, into: str) -> None:
+        """The second half of `decode`, of rows that a RowReader read."""
+        db.register(_SOURCE, rows)
         try:
             db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {self._select}")
         finally:
             db.unregister(_SOURCE)
-        return Decoded(rows.table.num_rows, sorted(rows.bad.items()), rows.nulled)
 
     def _compiled(self) -> str:
         """SQL: computed columns over metadata columns over the rows."""

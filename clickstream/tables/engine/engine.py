@@ -5,6 +5,7 @@ before it commits. See `results` for why nothing is lost or written twice.
 """
 
 import contextlib
+import itertools
 import logging
 import queue
 import threading
@@ -17,13 +18,14 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.fetching import Batch
 from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.intake import Intake
 from clickstream.tables.engine.lateness import LateRows
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.reading import Batches, ReadingProcess
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.results import Result
-from clickstream.tables.engine.sources import Batch
 from clickstream.tables.engine.state import State, naming, refuse
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
@@ -64,11 +66,14 @@ class Engine:
             for number, insert in enumerate(program.inserts)
         ]
         self._late = LateRows(self._sender, options.late_topic, self._names())
-        self._batches: queue.Queue[Batch | BaseException] = queue.Queue(BATCHES_AHEAD)
+        self._batches: Batches = queue.Queue(BATCHES_AHEAD)
+        self._process = ReadingProcess(cluster, self._batches)
+        self._lookup = cluster.consumer(options.group)
+        self._numbers = itertools.count()
         self._intakes = {table.name: self._intake(table) for table in streams}
         self._references = {name: self._intake(reference.table) for name, reference in self._flow.references.items()}
-        # Not a source's consumer: while that one fetches, a question would wait.
-        self._lookup = cluster.consumer(options.group)
+        everything = [*self._references.values(), *self._intakes.values()]
+        self._by_number = {intake.source.number: intake for intake in everything}
         self._partitions: dict[str, list[int]] = {}
         self._begun: float | None = None
         self._early_at = 0.0
@@ -84,10 +89,11 @@ class Engine:
             idle = given / 1000 if given is not None else DEFAULT_IDLE_S
         return Intake(
             self._cluster,
+            self._lookup,
             table,
+            next(self._numbers),
             used,
             self._dead_letters,
-            group=self._options.group,
             idle_timeout=idle or None,
             bounded=self._bounded,
             max_ahead_ms=int(self._options.max_ahead * 1000),
@@ -150,13 +156,13 @@ class Engine:
         options = self._options
         state = State(options.state_dir, self._statements, memory_limit=options.memory_limit, threads=options.threads)
         try:
+            self._process.start()  # it takes half a second; meanwhile the tables are made
             with _explained(state):
                 self._prepare(state)
                 if self._open(state, stop):
                     self._loop(state, stop)
         finally:
-            for intake in [*self._intakes.values(), *self._references.values()]:
-                intake.source.close()
+            self._process.close()
             self._lookup.close()
             self._sender.close()
             with contextlib.suppress(duckdb.Error):
@@ -187,7 +193,7 @@ class Engine:
             intake.open(state.progress(name))
         self._mark_ends(state)
         for intake in self._references.values():
-            intake.source.start(self._batches)
+            intake.start(self._process, self._options.group)
         while not all(intake.read_once for intake in self._references.values()):
             if stop.is_set():
                 return False
@@ -197,7 +203,7 @@ class Engine:
                 self._take(state, batch)
                 self._commit(state)
         for intake in self._intakes.values():
-            intake.source.start(self._batches)
+            intake.start(self._process, self._options.group)
         return True
 
     def _mark_ends(self, state: State) -> None:
@@ -241,11 +247,11 @@ class Engine:
             self._begun = time.monotonic()
 
     def _take(self, state: State, batch: Batch) -> None:
-        name = batch.source.table.name
-        if name in self._references and batch.source is self._references[name].source:
-            self._references[name].take_reference(state.db, batch)
+        intake = self._by_number[batch.source]
+        name = intake.table.name
+        if intake is self._references.get(name):
+            intake.take_reference(state.db, batch)
             return
-        intake = self._intakes[name]
         if intake.take(state.db, batch):
             self._absorb(state)
             self._changed = True

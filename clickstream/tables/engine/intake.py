@@ -1,20 +1,25 @@
 """One source table at work: records to rows, dead letters, event time, offsets."""
 
 import time
+from collections import Counter
 
 import duckdb
 import numpy as np
-from confluent_kafka import Message
+import pyarrow as pa
+from confluent_kafka import Consumer
 
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import read_again
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.tables.engine.clock import Clock, Lane
-from clickstream.tables.engine.decode import Decoder, Records
+from clickstream.tables.engine.decode import Decoder
+from clickstream.tables.engine.fetching import Batch
 from clickstream.tables.engine.flow import batch_of
 from clickstream.tables.engine.operator import BEGINNING, quoted
+from clickstream.tables.engine.reading import ReadingProcess
 from clickstream.tables.engine.references import Reference
 from clickstream.tables.engine.report import SourceReport
-from clickstream.tables.engine.sources import Batch, Content, Source
+from clickstream.tables.engine.sources import Source
 from clickstream.tables.engine.state import Progress, naming
 from clickstream.tables.sql.model import Table
 
@@ -25,18 +30,20 @@ class Intake:
     def __init__(
         self,
         cluster: Cluster,
+        lookup: Consumer,
         table: Table,
+        number: int,
         used: set[str],
         dead_letters: DeadLetters,
         *,
-        group: str,
         idle_timeout: float | None,
         bounded: bool,
         max_ahead_ms: int,
         reference: Reference | None = None,
     ) -> None:
         self.table = table
-        self.source = Source(cluster, table, group, self._read, bounded=bounded)
+        self._cluster = cluster
+        self.source = Source(cluster, lookup, table, number, bounded=bounded)
         mark = table.watermark
         self.clock = Clock(mark.delay_ms if mark is not None else 0, idle_timeout, bounded)
         self.rows = 0
@@ -63,6 +70,10 @@ class Intake:
         if progress is not None:
             clock.floor = clock.next_floor = progress.floor
             clock.watermark = progress.watermark
+
+    def start(self, process: ReadingProcess, group: str) -> None:
+        """Have the topic read."""
+        self.source.start(process, self._decoder.wanted, group)
 
     def progress(self) -> Progress:
         """What goes into the state with the results."""
@@ -102,12 +113,11 @@ class Intake:
         for partition, offset in batch.added.items():
             self.source.next[partition] = offset
             self.clock.add(partition)
-        if batch.content is not None:
-            records = self._load(db, batch.content)
-            self._time(db, records)
-            self._passed(records)
-        self._ends(batch)
-        return batch.content is not None
+        if batch.rows is not None:
+            self._load(db, batch, batch.rows)
+            self._time(db, batch.rows)
+        self._passed(batch)
+        return batch.rows is not None
 
     def take_reference(self, db: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """Take in versions of a reference."""
@@ -115,40 +125,35 @@ class Intake:
         for partition, offset in batch.added.items():
             self.source.next[partition] = offset
             self.clock.lanes[partition] = Lane()
-        if batch.content is not None:
-            records = self._load(db, batch.content)
+        if batch.rows is not None:
+            self._load(db, batch, batch.rows)
             self._reference.apply(db, quoted(self._decoded))
-            self._passed(records)
-        self._ends(batch)
+        self._passed(batch)
 
-    def _read(self, messages: list[Message]) -> Content:
-        records = Records.of(messages, keys=self._decoder.needs_keys, headers=self._decoder.needs_headers)
-        return records, self._decoder.read(records)
-
-    def _load(self, db: duckdb.DuckDBPyConnection, content: Content) -> Records:
-        records, rows = content
+    def _load(self, db: duckdb.DuckDBPyConnection, batch: Batch, rows: pa.Table) -> None:
         with naming(f"TABLE {self.table.name}"):
-            decoded = self._decoder.load(db, rows, self._decoded)
-        self.rows += decoded.rows
-        self.nulled += decoded.nulled
-        for index, reason in decoded.bad:
-            self._refuse(records, index, reason)
-        return records
+            self._decoder.load(db, rows, self._decoded)
+        self.rows += rows.num_rows
+        self.nulled += batch.nulled
+        for refused in batch.refused:
+            self._refuse(refused.partition, refused.offset, refused.key, refused.value, refused.reason)
 
-    def _refuse(self, records: Records, index: int, reason: str) -> None:
-        origin = Origin(self.table.topic, int(records.partitions[index]), int(records.offsets[index]))
-        key = records.keys[index] if records.keys else None
-        self._dead_letters.send(DeadLetter(records.values[index], reason, origin), key)
+    def _refuse(self, partition: int, offset: int, key: bytes | None, value: bytes | None, reason: str) -> None:
+        self._dead_letters.send(DeadLetter(value, reason, Origin(self.table.topic, partition, offset)), key)
         self.dead += 1
 
-    def _time(self, db: duckdb.DuckDBPyConnection, records: Records) -> None:
+    def _time(self, db: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
         """Judge the rows by the watermarks before them, and let the clock go on."""
         marks = None
         if self._timed:
-            self._refuse_ahead(db, records)
-            sql = f'SELECT coalesce("$t", {BEGINNING}) AS t, "$p" AS p FROM {quoted(self._decoded)}'
-            found = db.execute(sql).fetchnumpy()
-            marks = self.clock.before(np.asarray(found["p"]), np.asarray(found["t"], np.int64))
+            found = db.execute(f'SELECT coalesce("$t", {BEGINNING}) AS t FROM {quoted(self._decoded)}').fetchnumpy()
+            times = np.asarray(found["t"], np.int64)
+            partitions = rows["$p"].to_numpy()
+            ahead = times > rows["$ts"].to_numpy() + self._max_ahead
+            if ahead.any():
+                self._refuse_ahead(db, rows.filter(pa.array(ahead)))
+                times, partitions = times[~ahead], partitions[~ahead]
+            marks = self.clock.before(partitions, times)
         if marks is not None:
             self.behind = True
             db.register("marks_now", {"wm": marks})
@@ -169,22 +174,19 @@ class Intake:
         """The batch was replaced by an empty one."""
         self._marked = None
 
-    def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, records: Records) -> None:
-        ahead = f'"$t" > "$ts" + {self._max_ahead}'
-        found = db.execute(f'SELECT "$i" FROM {quoted(self._decoded)} WHERE {ahead}').fetchall()
-        if not found:
-            return
-        days = self._max_ahead / 86_400_000
-        for (index,) in found:
-            self._refuse(records, index, f"event time more than {days:g} days ahead of the record's timestamp")
-        db.execute(f"DELETE FROM {quoted(self._decoded)} WHERE {ahead}")
-        self.rows -= len(found)
+    def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+        """Dead-letter these rows' records, which the reading process has let go: they are read once more."""
+        db.execute(f'DELETE FROM {quoted(self._decoded)} WHERE "$t" > "$ts" + {self._max_ahead}')
+        self.rows -= rows.num_rows
+        reason = f"event time more than {self._max_ahead / 86_400_000:g} days ahead of the record's timestamp"
+        places = Counter(zip(rows["$p"].to_pylist(), rows["$o"].to_pylist(), strict=True))
+        for message in read_again(self._cluster, self.table.topic, places):
+            place = message.partition() or 0, message.offset() or 0
+            for _ in range(places[place]):
+                self._refuse(*place, message.key(), message.value(), reason)
 
-    def _passed(self, records: Records) -> None:
-        for partition in np.unique(records.partitions).tolist():
-            self.source.next[partition] = int(records.offsets[records.partitions == partition][-1]) + 1
-
-    def _ends(self, batch: Batch) -> None:
+    def _passed(self, batch: Batch) -> None:
+        self.source.next.update(batch.passed)
         now = time.monotonic()
         for end in batch.ends:
             self.source.next[end.partition] = max(self.source.next.get(end.partition, 0), end.offset)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 DAY_S = 86_400.0
 
+RESET = "--reset forgets the state and reads the topics from the start again; rows of tables are then written over."
+
 
 @dataclass(frozen=True)
 class EngineOptions:

@@ -8,7 +8,6 @@ json_transform costs the same, but it rounds 1.5 to 2, takes NaN, trailing comma
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -50,7 +49,6 @@ class Reader:
         self._absent = absent
         self._makers = [maker(kind, standard) for _, kind in columns]
         self._settlers = [(name, one.settle) for (name, _), one in zip(columns, self._makers, strict=True)]
-        self._getters = [attrgetter(f"c{number}") for number in range(len(columns))]
         # msgspec knows no names that JSON has to escape: with such a column everything is read carefully.
         awkward = any(_ESCAPED.search(name) for name, _ in columns)
         fields = [
@@ -88,8 +86,9 @@ class Reader:
         if refused:
             rows = [row for found in rows for row in (found if isinstance(found, list) else (found,))]
         columns = []
-        for one, getter in zip(self._makers, self._getters, strict=True):
-            column, useless = one.array(list(map(getter, rows)))
+        cells = list(zip(*map(msgspec.structs.astuple, rows), strict=True)) or [()] * len(self._makers)
+        for one, found in zip(self._makers, cells, strict=True):
+            column, useless = one.array(found)
             columns.append(column)
             nulled += useless
         return Read(columns, np.repeat(np.arange(start, start + len(messages)), counts), bad, nulled)

@@ -36,7 +36,7 @@ class Reference:
         version = f'coalesce(epoch_ms({quoted(self._time)}), "$ts")'
         db.execute(
             f'CREATE OR REPLACE TEMP TABLE {new} AS SELECT {names}, {version} AS "$from", "$deleted" FROM {batch} '
-            f'QUALIFY row_number() OVER (PARTITION BY {", ".join(key)}, {version} ORDER BY "$i" DESC) = 1'
+            f'QUALIFY row_number() OVER (PARTITION BY {", ".join(key)}, {version} ORDER BY "$o" DESC, "$p") = 1'
         )
         same = " AND ".join(f"r.{name} = n.{name}" for name in [*key, '"$from"'])
         db.execute(f"DELETE FROM {own} WHERE rowid IN (SELECT r.rowid FROM {own} r JOIN {new} n ON {same})")

@@ -56,17 +56,31 @@ class Rows:
     nulled: int
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is read of a table's records: `columns`, which are physical ones, "$time" and "$headers".
+
+    Of an upsert table the primary key is among the columns.
+    """
+
+    table: Table
+    columns: tuple[Column, ...]
+    time: bool
+    headers: bool
+
+
 class RowReader:
-    """Reads `columns`, which are physical ones of `table`; of an upsert table the primary key is among them.
+    """Reads what is wanted.
 
     Where key and value both have a column, the value's holds; a record without a value has only its key.
     """
 
-    def __init__(self, table: Table, columns: Sequence[Column], *, time: bool, headers: bool) -> None:
+    def __init__(self, wanted: Wanted) -> None:
+        table, columns = wanted.table, wanted.columns
         self._upsert = table.upsert
         self._primary_key = table.primary_key
-        self._time = time
-        self.needs_headers = headers
+        self._time = wanted.time
+        self.needs_headers = wanted.headers
         in_value = [one for one in columns if table.key_in_value or one.name not in table.key_fields]
         self._in_value = [one.name for one in in_value]
         fields = [(one.name, one.type) for one in in_value]

@@ -12,6 +12,7 @@ from typing import IO
 import duckdb
 
 from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.tables.engine.options import RESET
 
 # Raised when the same statements would be computed in another way than before.
 VERSION = 1
@@ -113,9 +114,6 @@ class State:
         self.db.execute("DELETE FROM written WHERE sink = ?", [sink])
         if ends:
             self.db.executemany("INSERT INTO written VALUES (?, ?, ?)", [[sink, *one] for one in ends.items()])
-
-
-RESET = "--reset forgets the state and reads the topics from the start again; rows of tables are then written over."
 
 
 def reset(directory: Path) -> None:

@@ -1,0 +1,92 @@
+"""The reading process: a thread for each topic of an engine fetches and decodes.
+
+It gets its orders on its standard input, gives batches on its standard output, and ends with its input, however the
+engine has ended.
+"""
+
+import gc
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, BinaryIO
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.statistics import Statistics
+from clickstream.tables.engine.fetching import Batch, Fetcher, Order
+from clickstream.tables.engine.frames import receive, send
+from clickstream.tables.engine.reading import Failed, Report
+
+
+class _Out:
+    """What goes to the engine, from any thread."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def send(self, item: Any) -> None:
+        try:
+            with self._lock:
+                send(self._out, item)
+        except OSError:
+            os._exit(1)  # the engine is gone
+
+    def hand_over(self, item: Batch | BaseException) -> None:
+        if isinstance(item, BaseException):
+            expected = isinstance(item, ClickstreamError)
+            reason = str(item) if expected else f"{type(item).__name__}: {item}"
+            item = Failed(reason, expected, "".join(traceback.format_exception(item)))  # type: ignore[assignment]
+        self.send(item)
+
+
+class _Forward(logging.handlers.QueueHandler):
+    """Log records go to the engine's log."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self.queue.send(record)  # type: ignore[attr-defined]
+
+
+class _Reports(Statistics):
+    def __init__(self, out: _Out) -> None:
+        super().__init__()
+        self._forward = out
+
+    def take(self, text: str) -> None:
+        self._forward.send(Report(text))
+
+
+def main() -> None:
+    """Follow the orders on standard input until it ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the engine drains first, and then closes our input
+        signal.signal(number, signal.SIG_IGN)
+    out = _Out(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)  # whatever prints must not get between
+    given = sys.stdin.buffer
+    begin = receive(given)
+    gc.set_threshold(*begin.collect)
+    logging.basicConfig(handlers=[_Forward(out)])  # type: ignore[arg-type]
+    for name, level in begin.levels.items():
+        logging.getLogger(name).setLevel(level)
+    cluster = Cluster(begin.address, common=begin.common, for_consumers=begin.for_consumers, statistics=_Reports(out))
+    fetchers: dict[int, Fetcher] = {}
+    while True:
+        try:
+            item = receive(given)
+        except EOFError:
+            break
+        if isinstance(item, Order):
+            fetchers[item.source] = Fetcher(cluster, item, out.hand_over)
+            fetchers[item.source].start()
+        else:
+            fetchers[item.source].commit(item.places)
+    for fetcher in fetchers.values():
+        fetcher.close()
+
+
+if __name__ == "__main__":
+    main()

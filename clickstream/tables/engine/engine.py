@@ -33,11 +33,14 @@ from clickstream.topics import ensure
 
 log = logging.getLogger(__name__)
 
-# Batches that are waiting go into one transaction for up to this long: each closes windows, and that costs some
-# 40 ms however few there are.
+# Batches that are waiting go into one transaction for up to this long.
 COMMIT_EVERY_S = 0.25
 # Nobody waits for the rows of a read to the end.
-COMMIT_EVERY_S_BOUNDED = 1.0
+COMMIT_EVERY_S_BOUNDED = 0.4
+# Closing windows costs some 10 ms for each result, however few there are: while batches wait, it is done less often
+# than commits are.
+CLOSE_EVERY_S = 1.0
+CLOSE_EVERY_S_BOUNDED = 3.0
 # While nothing comes, the wall clock may close windows.
 TICK_S = 0.2
 BATCHES_AHEAD = 1
@@ -76,6 +79,7 @@ class Engine:
         self._by_number = {intake.source.number: intake for intake in everything}
         self._partitions: dict[str, list[int]] = {}
         self._begun: float | None = None
+        self._close_at = 0.0
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
         self.topics = [table.topic for table in streams]
@@ -221,13 +225,17 @@ class Engine:
             elif self._moved():
                 self._begin(state)
                 self._absorb_nothing(state)
-            if self._begun is not None and (self._batches.empty() or self._due(self._begun)):
+            if self._begun is not None and (self._idle() or self._due(self._begun)):
                 self._finish(state)
             if self._bounded and self._batches.empty() and all(one.ended for one in self._intakes.values()):
                 self._end(state)
                 return
         if self._begun is not None:
             self._finish(state)
+
+    def _idle(self) -> bool:
+        """Whether somebody would rather see what there is than wait for more rows."""
+        return not self._bounded and self._batches.empty()
 
     def _due(self, begun: float) -> bool:
         return time.monotonic() - begun > (COMMIT_EVERY_S_BOUNDED if self._bounded else COMMIT_EVERY_S)
@@ -288,8 +296,10 @@ class Engine:
 
     def _finish(self, state: State) -> None:
         """Close what the watermark has passed, have all rows acknowledged, commit."""
-        # The watermark of the last batch: joins have let go what it passed, and no more.
-        self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
+        if self._idle() or time.monotonic() >= self._close_at:
+            self._close_at = time.monotonic() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
+            # The watermark of the last batch: joins have let go what it passed, and no more.
+            self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
         early = self._early_due()
         if early:
             self._early_at, self._changed = time.monotonic() + self._options.early_interval, False

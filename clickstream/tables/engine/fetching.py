@@ -80,7 +80,7 @@ class Fetcher:
         self._hand_over = hand_over
         self._reader = RowReader(order.wanted)
         # The engine needs batches, however the time-outs of others are set; an empty fetch tells where the end is.
-        self._consumer = cluster.consumer(order.group, {"fetch.wait.max.ms": 50})
+        self._consumer = cluster.consumer(order.group, {"fetch.wait.max.ms": 50, "queued.min.messages": 20_000})
         self._known = set(order.places)
         self._ended: set[int] = set()
         self._committed: dict[int, int] | None = None

@@ -268,9 +268,9 @@ class Flow:
         number = len(self._made)
         name, input, output = f"join{number}", f"join{number}_in", f"join{number}_out"
         self._made[id(plan)] = output
-        self._joins.append(name)
         fields = [field for field in plan.left.fields if field.name in left]
         join = Join(name, plan, self.references[plan.reference.name], fields, needed)
+        self._joins.append(name)
         tables = tuple(stream_tables(plan.left))
 
         def absorb(db: Database, watermarks: Watermarks) -> None:

@@ -14,6 +14,8 @@ import threading
 import traceback
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.statistics import Statistics
@@ -69,6 +71,8 @@ def main() -> None:
     given = sys.stdin.buffer
     begin = receive(given)
     gc.set_threshold(*begin.collect)
+    # Arrow's own allocator keeps 20 MB more.
+    pa.set_memory_pool(pa.system_memory_pool())
     logging.basicConfig(handlers=[_Forward(out)])  # type: ignore[arg-type]
     for name, level in begin.levels.items():
         logging.getLogger(name).setLevel(level)

@@ -85,11 +85,17 @@ class Join:
         pk = "".join(f', {quoted(column)} AS "$r{number}"' for number, (_, column) in enumerate(keys))
         values = "".join(f", {quoted(column)} AS {quoted(name)}" for column, name in self._right)
         same = " AND ".join(f'l."$k{number}" = r."$r{number}"' for number in range(len(keys)))
-        versions = f'SELECT "$from", "$deleted"{pk}{values} FROM {quoted(self._reference.name)}'
-        there = 'r."$from" IS NOT NULL AND NOT r."$deleted"'
         same = f'{same} AND l.{TIME} >= r."$from"'
-        # With one version of each key an ordinary hash join does, several times cheaper.
-        join = "ASOF LEFT JOIN" if self._reference.changing else "LEFT JOIN"
-        found = "".join(f", CASE WHEN {there} THEN r.{quoted(name)} END AS {quoted(name)}" for _, name in self._right)
-        only = f" WHERE {there}" if self._node.kind == "INNER" else ""
+        versions = f'SELECT "$from", "$deleted"{pk}{values} FROM {quoted(self._reference.name)}'
+        if self._reference.changing:
+            there = 'r."$from" IS NOT NULL AND NOT r."$deleted"'
+            right = [quoted(name) for _, name in self._right]
+            found = "".join(f", CASE WHEN {there} THEN r.{name} END AS {name}" for name in right)
+            only = f" WHERE {there}" if self._node.kind == "INNER" else ""
+            join = "ASOF LEFT JOIN"
+        else:
+            # With one version of each key an ordinary hash join does, several times cheaper.
+            versions += ' WHERE NOT "$deleted"'
+            found = "".join(f", r.{quoted(name)}" for _, name in self._right)
+            only, join = "", f"{self._node.kind} JOIN"
         return f"SELECT {columns}{found} FROM (SELECT *{left} FROM ({ready})) l {join} ({versions}) r ON {same}{only}"

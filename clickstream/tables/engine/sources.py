@@ -20,7 +20,7 @@ from clickstream.topics import existing, topic_id
 log = logging.getLogger(__name__)
 
 # Rows that go through the engine's queries together: each query costs about a millisecond however few they are.
-BATCH_RECORDS = 50_000
+BATCH_RECORDS = 40_000
 LOOK_FOR_PARTITIONS_EVERY_S = 10.0
 LOOK_FOR_TOPIC_EVERY_S = 0.5
 

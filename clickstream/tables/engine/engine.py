@@ -27,6 +27,7 @@ from clickstream.tables.engine.reading import Batches, ReadingProcess
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.results import Result
 from clickstream.tables.engine.state import State, naming, refuse
+from clickstream.tables.engine.writer import Writer
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
 from clickstream.topics import ensure
@@ -36,7 +37,9 @@ log = logging.getLogger(__name__)
 # Batches that are waiting go into one transaction for up to this long.
 COMMIT_EVERY_S = 0.25
 # Nobody waits for the rows of a read to the end.
-COMMIT_EVERY_S_BOUNDED = 0.4
+COMMIT_EVERY_S_BOUNDED = 1.0
+# What batches need is let go with the commit.
+BATCHES_PER_COMMIT = 4
 # Closing windows costs some 10 ms for each result, however few there are: while batches wait, it is done less often
 # than commits are.
 CLOSE_EVERY_S = 1.0
@@ -44,7 +47,6 @@ CLOSE_EVERY_S_BOUNDED = 3.0
 # While nothing comes, the wall clock may close windows.
 TICK_S = 0.2
 BATCHES_AHEAD = 1
-FLUSH_WITHIN_S = 300.0
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
 PRODUCER = {"linger.ms": 5}
 
@@ -63,9 +65,16 @@ class Engine:
         streams = [program.tables[name] for name in self._flow.needs.streams]
         self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
         self._sender = Sender(cluster.producer(PRODUCER))
+        self._writer = Writer(self._sender)
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
         self._results = [
-            Result(program, insert, [one for one in self._flow.branches if one.number == number], self._sender)
+            Result(
+                program,
+                insert,
+                [one for one in self._flow.branches if one.number == number],
+                self._sender,
+                self._writer,
+            )
             for number, insert in enumerate(program.inserts)
         ]
         self._late = LateRows(self._sender, options.late_topic, self._names())
@@ -79,6 +88,7 @@ class Engine:
         self._by_number = {intake.source.number: intake for intake in everything}
         self._partitions: dict[str, list[int]] = {}
         self._begun: float | None = None
+        self._taken = 0  # batches in the transaction
         self._close_at = 0.0
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
@@ -168,6 +178,7 @@ class Engine:
         finally:
             self._process.close()
             self._lookup.close()
+            self._writer.close()
             self._sender.close()
             with contextlib.suppress(duckdb.Error):
                 state.close()
@@ -238,7 +249,9 @@ class Engine:
         return not self._bounded and self._batches.empty()
 
     def _due(self, begun: float) -> bool:
-        return time.monotonic() - begun > (COMMIT_EVERY_S_BOUNDED if self._bounded else COMMIT_EVERY_S)
+        return self._taken >= BATCHES_PER_COMMIT or time.monotonic() - begun > (
+            COMMIT_EVERY_S_BOUNDED if self._bounded else COMMIT_EVERY_S
+        )
 
     def _next(self) -> Batch | None:
         try:
@@ -252,9 +265,10 @@ class Engine:
     def _begin(self, state: State) -> None:
         if self._begun is None:
             state.db.execute("BEGIN")
-            self._begun = time.monotonic()
+            self._begun, self._taken = time.monotonic(), 0
 
     def _take(self, state: State, batch: Batch) -> None:
+        self._taken += 1
         intake = self._by_number[batch.source]
         name = intake.table.name
         if intake is self._references.get(name):
@@ -325,11 +339,10 @@ class Engine:
                         result.final(state.db, branch, placed.watermark(watermarks) if placed else 0)
 
     def _commit(self, state: State) -> None:
-        self._sender.must_have_delivered("Rows", FLUSH_WITHIN_S)
+        self._writer.flush()
         for result in self._results:
-            if result.appends and result.unmarked:
+            if result.mark():
                 state.save_written(result.name, self._ends(result.target.topic))
-                result.unmarked = False
         for name, intake in [*self._references.items(), *self._intakes.items()]:
             state.save(name, intake.progress())
         state.db.execute("COMMIT")

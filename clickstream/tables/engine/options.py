@@ -23,4 +23,4 @@ class EngineOptions:
     max_ahead: float = DAY_S
     exit_at_end: bool = False
     memory_limit: str = "512MB"
-    threads: int = 2
+    threads: int = 1

@@ -110,7 +110,8 @@ class ReadingProcess:
             self._process.kill()
         if self._pump is not None:
             self._pump.join()
-        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _send(self, item: Any) -> None:
         assert self._process is not None

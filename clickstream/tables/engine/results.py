@@ -6,55 +6,57 @@ a second row: after a crash they are read back from where they ended at the last
 is skipped, by source partition and offset where the rows have them, otherwise by their bytes.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import duckdb
 
-from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.produce import Headers, Sender
 from clickstream.tables.engine.encode import Encoder
 from clickstream.tables.engine.flow import WINDOW_END, Branch
 from clickstream.tables.engine.groups import Groups
 from clickstream.tables.engine.operator import quoted
-from clickstream.tables.engine.origin import origin_columns
+from clickstream.tables.engine.sending import Outgoing
 from clickstream.tables.engine.sessions import Sessions
 from clickstream.tables.engine.state import naming
+from clickstream.tables.engine.writer import Writer
 from clickstream.tables.sql.model import Insert, Program
 
 EARLY: Headers = [("final", b"0")]
 ROWS_AT_ONCE = 50_000
-# Rows of these columns come from DuckDB: key, value, and where a stream's row comes from.
 Row = tuple[Any, ...]
 
 
 class Result:
-    """One INSERT's topic. `written`, `early`, `dropped` count rows since the start."""
+    """One INSERT's topic. `early_rows` counts since the start."""
 
-    def __init__(self, program: Program, insert: Insert, branches: list[Branch], sender: Sender) -> None:
+    def __init__(
+        self, program: Program, insert: Insert, branches: list[Branch], sender: Sender, writer: Writer
+    ) -> None:
         self.insert = insert
         self.target = insert.target
         self.branches = branches
-        self.written = 0
         self.early_rows = 0
-        self.dropped = 0
-        self.unmarked = False  # rows were written whose ends are not in the state yet
         self._encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
-        self._drops = program.drops_null_keys
         self._sender = sender
+        self._writer = writer
+        self._outgoing = Outgoing(insert, self._encoder, sender, drops=program.drops_null_keys)
         self._early = quoted(f"early_{insert.target.name}")
         self._pending: list[Row] = []
-        self._skip: Counter[Any] = Counter()
-        self._origin = origin_columns(insert)
         self._shown = 0
 
     @property
     def name(self) -> str:
         return self.target.name
+
+    @property
+    def written(self) -> int:
+        return self._outgoing.written
+
+    @property
+    def dropped(self) -> int:
+        return self._outgoing.dropped
 
     @property
     def appends(self) -> bool:
@@ -70,22 +72,13 @@ class Result:
 
     def read_back(self, cluster: Cluster, ends: dict[int, int]) -> None:
         """After a crash: what was written since the state's last commit is not written again."""
-        if not self.appends or not ends:
-            return
+        if self.appends and ends:
+            self._outgoing.read_back(cluster, ends)
 
-        def note(message: Any) -> None:
-            self._skip[self._identity(message.key(), message.value())] += 1
-
-        read_to_end(cluster, self.target.topic, note, start=ends)
-
-    def _identity(self, key: bytes | None, value: bytes | None) -> Any:
-        if self._origin is None:
-            return key, value
-        try:
-            row = json.loads(value or b"null")
-            return row.get(self._origin[0]), row.get(self._origin[1])
-        except (ValueError, AttributeError):
-            return key, value  # not ours
+    def mark(self) -> bool:
+        """Whether rows of an append-only topic were written since this was asked last."""
+        written, self._outgoing.unmarked = self._outgoing.unmarked, False
+        return self.appends and written
 
     # --- rows
 
@@ -146,70 +139,12 @@ class Result:
         return f"result_{self.name}_{number}"
 
     def _write(self, db: duckdb.DuckDBPyConnection, relation: str, *, ordered: bool = False) -> None:
-        made = self._encoder
-        empty = made.not_null(relation) or "FALSE"
-        order = ' ORDER BY "$p", "$o"' if ordered else ""
-        origin = ['"$p"', '"$o"'] if self._skip and self._origin else []
-        extras = [one for one in (made.timestamp, made.headers) if one is not None]
         db.complete()  # what was asked before may have more rows than were fetched
-        # In one query: another one for the NULLs would cost as much as a small result itself.
-        items = ", ".join([f"({empty}) AS without", f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])
-        rows = db.sql(f"SELECT {items} FROM {relation}{order}")
-        dropped = 0
-        for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
-            without, *columns = [column.to_pylist() for column in batch.columns]
-            found: Iterable[Row] = zip(*columns, strict=True)
-            if any(without):
-                found = [row for row, null in zip(found, without, strict=True) if not null]
-                dropped += sum(without)
-            if self._skip:
-                found = self._unwritten(found)
-            if extras:
-                self._send_each(list(found))
-            else:
-                self._send([{"key": row[0], "value": row[1]} for row in found])
-        if dropped:
-            self._without_nulls(db, relation, empty)
-
-    def _send_each(self, rows: list[Row]) -> None:
-        """Rows with a timestamp or headers of their own."""
-        timed, headed = self._encoder.timestamp is not None, self._encoder.headers is not None
-        for row in rows:
-            timestamp = row[-2 if headed else -1] if timed else None
-            headers = list(row[-1] or []) if headed else None
-            self._sender.send(self.target.topic, row[1], row[0], timestamp=timestamp or 0, headers=headers)
-        self.written += len(rows)
-        self.unmarked = self.unmarked or bool(rows)
-
-    def _send(self, messages: list[dict[str, Any]]) -> None:
-        if messages:
-            self._sender.send_batch(self.target.topic, messages)
-            self.written += len(messages)
-            self.unmarked = True
-
-    def _unwritten(self, rows: Iterable[Row]) -> list[Row]:
-        left = []
-        for row in rows:
-            name = (row[2], row[3]) if self._origin else (_bytes(row[0]), _bytes(row[1]))
-            if self._skip[name] > 0:
-                self._skip[name] -= 1
-                if not self._skip[name]:
-                    del self._skip[name]
-            else:
-                left.append(row)
-        return left
-
-    def _without_nulls(self, db: duckdb.DuckDBPyConnection, relation: str, empty: str) -> None:
-        found = db.execute(f"SELECT count(*), any_value(to_json(r)) FROM {relation} r WHERE {empty}").fetchone()
-        assert found is not None
-        if not found[0]:
-            return
-        if not self._drops:
-            raise ClickstreamError(
-                f"{self.insert.described}: a NULL in a column that must not be NULL: "
-                f"{found[1]}. SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
-            )
-        self.dropped += found[0]
+        found = db.sql(f"SELECT * FROM {relation}")
+        parts = [found.to_arrow_table()] if ordered else found.to_arrow_reader(ROWS_AT_ONCE)
+        for rows in parts:
+            if rows.num_rows:
+                self._writer.put(partial(self._outgoing.rows, rows=rows, ordered=ordered))
 
     def _retract(self, db: duckdb.DuckDBPyConnection, branch: Branch, view: str) -> None:
         """Tombstones for groups that fulfilled HAVING before, and do not now."""
@@ -235,9 +170,7 @@ class Result:
         found = db.execute(f"SELECT count(*) FROM {self._early}").fetchone()
         self._shown = found[0] if found else 0
 
-    def _tombstones(self, keys: list[Row]) -> None:
-        self._send([{"key": key, "value": None} for (key,) in keys])
-
-
-def _bytes(text: str | bytes | None) -> bytes | None:
-    return text.encode() if isinstance(text, str) else text
+    def _tombstones(self, found: list[Row]) -> None:
+        keys = [key for (key,) in found]
+        if keys:
+            self._writer.put(lambda _db: self._outgoing.tombstones(keys))

@@ -1,0 +1,60 @@
+"""The thread that writes results: it encodes and sends rows while the engine works on the next batch."""
+
+import queue
+import threading
+from collections.abc import Callable
+
+import duckdb
+
+from clickstream.kafka.produce import Sender
+
+Work = Callable[[duckdb.DuckDBPyConnection], None]
+
+# Pieces of work that may wait: each has the rows of a batch.
+AHEAD = 2
+FLUSH_WITHIN_S = 300.0
+
+
+class Writer:
+    """Works are done in their order, each with a database of the thread's own, which is empty."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._works: queue.Queue[Work | None] = queue.Queue(AHEAD)
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="write results", daemon=True)
+        self._thread.start()
+
+    def put(self, work: Work) -> None:
+        """Have it done; waits while others wait. Raises what went wrong in an earlier one."""
+        self._raise()
+        self._works.put(work)
+
+    def flush(self) -> None:
+        """Wait until all works are done and all records acknowledged. Raises what went wrong."""
+        self._works.join()
+        self._raise()
+        self._sender.must_have_delivered("Rows", FLUSH_WITHIN_S)
+
+    def close(self) -> None:
+        """End the thread; works that wait are done before."""
+        self._works.put(None)
+        self._thread.join()
+
+    def _raise(self) -> None:
+        if self._problem is not None:
+            raise self._problem
+
+    def _run(self) -> None:
+        with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as db:
+            while True:
+                work = self._works.get()
+                try:
+                    if work is None:
+                        return
+                    if self._problem is None:
+                        work(db)
+                except BaseException as problem:  # noqa: BLE001 - the engine raises it
+                    self._problem = problem
+                finally:
+                    self._works.task_done()

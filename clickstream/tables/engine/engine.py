@@ -170,6 +170,7 @@ class Engine:
         options = self._options
         state = State(options.state_dir, self._statements, memory_limit=options.memory_limit, threads=options.threads)
         try:
+            self._writer.start()
             self._process.start()  # it takes half a second; meanwhile the tables are made
             with _explained(state):
                 self._prepare(state)

@@ -72,6 +72,7 @@ class Outgoing:
                     self._refuse(db, empty)
             self.dropped += dropped
         finally:
+            db.abort()  # a query of which not all rows were sent
             db.unregister(_ROWS)
 
     def _query(self, db: duckdb.DuckDBPyConnection, sql: str, *, each: bool) -> int:

@@ -23,6 +23,8 @@ class Writer:
         self._works: queue.Queue[Work | None] = queue.Queue(AHEAD)
         self._problem: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="write results", daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     def put(self, work: Work) -> None:

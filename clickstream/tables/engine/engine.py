@@ -290,10 +290,11 @@ class Engine:
         # Rows that were behind may wait in joins for long.
         self._flow.behind = self._flow.behind or any(intake.behind for intake in self._intakes.values())
         watermarks = {name: intake.clock.advance(now) for name, intake in self._intakes.items()}
+        self._flow.relate(state.db, watermarks)
+        for result in self._results:
+            result.stream(state.db)  # it is written while the operators work
         self._flow.absorb(state.db, watermarks)
         self._late.take(state.db)
-        for result in self._results:
-            result.stream(state.db)
 
     def _moved(self) -> bool:
         """Whether a watermark goes on although nothing comes."""

@@ -1,7 +1,8 @@
 """A program as relations and operators: what happens to a batch, and to what the watermark closes.
 
 A batch of one table goes through all steps in order: views that several queries read are computed once, joins let
-go what the watermark has passed, operators take in their rows. Then what became final is read from the operators.
+go what the watermark has passed; rows of streams can leave. Operators take in their rows, and what became final is
+read from them.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ from clickstream.tables.sql.model import (
 
 Database = duckdb.DuckDBPyConnection
 Watermarks = Mapping[str, int]  # of tables, by name
+Step = Callable[[Database, Watermarks], None]
 
 _NO_ORIGIN = 'NULL::INTEGER AS "$p", NULL::BIGINT AS "$o", NULL::BIGINT AS "$t", NULL::BIGINT AS "$wm"'
 _ORIGIN = ", ".join(HIDDEN)
@@ -102,7 +104,8 @@ class Flow:
         }
         self.operators: list[Placed] = []
         self._prepare: list[Callable[[Database], None]] = []
-        self._steps: list[Callable[[Database, Watermarks], None]] = []
+        self._relations: list[Step] = []  # views and joins, in the order in which they need each other
+        self._absorbing: list[Step] = []  # operators that take in rows of them
         self._made: dict[object, str] = {}
         self._joins: list[str] = []
         self._filled: set[str] = set()
@@ -123,6 +126,7 @@ class Flow:
         nothing = dict.fromkeys(self.needs.streams, BEGINNING)
         for prepare in self._prepare:
             prepare(db)
+        self.relate(db, nothing)
         self.absorb(db, nothing)
         for placed in self.operators:
             placed.operator.close(db, BEGINNING, placed.output)
@@ -141,9 +145,14 @@ class Flow:
             f"SELECT {typed}{', ' if typed else ''}{_NO_ORIGIN} WHERE FALSE"
         )
 
+    def relate(self, db: Database, watermarks: Watermarks) -> None:
+        """Take the batches through views and joins: rows of streams are there then. `watermarks`: after the batch."""
+        for step in self._relations:
+            step(db, watermarks)
+
     def absorb(self, db: Database, watermarks: Watermarks) -> None:
-        """Take the batches through all steps; `watermarks` are those after the batch."""
-        for step in self._steps:
+        """Have the operators take in what `relate` made."""
+        for step in self._absorbing:
             step(db, watermarks)
 
     def close(self, db: Database, watermarks: Watermarks) -> list[Branch]:
@@ -167,7 +176,7 @@ class Flow:
 
     # --- building
 
-    def _then(self, step: Callable[[Database, Watermarks], None]) -> None:
+    def _then(self, steps: list[Step], step: Step) -> None:
         """Add a step of the statement that is being built."""
         statement = self._statement
 
@@ -175,7 +184,7 @@ class Flow:
             with naming(statement):
                 step(db, watermarks)
 
-        self._steps.append(named)
+        steps.append(named)
 
     def _branch(self, insert: Insert, number: int, plan: Plan) -> Branch:
         needed = {field.name for field in plan.fields}
@@ -256,7 +265,7 @@ class Flow:
                 db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql}")
 
             self._prepare.append(lambda db: compute(db, {}))
-            self._then(compute)
+            self._then(self._relations, compute)
             self._statement = outer
         return name
 
@@ -283,7 +292,7 @@ class Flow:
             absorb(db, dict.fromkeys(tables, BEGINNING))
 
         self._prepare.append(prepare)
-        self._then(absorb)
+        self._then(self._relations, absorb)
         return output
 
     def _operator(self, plan: GroupBy | TopN) -> str:
@@ -313,7 +322,7 @@ class Flow:
             operator.close(db, BEGINNING, output)
 
         self._prepare.append(prepare)
-        self._then(absorb)
+        self._then(self._absorbing, absorb)
         return output
 
     def _expanded(self, plan: Windowed, needed: set[str]) -> str:

@@ -105,7 +105,7 @@ class Reader:
                 refused.append(len(rows))
                 rows.append(None)
         # Texts that no column takes are not decoded, so that nobody has looked at their bytes yet.
-        if not _utf8(b"".join(filter(None, messages))):
+        if not _utf8(_joined(messages)):
             strange = {index for index, message in enumerate(messages) if message is not None and not _utf8(message)}
             refused = sorted(strange.union(refused))
         return rows, refused
@@ -135,6 +135,13 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f]')
 
 def _refuse(_message: Any) -> Any:
     raise msgspec.DecodeError
+
+
+def _joined(messages: Messages) -> bytes:
+    try:
+        return b"".join(messages)  # type: ignore[arg-type]
+    except TypeError:  # None
+        return b"".join(filter(None, messages))
 
 
 def _utf8(text: bytes) -> bool:

@@ -8,6 +8,7 @@ import gc
 import logging
 import logging.handlers
 import os
+import queue
 import signal
 import sys
 import threading
@@ -23,27 +24,39 @@ from clickstream.tables.engine.fetching import Batch, Fetcher, Order
 from clickstream.tables.engine.frames import receive, send
 from clickstream.tables.engine.reading import Failed, Report
 
+_END = object()
+
 
 class _Out:
-    """What goes to the engine, from any thread."""
+    """What goes to the engine, from any thread: a thread of its own writes, so that fetching goes on meanwhile."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
-        self._lock = threading.Lock()
+        self._items: queue.Queue[Any] = queue.Queue(1)
+        self._thread = threading.Thread(target=self._run, name="to the engine", daemon=True)
+        self._thread.start()
 
     def send(self, item: Any) -> None:
-        try:
-            with self._lock:
-                send(self._out, item)
-        except OSError:
-            os._exit(1)  # the engine is gone
+        self._items.put(item)
 
     def hand_over(self, item: Batch | BaseException) -> None:
         if isinstance(item, BaseException):
             expected = isinstance(item, ClickstreamError)
             reason = str(item) if expected else f"{type(item).__name__}: {item}"
-            item = Failed(reason, expected, "".join(traceback.format_exception(item)))  # type: ignore[assignment]
-        self.send(item)
+            self.send(Failed(reason, expected, "".join(traceback.format_exception(item))))
+        else:
+            self.send(item)
+
+    def close(self) -> None:
+        self.send(_END)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (item := self._items.get()) is not _END:
+                send(self._out, item)
+        except OSError:
+            os._exit(1)  # the engine is gone
 
 
 class _Forward(logging.handlers.QueueHandler):
@@ -84,12 +97,17 @@ def main() -> None:
         except EOFError:
             break
         if isinstance(item, Order):
-            fetchers[item.source] = Fetcher(cluster, item, out.hand_over)
-            fetchers[item.source].start()
-        else:
+            try:
+                fetchers[item.source] = Fetcher(cluster, item, out.hand_over)
+            except ClickstreamError as problem:
+                out.hand_over(problem)
+            else:
+                fetchers[item.source].start()
+        elif item.source in fetchers:
             fetchers[item.source].commit(item.places)
     for fetcher in fetchers.values():
         fetcher.close()
+    out.close()
 
 
 if __name__ == "__main__":

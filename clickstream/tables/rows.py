@@ -8,8 +8,8 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import render
-from clickstream.tables.engine.decode import Decoder, Records
-from clickstream.tables.engine.operator import quoted
+from clickstream.tables.engine.decoding.decode import Decoder, Records
+from clickstream.tables.engine.operators.operator import quoted
 from clickstream.tables.sql.model import Column, Table
 from clickstream.tables.sql.types import Type
 

@@ -15,7 +15,8 @@ from threading import Event
 import pytest
 
 from clickstream.kafka.clients import Cluster
-from clickstream.tables.engine import engine, sources
+from clickstream.tables.engine import engine
+from clickstream.tables.engine.fetching import sources
 from clickstream.tables.engine.fingerprint import statements_of
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.sql.check import Checked

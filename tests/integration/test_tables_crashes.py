@@ -13,7 +13,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.tables.engine import engine as engine_module
-from clickstream.tables.engine import sources
+from clickstream.tables.engine.fetching import sources
 from clickstream.tables.engine.state import Progress, State
 from tests.integration.support import is_an_error_for_people, run, running, written
 from tests.integration.tablesupport import command, engine_of, generate, same_results, shipped, tables, targets

@@ -16,7 +16,7 @@ from pytest_mock import MockerFixture
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.tables.engine import sources
+from clickstream.tables.engine.fetching import sources
 from clickstream.topics import ensure
 from tests.integration.support import (
     is_an_error_for_people,

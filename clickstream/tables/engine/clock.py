@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from clickstream.tables.engine.operator import BEGINNING
+from clickstream.tables.engine.operators.operator import BEGINNING
 
 Times = NDArray[np.int64]
 

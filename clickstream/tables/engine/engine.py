@@ -18,16 +18,16 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.fetching import Batch
+from clickstream.tables.engine.fetching.fetcher import Batch
+from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
 from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.intake import Intake
-from clickstream.tables.engine.lateness import LateRows
 from clickstream.tables.engine.options import EngineOptions
-from clickstream.tables.engine.reading import Batches, ReadingProcess
 from clickstream.tables.engine.report import ResultReport, SourceReport
-from clickstream.tables.engine.results import Result
 from clickstream.tables.engine.state import State, naming, refuse
-from clickstream.tables.engine.writer import Writer
+from clickstream.tables.engine.writing.lateness import LateRows
+from clickstream.tables.engine.writing.results import Result
+from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
 from clickstream.topics import ensure

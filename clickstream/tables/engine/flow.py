@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 import duckdb
 
-from clickstream.tables.engine.expressions import duckdb_type
-from clickstream.tables.engine.firsts import KeepFirst
-from clickstream.tables.engine.groups import Groups
+from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.needs import Needs, below, below_union, below_view
-from clickstream.tables.engine.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator, quoted
-from clickstream.tables.engine.panes import Panes
+from clickstream.tables.engine.operators.firsts import KeepFirst
+from clickstream.tables.engine.operators.groups import Groups
+from clickstream.tables.engine.operators.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator, quoted
+from clickstream.tables.engine.operators.panes import Panes
+from clickstream.tables.engine.operators.references import Join, Reference
+from clickstream.tables.engine.operators.sessions import Sessions
+from clickstream.tables.engine.operators.topn import WindowTopN, ranked
+from clickstream.tables.engine.operators.windows import Grid, window_column
 from clickstream.tables.engine.plans import (
     fed,
     group_below,
@@ -28,11 +32,7 @@ from clickstream.tables.engine.plans import (
     stream_tables,
     where_clause,
 )
-from clickstream.tables.engine.references import Join, Reference
-from clickstream.tables.engine.sessions import Sessions
 from clickstream.tables.engine.state import naming
-from clickstream.tables.engine.topn import WindowTopN, ranked
-from clickstream.tables.engine.windows import Grid, window_column
 from clickstream.tables.sql.model import (
     GroupBy,
     Insert,

@@ -12,14 +12,14 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_again
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.tables.engine.clock import Clock, Lane
-from clickstream.tables.engine.decode import Decoder
-from clickstream.tables.engine.fetching import Batch
+from clickstream.tables.engine.decoding.decode import Decoder
+from clickstream.tables.engine.fetching.fetcher import Batch
+from clickstream.tables.engine.fetching.process import ReadingProcess
+from clickstream.tables.engine.fetching.sources import Source
 from clickstream.tables.engine.flow import batch_of
-from clickstream.tables.engine.operator import BEGINNING, quoted
-from clickstream.tables.engine.reading import ReadingProcess
-from clickstream.tables.engine.references import Reference
+from clickstream.tables.engine.operators.operator import BEGINNING, quoted
+from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import SourceReport
-from clickstream.tables.engine.sources import Source
 from clickstream.tables.engine.state import Progress, naming
 from clickstream.tables.sql.model import Table
 

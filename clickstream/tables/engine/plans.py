@@ -2,9 +2,9 @@
 
 from sqlglot import exp
 
-from clickstream.tables.engine.expressions import to_duckdb
+from clickstream.tables.engine.expressions.translate import to_duckdb
 from clickstream.tables.engine.needs import below
-from clickstream.tables.engine.operator import quoted
+from clickstream.tables.engine.operators.operator import quoted
 from clickstream.tables.sql.expressions import column
 from clickstream.tables.sql.model import (
     GroupBy,

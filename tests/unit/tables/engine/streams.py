@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from clickstream.tables.engine.operator import BEGINNING, CREATE_LATE
+from clickstream.tables.engine.operators.operator import BEGINNING, CREATE_LATE
 
 
 @dataclass(frozen=True)

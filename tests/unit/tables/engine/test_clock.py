@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clickstream.tables.engine.clock import Clock, Lane
-from clickstream.tables.engine.operator import BEGINNING
+from clickstream.tables.engine.operators.operator import BEGINNING
 
 
 def clock(**lanes: int) -> Clock:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Message
 
-from clickstream.tables.engine.decode import Decoded, Decoder, Records
+from clickstream.tables.engine.decoding.decode import Decoded, Decoder, Records
 from clickstream.tables.sql.check import check
 from clickstream.tables.sql.model import Table
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.encode import Encoder
-from clickstream.tables.engine.expressions import duckdb_type
-from clickstream.tables.engine.jackson import double_text
+from clickstream.tables.engine.decoding.jackson import double_text
+from clickstream.tables.engine.expressions.translate import duckdb_type
+from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.sql.model import Column, Field, Kind, Table
 from clickstream.tables.sql.types import Type
 from tests.unit.tables.engine.test_jackson import DOUBLES

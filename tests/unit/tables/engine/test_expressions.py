@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from clickstream.tables.engine.expressions import duckdb_type, to_duckdb
+from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.sql.dialect import parse
 from clickstream.tables.sql.expressions import Typing, Visible
 from clickstream.tables.sql.functions import FUNCTIONS

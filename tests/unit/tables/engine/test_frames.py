@@ -5,7 +5,7 @@ import io
 import pyarrow as pa
 import pytest
 
-from clickstream.tables.engine.frames import receive, send
+from clickstream.tables.engine.fetching.frames import receive, send
 
 
 def test_objects_come_out_in_their_order() -> None:

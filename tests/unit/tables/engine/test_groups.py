@@ -6,8 +6,8 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.groups import Groups
-from clickstream.tables.engine.operator import BEGINNING
+from clickstream.tables.engine.operators.groups import Groups
+from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.scope import walk
 from tests.unit.tables.engine.streams import Row, connect, put

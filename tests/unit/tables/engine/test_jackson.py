@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from clickstream.tables.engine.jackson import double_text
+from clickstream.tables.engine.decoding.jackson import double_text
 
 # As Java 21 prints them.
 DOUBLES = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clickstream.tables.engine.origin import origin_columns
+from clickstream.tables.engine.writing.origin import origin_columns
 from clickstream.tables.sql.check import check
 from tests.unit.tables.sql.support import TABLES, sink
 

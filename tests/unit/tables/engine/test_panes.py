@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.operator import BEGINNING, CREATE_LATE
-from clickstream.tables.engine.panes import Panes
+from clickstream.tables.engine.operators.operator import BEGINNING, CREATE_LATE
+from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.scope import walk
 from tests.unit.tables.sql.support import plan, sink
@@ -151,7 +151,7 @@ def test_early_rows_are_those_of_groups_that_changed(kind: str) -> None:
 
 
 def test_state_survives_a_restart_and_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clickstream.tables.engine.panes.COMPACT_AFTER_ROWS", 10)
+    monkeypatch.setattr("clickstream.tables.engine.operators.panes.COMPACT_AFTER_ROWS", 10)
     db = duckdb.connect()
     panes = Panes("panes", node_of("hop"))
     panes.create(db)

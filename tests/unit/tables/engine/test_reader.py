@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.reader import CHUNK, RawReader, Read, Reader
+from clickstream.tables.engine.decoding.reader import CHUNK, RawReader, Read, Reader
 from clickstream.tables.sql.types import Type
 from tests.unit.tables.engine import jsonrules
 

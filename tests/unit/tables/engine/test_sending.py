@@ -13,9 +13,9 @@ from pytest_mock import MockerFixture
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine import sending
-from clickstream.tables.engine.encode import Encoder
-from clickstream.tables.engine.sending import CHUNK, Outgoing
+from clickstream.tables.engine.writing import sending
+from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.engine.writing.sending import CHUNK, Outgoing
 from clickstream.tables.sql.check import check
 
 SCRIPT = """

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.session_merging import islands
+from clickstream.tables.engine.operators.session_merging import islands
 
 GAP = 10
 

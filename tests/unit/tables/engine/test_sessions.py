@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.operator import BEGINNING, END
-from clickstream.tables.engine.sessions import Sessions
+from clickstream.tables.engine.operators.operator import BEGINNING, END
+from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.scope import walk
 from tests.unit.tables.engine.streams import Partitions, Row, connect, late, put

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clickstream.tables.engine.timetext import days, milliseconds
+from clickstream.tables.engine.decoding.timetext import days, milliseconds
 
 STANDARD = ["SQL", "ISO-8601"]
 TIMES = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream.tables.engine.operator import BEGINNING, END
-from clickstream.tables.engine.topn import WindowTopN, ranked
+from clickstream.tables.engine.operators.operator import BEGINNING, END
+from clickstream.tables.engine.operators.topn import WindowTopN, ranked
 from clickstream.tables.sql.model import TopN
 from clickstream.tables.sql.scope import walk
 from tests.unit.tables.engine.streams import Partitions, Row, connect, late, put

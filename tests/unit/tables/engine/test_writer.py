@@ -8,7 +8,7 @@ from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.writer import AHEAD, Writer
+from clickstream.tables.engine.writing.writer import AHEAD, Writer
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Records to rows, by the rules of Flink's JSON format."""

@@ -1,0 +1,173 @@
+"""The rows of records as an Arrow table: physical columns out of keys and values, and what Kafka says of a record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from confluent_kafka import Message
+
+from clickstream.tables.engine.decoding.reader import RawReader, Read, Reader
+from clickstream.tables.engine.decoding.timetext import LONGEST_MS
+from clickstream.tables.sql.model import Column, Table
+
+
+@dataclass
+class Records:
+    """One table's records of a batch in the order of their arrival. `timestamps` are Kafka's, in ms.
+
+    `keys` and `headers` are empty when they are not needed.
+    """
+
+    values: list[bytes | None]
+    keys: list[bytes | None]
+    partitions: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    timestamps: npt.NDArray[np.int64]
+    headers: list[Any]
+
+    @classmethod
+    def of(cls, messages: Sequence[Message], *, keys: bool, headers: bool) -> "Records":
+        """The records of messages without errors."""
+        # C-level passes over the batch; a Python loop over messages costs three times as much.
+        count = len(messages)
+        return cls(
+            list(map(Message.value, messages)),
+            list(map(Message.key, messages)) if keys else [],
+            np.fromiter(map(Message.partition, messages), np.int32, count),
+            np.fromiter(map(Message.offset, messages), np.int64, count),
+            np.fromiter(map(itemgetter(1), map(Message.timestamp, messages)), np.int64, count),
+            list(map(Message.headers, messages)) if headers else [],
+        )
+
+
+@dataclass
+class Rows:
+    """`table` has the physical columns by name, "$p", "$o", "$ts" (ms), "$i" (the record's index), and what is asked
+    for of "$time", "$headers" and "$deleted". `bad` says of the records that have no row why.
+    """
+
+    table: pa.Table
+    bad: dict[int, str]
+    nulled: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is read of a table's records: `columns`, which are physical ones, "$time" and "$headers".
+
+    Of an upsert table the primary key is among the columns.
+    """
+
+    table: Table
+    columns: tuple[Column, ...]
+    time: bool
+    headers: bool
+
+
+class RowReader:
+    """Reads what is wanted.
+
+    Where key and value both have a column, the value's holds; a record without a value has only its key.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        table, columns = wanted.table, wanted.columns
+        self._upsert = table.upsert
+        self._primary_key = table.primary_key
+        self._time = wanted.time
+        self.needs_headers = wanted.headers
+        in_value = [one for one in columns if table.key_in_value or one.name not in table.key_fields]
+        self._in_value = [one.name for one in in_value]
+        fields = [(one.name, one.type) for one in in_value]
+        self._values = Reader(fields, _standard(table, "value"), absent=table.upsert)
+        self.needs_keys = table.upsert or (bool(table.key_fields) and not table.key_in_value)
+        in_key = [one for one in columns if self.needs_keys and one.name in table.key_fields]
+        self._in_key = [one.name for one in in_key]
+        keys = [(one.name.removeprefix(table.key_prefix), one.type) for one in in_key]
+        self._keys = RawReader() if table.key_format == "raw" else Reader(keys, _standard(table, "key"))
+
+    def read(self, records: Records) -> Rows:
+        """The rows of records, in their order."""
+        values = self._values.read(records.values)
+        columns: dict[str, Any] = dict(zip(self._in_value, values.columns, strict=True))
+        rows = Rows(pa.table({}), dict(values.bad), values.nulled)
+        at = values.at
+        if self._upsert:
+            gone = np.fromiter((value is None for value in records.values), np.bool_, len(records.values))
+            columns["$deleted"] = pa.array(gone[at])
+        good = np.ones(len(at), np.bool_)
+        if self.needs_keys:
+            good = self._add_keys(columns, records, rows, at)
+        rows.table = pa.table({**columns, **self._about(records, at)})
+        if self._upsert:
+            good = self._without_key(rows, good)
+        if not good.all():
+            rows.table = rows.table.filter(pa.array(good))
+        return rows
+
+    def _add_keys(
+        self, columns: dict[str, Any], records: Records, rows: Rows, at: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Add the key's columns; returns which rows have a key that can be read."""
+        keys = self._keys.read(records.keys)
+        rows.nulled += keys.nulled
+        place = _places(keys, len(records.keys))
+        for index, reason in keys.bad:
+            rows.bad.setdefault(index, f"key: {reason}")
+        for index in np.flatnonzero(place == _SEVERAL).tolist():
+            rows.bad.setdefault(index, "key: an array instead of an object")
+        place = place[at]
+        for name, column in zip(self._in_key, keys.columns, strict=True):
+            found = column.take(pa.array(place, mask=place < 0))
+            columns[name] = pc.if_else(columns["$deleted"], found, columns[name]) if name in columns else found
+        return place >= 0
+
+    def _without_key(self, rows: Rows, good: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Rows with a NULL in the primary key are bad: they would be nobody's."""
+        for name in self._primary_key:
+            column = rows.table[name]
+            if not column.null_count:
+                continue
+            missing = column.is_null().to_numpy()
+            for index in rows.table["$i"].filter(pa.array(missing & good)).to_pylist():
+                rows.bad.setdefault(index, f"the primary key column {name} is missing or NULL")
+            good = good & ~missing
+        return good
+
+    def _about(self, records: Records, at: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """What Kafka says of the rows' records."""
+        stamps = records.timestamps[at]
+        found: dict[str, Any] = {
+            "$p": records.partitions[at],
+            "$o": records.offsets[at],
+            "$ts": stamps,
+            "$i": at.astype(np.int32),
+        }
+        if self._time:
+            micros = stamps * 1000
+            found["$time"] = pa.array(micros, mask=np.abs(stamps) > LONGEST_MS).view(pa.timestamp("us"))
+        if self.needs_headers:
+            # Of headers with the same name Flink has the last one.
+            pairs = [list(dict(records.headers[index] or ()).items()) for index in at]
+            found["$headers"] = pa.array(pairs, pa.map_(pa.string(), pa.binary()))
+        return found
+
+
+_SEVERAL = -2
+
+
+def _places(keys: Read, count: int) -> npt.NDArray[np.int64]:
+    """Of each record, the row that has its key; negative if there is none, or more than one."""
+    found = np.full(count, -1)
+    found[keys.at] = np.arange(len(keys.at))
+    found[np.bincount(keys.at, minlength=count) > 1] = _SEVERAL
+    return found
+
+
+def _standard(table: Table, part: Any) -> str:
+    return table.json("timestamp-format.standard", part) or "SQL"

@@ -1,0 +1,1 @@
+"""Expressions of Flink SQL as DuckDB's SQL, with Flink's answers."""

@@ -1,0 +1,1 @@
+"""Topics to batches of rows: a process beside the engine fetches and decodes."""

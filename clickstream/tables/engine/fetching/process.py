@@ -1,0 +1,155 @@
+"""The engine's side of the reading process, which fetches and decodes beside it: in one process they would wait for
+each other's use of the interpreter half of the time.
+"""
+
+import gc
+import logging
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.tables.engine.fetching.fetcher import Batch, Order
+from clickstream.tables.engine.fetching.frames import receive, send
+
+log = logging.getLogger(__name__)
+
+Batches = queue.Queue[Batch | BaseException]
+
+# Pipes hold 64 KB unless told, a batch has megabytes.
+PIPE_BYTES = 1 << 20
+ENDS_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True)
+class Begin:
+    """How to reach Kafka, how much to log, when to collect garbage."""
+
+    address: str
+    common: Mapping[str, Any]
+    for_consumers: Mapping[str, Any]
+    levels: Mapping[str, int]
+    collect: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Commit:
+    source: int
+    places: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A reading thread cannot go on. `expected`: `reason` is a sentence for people."""
+
+    reason: str
+    expected: bool
+    trace: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """librdkafka's statistics."""
+
+    text: str
+
+
+class ReadingProcess:
+    """The engine's side: orders go to the process, batches come into a queue."""
+
+    def __init__(self, cluster: Cluster, batches: Batches) -> None:
+        self._cluster = cluster
+        self._batches = batches
+        self._closing = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pump: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "clickstream.tables.engine.fetching.process_main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pipesize=PIPE_BYTES,
+            start_new_session=True,  # Ctrl-C here must not reach it
+            cwd=Path(__file__).parents[4],  # where the package is found, installed or not
+        )
+        self._pump = threading.Thread(target=self._receive, name="reading process", daemon=True)
+        self._pump.start()
+        cluster = self._cluster
+        levels = {name: logging.getLogger(name).getEffectiveLevel() for name in ("", "librdkafka")}
+        # Whatever is secret goes this way, which no list of processes shows.
+        self._send(Begin(cluster.address, cluster.common, cluster.for_consumers, levels, gc.get_threshold()))
+
+    def read(self, order: Order) -> None:
+        """Have it read a topic."""
+        self._send(order)
+
+    def commit(self, source: int, places: dict[int, int]) -> None:
+        """Have it commit the offsets, to show the group's lag."""
+        self._send(Commit(source, places))
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except OSError:
+            log.debug("The reading process had ended.")
+        try:
+            self._process.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        if self._pump is not None:
+            self._pump.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _send(self, item: Any) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            send(self._process.stdin, item)  # type: ignore[arg-type]
+        except OSError:
+            log.debug("The reading process has ended.")  # which `_receive` says to the engine
+
+    def _receive(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while True:
+            try:
+                item = receive(self._process.stdout)  # type: ignore[arg-type]
+            except EOFError:
+                break
+            match item:
+                case Batch():
+                    self._put(item)
+                case Failed(reason, expected, trace):
+                    log.debug("In the reading process:\n%s", trace)
+                    self._put(ClickstreamError(reason) if expected else RuntimeError(reason))
+                case Report(text):
+                    self._cluster.statistics.take(text)
+                case logging.LogRecord():
+                    logging.getLogger(item.name).handle(item)
+        code = self._process.wait()
+        self._put(ClickstreamError(f"The process that reads the topics has died ({_how(code)}). Start again."))
+
+    def _put(self, item: Batch | BaseException) -> None:
+        while not self._closing.is_set():
+            try:
+                self._batches.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,114 @@
+"""The reading process: a thread for each topic of an engine fetches and decodes.
+
+It gets its orders on its standard input, gives batches on its standard output, and ends with its input, however the
+engine has ended.
+"""
+
+import gc
+import logging
+import logging.handlers
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.statistics import Statistics
+from clickstream.tables.engine.fetching.fetcher import Batch, Fetcher, Order
+from clickstream.tables.engine.fetching.frames import receive, send
+from clickstream.tables.engine.fetching.process import Failed, Report
+
+_END = object()
+
+
+class _Out:
+    """What goes to the engine, from any thread: a thread of its own writes, so that fetching goes on meanwhile."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._items: queue.Queue[Any] = queue.Queue(1)
+        self._thread = threading.Thread(target=self._run, name="to the engine", daemon=True)
+        self._thread.start()
+
+    def send(self, item: Any) -> None:
+        self._items.put(item)
+
+    def hand_over(self, item: Batch | BaseException) -> None:
+        if isinstance(item, BaseException):
+            expected = isinstance(item, ClickstreamError)
+            reason = str(item) if expected else f"{type(item).__name__}: {item}"
+            self.send(Failed(reason, expected, "".join(traceback.format_exception(item))))
+        else:
+            self.send(item)
+
+    def close(self) -> None:
+        self.send(_END)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (item := self._items.get()) is not _END:
+                send(self._out, item)
+        except OSError:
+            os._exit(1)  # the engine is gone
+
+
+class _Forward(logging.handlers.QueueHandler):
+    """Log records go to the engine's log."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self.queue.send(record)  # type: ignore[attr-defined]
+
+
+class _Reports(Statistics):
+    def __init__(self, out: _Out) -> None:
+        super().__init__()
+        self._forward = out
+
+    def take(self, text: str) -> None:
+        self._forward.send(Report(text))
+
+
+def main() -> None:
+    """Follow the orders on standard input until it ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the engine drains first, and then closes our input
+        signal.signal(number, signal.SIG_IGN)
+    out = _Out(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)  # whatever prints must not get between
+    given = sys.stdin.buffer
+    begin = receive(given)
+    gc.set_threshold(*begin.collect)
+    # Arrow's own allocator keeps 20 MB more.
+    pa.set_memory_pool(pa.system_memory_pool())
+    logging.basicConfig(handlers=[_Forward(out)])  # type: ignore[arg-type]
+    for name, level in begin.levels.items():
+        logging.getLogger(name).setLevel(level)
+    cluster = Cluster(begin.address, common=begin.common, for_consumers=begin.for_consumers, statistics=_Reports(out))
+    fetchers: dict[int, Fetcher] = {}
+    while True:
+        try:
+            item = receive(given)
+        except EOFError:
+            break
+        if isinstance(item, Order):
+            try:
+                fetchers[item.source] = Fetcher(cluster, item, out.hand_over)
+            except ClickstreamError as problem:
+                out.hand_over(problem)
+            else:
+                fetchers[item.source].start()
+        elif item.source in fetchers:
+            fetchers[item.source].commit(item.places)
+    for fetcher in fetchers.values():
+        fetcher.close()
+    out.close()
+
+
+if __name__ == "__main__":
+    main()

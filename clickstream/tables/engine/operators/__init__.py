@@ -1,0 +1,1 @@
+"""The nodes of a plan that remember rows, as tables of the state."""

@@ -1,0 +1,159 @@
+"""GROUP BY in TUMBLE, HOP and CUMULATE windows.
+
+A batch is aggregated to panes, the pieces that windows share, and appended; panes are put together only when a
+window closes or an early row is due. A row that is late for some of its windows (HOP, CUMULATE) stands in a pane
+of its own, with the first end that still takes it.
+"""
+
+import duckdb
+
+from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
+from clickstream.tables.engine.operators.aggregates import Parts
+from clickstream.tables.engine.operators.operator import BEGINNING, TIME, WATERMARK, literal, note_late, quoted
+from clickstream.tables.engine.operators.windows import Grid, window_column
+from clickstream.tables.sql.model import GroupBy
+from clickstream.tables.sql.types import type_of
+
+# Batches append panes of the same key again and again; past this many they are put together.
+COMPACT_AFTER_ROWS = 200_000
+
+
+class Panes:
+    """The open windows of one GROUP BY."""
+
+    def __init__(self, name: str, node: GroupBy) -> None:
+        assert node.window is not None
+        self.name = name
+        self._table = quoted(name)
+        self._touched = quoted(f"{name}_touched")
+        self._grid = Grid(node.window)
+        self._parts = Parts(node.aggregates)
+        roles = {field: role for role, field in node.window_keys.items()}
+        groups = [key for key in node.keys if key.field.name not in roles]
+        self._keys = [f"k{number}" for number in range(len(groups))]
+        self._key_types = [duckdb_type(type_of(key.expression)) for key in groups]
+        self._of_row = [f"{to_duckdb(key.expression)} AS {name}" for key, name in zip(groups, self._keys, strict=True)]
+        names = {key.field.name: name for key, name in zip(groups, self._keys, strict=True)}
+        self._outputs = [
+            f"{self._window_column(roles[key.field.name]) if key.field.name in roles else names[key.field.name]}"
+            f" AS {quoted(key.field.name)}"
+            for key in node.keys
+        ]
+        self._closed = BEGINNING  # windows up to this end are closed
+        self._grown = 0
+        self._compacted = 0
+
+    def _window_column(self, role: str) -> str:
+        return window_column(role, self._grid.start('"end"'), '"end"')
+
+    def create(self, db: duckdb.DuckDBPyConnection) -> None:
+        columns = [*zip(self._keys, self._key_types, strict=True), *self._parts.columns]
+        typed = "".join(f", {name} {kind}" for name, kind in columns)
+        db.execute(f"CREATE TABLE IF NOT EXISTS {self._table} (pane BIGINT, first_end BIGINT{typed})")
+        db.execute("CREATE TABLE IF NOT EXISTS closed (name VARCHAR, until BIGINT)")
+        keys = "".join(f", {name} {kind}" for name, kind in zip(self._keys, self._key_types, strict=True))
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {self._touched} (pane BIGINT, first_end BIGINT{keys})")
+        found = db.execute(f"SELECT max(until) FROM closed WHERE name = {literal(self.name)}").fetchone()
+        self._closed = found[0] if found and found[0] is not None else BEGINNING
+        self._compacted = self._count(db)
+
+    def absorb(self, db: duckdb.DuckDBPyConnection, rows: str, *, behind: bool = True) -> None:
+        """As Operator.absorb; `behind` False: no row is behind its watermark, so that none can be late."""
+        grid = self._grid
+        pane, parts = grid.pane(TIME), ", ".join(self._parts.of_rows())
+        keys = "".join(f", {item}" for item in self._of_row)
+        first_end = grid.first_end("pane", WATERMARK) if behind else f"pane + {grid.slide}"
+        in_time = f" WHERE first_end <= {grid.last_end('pane')}" if behind else ""
+        placed = (
+            f"SELECT *, {first_end} AS first_end FROM (SELECT *, {pane} AS pane FROM {rows} WHERE {TIME} IS NOT NULL)"
+        )
+        inserted = db.execute(
+            f"INSERT INTO {self._table} SELECT pane, first_end{keys}{', ' if parts else ''}{parts} "
+            f"FROM ({placed}){in_time} GROUP BY ALL"
+        ).fetchone()
+        if behind:
+            first_end = grid.first_end(pane, WATERMARK)
+            db.execute(note_late(self.name, rows, f"{TIME} IS NOT NULL AND {first_end} > {grid.last_end(pane)}"))
+        self._grown += inserted[0] if inserted else 0
+        self._compact(db)
+
+    def touch(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Remember which groups a batch changed, for the next early rows."""
+        grid, keys = self._grid, "".join(f", {item}" for item in self._of_row)
+        pane = grid.pane(TIME)
+        db.execute(
+            f"INSERT INTO {self._touched} SELECT DISTINCT {pane}, {grid.first_end(pane, WATERMARK)}{keys} "
+            f"FROM {rows} WHERE {TIME} IS NOT NULL"
+        )
+
+    def due(self, watermark: int) -> bool:
+        return self._grid.closed_at(watermark) > self._closed
+
+    def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
+        until = max(self._closed, self._grid.closed_at(watermark))
+        if until == self._closed:
+            db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {self._results('FALSE', 0, 0)}")
+            return
+        first, last = f"greatest(first_end, {self._closed + self._grid.slide})", self._grid.last_end("pane")
+        some = f"first_end <= {until} AND {last} > {self._closed}"
+        results = self._results(some, first, f"least({last}, {until})")
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {results}")
+        db.execute(f"DELETE FROM {self._table} WHERE {last} <= {until}")
+        db.execute(f"DELETE FROM closed WHERE name = {literal(self.name)}")
+        db.execute(f"INSERT INTO closed VALUES ({literal(self.name)}, {until})")
+        self._closed = until
+
+    def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
+        first, last = f"greatest(first_end, {self._closed + self._grid.slide})", self._grid.last_end("pane")
+        keys = "".join(f", {name}" for name in self._keys)
+        open_ones = f"{last} > {self._closed}"
+        same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM g.{name}" for name in ['"end"', *self._keys])
+        touched = (
+            f'SELECT DISTINCT {self._grid.ends(first, last)} AS "end"{keys} FROM {self._touched} WHERE {open_ones}'
+        )
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f'SELECT {", ".join([*self._outputs, *self._parts.results()])}, "end" AS "$end" '
+            f"FROM ({self._groups(open_ones, first, last)}) g SEMI JOIN ({touched}) t ON {same}"
+        )
+        db.execute(f"DELETE FROM {self._touched}")
+
+    def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
+        found = db.execute(f"SELECT max({self._grid.last_end('pane')}) FROM {self._table}").fetchone()
+        return found[0] if found else None
+
+    def _groups(self, condition: str, first: object, last: object) -> str:
+        """The parts of every group of every window whose end is from `first` to `last`."""
+        keys, merged = "".join(f", {name}" for name in self._keys), "".join(f", {one}" for one in self._parts.merged())
+        names = "".join(f", {name}" for name in self._parts.names)
+        panes = f"SELECT pane, first_end{keys}{merged} FROM {self._table} WHERE {condition} GROUP BY ALL"
+        if self._grid.single:
+            # A pane is in one window, and first_end is its end: nothing to put together again.
+            return f'SELECT first_end AS "end"{keys}{names} FROM ({panes})'
+        spread = f'SELECT {self._grid.ends(str(first), str(last))} AS "end"{keys}{names} FROM ({panes})'
+        return f'SELECT "end"{keys}{merged} FROM ({spread}) GROUP BY ALL'
+
+    def _results(self, condition: str, first: object, last: object) -> str:
+        return (
+            f"SELECT {', '.join([*self._outputs, *self._parts.results()])} "
+            f"FROM ({self._groups(condition, first, last)})"
+        )
+
+    def _compact(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Put appended panes of the same key together: at most as often as it pays."""
+        if self._grown < max(COMPACT_AFTER_ROWS, self._compacted):
+            return
+        keys, merged = "".join(f", {name}" for name in self._keys), "".join(f", {one}" for one in self._parts.merged())
+        compact = quoted(f"{self.name}_compact")
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {compact} AS "
+            f"SELECT pane, first_end{keys}{merged} FROM {self._table} GROUP BY ALL"
+        )
+        db.execute(f"DELETE FROM {self._table}")
+        db.execute(f"INSERT INTO {self._table} SELECT * FROM {compact}")
+        db.execute(f"DROP TABLE {compact}")
+        self._grown, self._compacted = 0, self._count(db)
+
+    def _count(self, db: duckdb.DuckDBPyConnection) -> int:
+        found = db.execute(f"SELECT count(*) FROM {self._table}").fetchone()
+        return int(found[0]) if found else 0

@@ -1,0 +1,288 @@
+"""GROUP BY in SESSION windows.
+
+A row at time t opens the session [t, t + gap) and merges with every session that it touches and that is open for it;
+an end that equals the other's start touches. A session is closed for a row whose watermark is at least the session's
+end - 1; a row whose session, merged or alone, is closed for it is late. (As Flink 2.3: SessionWindowAssigner,
+TimeWindow.intersects, MergingWindowProcessFunction.)
+
+Only of rows behind their watermark, t <= watermark + 1, does the order matter: all others touch no closed session,
+whenever they come. So a batch is aggregated to slices, and slices are merged with the sessions that they touch, in
+SQL. Slices and sessions that hang together are an island; rows are taken one by one only in islands where one behind
+its watermark may have met a closed session.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
+from clickstream.tables.engine.operators.aggregates import Parts
+from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row, quoted
+from clickstream.tables.engine.operators.session_merging import LATE_ROW, Session, final, islands, resolve
+from clickstream.tables.engine.operators.windows import window_column
+from clickstream.tables.sql.model import GroupBy
+from clickstream.tables.sql.types import type_of
+
+# Added to times before they are divided, so that `//` rounds down before 1970 too.
+_POSITIVE = 2**61
+
+
+class Sessions:
+    """The open sessions of one GROUP BY; `absorb` takes rows of the windowed relation's input.
+
+    In the state a session has its keys, the times (ms) of its first and last row, its aggregates in parts, the batch
+    that changed it last, and whether it is `apart`: it touches another session that was closed for its rows. Such
+    sessions stay side by side while the watermark of the slowest partition has closed neither.
+    """
+
+    def __init__(self, name: str, node: GroupBy) -> None:
+        assert node.window is not None
+        self.name = name
+        self._table = quoted(name)
+        self._slices, self._pieces = quoted(f"{name}_slices"), quoted(f"{name}_pieces")
+        self._islands, self._rows = quoted(f"{name}_islands"), quoted(f"{name}_rows")
+        self._gap = node.window.gap_ms
+        parts = Parts(node.aggregates)
+        roles = {field: role for role, field in node.window_keys.items()}
+        groups = [key for key in node.keys if key.field.name not in roles]
+        self._keys = [f"k{number}" for number in range(len(groups))]
+        self._of_row = [to_duckdb(key.expression) for key in groups]
+        types = [duckdb_type(type_of(key.expression)) for key in groups]
+        self._columns = [*zip(self._keys, types, strict=True), *parts.columns]
+        self._names = [*self._keys, "start", "last", *parts.names]
+        keyed = [f"{one} AS {key}" for one, key in zip(self._of_row, self._keys, strict=True)]
+        self._slice = ", ".join([*keyed, f"min({TIME}) AS start", f"max({TIME}) AS last", *parts.of_rows()])
+        kept = [f"any_value({key}) AS {key}" for key in self._keys]
+        self._merged = ", ".join([*kept, "min(start) AS start", "max(last) AS last", *parts.merged()])
+        values = {key.field.name: name for key, name in zip(groups, self._keys, strict=True)}
+        values |= {field: window_column(role, "start", f"(last + {self._gap})") for field, role in roles.items()}
+        outputs = [f"{values[key.field.name]} AS {quoted(key.field.name)}" for key in node.keys]
+        self._outputs = ", ".join([*outputs, *parts.results()])
+        self._batch, self._reported = 0, -1
+        self._first_last: int | None = None  # no open session has its last row before
+        self._apart = False  # whether a session is
+
+    def create(self, db: duckdb.DuckDBPyConnection) -> None:
+        columns = "".join(f"{name} {kind}, " for name, kind in self._columns)
+        db.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._table} "
+            f"({columns}start BIGINT, last BIGINT, apart BOOLEAN DEFAULT FALSE, batch BIGINT)"
+        )
+        (self._batch,) = only_row(db, f"SELECT coalesce(max(batch), 0) FROM {self._table}")
+        self._reported = -1
+        self._look(db)
+
+    def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        first, last, behind = only_row(
+            db, f"SELECT min({TIME}), max({TIME}), bool_or({TIME} <= {WATERMARK} + 1) FROM {rows}"
+        )
+        if first is None:
+            return
+        self._batch += 1
+        self._first_last = first if self._first_last is None else min(first, self._first_last)
+        if last - first <= self._gap and not behind and not self._apart:
+            self._merge_short(db, rows)
+        else:
+            self._merge_any(db, rows)
+
+    def due(self, watermark: int) -> bool:
+        return self._first_last is not None and watermark >= self._first_last + self._gap - 1
+
+    def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
+        ended = f"last <= {watermark + 1 - self._gap}"
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {self._outputs} FROM {self._table} WHERE {ended}"
+        )
+        db.execute(f"DELETE FROM {self._table} WHERE {ended}")
+        if self._apart:
+            self._forget_apart(db)
+        self._look(db)
+
+    def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
+        """As Operator.early, with each session's end (ms) as "$end"; after a restart all count as changed."""
+        self._open(db, into, f"batch > {self._reported}")
+        self._reported = self._batch
+
+    def open_rows(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
+        """Make temp table `into` of the present rows of all open sessions, as `early` gives them.
+
+        A row that was early once and whose keys are not there is out of date: the session has another start now.
+        """
+        self._open(db, into, "TRUE")
+
+    def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
+        (last,) = only_row(db, f"SELECT max(last) FROM {self._table}")
+        return None if last is None else int(last) + self._gap
+
+    def _look(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._first_last, self._apart = only_row(
+            db, f"SELECT min(last), coalesce(bool_or(apart), FALSE) FROM {self._table}"
+        )
+
+    def _forget_apart(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Sessions are apart no longer when what they touched is closed for all."""
+        db.execute(
+            f"UPDATE {self._table} SET apart = FALSE WHERE rowid IN (SELECT s.rowid FROM {self._table} s "
+            f"ANTI JOIN {self._table} o ON {self._same('s', 'o')} AND o.rowid <> s.rowid "
+            f"AND o.start <= s.last + {self._gap} AND o.last >= s.start - {self._gap} WHERE s.apart)"
+        )
+
+    def _open(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f'SELECT {self._outputs}, last + {self._gap} AS "$end" FROM {self._table} WHERE {condition}'
+        )
+
+    # --- batches
+
+    def _merge_short(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Merge a batch that is no longer than the gap, with no row behind its watermark: a slice for each key."""
+        names, gap = ", ".join(self._names), self._gap
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {self._slices} AS "
+            f"SELECT {self._slice} FROM {rows} WHERE {TIME} IS NOT NULL GROUP BY ALL"
+        )
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {self._pieces} AS "
+            f"SELECT n.rowid AS slice, s.rowid AS id, {self._of('s')} FROM {self._table} s JOIN {self._slices} n "
+            f"ON {self._same('s', 'n')} AND s.last >= n.start - {gap} AND s.start <= n.last + {gap}"
+        )
+        both = f"SELECT rowid AS slice, {names} FROM {self._slices} UNION ALL SELECT slice, {names} FROM {self._pieces}"
+        db.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT id FROM {self._pieces})")
+        db.execute(
+            f"INSERT INTO {self._table} BY NAME "
+            f"SELECT {self._merged}, {self._batch} AS batch FROM ({both}) GROUP BY slice"
+        )
+
+    def _merge_any(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        self._find_islands(db, rows)
+        plain = f"FROM {self._islands} WHERE NOT late AND NOT doubtful"
+        db.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT unnest(ids) {plain})")
+        db.execute(f"INSERT INTO {self._table} BY NAME SELECT {', '.join(self._names)}, {self._batch} AS batch {plain}")
+        late, doubtful = only_row(db, f"SELECT bool_or(late), bool_or(doubtful) FROM {self._islands}")
+        if late:
+            found = f"(SELECT r.* FROM {rows} r SEMI JOIN {self._matching('late')})"
+            db.execute(note_late(self.name, found, "TRUE"))
+        if doubtful:
+            self._resolve(db, rows)
+
+    def _find_islands(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Make the table of islands that have rows of the batch; `ids` are their sessions in the state.
+
+        `late`: no session, and only rows that are late on their own. `doubtful`: one has to look at the rows.
+        """
+        gap = self._gap
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {self._slices} AS SELECT {self._slice}, "
+            f"max({WATERMARK}) FILTER ({TIME} <= {WATERMARK} + 1) AS behind, "
+            f"bool_and({TIME} + {gap - 1} <= {WATERMARK}) AS hopeless FROM {rows} WHERE {TIME} IS NOT NULL "
+            f"GROUP BY {', '.join([*self._of_row, f'({TIME} + {_POSITIVE}) // {gap}'])}"
+        )
+        # Of the state, what is near the batch: one key may have very many sessions.
+        spans = [*self._keys, f"min(start) - {gap} AS low", f"max(last) + {gap} AS high"]
+        grouped = f"GROUP BY {', '.join(self._keys)}" if self._keys else ""
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {self._pieces} AS WITH spans AS MATERIALIZED "
+            f"(SELECT {', '.join(spans)}, row_number() OVER () - 1 AS key FROM {self._slices} {grouped}) "
+            f"SELECT key, {self._of('n')}, NULL::BIGINT AS id, behind, hopeless, FALSE AS apart "
+            f"FROM {self._slices} n JOIN spans ON {self._same('n', 'spans')} "
+            f"UNION ALL SELECT key, {self._of('s')}, s.rowid, NULL, FALSE, apart "
+            f"FROM {self._table} s JOIN spans ON {self._same('s', 'spans')} AND s.last >= low AND s.start <= high"
+        )
+        found = db.execute(f"SELECT rowid AS piece, key, start, last FROM {self._pieces}").fetchnumpy()
+        numbers = islands(found["key"], found["start"], found["last"], gap)
+        # A closed session ends by the row's watermark. One that is held, or grew out of it, ends no earlier than the
+        # held one does; one of rows of the batch alone no earlier than the first of them could.
+        closed = f"min(CASE WHEN id IS NULL THEN start ELSE last END) + {gap} <= max(behind) + 1"
+        with _registered(db, f"{self.name}_numbers", {"piece": found["piece"], "island": numbers}) as table:
+            db.execute(
+                f"CREATE OR REPLACE TEMP TABLE {self._islands} AS "
+                f"SELECT *, NOT late AND uncertain AS doubtful FROM (SELECT island, {self._merged}, "
+                "list(id) FILTER (id IS NOT NULL) AS ids, count(id) = 0 AND bool_and(hopeless) AS late, "
+                f"bool_or(apart) OR coalesce({closed}, FALSE) AS uncertain "
+                f"FROM {self._pieces} p JOIN {table} n ON n.piece = p.rowid "
+                "GROUP BY island HAVING count(id) < count(*))"
+            )
+
+    # --- row by row
+
+    def _resolve(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Merge the rows of doubtful islands with their sessions, one by one."""
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {self._rows} AS "
+            f'SELECT r.*, "$island", row_number() OVER (ORDER BY {WATERMARK}, {PARTITION}, {OFFSET}) AS "$number" '
+            f"FROM {rows} r JOIN {self._matching('doubtful')}"
+        )
+        held = db.execute(
+            f"SELECT s.rowid, island, s.start, s.last, s.apart FROM {self._table} s "
+            f"JOIN (SELECT island, unnest(ids) AS id FROM {self._islands} WHERE doubtful) ON s.rowid = id "
+            "ORDER BY island, s.start"
+        ).fetchall()
+        found = db.execute(f'SELECT "$number", "$island", {TIME}, {WATERMARK} FROM {self._rows} ORDER BY 1').fetchall()
+        sessions = [Session(island, start, last, apart) for _, island, start, last, apart in held]
+        taken_by = resolve((row[1:] for row in found), sessions, self._gap)
+        became = [final(sessions, number) for number in range(len(held))]
+        merged = [(row[0], number) for row, number in zip(held, became, strict=True) if sessions[number].changed]
+        apart = [one.apart for one in sessions]
+        self._apart = self._apart or any(apart)
+        of_rows = {
+            "$number": [row[0] for row in found],
+            "$session": taken_by,
+            "$apart": [number != LATE_ROW and apart[number] for number in taken_by],
+        }
+        of_held = {
+            "$id": [id for id, _ in merged],
+            "$session": [number for _, number in merged],
+            "$apart": [apart[number] for _, number in merged],
+        }
+        with (
+            _registered(db, f"{self.name}_taken", of_rows) as taken,
+            _registered(db, f"{self.name}_held", of_held) as held_by,
+        ):
+            self._put(db, taken, held_by)
+
+    def _put(self, db: duckdb.DuckDBPyConnection, taken: str, held: str) -> None:
+        """Write what `resolve` found: the sessions that rows are in, and those that held ones became part of."""
+        session = '"$session", "$apart"'
+        db.execute(
+            f"INSERT INTO {self._table} BY NAME "
+            f'SELECT {self._merged}, "$apart" = 1 AS apart, {self._batch} AS batch FROM ('
+            f'SELECT {session}, {self._slice} FROM {self._rows} JOIN {taken} USING ("$number") '
+            f'WHERE "$session" <> {LATE_ROW} GROUP BY {", ".join([session, *self._of_row])} UNION ALL '
+            f'SELECT {session}, {self._of("s")} FROM {self._table} s JOIN {held} ON s.rowid = "$id") GROUP BY {session}'
+        )
+        db.execute(f'DELETE FROM {self._table} WHERE rowid IN (SELECT "$id" FROM {held})')
+        late = (
+            f'(SELECT r.* EXCLUDE ("$island", "$number") FROM {self._rows} r SEMI JOIN {taken} t '
+            f'ON t."$number" = r."$number" AND t."$session" = {LATE_ROW})'
+        )
+        db.execute(note_late(self.name, late, "TRUE"))
+
+    # --- SQL
+
+    def _of(self, table: str) -> str:
+        return ", ".join(f"{table}.{name}" for name in self._names)
+
+    def _same(self, one: str, other: str) -> str:
+        return " AND ".join(["TRUE", *(f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for key in self._keys)])
+
+    def _matching(self, kind: str) -> str:
+        """What a join of rows with the islands of a kind is with; rows may have columns of any name."""
+        keys = [f'{key} AS "${key}"' for key in self._keys]
+        columns = ", ".join([*keys, 'start AS "$start"', 'last AS "$last"', 'island AS "$island"'])
+        same = [f'{one} IS NOT DISTINCT FROM "${key}"' for one, key in zip(self._of_row, self._keys, strict=True)]
+        within = " AND ".join([*same, f'{TIME} BETWEEN "$start" AND "$last"'])
+        return f"(SELECT {columns} FROM {self._islands} WHERE {kind}) ON {within}"
+
+
+@contextlib.contextmanager
+def _registered(db: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, npt.ArrayLike]) -> Iterator[str]:
+    """Whole numbers as a relation; its name in SQL."""
+    db.register(name, {key: np.asarray(values, dtype=np.int64) for key, values in columns.items()})
+    try:
+        yield quoted(name)
+    finally:
+        db.unregister(name)

@@ -1,0 +1,48 @@
+"""Rows that came too late for every window: counted, and kept if there is a topic for them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import duckdb
+
+from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.operators.operator import HIDDEN, LATE
+
+_HIDDEN = {name.strip('"') for name in HIDDEN}
+
+
+class LateRows:
+    """Late rows by operator. `topic` gets each as JSON, with its origin and those who miss it as headers.
+
+    `statements` says which results an operator's rows are for.
+    """
+
+    def __init__(self, sender: Sender, topic: str | None, statements: Mapping[str, str]) -> None:
+        self._sender = sender
+        self._topic = topic
+        self._statements = statements
+        self.by_operator: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        return self.by_operator.total()
+
+    def take(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Count what the operators noted, and forget it."""
+        found = db.execute(f"SELECT statement, count(*) FROM {LATE} GROUP BY statement").fetchall()
+        if not found:
+            return
+        self.by_operator.update(dict(found))
+        if self._topic is not None:
+            rows = db.execute(f'SELECT statement, "row", p, o FROM {LATE} ORDER BY p, o').fetchall()
+            for operator, row, partition, offset in rows:
+                headers = [
+                    ("statement", self._statements[operator]),
+                    ("origin-partition", str(partition)),
+                    ("origin-offset", str(offset)),
+                ]
+                value = {name: cell for name, cell in json.loads(row).items() if name not in _HIDDEN}
+                text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+                self._sender.send(self._topic, text.encode(), headers=[(name, one.encode()) for name, one in headers])
+        db.execute(f"DELETE FROM {LATE}")

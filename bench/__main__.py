@@ -37,11 +37,21 @@ def _chosen(known: Sequence[str]) -> Callable[[click.Context, click.Parameter, s
     return chosen
 
 
+events = click.option("--events", type=click.IntRange(min=100), default=2_000_000, show_default=True, metavar="N")
+short = click.option(
+    "--short",
+    type=click.IntRange(min=1),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Events of the run whose cost is subtracted; half of --events leaves out the JVM's warming up, too.",
+)
+rounds = click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of each.")
 write_docs = click.option("--write-docs", is_flag=True, help="Put the result into docs/performance.md.")
 
 
 @bench.command()
-@click.option("--events", type=click.IntRange(min=100), default=2_000_000, show_default=True, metavar="N")
+@events
 @click.option(
     "--memory-events",
     type=click.IntRange(min=100),
@@ -50,15 +60,8 @@ write_docs = click.option("--write-docs", is_flag=True, help="Put the result int
     metavar="N",
     help="Events of the memory test.",
 )
-@click.option(
-    "--short",
-    type=click.IntRange(min=1),
-    default=1_000,
-    show_default=True,
-    metavar="N",
-    help="Events of the run whose cost is subtracted; half of --events leaves out the JVM's warming up, too.",
-)
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of every program.")
+@short
+@rounds
 @click.option(
     "--only", callback=_chosen(heart_bench.names()), metavar="A,B", help="Only these programs.  [default: all]"
 )
@@ -109,16 +112,9 @@ def latency(rate: float, interval: float, duration: float, lingers: tuple[int, .
 
 
 @bench.command()
-@click.option("--events", type=click.IntRange(min=100), default=2_000_000, show_default=True, metavar="N")
-@click.option(
-    "--short",
-    type=click.IntRange(min=1),
-    default=1_000,
-    show_default=True,
-    metavar="N",
-    help="Events of the run whose cost is subtracted.",
-)
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of every case.")
+@events
+@short
+@rounds
 @click.option(
     "--only",
     callback=_chosen(tables_bench.NAMES),

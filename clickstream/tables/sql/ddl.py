@@ -164,7 +164,7 @@ class TableReader:
                 self.report(f"Unknown option {name}.", pair.this, hint)
             elif connector in (KAFKA, UPSERT) and connector not in option.connectors:
                 self.report(f"{connector} has no option {name}.", pair.this, _other_name(name))
-            elif problem := option.check(value):
+            elif "${" not in value and (problem := option.check(value)):  # that of a setting is one problem already
                 self.report(f"{name} cannot be '{value}'.", pair.expression, problem)
             elif not option.here:
                 self.no_effect(name, pair.this)

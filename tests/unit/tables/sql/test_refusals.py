@@ -465,3 +465,10 @@ def test_what_only_the_whole_plan_shows(query: str, message: str) -> None:
     ((found, hint),) = problems(f"{sink('ip STRING')}INSERT INTO [[results]] {query};")
     assert found == message
     assert "GROUP BY" in hint
+
+
+def test_a_setting_that_nobody_knows_is_one_problem_wherever_it_stands() -> None:
+    options = {"connector": "kafka", "topic": "${TOPIC}", "properties.bootstrap.servers": "x", "format": "json"}
+    clauses = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())
+    found = check(f"CREATE TABLE t (a STRING) WITH ({clauses});")
+    assert [problem.message for problem in found.problems] == ["Unknown setting TOPIC."]

@@ -117,9 +117,7 @@ def read_to_end(
         if start is None:
             start = dict.fromkeys(partitions_of(consumer, topic, cluster.address), EARLIEST)
         else:
-            # Where a topic's leaders are, an assignment finds out only half a second later; this takes 2 ms.
-            with contextlib.suppress(KafkaException):
-                consumer.list_topics(topic, timeout=1.0)
+            _know_leaders(consumer, topic)
         consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
         ends: dict[int, int] = {}
         deadline = time.monotonic() + timeout
@@ -151,24 +149,31 @@ def read_again(
     """
     consumer = cluster.consumer("clickstream-reader", {**READER, **COMMITTED})
     try:
+        _know_leaders(consumer, topic)
         for partition in sorted({partition for partition, _ in places}):
             offsets = [offset for own, offset in places if own == partition]
-            consumer.assign([TopicPartition(topic, partition, min(offsets))])
+            at, last = min(offsets), max(offsets)
+            consumer.assign([TopicPartition(topic, partition, at)])
             deadline = time.monotonic() + timeout
-            at = -1
-            while at < max(offsets):
+            while at <= last:
                 if time.monotonic() > deadline:
                     raise ClickstreamError(f"Reading {topic} at {cluster.address}: nothing came for {timeout:.0f} s.")
                 message = consumer.poll(0.5)
                 for part in split([message] if message is not None else [], cluster.address):
                     deadline = time.monotonic() + timeout
                     if isinstance(part, End):
-                        at = max(offsets)
+                        at = last + 1
                         continue
-                    at = part.messages[-1].offset() or 0
+                    at = (part.messages[-1].offset() or 0) + 1
                     yield from (found for found in part.messages if (partition, found.offset()) in places)
     finally:
         consumer.close()
+
+
+def _know_leaders(consumer: Consumer, topic: str) -> None:
+    # Where a topic's leaders are, an assignment finds out only half a second later; this takes 2 ms.
+    with contextlib.suppress(KafkaException):
+        consumer.list_topics(topic, timeout=1.0)
 
 
 def partitions_of(consumer: Consumer, topic: str, address: str) -> list[int]:

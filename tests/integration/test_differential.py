@@ -104,6 +104,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several transactions for a topic of some hundred records: state that is kept, windows that close between."""
     monkeypatch.setattr(sources, "BATCH_RECORDS", 150)
     monkeypatch.setattr(engine, "COMMIT_EVERY_S_BOUNDED", 0.0)
+    monkeypatch.setattr(engine, "CLOSE_EVERY_S_BOUNDED", 0.0)
 
 
 def computed(bench: Bench, case: Case, directory: Path, *, changes: bool = False) -> engine.Engine:

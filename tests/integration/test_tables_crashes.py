@@ -15,8 +15,22 @@ from pytest_mock import MockerFixture
 from clickstream.tables.engine import engine as engine_module
 from clickstream.tables.engine.fetching import sources
 from clickstream.tables.engine.state import Progress, State
-from tests.integration.support import is_an_error_for_people, run, running, written
-from tests.integration.tablesupport import command, engine_of, generate, same_results, shipped, tables, targets
+from tests.integration.support import is_an_error_for_people, make_topic, produce, run, running, written
+from tests.integration.tablesupport import (
+    at_work,
+    click,
+    command,
+    engine_of,
+    generate,
+    same_results,
+    script,
+    shipped,
+    table,
+    tables,
+    targets,
+    to_end,
+    upsert,
+)
 from tests.support import wait_until
 
 KILLS = 30
@@ -67,6 +81,28 @@ class Died(Exception):
     """Instead of a SIGKILL."""
 
 
+def dying(mocker: MockerFixture, source: str) -> None:
+    """Every other transaction that has read on in `source` dies just before its commit."""
+    save, commits = State.save, itertools.count(1)
+
+    def dies(state: State, name: str, progress: Progress) -> None:
+        before = state.progress(name)
+        save(state, name, progress)
+        read_on = before is not None and before.lanes != progress.lanes
+        if name == source and read_on and next(commits) % 2 == 0:
+            raise Died
+
+    mocker.patch.object(State, "save", dies)
+
+
+@pytest.fixture(params=[0.0, 3600.0], ids=["closing at every commit", "closing at the end"])
+def small_steps(request: pytest.FixtureRequest, mocker: MockerFixture) -> None:
+    mocker.patch.object(sources, "BATCH_RECORDS", 500)
+    mocker.patch.object(engine_module, "COMMIT_EVERY_S_BOUNDED", 0.0)
+    mocker.patch.object(engine_module, "CLOSE_EVERY_S_BOUNDED", request.param)
+
+
+@pytest.mark.usefixtures("small_steps")
 def test_rows_that_were_acknowledged_before_the_commit_are_not_written_again(
     kafka: str, topic_name: str, tmp_path: Path, mocker: MockerFixture
 ) -> None:
@@ -74,18 +110,7 @@ def test_rows_that_were_acknowledged_before_the_commit_are_not_written_again(
     generate(kafka, topic_name, "--count", "3000", "--seed", "2", "--start", "2026-01-01", "--event-rate", "50")
     path = shipped("clickstream", tmp_path / "one", topic_name, f"{topic_name}-one")
     calm = shipped("clickstream", tmp_path / "calm", topic_name, f"{topic_name}-calm")
-    mocker.patch.object(sources, "BATCH_RECORDS", 500)
-    mocker.patch.object(engine_module, "COMMIT_EVERY_S_BOUNDED", 0.0)
-    save, commits = State.save, itertools.count(1)
-
-    def dying(state: State, name: str, progress: Progress) -> None:
-        before = state.progress(name)
-        save(state, name, progress)
-        read_on = before is not None and before.lanes != progress.lanes
-        if name == "clickstream" and read_on and next(commits) % 2 == 0:
-            raise Died
-
-    mocker.patch.object(State, "save", dying)
+    dying(mocker, "clickstream")
     died = 0
     while not _ended(kafka, path):
         died += 1
@@ -93,6 +118,36 @@ def test_rows_that_were_acknowledged_before_the_commit_are_not_written_again(
     mocker.stopall()
     assert tables(kafka, calm).code == 0
     same_results(kafka, path, calm)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_groups_without_a_window_survive_commits_between_which_nothing_was_closed(
+    kafka: str, topic_name: str, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    make_topic(kafka, topic_name, 2)
+    produce(kafka, topic_name, [click(number / 10, ip=f"10.0.0.{number % 7}") for number in range(4000)])
+    groups = "INSERT INTO hits SELECT ip, COUNT(*) FROM clicks GROUP BY ip;"
+    path = script(tmp_path, topic_name, upsert("hits", "ip STRING, hits BIGINT", "ip"), groups)
+    dying(mocker, "clicks")
+    died = 0
+    while not _ended(kafka, path):
+        died += 1
+    assert died >= 3
+    found = {row["ip"]: row["hits"] for row in table(kafka, f"{topic_name}-hits").values()}
+    assert found == {f"10.0.0.{one}": len(range(one, 4000, 7)) for one in range(7)}
+
+
+def test_clicks_that_wait_for_the_watermark_are_joined_by_a_run_with_early_rows(
+    kafka: str, topic_name: str, tmp_path: Path
+) -> None:
+    generate(kafka, topic_name, "--count", "600", "--seed", "2", "--start", "2026-01-01", "--event-rate", "50")
+    path = shipped("clickstream", tmp_path, topic_name, topic_name)
+    with at_work(engine_of(kafka, path)) as work:
+        work.until_read(600)
+    results = f"{topic_name}-user_clickstream"
+    assert written(kafka, results) < 600
+    to_end(kafka, path, changes=True)
+    assert written(kafka, results) == 600
 
 
 def _ended(kafka: str, path: Path) -> bool:

@@ -92,10 +92,14 @@ class Clock:
         """`next_floor` is in the state now."""
         self.floor = max(self.floor, self.next_floor)
 
+    @property
+    def highest(self) -> int:
+        """The highest event time so far."""
+        return max((lane.highest for lane in self.lanes.values()), default=BEGINNING)
+
     def finish(self, horizon: int | None) -> None:
         """Everything is read: go on to the end of the last open window (ms), and to the last row at least."""
-        highest = max((lane.highest for lane in self.lanes.values()), default=BEGINNING)
-        last = max(highest, self.watermark, horizon - 1 if horizon is not None else BEGINNING)
+        last = max(self.highest, self.watermark, horizon - 1 if horizon is not None else BEGINNING)
         self.watermark = last
         self.next_floor = max(self.next_floor, last)
 

@@ -22,6 +22,7 @@ from clickstream.tables.engine.fetching.fetcher import Batch
 from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
 from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.intake import Intake
+from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.state import State, naming, refuse
@@ -64,7 +65,8 @@ class Engine:
         self._flow = Flow(program, changes=options.changes)
         streams = [program.tables[name] for name in self._flow.needs.streams]
         self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
-        self._sender = Sender(cluster.producer(PRODUCER))
+        self._ended = threading.Event()  # what cannot be sent soon is given up
+        self._sender = Sender(cluster.producer(PRODUCER), self._ended)
         self._writer = Writer(self._sender)
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
         self._results = [
@@ -79,7 +81,7 @@ class Engine:
         ]
         self._late = LateRows(self._sender, options.late_topic, self._names())
         self._batches: Batches = queue.Queue(BATCHES_AHEAD)
-        self._process = ReadingProcess(cluster, self._batches)
+        self._process = ReadingProcess(options.name, cluster, self._batches)
         self._lookup = cluster.consumer(options.group)
         self._numbers = itertools.count()
         self._intakes = {table.name: self._intake(table) for table in streams}
@@ -177,6 +179,7 @@ class Engine:
                 if self._open(state, stop):
                     self._loop(state, stop)
         finally:
+            self._ended.set()
             self._process.close()
             self._lookup.close()
             self._writer.close()
@@ -199,7 +202,7 @@ class Engine:
         # Rows that wait in joins since an earlier run may be behind their watermarks.
         self._flow.behind = self._flow.waiting(db)
         for result in self._results:
-            result.read_back(self._cluster, state.written(result.name))
+            result.read_back(self._cluster, state)
 
     def _open(self, state: State, stop: threading.Event) -> bool:
         """Read the references to their end, then start reading streams; False when stopped meanwhile."""
@@ -226,7 +229,7 @@ class Engine:
         """Before the first row: from here on a restart reads back what was written."""
         missing = [result for result in self._results if result.appends and not state.written(result.name)]
         for result in missing:
-            state.save_written(result.name, self._ends(result.target.topic))
+            state.save_written(result.name, self._ends(result.target.topic), {})
 
     def _loop(self, state: State, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -311,8 +314,8 @@ class Engine:
         self._absorb(state)
 
     def _finish(self, state: State) -> None:
-        """Close what the watermark has passed, have all rows acknowledged, commit."""
-        if self._idle() or time.monotonic() >= self._close_at:
+        """Close what the watermark has passed, if it is time for it; have all rows acknowledged, commit."""
+        if self._flow.unwindowed or self._idle() or time.monotonic() >= self._close_at:
             self._close_at = time.monotonic() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
             # The watermark of the last batch: joins have let go what it passed, and no more.
             self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
@@ -343,8 +346,7 @@ class Engine:
     def _commit(self, state: State) -> None:
         self._writer.flush()
         for result in self._results:
-            if result.mark():
-                state.save_written(result.name, self._ends(result.target.topic))
+            result.save_ends(state, self._ends)
         for name, intake in [*self._references.items(), *self._intakes.items()]:
             state.save(name, intake.progress())
         state.db.execute("COMMIT")
@@ -365,18 +367,24 @@ class Engine:
     def _end(self, state: State) -> None:
         """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""
         self._begin(state)
-        horizon = self._flow.horizon(state.db)
-        for intake in self._intakes.values():
-            intake.clock.finish(horizon)
+        before = {name: intake.clock.watermark for name, intake in self._intakes.items()}
+        self._go_on(self._flow.horizon(state.db))
         self._absorb_nothing(state)
         # Joins may have let go rows that opened windows.
-        horizon = self._flow.horizon(state.db)
-        for intake in self._intakes.values():
-            intake.clock.finish(horizon)
+        self._go_on(self._flow.horizon(state.db))
+        # Nothing is committed that groups without a window have not taken in.
+        self._close(state, before)
         self._commit(state)
         self._begin(state)
         self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
         self._commit(state)
+
+    def _go_on(self, horizon: int | None) -> None:
+        """Put all clocks to the end of the last open window, and past the last row of any table."""
+        clocks = [intake.clock for intake in self._intakes.values()]
+        last = max([clock.highest + 1 for clock in clocks] + [horizon if horizon is not None else BEGINNING])
+        for clock in clocks:
+            clock.finish(last)
 
 
 DEFAULT_IDLE_S = 10.0

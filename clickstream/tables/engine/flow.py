@@ -97,6 +97,7 @@ class Flow:
         self.program = program
         self.needs = Needs(program)
         self._changes = changes
+        self._at_once = False  # whether joins let rows go at once
         # Whether rows may be behind their watermarks: most topics have none, and need not look for late ones.
         self.behind = False
         self.references = {
@@ -119,7 +120,7 @@ class Flow:
     # --- running
 
     def prepare(self, db: Database) -> None:
-        """Make all tables and views that are not there; call it once, outside of a transaction."""
+        """Make all tables and views that are not there; call it once."""
         db.execute(CREATE_LATE)
         for name in self.needs.streams:
             self.empty(db, name)
@@ -130,6 +131,13 @@ class Flow:
         self.absorb(db, nothing)
         for placed in self.operators:
             placed.operator.close(db, BEGINNING, placed.output)
+        # Not before: what waits since an earlier run would have gone nowhere.
+        self._at_once = self._changes
+
+    @property
+    def unwindowed(self) -> bool:
+        """Whether there are groups without a window, which take batches into the state only when they are closed."""
+        return any(isinstance(placed.operator, Groups) for placed in self.operators)
 
     def waiting(self, db: Database) -> bool:
         """Whether rows wait in joins."""
@@ -283,7 +291,7 @@ class Flow:
         tables = tuple(stream_tables(plan.left))
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
-            watermark = END if self._changes else min(watermarks[table] for table in tables)
+            watermark = END if self._at_once else min(watermarks[table] for table in tables)
             join.absorb(db, input, watermark, output)
 
         def prepare(db: Database) -> None:
@@ -332,15 +340,16 @@ class Flow:
         inner = self._rows(plan.input, inner_needed)
         pane = grid.pane(TIME)
         ends = grid.ends(f"({pane} + {grid.slide})", grid.last_end(pane))
+        end = '"$end_of_window"'  # no column of anybody's
         roles = ("window_start", "window_end", "window_time")
         items = [
-            f"{window_column(name, grid.start('w'), 'w')} AS {quoted(name)}" if name in roles else quoted(name)
+            f"{window_column(name, grid.start(end), end)} AS {quoted(name)}" if name in roles else quoted(name)
             for name in (field.name for field in plan.fields)
             if name in needed
         ]
         return (
             f"SELECT {''.join(f'{item}, ' for item in items)}{_ORIGIN} "
-            f"FROM (SELECT *, {ends} AS w FROM ({inner}) WHERE {TIME} IS NOT NULL)"
+            f"FROM (SELECT *, {ends} AS {end} FROM ({inner}) WHERE {TIME} IS NOT NULL)"
         )
 
     def _early(self, plan: Plan, output: str, having: bool) -> str:

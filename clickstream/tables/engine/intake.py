@@ -64,12 +64,15 @@ class Intake:
         """Go on where the state says."""
         self.source.open(progress)
         clock = self.clock
-        for partition in self.source.next:
-            saved = progress.lanes.get(partition) if progress is not None else None
-            clock.lanes[partition] = Lane(saved[1] if saved else BEGINNING)
         if progress is not None:
             clock.floor = clock.next_floor = progress.floor
             clock.watermark = progress.watermark
+        for partition in self.source.next:
+            saved = progress.lanes.get(partition) if progress is not None else None
+            if progress is not None and saved is None:
+                clock.add(partition)
+            else:
+                clock.lanes[partition] = Lane(saved[1] if saved else BEGINNING)
 
     def start(self, process: ReadingProcess, group: str) -> None:
         """Have the topic read."""
@@ -182,8 +185,11 @@ class Intake:
         places = Counter(zip(rows["$p"].to_pylist(), rows["$o"].to_pylist(), strict=True))
         for message in read_again(self._cluster, self.table.topic, places):
             place = message.partition() or 0, message.offset() or 0
-            for _ in range(places[place]):
+            for _ in range(places.pop(place)):
                 self._refuse(*place, message.key(), message.value(), reason)
+        for place, count in places.items():
+            for _ in range(count):
+                self._refuse(*place, None, None, f"{reason}; the record itself is gone from the log")
 
     def _passed(self, batch: Batch) -> None:
         self.source.next.update(batch.passed)

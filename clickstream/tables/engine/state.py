@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import duckdb
+import pyarrow as pa
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.tables.engine.options import RESET
@@ -18,12 +19,18 @@ from clickstream.tables.engine.options import RESET
 VERSION = 1
 FILE = "state.duckdb"
 
+# Of a row in an append-only topic: its source partition and offset, or its key and value.
+Identity = tuple[int, int] | tuple[bytes | None, bytes | None]
+_IDENTITY = pa.struct([("p", pa.int64()), ("o", pa.int64()), ("k", pa.binary()), ("v", pa.binary())])
+
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS about (version INTEGER)",
     "CREATE TABLE IF NOT EXISTS statements (name VARCHAR, text VARCHAR)",
     "CREATE TABLE IF NOT EXISTS sources (name VARCHAR, topic_id VARCHAR, floor BIGINT, watermark BIGINT)",
     "CREATE TABLE IF NOT EXISTS offsets (name VARCHAR, partition INTEGER, next BIGINT, highest BIGINT)",
     "CREATE TABLE IF NOT EXISTS written (sink VARCHAR, partition INTEGER, next BIGINT)",
+    "CREATE TABLE IF NOT EXISTS there "
+    "(sink VARCHAR, identity STRUCT(p BIGINT, o BIGINT, k BLOB, v BLOB), times BIGINT)",
 )
 
 
@@ -109,11 +116,27 @@ class State:
         """Where an append-only topic's partitions ended when its rows were last accounted for."""
         return dict(self.db.execute("SELECT partition, next FROM written WHERE sink = ?", [sink]).fetchall())
 
-    def save_written(self, sink: str, ends: Mapping[int, int]) -> None:
+    def there(self, sink: str) -> dict[Identity, int]:
+        """Rows before those ends that are still to be computed again, and how often; they are written already."""
+        found = self.db.execute("SELECT identity, times FROM there WHERE sink = ?", [sink]).fetchall()
+        return {(one["p"], one["o"]) if one["o"] is not None else (one["k"], one["v"]): times for one, times in found}
+
+    def save_written(self, sink: str, ends: Mapping[int, int], there: Mapping[Identity, int]) -> None:
         """Part of the caller's transaction."""
         self.db.execute("DELETE FROM written WHERE sink = ?", [sink])
         if ends:
             self.db.executemany("INSERT INTO written VALUES (?, ?, ?)", [[sink, *one] for one in ends.items()])
+        self.db.execute("DELETE FROM there WHERE sink = ?", [sink])
+        if there:
+            rows = pa.table({"identity": pa.array(map(_stored, there), _IDENTITY), "times": list(there.values())})
+            self.db.register("rows_there", rows)
+            self.db.execute("INSERT INTO there SELECT ?, identity, times FROM rows_there", [sink])
+            self.db.unregister("rows_there")
+
+
+def _stored(identity: Identity) -> dict[str, Any]:
+    names = ("p", "o") if isinstance(identity[1], int) else ("k", "v")
+    return dict(zip(names, identity, strict=True))
 
 
 def reset(directory: Path) -> None:

@@ -124,9 +124,10 @@ class Fetcher:
         batch = Batch(self._order.source)
         tables: list[pa.Table] = []
         left = self._order.records
+        deadline = time.monotonic() + WAIT_S
         while left > 0:
             size = min(CHUNK, left)
-            messages = self._consumer.consume(size, WAIT_S)
+            messages = self._consumer.consume(size, max(0.0, deadline - time.monotonic()))
             left -= size
             full = len(messages) == size
             if any(map(Message.error, messages)) or self._ended:
@@ -143,21 +144,26 @@ class Fetcher:
     def _sorted_out(self, messages: list[Message], batch: Batch) -> list[Message]:
         """The records among the messages; ends of partitions go into the batch."""
         records: list[Message] = []
+        for message in messages:
+            if message.partition() in self._ended:
+                continue
+            if message.error() is None:
+                records.append(message)
+            elif (end := self._end(message)) is not None:
+                batch.ends.append(end)
+                if self._order.bounded:
+                    self._ended.add(end.partition)
+        return records
+
+    def _end(self, message: Message) -> End | None:
+        """The end of a partition, if that is what the message says. Raises ClickstreamError for what does not pass."""
         try:
-            for part in split(messages, self._cluster.address):
-                if part.partition in self._ended:
-                    continue
-                if isinstance(part, End):
-                    batch.ends.append(part)
-                    if self._order.bounded:
-                        self._ended.add(part.partition)
-                else:
-                    records += part.messages
+            return next((part for part in split([message], self._cluster.address) if isinstance(part, End)), None)
         except TopicGone:
             # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
             if topic_id(self._cluster, self._topic) != self._order.topic_id:
                 raise ClickstreamError(f"Topic {self._topic} was made anew while it was read. {RESET}") from None
-        return records
+            return None
 
     def _read(self, messages: list[Message], batch: Batch) -> pa.Table:
         records = Records.of(messages, keys=self._reader.needs_keys, headers=self._reader.needs_headers)

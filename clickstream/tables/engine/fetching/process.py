@@ -2,8 +2,11 @@
 each other's use of the interpreter half of the time.
 """
 
+import contextlib
+import fcntl
 import gc
 import logging
+import os
 import queue
 import signal
 import subprocess
@@ -12,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
@@ -30,8 +33,10 @@ ENDS_WITHIN_S = 10.0
 
 @dataclass(frozen=True)
 class Begin:
-    """How to reach Kafka, how much to log, when to collect garbage."""
+    """How to reach Kafka, where relative paths begin, how much to log, when to collect garbage."""
 
+    name: str  # of the engine
+    directory: str
     address: str
     common: Mapping[str, Any]
     for_consumers: Mapping[str, Any]
@@ -64,7 +69,8 @@ class Report:
 class ReadingProcess:
     """The engine's side: orders go to the process, batches come into a queue."""
 
-    def __init__(self, cluster: Cluster, batches: Batches) -> None:
+    def __init__(self, name: str, cluster: Cluster, batches: Batches) -> None:
+        self._name = name
         self._cluster = cluster
         self._batches = batches
         self._closing = threading.Event()
@@ -72,20 +78,34 @@ class ReadingProcess:
         self._pump: threading.Thread | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "clickstream.tables.engine.fetching.process_main"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pipesize=PIPE_BYTES,
-            start_new_session=True,  # Ctrl-C here must not reach it
-            cwd=Path(__file__).parents[4],  # where the package is found, installed or not
-        )
+        """Raises ClickstreamError when there can be no such process."""
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "clickstream.tables.engine.fetching.process_main"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C here must not reach it
+                cwd=Path(__file__).parents[4],  # where the package is found, installed or not
+            )
+        except OSError as error:
+            raise ClickstreamError(f"The process that reads the topics cannot be started: {error}.") from error
+        _widen(self._process.stdout)
         self._pump = threading.Thread(target=self._receive, name="reading process", daemon=True)
         self._pump.start()
         cluster = self._cluster
         levels = {name: logging.getLogger(name).getEffectiveLevel() for name in ("", "librdkafka")}
         # Whatever is secret goes this way, which no list of processes shows.
-        self._send(Begin(cluster.address, cluster.common, cluster.for_consumers, levels, gc.get_threshold()))
+        self._send(
+            Begin(
+                self._name,
+                os.getcwd(),
+                cluster.address,
+                cluster.common,
+                cluster.for_consumers,
+                levels,
+                gc.get_threshold(),
+            )
+        )
 
     def read(self, order: Order) -> None:
         """Have it read a topic."""
@@ -124,23 +144,26 @@ class ReadingProcess:
     def _receive(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        while True:
-            try:
-                item = receive(self._process.stdout)  # type: ignore[arg-type]
-            except EOFError:
-                break
-            match item:
-                case Batch():
-                    self._put(item)
-                case Failed(reason, expected, trace):
-                    log.debug("In the reading process:\n%s", trace)
-                    self._put(ClickstreamError(reason) if expected else RuntimeError(reason))
-                case Report(text):
-                    self._cluster.statistics.take(text)
-                case logging.LogRecord():
-                    logging.getLogger(item.name).handle(item)
-        code = self._process.wait()
-        self._put(ClickstreamError(f"The process that reads the topics has died ({_how(code)}). Start again."))
+        try:
+            while True:
+                self._take(receive(self._process.stdout))  # type: ignore[arg-type]
+        except EOFError:
+            code = self._process.wait()
+            self._put(ClickstreamError(f"The process that reads the topics has died ({_how(code)}). Start again."))
+        except BaseException as problem:  # noqa: BLE001 - the engine raises it
+            self._put(problem)
+
+    def _take(self, item: Any) -> None:
+        match item:
+            case Batch():
+                self._put(item)
+            case Failed(reason, expected, trace):
+                log.debug("In the reading process:\n%s", trace)
+                self._put(ClickstreamError(reason) if expected else RuntimeError(reason))
+            case Report(text):
+                self._cluster.statistics.take(text)
+            case logging.LogRecord():
+                logging.getLogger(item.name).handle(item)
 
     def _put(self, item: Batch | BaseException) -> None:
         while not self._closing.is_set():
@@ -151,5 +174,13 @@ class ReadingProcess:
                 continue
 
 
+def _widen(pipe: IO[bytes] | None) -> None:
+    # Linux only, and a user may have had enough of it already; it only saves turns.
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
 def _how(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"

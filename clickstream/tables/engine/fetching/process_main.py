@@ -4,6 +4,7 @@ It gets its orders on its standard input, gives batches on its standard output, 
 engine has ended.
 """
 
+import contextlib
 import gc
 import logging
 import logging.handlers
@@ -57,6 +58,9 @@ class _Out:
                 send(self._out, item)
         except OSError:
             os._exit(1)  # the engine is gone
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc()
+            os._exit(1)  # the engine says that this process has died
 
 
 class _Forward(logging.handlers.QueueHandler):
@@ -82,14 +86,21 @@ def main() -> None:
     out = _Out(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # whatever prints must not get between
     given = sys.stdin.buffer
-    begin = receive(given)
+    try:
+        begin = receive(given)
+    except EOFError:
+        return
+    with contextlib.suppress(OSError):  # it may be gone
+        os.chdir(begin.directory)
     gc.set_threshold(*begin.collect)
     # Arrow's own allocator keeps 20 MB more.
     pa.set_memory_pool(pa.system_memory_pool())
     logging.basicConfig(handlers=[_Forward(out)])  # type: ignore[arg-type]
     for name, level in begin.levels.items():
         logging.getLogger(name).setLevel(level)
-    cluster = Cluster(begin.address, common=begin.common, for_consumers=begin.for_consumers, statistics=_Reports(out))
+    # Metrics tell clients by their names, and each process counts its own from 1.
+    common = {"client.id": f"clickstream-{begin.name}", **begin.common}
+    cluster = Cluster(begin.address, common=common, for_consumers=begin.for_consumers, statistics=_Reports(out))
     fetchers: dict[int, Fetcher] = {}
     while True:
         try:

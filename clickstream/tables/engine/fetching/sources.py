@@ -71,7 +71,11 @@ class Source:
             raise ClickstreamError(f"Topic {table.topic} was made anew since its records were read. {RESET}")
         for partition in partitions_of(self._lookup, table.topic, address):
             saved = progress.lanes.get(partition) if progress is not None else None
-            self.next[partition] = self._checked(partition, saved[0]) if saved else self._start(partition)
+            if saved:
+                self.next[partition] = self._checked(partition, saved[0])
+            else:
+                # A partition that came while nobody read is read whole, as one that comes while we read.
+                self.next[partition] = self._start(partition) if progress is None else self._low(partition)
 
     def start(self, process: ReadingProcess, wanted: Wanted, group: str) -> None:
         """Have the topic read from here on; the consumer group only shows the lag."""
@@ -111,6 +115,9 @@ class Source:
                 f"{place}: the state stands at offset {offset}, but the log ends at {high}: records were lost. {RESET}"
             )
         return offset
+
+    def _low(self, partition: int) -> int:
+        return watermarks(self._lookup, self.table.topic, partition, self._cluster.address)[0]
 
     def _start(self, partition: int) -> int:
         low, high = watermarks(self._lookup, self.table.topic, partition, self._cluster.address)

@@ -16,6 +16,8 @@ from clickstream.tables.sql.types import type_of
 
 # Batches append panes of the same key again and again; past this many they are put together.
 COMPACT_AFTER_ROWS = 200_000
+# Beside the columns of a statement, which may have any other name.
+_PANE, _FIRST_END = '"$pane"', '"$first_end"'
 
 
 class Panes:
@@ -62,13 +64,12 @@ class Panes:
         grid = self._grid
         pane, parts = grid.pane(TIME), ", ".join(self._parts.of_rows())
         keys = "".join(f", {item}" for item in self._of_row)
-        first_end = grid.first_end("pane", WATERMARK) if behind else f"pane + {grid.slide}"
-        in_time = f" WHERE first_end <= {grid.last_end('pane')}" if behind else ""
-        placed = (
-            f"SELECT *, {first_end} AS first_end FROM (SELECT *, {pane} AS pane FROM {rows} WHERE {TIME} IS NOT NULL)"
-        )
+        first_end = grid.first_end(_PANE, WATERMARK) if behind else f"{_PANE} + {grid.slide}"
+        in_time = f" WHERE {_FIRST_END} <= {grid.last_end(_PANE)}" if behind else ""
+        timed = f"SELECT *, {pane} AS {_PANE} FROM {rows} WHERE {TIME} IS NOT NULL"
+        placed = f"SELECT *, {first_end} AS {_FIRST_END} FROM ({timed})"
         inserted = db.execute(
-            f"INSERT INTO {self._table} SELECT pane, first_end{keys}{', ' if parts else ''}{parts} "
+            f"INSERT INTO {self._table} SELECT {_PANE}, {_FIRST_END}{keys}{', ' if parts else ''}{parts} "
             f"FROM ({placed}){in_time} GROUP BY ALL"
         ).fetchone()
         if behind:

@@ -6,6 +6,7 @@ a second row: after a crash they are read back from where they ended at the last
 is skipped, by source partition and offset where the rows have them, otherwise by their bytes.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from clickstream.tables.engine.flow import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.operator import quoted
 from clickstream.tables.engine.operators.sessions import Sessions
-from clickstream.tables.engine.state import naming
+from clickstream.tables.engine.state import State, naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.sending import Outgoing
 from clickstream.tables.engine.writing.writer import Writer
@@ -70,15 +71,17 @@ class Result:
         found = db.execute(f"SELECT count(*) FROM {self._early}").fetchone()
         self._shown = found[0] if found else 0
 
-    def read_back(self, cluster: Cluster, ends: dict[int, int]) -> None:
+    def read_back(self, cluster: Cluster, state: State) -> None:
         """After a crash: what was written since the state's last commit is not written again."""
+        ends = state.written(self.name)
         if self.appends and ends:
-            self._outgoing.read_back(cluster, ends)
+            self._outgoing.read_back(cluster, ends, state.there(self.name))
 
-    def mark(self) -> bool:
-        """Whether rows of an append-only topic were written since this was asked last."""
-        written, self._outgoing.unmarked = self._outgoing.unmarked, False
-        return self.appends and written
+    def save_ends(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
+        """Once all is acknowledged, before the commit: from where a restart reads back. `ends` asks for a topic's."""
+        if self.appends and self._outgoing.unmarked:
+            state.save_written(self.name, ends(self.target.topic), self._outgoing.there)
+        self._outgoing.unmarked = False
 
     # --- rows
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
@@ -13,7 +13,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.state import naming
+from clickstream.tables.engine.state import Identity, naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.origin import origin_columns
 from clickstream.tables.sql.model import Insert
@@ -40,16 +40,24 @@ class Outgoing:
         self._encoder = encoder
         self._sender = sender
         self._drops = drops
-        self._skip: Counter[Any] = Counter()
+        self._skip: Counter[Identity] = Counter()
         self._origin = origin_columns(insert)
 
-    def read_back(self, cluster: Cluster, ends: dict[int, int]) -> None:
-        """Note what an append-only topic has from `ends` on: rows that are not to be written again."""
+    def read_back(self, cluster: Cluster, ends: dict[int, int], there: Mapping[Identity, int]) -> None:
+        """Note what an append-only topic has from `ends` on, and `there`: rows that are not to be written again."""
 
         def note(message: Any) -> None:
-            self._skip[self._identity(message.key(), message.value())] += 1
+            identity = self._identity(message.key(), message.value())
+            if identity is not None:
+                self._skip[identity] += 1
 
+        self._skip.update(there)
         read_to_end(cluster, self._topic, note, start=ends)
+
+    @property
+    def there(self) -> Mapping[Identity, int]:
+        """Rows that are written, and were not computed again yet."""
+        return self._skip
 
     def rows(self, db: duckdb.DuckDBPyConnection, rows: pa.Table | pa.RecordBatch, *, ordered: bool) -> None:
         """Send rows with the insert's fields; `ordered`: rows of the same "$p" by their "$o".
@@ -114,20 +122,23 @@ class Outgoing:
         self.written += rows
         self.unmarked = self.unmarked or rows > 0
 
-    def _identity(self, key: bytes | None, value: bytes | None) -> Any:
+    def _identity(self, key: bytes | None, value: bytes | None) -> Identity | None:
+        """None: somebody else wrote it."""
         if self._origin is None:
             return key, value
         try:
             row = json.loads(value or b"null")
-            return row.get(self._origin[0]), row.get(self._origin[1])
+            partition, offset = row.get(self._origin[0]), row.get(self._origin[1])
         except (ValueError, AttributeError):
-            return key, value  # not ours
+            return None
+        return (partition, offset) if isinstance(partition, int) and isinstance(offset, int) else None
 
     def _unwritten(self, rows: Iterable[_Row]) -> list[_Row]:
         left = []
         for row in rows:
             name = (row[2], row[3]) if self._origin else (_bytes(row[0]), _bytes(row[1]))
             if self._skip[name] > 0:
+                self.unmarked = True
                 self._skip[name] -= 1
                 if not self._skip[name]:
                     del self._skip[name]

@@ -13,6 +13,12 @@ Work = Callable[[duckdb.DuckDBPyConnection], None]
 # Pieces of work that may wait: each has the rows of a batch.
 AHEAD = 2
 FLUSH_WITHIN_S = 300.0
+# It has no tables: what it needs is a batch's rows and their texts.
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "512MB",
+    "autoinstall_known_extensions": False,
+}
 
 
 class Writer:
@@ -22,9 +28,11 @@ class Writer:
         self._sender = sender
         self._works: queue.Queue[Work | None] = queue.Queue(AHEAD)
         self._problem: BaseException | None = None
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="write results", daemon=True)
 
     def start(self) -> None:
+        self._db = duckdb.connect(config=CONFIG)
         self._thread.start()
 
     def put(self, work: Work) -> None:
@@ -39,24 +47,26 @@ class Writer:
         self._sender.must_have_delivered("Rows", FLUSH_WITHIN_S)
 
     def close(self) -> None:
-        """End the thread; works that wait are done before."""
-        self._works.put(None)
-        self._thread.join()
+        """End the thread. What waits is not done: without a flush nobody has counted on it."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._works.put(None)
+            self._thread.join()
+            self._db.close()
 
     def _raise(self) -> None:
         if self._problem is not None:
             raise self._problem
 
     def _run(self) -> None:
-        with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as db:
-            while True:
-                work = self._works.get()
-                try:
-                    if work is None:
-                        return
-                    if self._problem is None:
-                        work(db)
-                except BaseException as problem:  # noqa: BLE001 - the engine raises it
-                    self._problem = problem
-                finally:
-                    self._works.task_done()
+        while True:
+            work = self._works.get()
+            try:
+                if work is None:
+                    return
+                if self._problem is None and not self._closing.is_set():
+                    work(self._db)
+            except BaseException as problem:  # noqa: BLE001 - the engine raises it
+                self._problem = problem
+            finally:
+                self._works.task_done()

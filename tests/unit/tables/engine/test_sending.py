@@ -99,10 +99,14 @@ def test_rows_that_are_there_already_are_skipped_once(db: duckdb.DuckDBPyConnect
             note(mocker.Mock(**{"key.return_value": None, "value.return_value": value}))
 
     mocker.patch.object(sending, "read_to_end", there)
-    sent.outgoing.read_back(Cluster("nowhere"), {0: 5})
-    sent.outgoing.rows(db, rows([(0, 1), (0, 2), (0, 3), (0, 4)]), ordered=True)
+    sent.outgoing.read_back(Cluster("nowhere"), {0: 5}, {(1, 9): 1})
     sent.outgoing.rows(db, rows([(0, 2)]), ordered=True)
+    # Also when nothing was written: what is there must be known to the state before it is forgotten here.
+    assert (sent.outgoing.unmarked, sent.outgoing.there) == (True, {(1, 9): 1, (0, 3): 1})
+    sent.outgoing.rows(db, rows([(0, 1), (0, 3), (0, 4)]), ordered=True)
+    sent.outgoing.rows(db, rows([(0, 2), (1, 9)]), ordered=True)
     assert Counter(offset for _, offset in sent.places) == {1: 1, 2: 1, 4: 1}
+    assert not sent.outgoing.there
 
 
 def test_a_null_where_none_may_be_stops_the_run_and_names_it(

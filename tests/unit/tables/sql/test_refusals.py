@@ -2,6 +2,7 @@
 
 import pytest
 
+from clickstream.tables.sql.check import check
 from tests.unit.tables.sql.support import KAFKA, SINK, UPSERT, checked, problems, sink
 
 COUNTED = "SELECT COUNT(*) AS n FROM"

@@ -312,3 +312,23 @@ def test_minutes_before_the_first_click_are_not_made_up(kafka: str, topic_name: 
     to_end(kafka, script(tmp_path, topic_name, MINUTES))
     starts = [row["window_start"] for row in table(kafka, f"{topic_name}-per_min").values()]
     assert sorted(starts) == [minute(0), minute(100)]
+
+
+# --- unions
+
+
+def test_a_view_of_rows_and_of_windows_gives_all_of_both(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    make_topic(kafka, topic_name, 1)
+    produce(kafka, topic_name, [click(second, ip=str(second)) for second in (1, 2, 61)])
+    both = (
+        "CREATE VIEW lines AS SELECT ip AS line, CAST(o AS BIGINT) AS n FROM clicks "
+        "UNION ALL SELECT 'minute', COUNT(*) FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) "
+        "GROUP BY window_start, window_end;\n"
+    )
+    target = appended("results", "line STRING, n BIGINT")
+    to_end(kafka, script(tmp_path, topic_name, both, target, "INSERT INTO results SELECT line, n FROM lines;"))
+    found = [json.loads(value(record)) for record in records(kafka, f"{topic_name}-results")]
+    assert sorted((row["line"], row["n"]) for row in found) == [
+        *[("1", 0), ("2", 1), ("61", 2)],
+        *[("minute", 1), ("minute", 2)],
+    ]

@@ -29,6 +29,8 @@ def split_union(plan: Plan) -> list[Plan]:
             )
         case Union() if splits(plan):
             return [part for one in plan.inputs for part in split_union(renamed(plan, one))]
+        case Read() if splits(plan):
+            return [renamed(plan, one) for one in split_union(plan.view.plan)]
     return [plan]
 
 
@@ -39,13 +41,15 @@ def splits(plan: Plan) -> bool:
             return splits(plan.input)
         case Union():
             return any(remembers(one) for one in plan.inputs)
+        case Read():
+            return splits(plan.view.plan)
     return False
 
 
-def renamed(union: Union, one: Plan) -> Plan:
-    """An input of a union, with the union's fields."""
+def renamed(plan: Union | Read, one: Plan) -> Plan:
+    """An input of a union, with the union's fields; or a part of a view, with those by which it is read."""
     outputs = []
-    for outer, inner in zip(union.fields, one.fields, strict=True):
+    for outer, inner in zip(plan.fields, one.fields, strict=True):
         value: exp.Expr = column(inner)
         if outer.type != inner.type:
             value = exp.Cast(this=value, to=outer.type.node())

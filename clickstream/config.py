@@ -106,7 +106,13 @@ _port = _whole(0, 65_535)
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
-        Setting("state-dir", "", _text, "Where the embedded Kafka keeps its data (default: per user).", "DIR"),
+        Setting(
+            "state-dir",
+            "",
+            _text,
+            "Where the embedded Kafka, tables and Flink keep their data (default: per user).",
+            "DIR",
+        ),
         Setting(
             "java", "auto", _one_of("auto", "wheel", "PATH"), "Which Java runs the embedded Kafka and Flink.", "WHICH"
         ),

@@ -15,7 +15,7 @@ from clickstream.errors import ClickstreamError, ConfigError
 # Command name -> (module of this package, one line for the list). A module is imported only when its command
 # runs or shows its help: `clickstream --help` stays quick, and a heavy part costs only those who use it.
 COMMANDS = {
-    "demo": ("demo", "Watch events become tallies: embedded Kafka, producer and counter in one process."),
+    "demo": ("demo", "Watch events become tallies and clicks become tables, on a Kafka that starts itself."),
     "run-producer": ("producer", "Emit random product events."),
     "run-counter": ("counter", "Tally the values of a field and republish the counts."),
     "generate": ("generate", "Make up web clicks, or a shop's, with their users."),

@@ -38,7 +38,7 @@ INTERVAL_S = 0.5
 @setting("metrics-port", "--metrics-port")
 @cluster_options
 def command(app: App, duration: float | None, only: str | None, run_producer__rate: float, metrics_port: int) -> None:
-    """Watch events become tallies and clicks become tables: all parts in one process, on a Kafka that starts itself.
+    """Watch events become tallies and clicks become tables: all parts at once, on a Kafka that starts itself.
 
     Produces to event-topic, counts it, and publishes the tally to unique-event-topic. Beside that, visitors of a
     web site and customers of a shop are made up, and the shipped tables are computed from what they do. Ctrl-C

@@ -1,4 +1,4 @@
-"""Files of SQL at work in one process: each has its own state, and a thread of its own."""
+"""Files of SQL at work together: each has its own state, a thread, and a process that reads for it."""
 
 import threading
 from collections import Counter

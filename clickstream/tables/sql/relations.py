@@ -125,7 +125,7 @@ class Relations(Joins):
             "TUMBLE": "TUMBLE(TABLE t, DESCRIPTOR(time), size)",
             "HOP": "HOP(TABLE t, DESCRIPTOR(time), slide, size)",
             "CUMULATE": "CUMULATE(TABLE t, DESCRIPTOR(time), step, size)",
-            "SESSION": "SESSION(TABLE t [PARTITION BY column, ...], DESCRIPTOR(time), gap)",
+            "SESSION": "SESSION(TABLE t [PARTITION BY column or (columns)], DESCRIPTOR(time), gap)",
         }
         wanted = 2 if kind in ("HOP", "CUMULATE") else 1
         if len(intervals) != wanted:

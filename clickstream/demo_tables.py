@@ -8,7 +8,6 @@ from pathlib import Path
 
 from clickstream.config import config_dir
 from clickstream.demo import TableLine
-from clickstream.errors import ClickstreamError
 from clickstream.generate.feed import Feed
 from clickstream.generate.plan import Plan
 from clickstream.generate.timeline import Phase, Timeline
@@ -40,7 +39,7 @@ class Beside:
         self._threads = [self._thread(feed.run, self._made_up) for feed in feeds]
         self._threads.append(self._thread(tables.run, self._computed))
         self._rates = Rates()
-        self.problem: ClickstreamError | None = None
+        self.problem: Exception | None = None
 
     @property
     def parts(self) -> list[Part]:
@@ -81,7 +80,7 @@ class Beside:
         def guarded() -> None:
             try:
                 run(stop)
-            except ClickstreamError as problem:
+            except Exception as problem:  # noqa: BLE001 - the demo ends with it
                 log.error("%s", problem)
                 self.problem = self.problem or problem
 

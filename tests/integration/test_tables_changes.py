@@ -180,3 +180,20 @@ def test_groups_without_a_window_are_written_as_they_change(
     produce(kafka, clicks, [click(7, ip="b", bytes=2)])
     to_end(kafka, path, changes=changes)
     assert {key: row["hits"] for key, row in table(kafka, many).items()} == {'{"ip":"b"}': 2}
+
+
+def test_two_results_of_one_group_both_have_early_rows(kafka: str, clicks: str, tmp_path: Path) -> None:
+    per_status = (
+        "CREATE VIEW per_status AS SELECT status, window_start, window_end, COUNT(*) AS hits FROM TABLE(TUMBLE(TABLE "
+        "clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY status, window_start, window_end;\n"
+    )
+    both = [
+        upsert(name, f"status INT, {WINDOW}", "status, window_start")
+        + f"INSERT INTO {name} SELECT * FROM per_status;\n"
+        for name in ("these", "others")
+    ]
+    with at_work(changing(kafka, script(tmp_path, clicks, per_status, *both))) as work:
+        produce(kafka, clicks, [click(1)])
+        for name in ("these", "others"):
+            topic = f"{clicks}-{name}"
+            work.until(lambda: history(kafka, topic) == [(minute(0), 1, True)], name)  # noqa: B023

@@ -39,6 +39,7 @@ class Clock:
     floor: int = BEGINNING
     watermark: int = BEGINNING
     next_floor: int = BEGINNING
+    _silent_from: int | None = None
 
     def add(self, partition: int, highest: int = BEGINNING) -> None:
         """A partition to be read; windows that closed without it stay closed."""
@@ -77,6 +78,8 @@ class Clock:
         active = [lane for lane in self.lanes.values() if not self._idle(lane, now)]
         strict = min((self._mark(lane) for lane in self.lanes.values()), default=BEGINNING)
         loose = strict
+        if active:
+            self._silent_from = None
         if len(active) < len(self.lanes):
             loose = min(map(self._mark, active)) if active else self._gone_on(now)
             self.next_floor = max(self.next_floor, loose)
@@ -112,9 +115,14 @@ class Clock:
         return self.bounded or (self.idle_timeout is not None and now - lane.silent_since >= self.idle_timeout)
 
     def _gone_on(self, now: float) -> int:
-        """All are silent: the highest watermark, and the time since the last row on top of it."""
+        """All are silent: the highest watermark, and the time since the last row on top of it.
+
+        Or on top of where the table's own stood when they fell silent: it may be from a silence before a restart.
+        """
         highest = max(map(self._mark, self.lanes.values()))
         if self.bounded or highest <= BEGINNING:
             return highest
+        if self._silent_from is None:
+            self._silent_from = max(highest, self.watermark)
         silent = min(now - (lane.silent_since or now) for lane in self.lanes.values())
-        return highest + int(silent * 1000)
+        return self._silent_from + int(silent * 1000)

@@ -79,6 +79,12 @@ class Engine:
             )
             for number, insert in enumerate(program.inserts)
         ]
+        self._flow.shown_early = {
+            branch.groups.operator.name
+            for result in self._results
+            for branch in result.branches
+            if branch.groups is not None and result.shows_early(branch)
+        }
         self._late = LateRows(self._sender, options.late_topic, self._names())
         self._batches: Batches = queue.Queue(BATCHES_AHEAD)
         self._process = ReadingProcess(options.name, cluster, self._batches)
@@ -322,10 +328,11 @@ class Engine:
         early = self._early_due()
         if early:
             self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
+            asked: set[str] = set()
             for result in self._results:
                 for branch in result.branches:
                     with naming(result.insert.described):
-                        result.early(state.db, branch)
+                        result.early(state.db, branch, asked)
         self._commit(state)
         if early:
             for result in self._results:

@@ -97,6 +97,7 @@ class Flow:
         self.program = program
         self.needs = Needs(program)
         self._changes = changes
+        self.shown_early: set[str] = set()  # names of operators of which somebody shows early rows
         self._at_once = False  # whether joins let rows go at once
         # Whether rows may be behind their watermarks: most topics have none, and need not look for late ones.
         self.behind = False
@@ -321,7 +322,7 @@ class Flow:
                 operator.absorb(db, input)
                 return
             operator.absorb(db, input, behind=self.behind)
-            if self._changes:
+            if self._changes and operator.name in self.shown_early:
                 operator.touch(db, input)
 
         def prepare(db: Database) -> None:

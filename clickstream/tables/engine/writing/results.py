@@ -109,12 +109,25 @@ class Result:
         db.execute(f"DELETE FROM {self._early} WHERE k IN ({self._encoder.select_keys(rows)})")
         self._bury(db, branch, f"until <= {watermark + 1}")
 
-    def early(self, db: duckdb.DuckDBPyConnection, branch: Branch) -> None:
-        """Note the early rows of a group; `send_early` writes them once the state has their keys."""
-        if self.appends or branch.early is None or branch.groups is None or isinstance(branch.groups.operator, Groups):
+    def shows_early(self, branch: Branch) -> bool:
+        """Whether rows of the branch are written before they are final."""
+        return not (
+            self.appends or branch.early is None or branch.groups is None or isinstance(branch.groups.operator, Groups)
+        )
+
+    def early(self, db: duckdb.DuckDBPyConnection, branch: Branch, asked: set[str]) -> None:
+        """Note the early rows of a group; `send_early` writes them once the state has their keys.
+
+        `asked`: operators that gave their early rows already. Several results may show those of one.
+        """
+        if not self.shows_early(branch):
             return
+        assert branch.groups is not None
+        assert branch.early is not None
         output = f"{branch.groups.operator.name}_early"
-        branch.groups.operator.early(db, output)
+        if output not in asked:
+            asked.add(output)
+            branch.groups.operator.early(db, output)
         rows, made = quoted(f"early_rows_{self.name}"), self._encoder
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(output, True)})")
         empty = made.not_null(rows)
@@ -159,7 +172,8 @@ class Result:
 
     def _bury(self, db: duckdb.DuckDBPyConnection, branch: Branch, closed: str) -> None:
         """Tombstones for early keys whose window is closed, or whose session has another start now."""
-        assert branch.groups is not None
+        if branch.groups is None:
+            return  # of rows that are ranked there are no early ones
         operator = branch.groups.operator
         if isinstance(operator, Sessions):
             assert branch.early is not None

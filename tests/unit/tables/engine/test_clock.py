@@ -92,6 +92,25 @@ def test_when_all_are_silent_the_wall_clock_goes_on() -> None:
     assert made.advance(115.0) == 45_000 + 15_000
 
 
+def test_the_wall_clock_goes_on_from_where_it_stood_before_a_restart() -> None:
+    made = clock(a=50_000)
+    made.watermark = made.floor = made.next_floor = 3_000_000  # it had been silent for long
+    made.at_end(0, now=5.0)
+    made.advance(20.0)
+    made.stored()
+    assert made.advance(20.0) == 3_015_000
+    made.stored()
+    assert made.advance(25.0) == 3_015_000, "the floor is not stored yet"
+    made.stored()
+    assert made.advance(25.0) == 3_020_000, "seconds count once"
+    before(made, (0, 60_000))
+    made.at_end(0, now=30.0)
+    made.advance(30.0)
+    made.advance(41.0)
+    made.stored()
+    assert made.advance(41.0) == 3_031_000
+
+
 def test_a_bounded_read_knows_no_wall_clock() -> None:
     made = clock(a=50_000, b=20_000)
     made.bounded = True

@@ -279,6 +279,7 @@ class Engine:
 
     def _take(self, state: State, batch: Batch) -> None:
         self._taken += 1
+        self._process.taken(batch.source)
         intake = self._by_number[batch.source]
         name = intake.table.name
         if intake is self._references.get(name):

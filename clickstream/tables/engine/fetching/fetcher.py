@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 CHUNK = 2_000
 # How long a batch is waited for: the latency of a live run. A batch that fills is handed over at once.
 WAIT_S = 0.05
+# Batches of a topic on their way to the engine. An engine that is slower than they come gets larger ones, not more:
+# a pipe holds hundreds of small ones.
+AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Fetcher:
         self._ended: set[int] = set()
         self._committed: dict[int, int] | None = None
         self._closing = threading.Event()
+        self._room = threading.Semaphore(AHEAD)
         self._thread = threading.Thread(target=self._run, name=f"fetch {self._topic}", daemon=True)
 
     def start(self) -> None:
@@ -95,6 +99,10 @@ class Fetcher:
         """Show the group's lag; nothing is ever read from here."""
         # The thread does it: while it fetches, a call on the same consumer would wait.
         self._committed = places
+
+    def taken(self) -> None:
+        """The engine has taken a batch."""
+        self._room.release()
 
     def close(self) -> None:
         self._closing.set()
@@ -107,13 +115,17 @@ class Fetcher:
         try:
             self._assign(self._order.places)
             while not self._closing.is_set():
-                batch = self._fetch()
                 self._commit()
+                if not self._room.acquire(timeout=0.1):
+                    continue
+                batch = self._fetch()
                 if not self._order.bounded and time.monotonic() >= look_at:
                     look_at = time.monotonic() + self._order.look_every_s
                     batch.added = self._new_partitions()
                 if batch.rows is not None or batch.ends or batch.added:
                     self._hand_over(batch)
+                else:
+                    self._room.release()
         except BaseException as problem:  # noqa: BLE001 - the engine raises it
             self._hand_over(problem)
 

@@ -51,6 +51,13 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The engine has taken a batch of this source."""
+
+    source: int
+
+
+@dataclass(frozen=True)
 class Failed:
     """A reading thread cannot go on. `expected`: `reason` is a sentence for people."""
 
@@ -114,6 +121,10 @@ class ReadingProcess:
     def commit(self, source: int, places: dict[int, int]) -> None:
         """Have it commit the offsets, to show the group's lag."""
         self._send(Commit(source, places))
+
+    def taken(self, source: int) -> None:
+        """Say that a batch was taken: there is room for another."""
+        self._send(Taken(source))
 
     def close(self) -> None:
         self._closing.set()

@@ -23,7 +23,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.statistics import Statistics
 from clickstream.tables.engine.fetching.fetcher import Batch, Fetcher, Order
 from clickstream.tables.engine.fetching.frames import receive, send
-from clickstream.tables.engine.fetching.process import Failed, Report
+from clickstream.tables.engine.fetching.process import Failed, Report, Taken
 
 _END = object()
 
@@ -114,6 +114,8 @@ def main() -> None:
                 out.hand_over(problem)
             else:
                 fetchers[item.source].start()
+        elif item.source in fetchers and isinstance(item, Taken):
+            fetchers[item.source].taken()
         elif item.source in fetchers:
             fetchers[item.source].commit(item.places)
     for fetcher in fetchers.values():

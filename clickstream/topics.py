@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from clickstream.config import SETTINGS, config_dir
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.describe import describe
+from clickstream.kafka.errors import error_of, explain
 
 REQUEST_TIMEOUT_S = 15.0
 BROKER_DEFAULT = -1
@@ -160,13 +162,8 @@ def require(cluster: Cluster, name: str) -> int:
 
 
 def topic_id(cluster: Cluster, name: str, admin: AdminClient | None = None) -> str:
-    """The id that the broker gave the topic: a topic made anew under the same name has another one."""
-    admin = admin or cluster.admin()
-    asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
-    try:
-        return str(asked[name].result().topic_id)
-    except KafkaException as problem:
-        raise explain(problem, f"Describing topic {name}", cluster.address) from problem
+    """The id that the broker gave the topic: one recreated under the same name has another (see kafka.log)."""
+    return describe(cluster, name, admin).topic_id
 
 
 def delete(cluster: Cluster, names: Iterable[str]) -> None:

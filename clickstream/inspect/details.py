@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
     ConfigEntry,
@@ -14,7 +14,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits
-from clickstream.kafka.clients import Cluster, explain
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.describe import describe
+from clickstream.kafka.errors import explain
 from clickstream.topics import BROKER_DEFAULT, REQUEST_TIMEOUT_S, Declared
 
 HIDDEN = "[hidden]"
@@ -54,7 +56,7 @@ def details(
     limits = offsets.limits(cluster, admin, offsets.led({name: partitions}, [name]))
     return TopicDetails(
         name=name,
-        topic_id=_topic_id(cluster, admin, name),
+        topic_id=describe(cluster, name, admin).topic_id,
         partitions=[
             PartitionDetails(number, found.leader, found.replicas, found.isrs, limits.get((name, number)))
             for number, found in sorted(partitions.items())
@@ -65,14 +67,6 @@ def details(
             if not _is_default(entry)
         },
     )
-
-
-def _topic_id(cluster: Cluster, admin: AdminClient, name: str) -> str:
-    try:
-        futures = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT_S)
-        return str(futures[name].result().topic_id)
-    except KafkaException as problem:
-        raise explain(problem, f"Describing topic {name}", cluster.address) from problem
 
 
 def config(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, ConfigEntry]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
     ConsumerGroupDescription,
@@ -18,21 +18,13 @@ from clickstream.errors import ClickstreamError
 from clickstream.inspect import offsets
 from clickstream.inspect.names import suggestions
 from clickstream.inspect.offsets import Limits, Partition
-from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.errors import explain, is_transient
 from clickstream.topics import REQUEST_TIMEOUT_S
 
 Answer = TypeVar("Answer")
 
 RETRY_AFTER_S = 0.1
-
-# For a moment after a broker's start, and after the first group ever, nobody answers for groups.
-_SOON = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Progress:
     """One partition: `committed` is the offset that the group reads next. None is unknown.
 
     `lag` counts offsets, so at most that many records. It is negative when the commit lies beyond the end: the
-    topic was made anew.
+    topic was recreated.
     """
 
     topic: str
@@ -189,8 +181,8 @@ def _answer(cluster: Cluster, ask: "Callable[[], Future[Answer]]", first: "Futur
         try:
             return future.result()
         except KafkaException as problem:
-            error = error_of(problem)
-            if error is None or error.code() not in _SOON or time.monotonic() > deadline:
+            # For a moment after a broker's start, and after the first group ever, nobody answers for groups.
+            if not is_transient(problem) or time.monotonic() > deadline:
                 raise explain(problem, "Looking up consumer groups", cluster.address) from problem
         threading.Event().wait(RETRY_AFTER_S)
         future = ask()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
@@ -12,43 +11,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     PartitionMetadata,
 )
 
-from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.errors import error_of, explain, is_missing, is_transient
+from clickstream.kafka.offsets import EARLIEST as EARLIEST
+from clickstream.kafka.offsets import LATEST as LATEST
+from clickstream.kafka.offsets import MAX_TIMESTAMP as MAX_TIMESTAMP
+from clickstream.kafka.offsets import Answers, send
+from clickstream.kafka.offsets import Limits as Limits
+from clickstream.kafka.offsets import Partition as Partition
 from clickstream.topics import REQUEST_TIMEOUT_S
 
-EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-MAX_TIMESTAMP: OffsetSpec = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
-
-Partition = tuple[str, int]
-"""Topic and partition number."""
-
-# The partition has no answer at the moment, or no longer: deleted meanwhile, or without a leader.
-_UNANSWERED = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._NOENT,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-    }
-)
 _UNSUPPORTED = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE})
-
-
-@dataclass(frozen=True)
-class Limits:
-    """A partition's log: `low` is its first offset, `high` the one that the next record will get."""
-
-    low: int
-    high: int
-
-    @property
-    def span(self) -> int:
-        """At most this many records: compaction and transactions leave offsets that no record has."""
-        return self.high - self.low
 
 
 class UnsupportedByBroker(Exception):
@@ -104,16 +77,11 @@ def ask(
     }
 
 
-def _send(
-    cluster: Cluster, admin: AdminClient, question: dict[TopicPartition, OffsetSpec]
-) -> Mapping[TopicPartition, "Future[ListOffsetsResultInfo]"]:
+def _send(cluster: Cluster, admin: AdminClient, question: dict[TopicPartition, OffsetSpec]) -> Answers:
     try:
-        futures: Mapping[TopicPartition, Future[ListOffsetsResultInfo]] = admin.list_offsets(
-            question, request_timeout=REQUEST_TIMEOUT_S
-        )
+        return send(admin, question, REQUEST_TIMEOUT_S)
     except KafkaException as problem:
         raise explain(problem, "Looking up offsets", cluster.address) from problem
-    return futures
 
 
 def _answer(cluster: Cluster, future: "Future[ListOffsetsResultInfo]") -> ListOffsetsResultInfo | None:
@@ -121,8 +89,14 @@ def _answer(cluster: Cluster, future: "Future[ListOffsetsResultInfo]") -> ListOf
         return future.result()
     except KafkaException as problem:
         error = error_of(problem)
-        if error is not None and error.code() in _UNANSWERED:
+        if error is not None and _has_no_answer_now(error):
             return None
         if error is not None and error.code() in _UNSUPPORTED:
             raise UnsupportedByBroker from problem
         raise explain(problem, "Looking up offsets", cluster.address) from problem
+
+
+def _has_no_answer_now(error: KafkaError) -> bool:
+    """A broker says so, or there is none to ask: the partition was deleted meanwhile, or its leader is changing."""
+    from_broker = error.code() > 0
+    return is_missing(error) or error.code() == KafkaError._NOENT or (from_broker and is_transient(error))

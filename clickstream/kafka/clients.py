@@ -1,4 +1,4 @@
-"""Every Kafka client is built here, and every Kafka error becomes a sentence here."""
+"""Every Kafka client is built here."""
 
 import logging
 import time
@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.errors import ConfigError
 from clickstream.kafka import properties
+from clickstream.kafka.errors import error_of, explain
 from clickstream.kafka.statistics import EVERY_MS, Statistics
 
 log = logging.getLogger(__name__)
@@ -58,50 +59,10 @@ CONSUMER_FIXED = {
     for name in ("enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof")
 }
 
-_REMEDIES = {
-    KafkaError._RESOLVE: "Check the host name.",
-    KafkaError._AUTHENTICATION: "Check sasl.mechanism, sasl.username and sasl.password.",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "Check sasl.mechanism, sasl.username and sasl.password.",
-    KafkaError._SSL: "Check security.protocol and ssl.ca.location.",
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "Ask the cluster's administrator for an ACL on that topic.",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "Ask the cluster's administrator for an ACL on that group.",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Ask the cluster's administrator for the right to do this.",
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Ask for an ACL on that transactional id.",
-    KafkaError.MSG_SIZE_TOO_LARGE: "Raise max.message.bytes of the topic and message.max.bytes of the producer.",
-    KafkaError._MSG_TIMED_OUT: "The broker did not confirm in time: check that it runs and has enough replicas.",
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "Create it with: clickstream topics create NAME",
-    KafkaError._UNKNOWN_TOPIC: "Create it with: clickstream topics create NAME",
-    KafkaError.NOT_ENOUGH_REPLICAS: "Check the topic's min.insync.replicas and the brokers that are up.",
-    KafkaError._TRANSPORT: "Check the address and security.protocol, and that the broker runs.",
-    KafkaError._ALL_BROKERS_DOWN: "Check the address and security.protocol, and that the broker runs.",
-    KafkaError._TIMED_OUT: "Check the address and security.protocol, and that the broker runs.",
-    KafkaError.INVALID_REPLICATION_FACTOR: "The cluster has fewer brokers than replicas were asked for.",
-    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "A counter with --emit each is alone in its group: choose another --group.",
-    KafkaError.KAFKA_STORAGE_ERROR: "The broker's disk failed or is full: see the broker's log.",
-}
-
 # Errors after which no amount of waiting helps.
 _HOPELESS = frozenset(
     {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL, KafkaError._RESOLVE}
 )
-
-
-def error_of(problem: KafkaError | BaseException) -> KafkaError | None:
-    """The KafkaError inside an exception, if it carries one."""
-    if isinstance(problem, KafkaError):
-        return problem
-    if isinstance(problem, KafkaException) and problem.args and isinstance(problem.args[0], KafkaError):
-        return problem.args[0]
-    return None
-
-
-def explain(problem: KafkaError | BaseException, doing: str, address: str) -> ClickstreamError:
-    """`problem` as one sentence: what we were doing, where, why it failed, what to do next."""
-    error = error_of(problem)
-    if error is None:
-        return ClickstreamError(f"{doing} at {address} failed: {problem}.")
-    reason = (error.str() or str(error)).rstrip(".")
-    return ClickstreamError(f"{doing} at {address} failed: {reason}. {_REMEDIES.get(error.code(), '')}".rstrip())
 
 
 class ErrorLog:

@@ -2,19 +2,22 @@
 
 import contextlib
 import itertools
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.errors import explain, is_missing, is_transient
+from clickstream.kafka.patience import TopicGone as TopicGone
+from clickstream.kafka.patience import patiently
 
 
-class TopicGone(ClickstreamError):
-    """The client says that the topic does not exist."""
+class OutOfRange(ClickstreamError):
+    """The offset to read next is not in the log: log.check tells why."""
 
 
 @dataclass
@@ -38,8 +41,8 @@ class End:
 def split(messages: Sequence[Message], address: str) -> Iterator[Run | End]:
     """The runs and ends of a batch of one topic, in order.
 
-    Raises ClickstreamError for an error from which the client does not recover by itself: no such topic, no
-    permission, an offset outside the log.
+    Raises TopicGone, OutOfRange, or another ClickstreamError for an error from which the client does not recover by
+    itself.
     """
     # Three C-level passes over the batch; a Python loop over messages costs three times as much.
     if not any(map(Message.error, messages)):
@@ -54,30 +57,18 @@ def split(messages: Sequence[Message], address: str) -> Iterator[Run | End]:
             assert error is not None
             if error.code() == KafkaError._PARTITION_EOF:
                 yield End(message.topic() or "", message.partition() or 0, message.offset() or 0)
-            elif not error.retriable() and error.code() not in _PASSING:
+            elif not is_transient(error):
                 raise _stop(error, message, address)
-
-
-# Reported although the client goes on by itself, for example while a broker restarts.
-_PASSING = frozenset(
-    {
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TIMED_OUT,
-        KafkaError._MAX_POLL_EXCEEDED,  # after a freeze: the client joins its group again
-    }
-)
-_GONE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
 
 def _stop(error: KafkaError, message: Message, address: str) -> ClickstreamError:
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
-        return ClickstreamError(
+        return OutOfRange(
             f"{message.topic()} partition {message.partition()}: the offset to read next is not in the log "
-            f"({error.str()}). Its records were deleted, or the topic was made anew; --reset starts over."
+            f"({error.str()}). Its records were deleted, or the topic was recreated; --reset starts over."
         )
     stop = explain(error, f"Reading {message.topic() or 'from Kafka'}", address)
-    return TopicGone(str(stop)) if error.code() in _GONE else stop
+    return TopicGone(str(stop)) if is_missing(error) else stop
 
 
 def _runs(messages: Sequence[Message]) -> Iterator[Run]:
@@ -176,46 +167,25 @@ def _know_leaders(consumer: Consumer, topic: str) -> None:
         consumer.list_topics(topic, timeout=1.0)
 
 
-def partitions_of(consumer: Consumer, topic: str, address: str) -> list[int]:
-    """Partition numbers of `topic`; raises ClickstreamError when it does not exist."""
+def partitions_of(consumer: Consumer, topic: str, address: str, stop: threading.Event | None = None) -> list[int]:
+    """Partition numbers of `topic`; raises ClickstreamError when it does not exist. Waits as patiently with `stop`."""
 
     def ask() -> list[int]:
-        found = consumer.list_topics(topic, timeout=10).topics[topic]
+        found = consumer.list_topics(topic, timeout=5).topics[topic]
         if found.error is not None:
             raise KafkaException(found.error)
         return sorted(found.partitions)
 
-    return _patiently(ask, f"Looking up topic {topic}", address)
+    return patiently(ask, f"Looking up topic {topic}", address, stop)
 
 
-def watermarks(consumer: Consumer, topic: str, partition: int, address: str) -> tuple[int, int]:
-    """First offset kept, and that of the next record to come."""
+def watermarks(
+    consumer: Consumer, topic: str, partition: int, address: str, stop: threading.Event | None = None
+) -> tuple[int, int]:
+    """First offset kept, and that of the next record to come. Waits as patiently with `stop`."""
 
     def ask() -> tuple[int, int]:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=15)
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
         return low, high
 
-    return _patiently(ask, f"Asking for the offsets of {topic} partition {partition}", address)
-
-
-Answer = TypeVar("Answer")
-
-# Answers to be had while a broker restarts, and for how long: it is back in 5 s, and knows its topics at once.
-_AWAY = _PASSING | {KafkaError._DESTROY, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
-RESTARTS_WITHIN_S = 30.0
-KNOWS_TOPICS_WITHIN_S = 2.0
-
-
-def _patiently(ask: Callable[[], Answer], doing: str, address: str) -> Answer:
-    """The answer, asked for again while a broker restarts. Raises ClickstreamError when there is none."""
-    begun = time.monotonic()
-    while True:
-        try:
-            return ask()
-        except KafkaException as problem:
-            error = error_of(problem)
-            code = error.code() if error is not None else None
-            patience = RESTARTS_WITHIN_S if code in _AWAY else KNOWS_TOPICS_WITHIN_S if code in _GONE else 0.0
-            if time.monotonic() - begun >= patience:
-                raise explain(problem, doing, address) from problem
-        time.sleep(0.1)
+    return patiently(ask, f"Asking for the offsets of {topic} partition {partition}", address, stop)

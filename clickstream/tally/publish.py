@@ -9,8 +9,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import MsgspecError
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
+from clickstream.kafka.errors import error_of, explain
 from clickstream.kafka.produce import Headers
 from clickstream.records import Tally, utc_text
 

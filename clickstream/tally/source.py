@@ -3,8 +3,9 @@
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicCollection
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster, error_of, explain
+from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
+from clickstream.kafka.errors import error_of, explain
 from clickstream.records import CounterState
 
 ANSWER_WITHIN_S = 5.0

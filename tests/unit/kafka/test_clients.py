@@ -7,7 +7,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import clients
-from clickstream.kafka.clients import Cluster, ErrorLog, error_of, explain
+from clickstream.kafka.clients import Cluster, ErrorLog
+from clickstream.kafka.errors import error_of, explain
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import MockKafka
 

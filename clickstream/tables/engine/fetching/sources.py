@@ -7,8 +7,9 @@ from dataclasses import replace
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster, explain
+from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
+from clickstream.kafka.errors import explain
 from clickstream.tables.engine.decoding.rows import Wanted
 from clickstream.tables.engine.fetching.fetcher import Order
 from clickstream.tables.engine.fetching.process import ReadingProcess

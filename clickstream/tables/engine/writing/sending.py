@@ -147,10 +147,15 @@ class Outgoing:
         return left
 
     def _refuse(self, db: duckdb.DuckDBPyConnection, empty: str) -> None:
-        found = db.execute(f"SELECT to_json(r) FROM {_ROWS} r WHERE {empty}").fetchone()
+        """Raises ClickstreamError for the first row that is `empty`, in the words of the target's columns."""
+        made = self._encoder
+        found = db.execute(f"SELECT {made.shown} FROM {_ROWS} WHERE {empty} LIMIT 1").fetchall()
+        row = dict(zip(made.written, json.loads(found[0][0]), strict=True))
+        nulls = [name for name in made.strict if row[name] is None]
         raise ClickstreamError(
-            f"{self._insert.described}: a NULL in a column that must not be NULL: "
-            f"{found[0] if found else ''}. SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
+            f"{self._insert.described}: {' and '.join(nulls)} of {self._insert.target.name} must not be NULL: "
+            f"{json.dumps(row, ensure_ascii=False)}. "
+            "SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
         )
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from clickstream.cli import clickstream
 from clickstream.config import SETTINGS, config_dir
-from clickstream.tables.describe import origin, role
+from clickstream.tables.looking.describe import origin, role
 from clickstream.tables.sql.check import check_file
 from clickstream.tables.sql.functions import AGGREGATES, FORMS, FUNCTIONS
 from clickstream.tables.sql.model import Column, Table

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from clickstream.cli.output import echo_json
 from clickstream.inspect import text
-from clickstream.tables.rows import Row, Value
+from clickstream.tables.looking.rows import Row, Value
 from clickstream.tables.sql.model import Column
 from clickstream.tables.sql.types import Type
 

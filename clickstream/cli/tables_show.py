@@ -16,7 +16,7 @@ from clickstream.inspect import text
 from clickstream.inspect.names import suggestions
 
 if TYPE_CHECKING:
-    from clickstream.tables.show import Look
+    from clickstream.tables.looking.look import Look
     from clickstream.tables.sql.model import Program, Table
 
 MAX_LIMIT = 100_000
@@ -70,7 +70,7 @@ def _named(found: "Program", name: str, file: Path) -> "Table":
 
 
 def _list(found: "Program", form: str) -> None:
-    from clickstream.tables.describe import as_json, key, origin, role
+    from clickstream.tables.looking.describe import as_json, key, origin, role
 
     if form == "json":
         echo_json(*(as_json(found, table) for table in found.tables.values()))
@@ -91,8 +91,8 @@ def _rows(
     app: App, file: Path, found: "Program", table: "Table", *, limit: int, final: bool, follow: bool, form: str
 ) -> None:
     from clickstream.cli.tables_rows import printer
-    from clickstream.tables.describe import role
-    from clickstream.tables.show import Look
+    from clickstream.tables.looking.describe import role
+    from clickstream.tables.looking.look import Look
 
     missing = (
         f"This writes it: clickstream tables run {file}"

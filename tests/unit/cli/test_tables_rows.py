@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from clickstream.cli.tables_rows import printer
-from clickstream.tables.rows import Row, Value
+from clickstream.tables.looking.rows import Row, Value
 from clickstream.tables.sql.check import check
 from clickstream.tables.sql.model import Column
 from tests.unit.tables.sql.support import TABLES, sink

@@ -43,10 +43,28 @@ class Encoder:
 
     def not_null(self, relation: str) -> str | None:
         """SQL condition: the row of `relation` has a NULL where the table has none; None if that cannot be."""
-        strict = [one for one in self._target.written if one.not_null or one.name in self._target.primary_key]
-        if any(one.name not in self._fields for one in strict):
+        if any(name not in self._fields for name in self.strict):
             return "TRUE"
-        return " OR ".join(f"{quoted(self._fields[one.name].name)} IS NULL" for one in strict) or None
+        return " OR ".join(f"{self._cell(name)} IS NULL" for name in self.strict) or None
+
+    @property
+    def written(self) -> list[str]:
+        """The target's columns that rows fill."""
+        return [column.name for column in self._target.written]
+
+    @property
+    def strict(self) -> list[str]:
+        """Those of them that must not be NULL."""
+        target = self._target
+        return [one.name for one in target.written if one.not_null or one.name in target.primary_key]
+
+    @property
+    def shown(self) -> str:
+        """SQL: the values of the `written` columns as a JSON array, for people."""
+        return f"json_array({', '.join(map(self._cell, self.written))})"
+
+    def _cell(self, name: str) -> str:
+        return quoted(self._fields[name].name) if name in self._fields else "NULL"
 
     def _has_value(self, name: str) -> bool:
         return self._target.key_in_value or name not in self._target.key_fields

@@ -1,15 +1,17 @@
 """Rows that came too late for every window: counted, and kept if there is a topic for them."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 
 import duckdb
 
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.operators.operator import HIDDEN, LATE
+from clickstream.tables.engine.operators.operator import LATE
 
-_HIDDEN = {name.strip('"') for name in HIDDEN}
+# What the engine has beside the columns of a file: where a row comes from, and values that steps hand on.
+_HIDDEN = re.compile(r"\$(p|o|t|wm|(key|agg|order)\d+)")
 
 
 class LateRows:
@@ -42,7 +44,7 @@ class LateRows:
                     ("origin-partition", str(partition)),
                     ("origin-offset", str(offset)),
                 ]
-                value = {name: cell for name, cell in json.loads(row).items() if name not in _HIDDEN}
+                value = {name: cell for name, cell in json.loads(row).items() if not _HIDDEN.fullmatch(name)}
                 text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
                 self._sender.send(self._topic, text.encode(), headers=[(name, one.encode()) for name, one in headers])
         db.execute(f"DELETE FROM {LATE}")

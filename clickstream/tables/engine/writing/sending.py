@@ -13,7 +13,6 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.operators.operator import first_row
 from clickstream.tables.engine.state import Identity, naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.origin import origin_columns
@@ -148,10 +147,15 @@ class Outgoing:
         return left
 
     def _refuse(self, db: duckdb.DuckDBPyConnection, empty: str) -> None:
-        found = first_row(db, f"SELECT to_json(r) FROM {_ROWS} r WHERE {empty} LIMIT 1")
+        """Raises ClickstreamError for the first row that is `empty`, in the words of the target's columns."""
+        made = self._encoder
+        found = db.execute(f"SELECT {made.shown} FROM {_ROWS} WHERE {empty} LIMIT 1").fetchall()
+        row = dict(zip(made.written, json.loads(found[0][0]), strict=True))
+        nulls = [name for name in made.strict if row[name] is None]
         raise ClickstreamError(
-            f"{self._insert.described}: a NULL in a column that must not be NULL: "
-            f"{found[0] if found else ''}. SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
+            f"{self._insert.described}: {' and '.join(nulls)} of {self._insert.target.name} must not be NULL: "
+            f"{json.dumps(row, ensure_ascii=False)}. "
+            "SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
         )
 
 

@@ -28,6 +28,16 @@ CREATE TABLE copies (ip STRING NOT NULL, src_partition INT, src_offset BIGINT) W
 INSERT INTO copies SELECT ip, src_partition, src_offset FROM clicks;
 """
 
+KEYED = """
+CREATE TABLE clicks (ip STRING) WITH ('connector' = 'kafka', 'topic' = 'clicks', 'scan.startup.mode' =
+  'earliest-offset', 'properties.bootstrap.servers' = 'x', 'format' = 'json');
+CREATE TABLE keyed (a BIGINT, b STRING, c INT NOT NULL, d INT, PRIMARY KEY (a, b) NOT ENFORCED) WITH (
+  'connector' = 'upsert-kafka', 'topic' = 'keyed', 'properties.bootstrap.servers' = 'x', 'key.format' = 'json',
+  'value.format' = 'json');
+SET 'table.exec.sink.require-on-conflict' = 'false';
+INSERT INTO keyed (a, b) SELECT CHAR_LENGTH(ip), UPPER(ip) FROM clicks;
+"""
+
 
 @pytest.fixture
 def db() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -38,11 +48,11 @@ def db() -> Iterator[duckdb.DuckDBPyConnection]:
 class Sent:
     """An Outgoing, and the values that it has sent."""
 
-    def __init__(self, mocker: MockerFixture, *, drops: bool = False) -> None:
+    def __init__(self, mocker: MockerFixture, script: str = SCRIPT, *, drops: bool = False) -> None:
         self.values: list[str] = []
         sender = mocker.create_autospec(Sender, instance=True)
         sender.send_batch.side_effect = lambda _topic, rows: self.values.extend(row["value"] for row in rows)
-        insert = check(SCRIPT).program.inserts[0]
+        insert = check(script).program.inserts[0]
         encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
         self.outgoing = Outgoing(insert, encoder, sender, drops=drops)
 
@@ -113,9 +123,25 @@ def test_a_null_where_none_may_be_stops_the_run_and_names_it(
     db: duckdb.DuckDBPyConnection, mocker: MockerFixture
 ) -> None:
     sent = Sent(mocker)
-    with pytest.raises(ClickstreamError, match=r'INSERT INTO copies .*"src_offset":7.*DROP'):
-        sent.outgoing.rows(db, rows([(0, 7)], ip=None), ordered=True)
-    assert sent.values == []
+    with pytest.raises(ClickstreamError) as refusal:
+        sent.outgoing.rows(db, pa.concat_tables([rows([(0, 6)]), rows([(0, 7), (0, 8)], ip=None)]), ordered=True)
+    assert str(refusal.value) == (
+        "INSERT INTO copies (line 8): ip of copies must not be NULL: "
+        '{"ip": null, "src_partition": 0, "src_offset": 7}. '
+        "SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
+    )
+
+
+def test_a_null_in_a_key_is_told_by_the_names_of_the_target(
+    db: duckdb.DuckDBPyConnection, mocker: MockerFixture
+) -> None:
+    sent = Sent(mocker, KEYED)
+    found = pa.table(
+        {name: pa.array([value]) for name, value in {"EXPR$0": 3, "EXPR$1": None, "$p": 0, "$o": 7}.items()}
+    )
+    with pytest.raises(ClickstreamError) as refusal:
+        sent.outgoing.rows(db, found, ordered=True)
+    assert 'b and c of keyed must not be NULL: {"a": 3, "b": null, "c": null, "d": null}.' in str(refusal.value)
 
 
 def test_such_rows_can_be_left_out_and_are_counted(db: duckdb.DuckDBPyConnection, mocker: MockerFixture) -> None:

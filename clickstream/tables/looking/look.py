@@ -12,8 +12,8 @@ from clickstream.inspect import offsets, tail
 from clickstream.inspect.export import Advance
 from clickstream.inspect.read import Span, last, read, reader
 from clickstream.kafka.clients import Cluster
-from clickstream.tables.latest import Latest, by_key, by_record, by_window
-from clickstream.tables.rows import RecordReader, Row
+from clickstream.tables.looking.latest import Latest, by_key, by_record, by_window
+from clickstream.tables.looking.rows import RecordReader, Row
 from clickstream.tables.sql.model import Table
 
 

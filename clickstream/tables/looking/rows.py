@@ -1,4 +1,4 @@
-"""Records as the rows of their table, for people to look at."""
+"""Records as the rows of their table."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.tables import latest
-from clickstream.tables.latest import Latest, by_key, by_record, by_window
-from clickstream.tables.rows import Row
+from clickstream.tables.looking import latest
+from clickstream.tables.looking.latest import Latest, by_key, by_record, by_window
+from clickstream.tables.looking.rows import Row
 from clickstream.tables.sql.check import check
 from tests.unit.tables.sql.support import TABLES, sink
 

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
 
 from clickstream.errors import ClickstreamError
-from clickstream.tables.rows import RecordReader, Row
+from clickstream.tables.looking.rows import RecordReader, Row
 from clickstream.tables.sql.check import check
 from clickstream.tables.sql.model import Table
 from tests.unit.tables.sql.support import KAFKA, TABLES, sink

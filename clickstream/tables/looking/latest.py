@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from clickstream.tables.rows import Row, Value
+from clickstream.tables.looking.rows import Row, Value
 from clickstream.tables.sql.model import Column
 
 # Kept beyond those that are wanted: tombstones may still delete some.

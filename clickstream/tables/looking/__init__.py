@@ -1,0 +1,1 @@
+"""What is in the tables, for people to look at."""

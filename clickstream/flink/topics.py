@@ -3,7 +3,7 @@
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Scan, TemporalJoin
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from clickstream.topics import ensure, require
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from clickstream.config import config_dir
 from clickstream.tables.sql.check import VARIABLES, Checked, check
 from clickstream.tables.sql.model import Insert, Plan, TemporalJoin, TopN, Union, Windowed
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from tests.differential.data import Variant
 
 SQL = Path(__file__).parent / "sql"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import duckdb
 
+from clickstream.tables.engine.expressions.clauses import listed, selected, where_clause
 from clickstream.tables.engine.expressions.translate import duckdb_type
-from clickstream.tables.engine.needs import Needs, below, below_union, below_view
+from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.operator import (
@@ -29,18 +30,6 @@ from clickstream.tables.engine.operators.references import Join, Reference
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.operators.topn import WindowTopN, ranked
 from clickstream.tables.engine.operators.windows import Grid, window_column
-from clickstream.tables.engine.plans import (
-    fed,
-    group_below,
-    is_having,
-    listed,
-    plain,
-    remembers,
-    selected,
-    split_union,
-    stream_tables,
-    where_clause,
-)
 from clickstream.tables.engine.state import naming
 from clickstream.tables.sql.model import (
     GroupBy,
@@ -55,6 +44,18 @@ from clickstream.tables.sql.model import (
     Union,
     Windowed,
     children,
+)
+from clickstream.tables.sql.plans import (
+    below,
+    below_union,
+    below_view,
+    fed,
+    grouping,
+    is_having,
+    plain,
+    remembers,
+    split_union,
+    stream_tables,
 )
 
 Database = duckdb.DuckDBPyConnection
@@ -210,7 +211,7 @@ class Flow:
         sql = self._rows(plan, needed)
         if not remembers(plan):
             return Branch(insert, number, sql, stream=True)
-        group = group_below(plan)
+        group = grouping(plan)
         placed = next((one for one in self.operators if group and one.output == self._made.get(id(group))), None)
 
         def early(output: str, having: bool) -> str:

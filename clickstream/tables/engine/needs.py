@@ -1,23 +1,9 @@
 """Which columns the plans really read: nothing else is decoded, joined or kept."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 
-from sqlglot import exp
-
-from clickstream.tables.sql.model import (
-    GroupBy,
-    Plan,
-    Program,
-    Read,
-    Scan,
-    Select,
-    TemporalJoin,
-    TopN,
-    Union,
-    View,
-    Windowed,
-)
+from clickstream.tables.sql.model import Plan, Program, Read, Scan, TemporalJoin, Union
+from clickstream.tables.sql.plans import below, below_union, below_view
 
 
 class Needs:
@@ -61,37 +47,3 @@ class Needs:
                     self._walk(one, below_union(plan, one, needed))
             case _:
                 self._walk(plan.input, below(plan, needed))
-
-
-def below(plan: Plan, needed: set[str]) -> set[str]:
-    """The fields of a node's only input (a join's left) that it reads to give `needed`."""
-    match plan:
-        case Select():
-            kept = [output.expression for output in plan.outputs if output.field.name in needed]
-            return _columns([*kept, plan.where])
-        case TemporalJoin():
-            left = {field.name for field in plan.left.fields}
-            return (needed & left) | {plan.time} | _columns(key for key, _ in plan.keys)
-        case Windowed():
-            left = {field.name for field in plan.input.fields}
-            return (needed & left) | {plan.window.time, *plan.window.partition}
-        case GroupBy():
-            parts = [part for one in plan.aggregates for part in (one.argument, one.filter)]
-            return _columns([*(key.expression for key in plan.keys), *parts])
-        case TopN():
-            return {field.name for field in plan.input.fields}
-    raise TypeError(type(plan).__name__)
-
-
-def below_view(view: View, needed: set[str]) -> set[str]:
-    """A view's fields by position: those of its plan."""
-    return {inner.name for outer, inner in zip(view.fields, view.plan.fields, strict=True) if outer.name in needed}
-
-
-def below_union(union: Union, one: Plan, needed: set[str]) -> set[str]:
-    """A union's fields by position: those of one of its inputs."""
-    return {inner.name for outer, inner in zip(union.fields, one.fields, strict=True) if outer.name in needed}
-
-
-def _columns(expressions: Iterable[exp.Expr | None]) -> set[str]:
-    return {column.name for one in expressions if one is not None for column in one.find_all(exp.Column)}

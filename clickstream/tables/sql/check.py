@@ -20,8 +20,9 @@ from clickstream.tables.sql.limits import beyond
 from clickstream.tables.sql.model import Insert, Plan, Program, Scan, Table, TemporalJoin, View
 from clickstream.tables.sql.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
 from clickstream.tables.sql.options import SETTINGS, setting
+from clickstream.tables.sql.plans import walk
 from clickstream.tables.sql.query import Queries
-from clickstream.tables.sql.scope import Catalog, walk
+from clickstream.tables.sql.scope import Catalog
 from clickstream.tables.sql.script import Span, Statement, split
 from clickstream.tables.sql.sinks import fits, keyed, target_columns
 from clickstream.tables.sql.source import Problem, Source

@@ -5,7 +5,7 @@ from sqlglot import exp
 from clickstream.tables.sql.calls import Report, is_aggregate
 from clickstream.tables.sql.expressions import Typing, column
 from clickstream.tables.sql.model import Aggregate, Field, GroupBy, Output, Plan, Windowed
-from clickstream.tables.sql.scope import WINDOW_COLUMNS, aggregated, window_of
+from clickstream.tables.sql.plans import WINDOW_COLUMNS, remembers, window_of
 from clickstream.tables.sql.types import Type, type_of
 
 
@@ -56,7 +56,7 @@ class Grouping:
 
     def _windowed(self, group: exp.Expr, source: exp.Expr) -> bool:
         if not isinstance(self.input, Windowed):
-            if window_of(self.input) or aggregated(self.input):
+            if window_of(self.input) or remembers(self.input):
                 hint = "GROUP BY stands beside TABLE(TUMBLE(...)); write the first result to a topic and read that."
                 return self._no("GROUP BY over rows that are grouped already is not supported.", group, hint)
             return True

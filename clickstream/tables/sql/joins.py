@@ -10,7 +10,8 @@ from sqlglot import exp
 from clickstream.tables.sql.calls import did_you_mean
 from clickstream.tables.sql.expressions import Typing, Visible
 from clickstream.tables.sql.model import Field, Table, TemporalJoin
-from clickstream.tables.sql.scope import Catalog, Relation, aggregated, columns_of, conjuncts, window_of
+from clickstream.tables.sql.plans import columns_of, remembers, window_of
+from clickstream.tables.sql.scope import Catalog, Relation, conjuncts
 from clickstream.tables.sql.types import type_of
 
 TEMPORAL = "Supported are [LEFT] JOIN table FOR SYSTEM_TIME AS OF stream.time AS alias ON stream.column = alias.key"
@@ -36,7 +37,7 @@ class Joins:
             or node.method
         ):
             return self._refuse("This kind of temporal join is not supported.", node, TEMPORAL)
-        if aggregated(left.plan) or window_of(left.plan):
+        if remembers(left.plan) or window_of(left.plan):
             return self._refuse("A temporal join of windowed rows is not supported.", node, "Join first, in a view.")
         reference = self._reference(table)
         if reference is None:

@@ -1,9 +1,7 @@
 """What Flink computes and this engine does not, where only the whole plan shows it."""
 
-from sqlglot import exp
-
 from clickstream.tables.sql.model import GroupBy, Plan, Windowed
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import columns_of, walk
 
 
 def beyond(plan: Plan) -> tuple[str, str] | None:
@@ -28,6 +26,5 @@ def _window_column(node: GroupBy) -> str | None:
     assert isinstance(node.input, Windowed)
     known = {field.name for field in node.input.input.fields}
     keys = [key.expression for key in node.keys if key.field.name not in node.window_keys.values()]
-    parts = [part for one in node.aggregates for part in (one.argument, one.filter) if part is not None]
-    used = [column.name for one in [*keys, *parts] for column in one.find_all(exp.Column)]
-    return next((name for name in used if name not in known), None)
+    parts = [part for one in node.aggregates for part in (one.argument, one.filter)]
+    return next((column.name for column in columns_of(*keys, *parts) if column.name not in known), None)

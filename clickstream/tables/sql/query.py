@@ -12,9 +12,10 @@ from clickstream.tables.sql.calls import did_you_mean, is_aggregate, span
 from clickstream.tables.sql.expressions import Typing, Visible, column
 from clickstream.tables.sql.grouping import Grouping
 from clickstream.tables.sql.model import Field, Output, Plan, Select, Union, Windowed
+from clickstream.tables.sql.plans import WINDOW_COLUMNS, columns_of
 from clickstream.tables.sql.ranking import Rank, rank_of, ranked
 from clickstream.tables.sql.relations import Relations
-from clickstream.tables.sql.scope import WINDOW_COLUMNS, Catalog, Relation, columns_of, conjunction
+from clickstream.tables.sql.scope import Catalog, Relation, conjunction
 from clickstream.tables.sql.types import Type, common, type_of
 
 Add = Callable[[str, exp.Expr | None, exp.Expr], None]

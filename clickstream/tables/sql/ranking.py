@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from clickstream.tables.sql.calls import Report
 from clickstream.tables.sql.model import Field, Select, TopN
-from clickstream.tables.sql.scope import aggregated, conjuncts, window_of
+from clickstream.tables.sql.plans import remembers, window_of
+from clickstream.tables.sql.scope import conjuncts
 from clickstream.tables.sql.types import Type
 
 _FORM = "SELECT ... FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...) AS n FROM ...) WHERE n <= 3"
@@ -62,7 +63,7 @@ def _keeps_first(below: Select, rank: Rank, limit: int, used: bool, report: Repo
     """Without a window only the first row of each key is final when it comes."""
     times = {one.name for one in below.fields if one.event_time}
     first = limit == 1 and len(rank.order) == 1 and rank.order[0][0] in times and not rank.order[0][1]
-    if aggregated(below) or not first or used or not rank.partition:
+    if remembers(below) or not first or used or not rank.partition:
         hint = "Supported: the first rows of windows, or PARTITION BY key ORDER BY event time with WHERE n = 1."
         report("This ROW_NUMBER would change its rows for ever.", rank.node, hint)
         return False

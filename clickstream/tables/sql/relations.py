@@ -11,15 +11,8 @@ from clickstream.tables.sql.calls import did_you_mean
 from clickstream.tables.sql.joins import TEMPORAL, Joins
 from clickstream.tables.sql.model import Field, Plan, Read, Window, Windowed
 from clickstream.tables.sql.nodes import WindowTable
-from clickstream.tables.sql.scope import (
-    WINDOW_COLUMNS,
-    Catalog,
-    Relation,
-    aggregated,
-    relation,
-    scan,
-    window_of,
-)
+from clickstream.tables.sql.plans import WINDOW_COLUMNS, remembers, window_of
+from clickstream.tables.sql.scope import Catalog, Relation, relation, scan
 from clickstream.tables.sql.types import Type
 
 
@@ -84,7 +77,7 @@ class Relations(Joins):
         partition = self._partition(node, plan)
         if time is None or window is None or partition is None:
             return None
-        if window_of(plan) or aggregated(plan):
+        if window_of(plan) or remembers(plan):
             return self._refuse(
                 "A window over windows is not supported.", node, "Write the first result to a topic and read that."
             )

@@ -1,29 +1,12 @@
-"""What planning carries along: the tables and views so far, where problems go, and facts about plans."""
+"""What planning carries along: the tables and views so far, where problems go, and the relations of FROM."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from clickstream.tables.sql.calls import Report
 from clickstream.tables.sql.expressions import Visible
-from clickstream.tables.sql.model import (
-    Field,
-    GroupBy,
-    Kind,
-    Plan,
-    Read,
-    Scan,
-    Select,
-    Table,
-    TopN,
-    View,
-    Window,
-    Windowed,
-    children,
-)
-
-WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
+from clickstream.tables.sql.model import Field, Plan, Scan, Table, View
 
 
 @dataclass
@@ -79,77 +62,3 @@ def conjunction(parts: list[exp.Expr]) -> exp.Expr | None:
         else:
             whole = part
     return whole
-
-
-def columns_of(node: exp.Expr) -> Iterator[exp.Column]:
-    return node.find_all(exp.Column)
-
-
-def window_of(plan: Plan) -> tuple[Window, Mapping[str, str]] | None:
-    """The window that the plan's rows belong to, and the fields that still are its start, end and time."""
-    match plan:
-        case Windowed():
-            return plan.window, {name: name for name in WINDOW_COLUMNS}
-        case GroupBy():
-            return (plan.window, plan.window_keys) if plan.window else None
-        case TopN():
-            return window_of(plan.input)
-        case Read():
-            return window_of(plan.view.plan)
-        case Select():
-            below = window_of(plan.input)
-            if below is None:
-                return None
-            renamed = {
-                output.expression.name: output.field.name
-                for output in plan.outputs
-                if isinstance(output.expression, exp.Column)
-            }
-            return below[0], {role: renamed[name] for role, name in below[1].items() if name in renamed}
-        case _:
-            return None
-
-
-def walk(plan: Plan) -> Iterator[Plan]:
-    """The plan and all that it reads from, views included."""
-    yield plan
-    for child in children(plan):
-        yield from walk(child)
-
-
-def aggregated(plan: Plan) -> bool:
-    """Whether the rows come out of a GROUP BY or a ROW_NUMBER."""
-    return any(isinstance(node, GroupBy | TopN) for node in walk(plan))
-
-
-def key_columns(plan: Plan, name: str) -> str | None:
-    """The key of the plan's GroupBy that the field `name` is, unchanged; None if it is something else."""
-    match plan:
-        case GroupBy():
-            return name if name in {key.field.name for key in plan.keys} else None
-        case Select():
-            output = next(one for one in plan.outputs if one.field.name == name)
-            return (
-                key_columns(plan.input, output.expression.name) if isinstance(output.expression, exp.Column) else None
-            )
-        case Read():
-            return key_columns(plan.view.plan, name)
-        case _:
-            return None
-
-
-def grouping(plan: Plan) -> GroupBy | None:
-    """The GROUP BY whose rows these are, one by one."""
-    match plan:
-        case GroupBy():
-            return plan
-        case Select():
-            return grouping(plan.input)
-        case Read():
-            return grouping(plan.view.plan)
-        case _:
-            return None
-
-
-def physical(table: Table) -> list[str]:
-    return [column.name for column in table.columns if column.kind == Kind.PHYSICAL]

@@ -5,7 +5,7 @@ from sqlglot import exp
 from clickstream.tables.sql.calls import Report, did_you_mean
 from clickstream.tables.sql.model import Column, GroupBy, Plan, Table
 from clickstream.tables.sql.nodes import InsertNode
-from clickstream.tables.sql.scope import grouping, key_columns, walk
+from clickstream.tables.sql.plans import grouping, key_columns, walk
 from clickstream.tables.sql.types import stores
 
 CONFLICT = "table.exec.sink.require-on-conflict"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
-from sqlglot import exp
 
 from clickstream.tables.engine.decoding.rows import Records, RowReader, Wanted
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.operator import literal, quoted
 from clickstream.tables.sql.model import Column, Kind, Table
+from clickstream.tables.sql.plans import names_in
 
 __all__ = ["Decoded", "Decoder", "Records"]
 
@@ -101,6 +101,5 @@ class Decoder:
 
 def _with_inputs(table: Table, names: set[str]) -> list[Column]:
     """The named columns of the table, and those that computed ones among them are computed of."""
-    expressions = [one.expression for one in table.columns if one.name in names and one.expression is not None]
-    inputs = {column.name for expression in expressions for column in expression.find_all(exp.Column)}
+    inputs = names_in(*(one.expression for one in table.columns if one.name in names))
     return [one for one in table.columns if one.name in names | inputs]

@@ -10,7 +10,7 @@ import duckdb
 from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, WATERMARK, note_late, only_row, quoted
 from clickstream.tables.sql.model import TopN
-from clickstream.tables.sql.scope import window_of
+from clickstream.tables.sql.plans import window_of
 
 
 def ranked(node: TopN, rows: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.operator import BEGINNING, END
 from clickstream.tables.sql.model import TopN
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Partitions, Row, connect, late, put
 from tests.unit.tables.sql.support import plan, sink
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.sql.model import GroupBy
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Row, connect, put
 from tests.unit.tables.sql.support import plan, sink
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clickstream.tables.engine.operators.operator import BEGINNING, END
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.sql.model import GroupBy
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Partitions, Row, connect, late, put
 from tests.unit.tables.sql.support import plan, sink
 

@@ -5,7 +5,7 @@ import pytest
 from clickstream.config import config_dir
 from clickstream.tables.sql.check import VARIABLES, check_file
 from clickstream.tables.sql.model import Plan, Program, Scan, Table, TemporalJoin
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 
 FILES = sorted((config_dir() / "tables").glob("*.sql"))
 

@@ -15,6 +15,7 @@ from clickstream.generate.traffic import Traffic
 from clickstream.generate.vip import vip
 from clickstream.generate.web import web
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.describe import cluster_id
 from clickstream.kafka.produce import Sender
 from clickstream.part import Part, Rates
 from clickstream.tables.run import Tables, options_for
@@ -98,7 +99,8 @@ def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rat
     )
     shop = vip(USERS, seed=secrets.randbits(32), topic="vip-clicks", users_topic="vip-users")
     paths = sorted((config_dir() / "tables").glob("*.sql"))
-    options = [options_for(path, state_dir, dead_letter_topic=dead_letter_topic, changes=True) for path in paths]
+    this = cluster_id(cluster)
+    options = [options_for(path, state_dir, this, dead_letter_topic=dead_letter_topic, changes=True) for path in paths]
     tables = Tables(cluster, [check_file(path) for path in paths], options)
     return Beside([_feed(cluster, site, web_rate), _feed(cluster, shop, vip_rate)], tables)
 

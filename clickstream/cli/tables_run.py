@@ -10,6 +10,7 @@ from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting
 from clickstream.cli.tables_file import FILE, Variables, checked, extra_needed, variables_option
 from clickstream.config import positive
 from clickstream.errors import ConfigError
+from clickstream.kafka.describe import cluster_id
 from clickstream.watch import watched
 
 
@@ -112,36 +113,42 @@ def run(
             raise ConfigError(f"{path} has no INSERT: there is nothing to run.")
     with extra_needed():
         from clickstream.cli.tables_view import view
-        from clickstream.tables.engine.state import reset
+        from clickstream.tables.reset import left_by, reset
         from clickstream.tables.run import Tables, check_names, check_topics, options_for
 
     check_names(files)
     check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets the state; without a terminal to ask, it needs --yes.")
-    options = [
-        options_for(
-            path,
-            app.state_dir,
-            dead_letter_topic=dead_letter_topic,
-            late_topic=late_topic,
-            changes=emit == "changes",
-            early_interval=early_interval,
-            idle_timeout=idle_timeout,
-            max_ahead=max_ahead,
-            exit_at_end=exit_at_end,
-            memory_limit=memory_limit,
-        )
-        for path in files
-    ]
     stop = stop_event()
     with app.connect() as cluster:
+        this = cluster_id(cluster)
+        options = [
+            options_for(
+                path,
+                app.state_dir,
+                this,
+                dead_letter_topic=dead_letter_topic,
+                late_topic=late_topic,
+                changes=emit == "changes",
+                early_interval=early_interval,
+                idle_timeout=idle_timeout,
+                max_ahead=max_ahead,
+                exit_at_end=exit_at_end,
+                memory_limit=memory_limit,
+            )
+            for path in files
+        ]
         if start_over:
+            leftovers = left_by(cluster, [one.program for one in found])
             if not yes:
                 names = ", ".join(one.name for one in options)
-                click.confirm(f"Forget the state of {names} and read the topics from the start?", abort=True, err=True)
-            for engine in options:
-                reset(engine.state_dir)
+                rows = f", delete the {leftovers.count:,} rows that it wrote," if leftovers.count else ""
+                click.confirm(
+                    f"Forget the state of {names}{rows} and read the topics from the start?", abort=True, err=True
+                )
+            reset(cluster, [one.state_dir for one in options], leftovers)
+            click.echo(f"Deleted {leftovers.count:,} rows of a former run.", err=True)
         tables = Tables(cluster, found, options)
         status_topic = app.config["status-topic"]
         with watched(cluster, tables, status_topic=status_topic, metrics_port=metrics_port), view(tables, quiet=quiet):

@@ -1,5 +1,6 @@
 """Files of SQL at work together: each has its own state, a thread, and a process that reads for it."""
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,12 @@ from typing import Any
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine.engine import Engine
-from clickstream.tables.engine.fingerprint import statements_of
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.state.place import clusters_with, directory_of
+from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import Checked
+
+log = logging.getLogger(__name__)
 
 
 def name_of(path: Path) -> str:
@@ -19,10 +23,17 @@ def name_of(path: Path) -> str:
     return path.stem
 
 
-def options_for(path: Path, state_dir: Path, **others: Any) -> EngineOptions:
-    """A file's options, with its state, below `state_dir`, and its group named after it."""
+def options_for(path: Path, state_dir: Path, cluster_id: str, **others: Any) -> EngineOptions:
+    """A file's options, with its state for that cluster, below `state_dir`, and its group named after it."""
     name = name_of(path)
-    return EngineOptions(name=name, state_dir=state_dir / "tables" / name, group=f"clickstream-tables-{name}", **others)
+    directory = directory_of(state_dir, cluster_id, name)
+    elsewhere = clusters_with(state_dir, name)
+    if elsewhere and cluster_id not in elsewhere:
+        log.warning(
+            "There is a state of %s for another Kafka cluster (%s), none for this one (%s): it begins from the start.",
+            *(name, ", ".join(elsewhere), cluster_id),
+        )
+    return EngineOptions(name=name, state_dir=directory, group=f"clickstream-tables-{name}", **others)
 
 
 def check_names(paths: Sequence[Path]) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from clickstream.config import config_dir
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine.engine import Engine
-from clickstream.tables.engine.fingerprint import statements_of
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import VARIABLES, check_file
 from tests.integration.support import Done, records, run
 from tests.support import wait_until

@@ -9,7 +9,7 @@ import pytest
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.tables.engine.state import FILE, reset
+from clickstream.tables.engine.state.place import FILE, reset
 from clickstream.topics import delete, existing
 from tests.integration.support import (
     delete_records,

@@ -1,7 +1,7 @@
-"""Runs one program: batches from Kafka, through the flow, back to Kafka, until stopped or at the end.
+"""Runs one program: batches from Kafka, through the pipeline, back to Kafka, until stopped or at the end.
 
 One transaction of the state file takes in some batches, with their offsets; its rows are acknowledged by the broker
-before it commits. See `results` for why nothing is lost or written twice.
+before it commits. See `writing.results` for why nothing is lost or written twice.
 """
 
 import contextlib
@@ -11,27 +11,34 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import duckdb
 
+from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.describe import cluster_id, describe
+from clickstream.kafka.offsets import ends
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.fetching.fetcher import Batch
 from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
-from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.intake import Intake
+from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.operator import BEGINNING
-from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.operators.references import Reference
+from clickstream.tables.engine.options import RESET, EngineOptions
+from clickstream.tables.engine.pipeline import Pipeline
 from clickstream.tables.engine.report import ResultReport, SourceReport
-from clickstream.tables.engine.state import State, naming, refuse
-from clickstream.tables.engine.writing.lateness import LateRows
+from clickstream.tables.engine.state.failures import refuse
+from clickstream.tables.engine.state.statements import Statements
+from clickstream.tables.engine.state.store import State
+from clickstream.tables.engine.watermarks import Moment, TableWatermarks
 from clickstream.tables.engine.writing.results import Result
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
-from clickstream.topics import ensure
+from clickstream.topics import ensure, existing
 
 log = logging.getLogger(__name__)
 
@@ -50,51 +57,40 @@ TICK_S = 0.2
 BATCHES_AHEAD = 1
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
 PRODUCER = {"linger.ms": 5}
+DEFAULT_IDLE_S = 10.0
 
 
 class Engine:
-    """One file's program at work. `statements` name its statements for people: they must fit the state."""
+    """One file's program at work. `statements` is what its state belongs to."""
 
     kind = "tables"
 
-    def __init__(self, cluster: Cluster, program: Program, statements: dict[str, str], options: EngineOptions) -> None:
+    def __init__(self, cluster: Cluster, program: Program, statements: Statements, options: EngineOptions) -> None:
         self._cluster = cluster
         self._program = program
         self._options = options
         self._statements = statements
-        self._flow = Flow(program, changes=options.changes)
-        streams = [program.tables[name] for name in self._flow.needs.streams]
+        self._needs = Needs(program)
+        streams = [program.tables[name] for name in self._needs.streams]
         self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
         self._ended = threading.Event()  # what cannot be sent soon is given up
         self._sender = Sender(cluster.producer(PRODUCER), self._ended)
         self._writer = Writer(self._sender)
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
-        self._results = [
-            Result(
-                program,
-                insert,
-                [one for one in self._flow.branches if one.number == number],
-                self._sender,
-                self._writer,
-            )
-            for number, insert in enumerate(program.inserts)
-        ]
-        self._flow.shown_early = {
-            branch.groups.operator.name
-            for result in self._results
-            for branch in result.branches
-            if branch.groups is not None and result.shows_early(branch)
-        }
-        self._late = LateRows(self._sender, options.late_topic, self._names())
         self._batches: Batches = queue.Queue(BATCHES_AHEAD)
         self._process = ReadingProcess(options.name, cluster, self._batches)
+        self._admin = cluster.admin()
         self._lookup = cluster.consumer(options.group)
         self._numbers = itertools.count()
+        self._tables = {
+            name: Reference(program.tables[name], self._needs.tables[name]) for name in self._needs.references
+        }
         self._intakes = {table.name: self._intake(table) for table in streams}
-        self._references = {name: self._intake(reference.table) for name, reference in self._flow.references.items()}
+        self._references = {name: self._intake(one.table, one) for name, one in self._tables.items()}
         everything = [*self._references.values(), *self._intakes.values()]
         self._by_number = {intake.source.number: intake for intake in everything}
-        self._partitions: dict[str, list[int]] = {}
+        self._pipeline: Pipeline | None = None  # none before the state says what is in it
+        self._watermarks: TableWatermarks
         self._begun: float | None = None
         self._taken = 0  # batches in the transaction
         self._close_at = 0.0
@@ -102,9 +98,8 @@ class Engine:
         self._changed = False  # rows came since the last early rows
         self.topics = [table.topic for table in streams]
 
-    def _intake(self, table: Table) -> Intake:
-        reference = self._flow.references.get(table.name)
-        used = reference.wanted if reference is not None else self._flow.needs.tables[table.name]
+    def _intake(self, table: Table, reference: Reference | None = None) -> Intake:
+        used = reference.wanted if reference is not None else self._needs.tables[table.name]
         idle = self._options.idle_timeout
         if idle is None:
             given = table.idle_timeout_ms if table.idle_timeout_ms is not None else self._program.idle_timeout_ms
@@ -126,15 +121,15 @@ class Engine:
 
     def totals(self) -> dict[str, int]:
         """Counts since the start, for rates and metrics."""
-        intakes = self._intakes.values()
+        intakes, results = self._intakes.values(), self._results
         return {
             "rows": sum(intake.rows for intake in intakes),
             "dead_letters": self._dead_letters.count,
-            "late": self._late.count,
+            "late": self._pipeline.late.count if self._pipeline is not None else 0,
             "nulled": sum(intake.nulled for intake in intakes),
-            "written": sum(result.written for result in self._results),
-            "early": sum(result.early_rows for result in self._results),
-            "dropped": sum(result.dropped for result in self._results),
+            "written": sum(result.written for result in results),
+            "early": sum(result.early.count for result in results),
+            "dropped": sum(result.dropped for result in results),
         }
 
     def gauges(self) -> dict[str, float]:
@@ -142,46 +137,47 @@ class Engine:
         return {"watermark_delay_s": round(max(delays), 1)} if delays else {}
 
     def sources(self) -> list[SourceReport]:
-        """How each source does."""
+        """Rows, dead letters and watermark of each source."""
         return [intake.report() for intake in self._intakes.values()]
 
     def results(self) -> list[ResultReport]:
-        """How each result does."""
+        """Rows written, early, dropped and late of each result."""
+        pipeline = self._pipeline
+        if pipeline is None:
+            return [ResultReport(one.target.name, one.target.topic, 0, 0, 0, 0) for one in self._program.inserts]
         return [
             ResultReport(
                 result.name,
                 result.target.topic,
                 result.written,
-                result.early_rows,
+                result.early.count,
                 result.dropped,
-                sum(self._late.by_operator[name] for name in self._operators_of(result)),
+                sum(pipeline.late.by_operator[name] for name in pipeline.operators_of(result)),
             )
-            for result in self._results
+            for result in pipeline.results
         ]
 
-    def _names(self) -> dict[str, str]:
-        """For people: the results that each operator's rows are for."""
-        found: dict[str, list[str]] = {}
-        for result in self._results:
-            for name in self._operators_of(result):
-                found.setdefault(name, []).append(result.name)
-        return {name: ", ".join(results) for name, results in found.items()}
-
-    def _operators_of(self, result: Result) -> set[str]:
-        outputs = frozenset().union(*(branch.outputs for branch in result.branches))
-        return {placed.operator.name for placed in self._flow.operators if placed.output in outputs}
+    @property
+    def _results(self) -> list[Result]:
+        return self._pipeline.results if self._pipeline is not None else []
 
     # --- running
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or to the end. Raises ClickstreamError with what went wrong."""
         options = self._options
-        state = State(options.state_dir, self._statements, memory_limit=options.memory_limit, threads=options.threads)
+        state = State(
+            options.state_dir,
+            self._statements,
+            cluster_id=cluster_id(self._cluster, self._admin, stop=stop),
+            memory_limit=options.memory_limit,
+            threads=options.threads,
+        )
         try:
             self._writer.start()
             self._process.start()  # it takes half a second; meanwhile the tables are made
             with _explained(state):
-                self._prepare(state)
+                self._prepare(state, stop)
                 if self._open(state, stop):
                     self._loop(state, stop)
         finally:
@@ -193,22 +189,64 @@ class Engine:
             with contextlib.suppress(duckdb.Error):
                 state.close()
 
-    def _prepare(self, state: State) -> None:
-        ensure(self._cluster, [output(result.target) for result in self._results])
-        extra = [self._options.late_topic] if self._options.late_topic else []
-        ensure(self._cluster, [self._options.dead_letter_topic, *extra])
-        db = state.db
-        db.execute("BEGIN")
-        for reference in self._flow.references.values():
-            reference.create(db)
-        self._flow.prepare(db)
-        for result in self._results:
-            result.prepare(db)
-        db.execute("COMMIT")
-        # Rows that wait in joins since an earlier run may be behind their watermarks.
-        self._flow.behind = self._flow.waiting(db)
-        for result in self._results:
-            result.read_back(self._cluster, state)
+    def _prepare(self, state: State, stop: threading.Event) -> None:
+        options = self._options
+        self._check_results(state, stop)
+        extra = [options.late_topic] if options.late_topic else []
+        ensure(self._cluster, [options.dead_letter_topic, *extra])
+        state.begin()
+        self._begin_added(state)
+        pipeline = self._pipeline = Pipeline(
+            self._program,
+            state.memberships(),
+            self._tables,
+            self._sender,
+            self._writer,
+            late_topic=options.late_topic,
+            changes=options.changes,
+        )
+        for reference in self._tables.values():
+            if reference.create(state.db):
+                state.forget_source(reference.table.name)
+        for intake in self._intakes.values():
+            intake.show_nothing(state.db)
+        pipeline.prepare(state.db)
+        state.commit()
+        clocks = {name: intake.clock for name, intake in self._intakes.items()}
+        self._watermarks = TableWatermarks(clocks, pipeline.tables())
+        self._watermarks.restore(state.floors())
+        pipeline.read_back(self._cluster, state)
+
+    def _check_results(self, state: State, stop: threading.Event) -> None:
+        """A result topic that was deleted or recreated lacks what was written before."""
+        targets = [insert.target for insert in self._program.inserts]
+        before = {target.name: state.topic_id(target.name) for target in targets}
+        gone = [one.topic for one in targets if before[one.name] and one.topic not in existing(self._cluster)]
+        if gone:
+            raise ClickstreamError(f"Topic {gone[0]}, which these tables write, was deleted since they ran. {RESET}")
+        ensure(self._cluster, [output(target) for target in targets])
+        state.begin()
+        for target in targets:
+            current = describe(self._cluster, target.topic, self._admin, stop=stop).topic_id
+            if before[target.name] not in (None, current):
+                raise ClickstreamError(
+                    f"Topic {target.topic}, which these tables write, was recreated since they ran: the rows that "
+                    f"they had written are gone. {RESET}"
+                )
+            state.save_topic_id(target.name, current)
+        state.commit()
+
+    def _begin_added(self, state: State) -> None:
+        """INSERTs that are new in the file begin where it stands, with windows that begin after what was read."""
+        if not state.added:
+            return
+        progress = [state.progress(name) for name in self._intakes]
+        highest = [lane[1] for one in progress if one is not None for lane in one.lanes.values()]
+        begins = max(highest, default=BEGINNING)
+        state.add({target: self._statements[target] for target in state.added}, begins)
+        names = ", ".join(f"INSERT INTO {target}" for target in state.added)
+        since = f" Windows that began at or before {_utc(begins)} are not written." if begins > BEGINNING else ""
+        log.warning("%s: new in the file, and begins where the other tables stand.%s", names, since)
 
     def _open(self, state: State, stop: threading.Event) -> bool:
         """Read the references to their end, then start reading streams; False when stopped meanwhile."""
@@ -233,9 +271,12 @@ class Engine:
 
     def _mark_ends(self, state: State) -> None:
         """Before the first row: from here on a restart reads back what was written."""
-        missing = [result for result in self._results if result.appends and not state.written(result.name)]
-        for result in missing:
-            state.save_written(result.name, self._ends(result.target.topic), {})
+        missing = [one for one in self._results if one.is_read_back and not state.written(one.name)]
+        if missing:
+            state.begin()
+            for result in missing:
+                state.save_written(result.name, self._ends(result.target.topic), {})
+            state.commit()
 
     def _loop(self, state: State, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -250,9 +291,17 @@ class Engine:
                 self._finish(state)
             if self._bounded and self._batches.empty() and all(one.ended for one in self._intakes.values()):
                 self._end(state)
-                return
+                break
         if self._begun is not None:
             self._finish(state)
+        self._settle(state)
+
+    def _settle(self, state: State) -> None:
+        """Have the state forget what was handed over after the last commit."""
+        assert self._pipeline is not None
+        if not self._pipeline.settled:
+            self._begin(state)
+            self._commit(state)
 
     def _idle(self) -> bool:
         """Whether somebody would rather see what there is than wait for more rows."""
@@ -274,7 +323,7 @@ class Engine:
 
     def _begin(self, state: State) -> None:
         if self._begun is None:
-            state.db.execute("BEGIN")
+            state.begin()
             self._begun, self._taken = time.monotonic(), 0
 
     def _take(self, state: State, batch: Batch) -> None:
@@ -289,113 +338,72 @@ class Engine:
             self._absorb(state)
             self._changed = True
             if len(self._intakes) > 1:
-                self._empty(state, name)
-
-    def _empty(self, state: State, name: str) -> None:
-        self._flow.empty(state.db, name)
-        self._intakes[name].emptied()
+                intake.show_nothing(state.db)
 
     def _absorb(self, state: State) -> None:
-        now = time.monotonic()
-        # Rows that were behind may wait in joins for long.
-        self._flow.behind = self._flow.behind or any(intake.behind for intake in self._intakes.values())
-        watermarks = {name: intake.clock.advance(now) for name, intake in self._intakes.items()}
-        self._flow.relate(state.db, watermarks)
-        for result in self._results:
-            result.stream(state.db)  # it is written while the operators work
-        self._flow.absorb(state.db, watermarks)
-        self._late.take(state.db)
+        assert self._pipeline is not None
+        self._pipeline.take(state.db, self._watermarks.advance())
 
     def _moved(self) -> bool:
         """Whether a watermark goes on although nothing comes."""
-        now = time.monotonic()
-        before = [intake.clock.watermark for intake in self._intakes.values()]
-        after = [intake.clock.advance(now) for intake in self._intakes.values()]
-        waiting = any(intake.clock.waiting for intake in self._intakes.values())
-        return before != after or waiting or self._early_due()
+        before = self._watermarks.now()
+        return self._watermarks.advance() != before or self._watermarks.waiting or self._early_due()
 
     def _absorb_nothing(self, state: State) -> None:
-        """What waits for the watermark in joins goes on."""
-        for name in self._intakes:
-            self._empty(state, name)
+        """Have joins let go the rows that the watermark has passed meanwhile."""
+        for intake in self._intakes.values():
+            intake.show_nothing(state.db)
         self._absorb(state)
 
     def _finish(self, state: State) -> None:
         """Close what the watermark has passed, if it is time for it; have all rows acknowledged, commit."""
-        if self._flow.unwindowed or self._idle() or time.monotonic() >= self._close_at:
+        assert self._pipeline is not None
+        if self._pipeline.updates or self._idle() or time.monotonic() >= self._close_at:
             self._close_at = time.monotonic() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
             # The watermark of the last batch: joins have let go what it passed, and no more.
-            self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
-        early = self._early_due()
-        if early:
+            self._pipeline.close(state.db, self._watermarks.now())
+        if self._early_due():
             self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
-            asked: set[str] = set()
-            for result in self._results:
-                for branch in result.branches:
-                    with naming(result.insert.described):
-                        result.early(state.db, branch, asked)
+            self._pipeline.note_early(state.db)
         self._commit(state)
-        if early:
-            for result in self._results:
-                result.send_early()
 
     def _early_due(self) -> bool:
         return self._options.changes and self._changed and time.monotonic() >= self._early_at
 
-    def _close(self, state: State, watermarks: dict[str, int]) -> None:
-        closed = self._flow.close(state.db, watermarks)
-        for result in self._results:
-            for branch in result.branches:
-                if branch in closed:
-                    placed = branch.groups
-                    with naming(result.insert.described):
-                        result.final(state.db, branch, placed.watermark(watermarks) if placed else 0)
-
     def _commit(self, state: State) -> None:
+        assert self._pipeline is not None
         self._writer.flush()
-        for result in self._results:
-            result.save_ends(state, self._ends)
+        self._pipeline.before_commit(state, self._ends)
         for name, intake in [*self._references.items(), *self._intakes.items()]:
             state.save(name, intake.progress())
-        state.db.execute("COMMIT")
+        state.save_floors(self._watermarks.floors())
+        state.commit()
         self._begun = None
+        self._watermarks.stored()
         for intake in self._intakes.values():
-            intake.clock.stored()
             intake.source.commit()
+        self._pipeline.after_commit(state.db)
 
     def _ends(self, topic: str) -> dict[int, int]:
-        """Where each partition ends now; results keep their partitions while the engine runs."""
-        address = self._cluster.address
-        if topic not in self._partitions:
-            self._partitions[topic] = partitions_of(self._lookup, topic, address)
-        return {
-            partition: watermarks(self._lookup, topic, partition, address)[1] for partition in self._partitions[topic]
-        }
+        """Where each partition ends now, those included that were added while the engine runs."""
+        return ends(self._cluster, topic, self._admin, stop=self._ended)
 
     def _end(self, state: State) -> None:
         """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""
+        pipeline, watermarks = self._pipeline, self._watermarks
+        assert pipeline is not None
         self._begin(state)
-        before = {name: intake.clock.watermark for name, intake in self._intakes.items()}
-        self._go_on(self._flow.horizon(state.db))
+        before: Moment = watermarks.now()
+        watermarks.finish(pipeline.horizon(state.db))
         self._absorb_nothing(state)
         # Joins may have let go rows that opened windows.
-        self._go_on(self._flow.horizon(state.db))
+        watermarks.finish(pipeline.horizon(state.db))
         # Nothing is committed that groups without a window have not taken in.
-        self._close(state, before)
+        pipeline.close(state.db, before)
         self._commit(state)
         self._begin(state)
-        self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
+        pipeline.close(state.db, watermarks.now())
         self._commit(state)
-
-    def _go_on(self, horizon: int | None) -> None:
-        """Put all clocks to the end of the last open window, and past the last row of any table."""
-        clocks = [intake.clock for intake in self._intakes.values()]
-        last = max([clock.highest + 1 for clock in clocks] + [horizon if horizon is not None else BEGINNING])
-        for clock in clocks:
-            clock.finish(last)
-
-
-DEFAULT_IDLE_S = 10.0
 
 
 @contextlib.contextmanager
@@ -404,3 +412,7 @@ def _explained(state: State) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise refuse(error, state.directory) from error
+
+
+def _utc(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

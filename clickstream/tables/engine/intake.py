@@ -12,15 +12,17 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_again
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.tables.engine.clock import Clock, Lane
+from clickstream.tables.engine.compile.compiler import batch_of
 from clickstream.tables.engine.decoding.decode import Decoder
+from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.fetching.fetcher import Batch
 from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.fetching.sources import Source
-from clickstream.tables.engine.flow import batch_of
 from clickstream.tables.engine.operators.operator import BEGINNING, quoted
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import SourceReport
-from clickstream.tables.engine.state import Progress, naming
+from clickstream.tables.engine.state.failures import naming
+from clickstream.tables.engine.state.store import Progress
 from clickstream.tables.sql.model import Table
 
 
@@ -43,6 +45,7 @@ class Intake:
     ) -> None:
         self.table = table
         self._cluster = cluster
+        self._bounded, self._used = bounded, used
         self.source = Source(cluster, lookup, table, number, bounded=bounded)
         mark = table.watermark
         self.clock = Clock(mark.delay_ms if mark is not None else 0, idle_timeout, bounded)
@@ -65,8 +68,7 @@ class Intake:
         self.source.open(progress)
         clock = self.clock
         if progress is not None:
-            clock.floor = clock.next_floor = progress.floor
-            clock.watermark = progress.watermark
+            clock.restore(progress.floor, progress.watermark)
         for partition in self.source.next:
             saved = progress.lanes.get(partition) if progress is not None else None
             if progress is not None and saved is None:
@@ -173,8 +175,14 @@ class Intake:
         alone = f'SELECT *, {BEGINNING}::BIGINT AS "$wm" FROM {quoted(self._decoded)}'
         db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(self.table.name))} AS {beside if marked else alone}")
 
-    def emptied(self) -> None:
-        """The batch was replaced by an empty one."""
+    def show_nothing(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Make the table's batch one without rows."""
+        columns = [column for column in self.table.columns if column.name in self._used]
+        typed = "".join(f"NULL::{duckdb_type(column.type)} AS {quoted(column.name)}, " for column in columns)
+        origin = 'NULL::INTEGER AS "$p", NULL::BIGINT AS "$o", NULL::BIGINT AS "$t", NULL::BIGINT AS "$wm"'
+        db.execute(
+            f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(self.table.name))} AS SELECT {typed}{origin} WHERE FALSE"
+        )
         self._marked = None
 
     def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
@@ -193,8 +201,8 @@ class Intake:
 
     def _passed(self, batch: Batch) -> None:
         self.source.next.update(batch.passed)
-        now = time.monotonic()
         for end in batch.ends:
             self.source.next[end.partition] = max(self.source.next.get(end.partition, 0), end.offset)
             self.ends.add(end.partition)
-            self.clock.at_end(end.partition, now)
+            if self._bounded:
+                self.clock.end_reading(end.partition)

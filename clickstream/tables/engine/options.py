@@ -5,7 +5,7 @@ from pathlib import Path
 
 DAY_S = 86_400.0
 
-RESET = "--reset forgets the state and reads the topics from the start again; rows of tables are then written over."
+RESET = "--reset forgets the state and what was written, and reads the topics from the start again."
 
 
 @dataclass(frozen=True)

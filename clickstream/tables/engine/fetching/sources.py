@@ -14,7 +14,7 @@ from clickstream.tables.engine.decoding.rows import Wanted
 from clickstream.tables.engine.fetching.fetcher import Order
 from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.options import RESET
-from clickstream.tables.engine.state import Progress
+from clickstream.tables.engine.state.store import Progress
 from clickstream.tables.sql.model import Table
 from clickstream.topics import existing, topic_id
 

@@ -90,7 +90,7 @@ class KeepFirst:
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         """As Operator.close, with the rows in the order of their times."""
         passed = f"{TIME} <= {watermark}"
-        self._rows(db, into, self._names, passed)
+        self._rows(db, into, passed)
         db.execute(
             f"INSERT INTO {self._left} SELECT {', '.join([*self._keys, TIME])} FROM {self._waiting} WHERE {passed}"
         )
@@ -98,18 +98,20 @@ class KeepFirst:
         (self._first_time,) = only_row(db, f"SELECT min({TIME}) FROM {self._waiting}")
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
-        """As Operator.early: the rows that wait. "$end" (ms) is 1 more than a row's time, when it leaves."""
-        self._rows(db, into, f'{self._names}, {TIME} + 1 AS "$end"', f'"$batch" > {self._reported}')
+        """As Operator.early: the rows that wait."""
+        self._rows(db, into, f'"$batch" > {self._reported}')
         self._reported = self._batch
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
         (last,) = only_row(db, f"SELECT max({TIME}) FROM {self._waiting}")
         return None if last is None else int(last) + 1
 
-    def _rows(self, db: duckdb.DuckDBPyConnection, into: str, columns: str, condition: str) -> None:
+    def _rows(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
+        # A row leaves when the watermark has reached its time; an earlier one would have been the first.
+        window = f'{TIME} AS "$start", {TIME} + 1 AS "$end"'
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
-            f"SELECT {columns} FROM {self._waiting} WHERE {condition} ORDER BY {self._order}"
+            f"SELECT {self._names}, {window} FROM {self._waiting} WHERE {condition} ORDER BY {self._order}"
         )
 
     def _same(self, one: str, other: str) -> str:

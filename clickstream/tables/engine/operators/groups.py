@@ -25,6 +25,7 @@ class Groups:
         self._outputs = [
             *(f"{name} AS {quoted(key.field.name)}" for key, name in zip(node.keys, self._keys, strict=True)),
             *self._parts.results(),
+            *('NULL::BIGINT AS "$start"', 'NULL::BIGINT AS "$end"'),
         ]
 
     @staticmethod
@@ -57,12 +58,17 @@ class Groups:
         )
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {quoted(self.before(into))} AS "
-            f'SELECT {outputs}, NULL::BIGINT AS "$end" FROM (SELECT {names} {stored})'
+            f"SELECT {outputs} FROM (SELECT {names} {stored})"
         )
         db.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT s.rowid {stored})")
         db.execute(f"INSERT INTO {self._table} SELECT {names} FROM {both}")
         db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {outputs} FROM {both}")
         db.execute(f"DELETE FROM {self._changed}")
+
+    def present_rows(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
+        """Make temp table `into` of the rows of all groups."""
+        outputs = ", ".join(self._outputs)
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {outputs} FROM {self._table}")
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
         db.execute(

@@ -5,6 +5,10 @@ from typing import Any, Protocol
 
 import duckdb
 
+from clickstream.tables.names import identifier
+
+quoted = identifier
+
 # Hidden columns of every relation of stream rows: source partition and offset, event time (ms, NULL: none), and
 # the watermark (ms) that the row's own partition had before it.
 PARTITION, OFFSET, TIME, WATERMARK = '"$p"', '"$o"', '"$t"', '"$wm"'
@@ -34,18 +38,16 @@ class Operator(Protocol):
         """Whether `close` could find anything to close at this watermark."""
 
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
-        """Make temp table `into` of the rows that are final at `watermark` (ms), and forget their state."""
+        """Make temp table `into` of the rows that are final at `watermark` (ms), and forget their state.
+
+        Beside the node's fields it has "$start" and "$end" (ms) of each row's window, NULL without windows.
+        """
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
-        """Make temp table `into` of the present rows of what is open and changed since the last call."""
+        """Make temp table `into` of the present rows of what is open and changed since the last call; as `close`."""
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
         """The highest end (ms) of an open window; None when nothing is open."""
-
-
-def quoted(name: str) -> str:
-    """A name as DuckDB reads it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:

@@ -26,6 +26,7 @@ from clickstream.tables.sql.types import type_of
 COMPACT_AFTER_ROWS = 200_000
 # Beside the columns of a statement, which may have any other name.
 _PANE, _FIRST_END = '"$pane"', '"$first_end"'
+_END = '"end"'
 
 
 class Panes:
@@ -49,12 +50,13 @@ class Panes:
             f" AS {quoted(key.field.name)}"
             for key in node.keys
         ]
+        self._window = [f'{self._grid.start(_END)} AS "$start"', f'{_END} AS "$end"']
         self._closed = BEGINNING  # windows up to this end are closed
         self._grown = 0
         self._compacted = 0
 
     def _window_column(self, role: str) -> str:
-        return window_column(role, self._grid.start('"end"'), '"end"')
+        return window_column(role, self._grid.start(_END), _END)
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
         columns = [*zip(self._keys, self._key_types, strict=True), *self._parts.columns]
@@ -123,7 +125,7 @@ class Panes:
         )
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
-            f'SELECT {", ".join([*self._outputs, *self._parts.results()])}, "end" AS "$end" '
+            f"SELECT {', '.join([*self._outputs, *self._parts.results(), *self._window])} "
             f"FROM ({self._groups(open_ones, first, last)}) g SEMI JOIN ({touched}) t ON {same}"
         )
         db.execute(f"DELETE FROM {self._touched}")
@@ -145,7 +147,7 @@ class Panes:
 
     def _results(self, condition: str, first: object, last: object) -> str:
         return (
-            f"SELECT {', '.join([*self._outputs, *self._parts.results()])} "
+            f"SELECT {', '.join([*self._outputs, *self._parts.results(), *self._window])} "
             f"FROM ({self._groups(condition, first, last)})"
         )
 

@@ -3,7 +3,8 @@
 import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
-from clickstream.tables.engine.operators.operator import HIDDEN, OFFSET, PARTITION, TIME, first_row, quoted
+from clickstream.tables.engine.operators.operator import HIDDEN, OFFSET, PARTITION, TIME, first_row, literal, quoted
+from clickstream.tables.names import engine_name
 from clickstream.tables.sql.model import Field, Table, TemporalJoin
 
 
@@ -23,10 +24,18 @@ class Reference:
         """The columns that have to be decoded."""
         return {*(column.name for column in self.columns), self._time}
 
-    def create(self, db: duckdb.DuckDBPyConnection) -> None:
+    def create(self, db: duckdb.DuckDBPyConnection) -> bool:
+        """Make its table; True if it has to be read again, since columns are wanted that were not kept before."""
+        wanted = [*(column.name for column in self.columns), "$from", "$deleted"]
+        there = f"SELECT column_name FROM duckdb_columns() WHERE table_name = {literal(engine_name(self.name))}"
+        found = {name for (name,) in db.execute(there).fetchall()}
+        lacks = bool(found) and not found.issuperset(map(engine_name, wanted))
+        if lacks:
+            db.execute(f"DROP TABLE {quoted(self.name)}")
         typed = ", ".join(f"{quoted(column.name)} {duckdb_type(column.type)}" for column in self.columns)
         db.execute(f'CREATE TABLE IF NOT EXISTS {quoted(self.name)} ({typed}, "$from" BIGINT, "$deleted" BOOLEAN)')
         self._look(db)
+        return lacks
 
     def apply(self, db: duckdb.DuckDBPyConnection, batch: str) -> None:
         """Take in decoded records; of the same key and time the last one holds."""

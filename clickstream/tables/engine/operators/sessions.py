@@ -60,7 +60,9 @@ class Sessions:
         values = {key.field.name: name for key, name in zip(groups, self._keys, strict=True)}
         values |= {field: window_column(role, "start", f"(last + {self._gap})") for field, role in roles.items()}
         outputs = [f"{values[key.field.name]} AS {quoted(key.field.name)}" for key in node.keys]
-        self._outputs = ", ".join([*outputs, *parts.results()])
+        # Rows before the first one may have belonged to the session, had they been read.
+        window = [f'start - {self._gap} AS "$start"', f'last + {self._gap} AS "$end"']
+        self._outputs = ", ".join([*outputs, *parts.results(), *window])
         self._batch, self._reported = 0, -1
         self._first_last: int | None = None  # no open session has its last row before
         self._apart = False  # whether a session is
@@ -133,7 +135,7 @@ class Sessions:
     def _open(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
-            f'SELECT {self._outputs}, last + {self._gap} AS "$end" FROM {self._table} WHERE {condition}'
+            f"SELECT {self._outputs} FROM {self._table} WHERE {condition}"
         )
 
     # --- batches

@@ -48,7 +48,7 @@ class WindowTopN:
         self.name = name
         self._node = node
         self._table, self._first, self._both = quoted(name), quoted(f"{name}_first"), quoted(f"{name}_both")
-        self._end = f"epoch_ms({quoted(roles['window_end'])})"
+        self._start, self._end = (f"epoch_ms({quoted(roles[role])})" for role in ("window_start", "window_end"))
         self._names = ", ".join(quoted(field.name) for field in node.input.fields)
         self._arrival = f"{PARTITION}, {OFFSET}"
         self._batch, self._reported = 0, -1
@@ -100,26 +100,25 @@ class WindowTopN:
 
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         ended = f'"$end" <= {watermark + 1}'
-        self._rows(db, into, f"(FROM {self._table} WHERE {ended})", "")
+        self._rows(db, into, f"(FROM {self._table} WHERE {ended})")
         db.execute(f"DELETE FROM {self._table} WHERE {ended}")
         (self._first_end,) = only_row(db, f'SELECT min("$end") FROM {self._table}')
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
-        """As Operator.early, with the end (ms) of each row's window as "$end": all rows of partitions that changed."""
+        """As Operator.early: all rows of partitions that changed."""
         changed = f'(FROM {self._table} WHERE "$batch" > {self._reported})'
-        self._rows(
-            db, into, f"(SELECT s.* FROM {self._table} s SEMI JOIN {changed} c ON {self._same('s', 'c')})", '"$end"'
-        )
+        self._rows(db, into, f"(SELECT s.* FROM {self._table} s SEMI JOIN {changed} c ON {self._same('s', 'c')})")
         self._reported = self._batch
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
         (end,) = only_row(db, f'SELECT max("$end") FROM {self._table}')
         return None if end is None else int(end)
 
-    def _rows(self, db: duckdb.DuckDBPyConnection, into: str, rows: str, more: str) -> None:
+    def _rows(self, db: duckdb.DuckDBPyConnection, into: str, rows: str) -> None:
         names = ", ".join(quoted(field.name) for field in self._node.fields)
+        window = f'{self._start} AS "$start", "$end"'
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {names}{', ' if more else ''}{more} "
+            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {names}, {window} "
             f"FROM ({_ranked(self._node, rows, self._arrival)})"
         )
 

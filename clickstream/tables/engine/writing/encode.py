@@ -38,8 +38,8 @@ class Encoder:
         return f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in outputs.items() if sql)} FROM {relation}"
 
     def select_keys(self, relation: str) -> str:
-        """SQL: only k, for tombstones."""
-        return f"SELECT {self.key} AS k FROM {relation}"
+        """SQL: only k, for tombstones; rows without a key are left out."""
+        return f"SELECT k FROM (SELECT {self.key} AS k FROM {relation}) WHERE k IS NOT NULL"
 
     def not_null(self, relation: str) -> str | None:
         """SQL condition: the row of `relation` has a NULL where the table has none; None if that cannot be."""

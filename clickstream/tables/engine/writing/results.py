@@ -1,51 +1,56 @@
-"""Writing the rows of one INSERT: final rows, early ones, tombstones; and none twice.
+"""Writing the rows of one INSERT: streams, final rows, early ones, tombstones; and none twice.
 
 Rows are produced and acknowledged before the transaction that accounts for them commits, so a crash repeats rows
-and loses none. In tables, where rows have keys, a repeat is the same row again. In append-only topics it would be
-a second row: after a crash they are read back from where they ended at the last commit, and what is there already
-is skipped, by source partition and offset where the rows have them, otherwise by their bytes.
+and loses none.
+- In tables a repeat is the same row of the same key again. Groups without a window are the exception: what they are
+  after a crash depends on how the batches are cut. So what was written since the last commit is read back, and put
+  right to what the state says before anything else is done.
+- In append-only topics a repeat would be a second row: rows of streams are read back, too, and what is there is
+  skipped; rows of windows are stored before they are sent (see `outbox`).
+
+Rows of windows leave in the order of their windows' ends, over all branches: another file may read them by their
+event time, and find none of them late.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 import duckdb
 
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.produce import Headers, Sender
-from clickstream.tables.engine.flow import WINDOW_END, Branch
+from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.compile.compiled import Branch
+from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import only_row, quoted
-from clickstream.tables.engine.operators.sessions import Sessions
-from clickstream.tables.engine.state import State, naming
+from clickstream.tables.engine.state.failures import naming
+from clickstream.tables.engine.state.store import Identity, State
+from clickstream.tables.engine.writing.early import EarlyRows, has_early_rows
 from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.engine.writing.outbox import Outbox
 from clickstream.tables.engine.writing.sending import Outgoing
 from clickstream.tables.engine.writing.writer import Writer
+from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Insert, Program
 
-EARLY: Headers = [("final", b"0")]
 ROWS_AT_ONCE = 50_000
-Row = tuple[Any, ...]
 
 
 class Result:
-    """One INSERT's topic. `early_rows` counts since the start."""
+    """One INSERT's topic. `early` has the rows that are not final."""
 
-    def __init__(
-        self, program: Program, insert: Insert, branches: list[Branch], sender: Sender, writer: Writer
-    ) -> None:
+    def __init__(self, program: Program, insert: Insert, flow: Flow, sender: Sender, writer: Writer) -> None:
         self.insert = insert
         self.target = insert.target
-        self.branches = branches
-        self.early_rows = 0
+        self.branches = [one for one in flow.branches if one.insert is insert]
+        self._flow = flow
         self._encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
-        self._sender = sender
         self._writer = writer
         self._outgoing = Outgoing(insert, self._encoder, sender, drops=program.drops_null_keys)
-        self._early = quoted(f"early_{insert.target.name}")
-        self._pending: list[Row] = []
-        self._shown = 0
+        self._outbox = Outbox(self.name, self._encoder)
+        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, sender)
 
     @property
     def name(self) -> str:
@@ -63,128 +68,173 @@ class Result:
     def appends(self) -> bool:
         return not self.target.upsert
 
+    @property
+    def is_read_back(self) -> bool:
+        """Whether a restart needs to know where the topic ended at the last commit."""
+        return self.appends or any(branch.updates for branch in self.branches)
+
+    # --- between runs
+
     def prepare(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make the views that rows are read from; the flow's tables are there already."""
-        for number, branch in enumerate(self.branches):
-            db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(self._view(number))} AS {branch.sql}")
-        db.execute(f"CREATE TABLE IF NOT EXISTS {self._early} (k VARCHAR, until BIGINT)")
-        (self._shown,) = only_row(db, f"SELECT count(*) FROM {self._early}")
+        for branch in self.branches:
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {self._rows_of(branch)} AS {branch.sql}")
+        self.early.create(db)
+        if self.appends:
+            self._outbox.create(db)
 
     def read_back(self, cluster: Cluster, state: State) -> None:
-        """After a crash: what was written since the state's last commit is not written again."""
+        """After a crash: what was written since the state's last commit is not written again, or put right."""
         ends = state.written(self.name)
-        if self.appends and ends:
-            self._outgoing.read_back(cluster, ends, state.there(self.name))
+        if not self.is_read_back or not ends:
+            return
+        found: Counter[Identity] = Counter()
+        last: dict[bytes, bytes | None] = {}
 
-    def save_ends(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
-        """Once all is acknowledged, before the commit: from where a restart reads back. `ends` asks for a topic's."""
-        if self.appends and self._outgoing.unmarked:
-            state.save_written(self.name, ends(self.target.topic), self._outgoing.there)
+        def note(message: Any) -> None:
+            key, value = message.key(), message.value()
+            last[key or b""] = value
+            found[self._outgoing.written_rows.identity(key, value)] += 1
+
+        read_to_end(cluster, self.target.topic, note, start=ends)
+        if self.appends:
+            left = self._outbox.forget_written(state.db, found)
+            self._outgoing.written_rows.add(left)
+            self._outgoing.written_rows.add(state.there(self.name))
+        elif last:
+            self._put_right(state.db, last)
+        self._outgoing.unmarked = True
+
+    def _put_right(self, db: duckdb.DuckDBPyConnection, written: dict[bytes, bytes | None]) -> None:
+        """Have the keys that were written since the last commit say what the state says, or nothing."""
+        right: dict[bytes, bytes] = {}
+        for branch in self.branches:
+            if not branch.updates:
+                continue  # its rows will be written again
+            assert branch.placed is not None
+            assert isinstance(branch.placed.operator, Groups)
+            assert branch.early is not None
+            table = relation("all", branch.name)
+            branch.placed.operator.present_rows(db, table)
+            made, rows = self._encoder, f"({branch.early(table, True)})"
+            for key, value in db.execute(f"SELECT {made.key} AS k, {made.value} AS v FROM {rows}").fetchall():
+                if key is not None and key.encode() in written:
+                    right[key.encode()] = value.encode()
+        changed = [(key, right[key]) for key in right if written[key] != right[key]]
+        gone = [key.decode() for key, value in written.items() if value is not None and key not in right]
+        self._writer.put(lambda _db: self._outgoing.send(changed, each=False))
+        self._bury(gone)
+
+    def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
+        """All is acknowledged: note from where a restart reads back. `ends` asks where a topic's partitions end."""
+        if self.appends:
+            self._outbox.forget_sent(state.db)
+        if self.is_read_back and self._outgoing.unmarked:
+            state.save_written(self.name, ends(self.target.topic), self._outgoing.written_rows.left())
         self._outgoing.unmarked = False
+
+    def after_commit(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Hand over what had to be in the state first."""
+        if self.appends and (rows := self._outbox.unsent(db)):
+            each = self._encoder.timestamp is not None or self._encoder.headers is not None
+            extras = [self._encoder.timestamp is not None, self._encoder.headers is not None]
+            kept = [(*row[:2], *(one for one, there in zip(row[2:], extras, strict=True) if there)) for row in rows]
+            self._writer.put(lambda _db: self._outgoing.send(kept, each=each))
+        self.early.send()
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing was handed over that the state still has to forget."""
+        return not (self.appends and self._outbox.holds)
 
     # --- rows
 
-    def stream(self, db: duckdb.DuckDBPyConnection) -> None:
+    def write_streams(self, db: duckdb.DuckDBPyConnection) -> None:
         """Write the rows that leave with their batch."""
-        for number, branch in enumerate(self.branches):
+        for branch in self.branches:
             if branch.stream:
                 with naming(self.insert.described):
-                    self._write(db, quoted(self._view(number)), ordered=True)
+                    self._write(db, f"SELECT * FROM {self._rows_of(branch)}", ordered=True)
 
-    def final(self, db: duckdb.DuckDBPyConnection, branch: Branch, watermark: int) -> None:
-        """Write the rows that are final now; tombstones for what is not true any more."""
-        view = quoted(self._view(self.branches.index(branch)))
-        if branch.groups is not None and isinstance(branch.groups.operator, Groups):
-            self._write(db, view)
-            self._retract(db, branch, view)
-            return
-        if not self._shown:
-            self._write(db, view)
-            return
-        # Views are computed once more for each use.
-        rows = quoted(f"final_{self.name}")
-        db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM {view}")
-        self._write(db, rows)
-        db.execute(f"DELETE FROM {self._early} WHERE k IN ({self._encoder.select_keys(rows)})")
-        self._bury(db, branch, f"until <= {watermark + 1}")
+    def write_closed(self, db: duckdb.DuckDBPyConnection, moved: Collection[str], watermark: int) -> None:
+        """Write the rows of outputs that `moved`: final ones, and groups that changed; bury what holds no more.
 
-    def shows_early(self, branch: Branch) -> bool:
-        """Whether rows of the branch are written before they are final."""
-        return not (
-            self.appends or branch.early is None or branch.groups is None or isinstance(branch.groups.operator, Groups)
-        )
-
-    def early(self, db: duckdb.DuckDBPyConnection, branch: Branch, asked: set[str]) -> None:
-        """Note the early rows of a group; `send_early` writes them once the state has their keys.
-
-        `asked`: operators that gave their early rows already. Several results may show those of one.
+        `watermark` (ms) is that by which the result's windows were closed.
         """
-        if not self.shows_early(branch):
-            return
-        assert branch.groups is not None
-        assert branch.early is not None
-        output = f"{branch.groups.operator.name}_early"
-        if output not in asked:
-            asked.add(output)
-            branch.groups.operator.early(db, output)
-        rows, made = quoted(f"early_rows_{self.name}"), self._encoder
-        db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(output, True)})")
-        empty = made.not_null(rows)
-        where = f" WHERE NOT ({empty})" if empty else ""
-        found = db.execute(f"SELECT {made.key} AS k, {made.value} AS v, {WINDOW_END} FROM {rows}{where}").fetchall()
-        self._pending += found
-        if found:
-            keys = f"SELECT {made.key} AS k, {WINDOW_END} AS until FROM {rows}{where}"
-            db.execute(f"DELETE FROM {self._early} WHERE k IN (SELECT k FROM ({keys}))")
-            db.execute(f"INSERT INTO {self._early} {keys}")
-        self._shown += len(found)
-        if isinstance(branch.groups.operator, Sessions) and self._shown:
-            self._bury(db, branch, "FALSE")
+        branches = [branch for branch in self.branches if not branch.outputs.isdisjoint(moved)]
+        with naming(self.insert.described):
+            for branch in branches:
+                if branch.updates:
+                    self._write(db, f"SELECT * FROM {self._rows_of(branch)}")
+                    self._retract(db, branch)
+            final = [branch for branch in branches if not branch.updates]
+            if final:
+                self._write_final(db, final, watermark)
 
-    def send_early(self) -> None:
-        """Write the early rows noted; their keys are in the state."""
-        for key, value, _end in self._pending:
-            self._sender.send(self.target.topic, value, key, headers=EARLY)
-        self.early_rows += len(self._pending)
-        self._pending = []
+    def _write_final(self, db: duckdb.DuckDBPyConnection, branches: list[Branch], watermark: int) -> None:
+        relations = {branch.name: self._rows_of(branch) for branch in branches}
+        for branch in branches:
+            if self.early.shown(branch):  # views are computed once more for each use
+                relations[branch.name] = identifier(relation("final", branch.name))
+                db.execute(
+                    f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
+                )
+        union = " UNION ALL ".join(f"SELECT * FROM {relation}" for relation in relations.values())
+        if self.appends:
+            self._store(db, union)
+        else:
+            self._write(db, f'{union} ORDER BY "$t"')
+        for branch in branches:
+            if self.early.shown(branch):
+                self._bury(self.early.closed(db, branch, relations[branch.name], watermark))
+
+    def note_early(self, db: duckdb.DuckDBPyConnection, present: dict[str, str]) -> None:
+        """Take up early rows of all branches; `after_commit` writes them. `present`: tables of them, by operator.
+
+        Several results may show those of one operator, which gives them once.
+        """
+        for branch in self.branches:
+            if not has_early_rows(branch):
+                continue
+            assert branch.placed is not None
+            name = branch.placed.operator.name
+            with naming(self.insert.described):
+                if name not in present:
+                    present[name] = relation("present", name)
+                    self._flow.early(db, branch.placed, present[name])
+                self._bury(self.early.note(db, branch, present[name]))
 
     # --- helpers
 
-    def _view(self, number: int) -> str:
-        return f"result_{self.name}_{number}"
+    def _rows_of(self, branch: Branch) -> str:
+        return identifier(relation("result", branch.name))
 
-    def _write(self, db: duckdb.DuckDBPyConnection, relation: str, *, ordered: bool = False) -> None:
-        found = db.sql(f"SELECT * FROM {relation}")
+    def _write(self, db: duckdb.DuckDBPyConnection, sql: str, *, ordered: bool = False) -> None:
+        db.complete()  # what was asked before may have more rows than were fetched
+        found = db.sql(sql)
         parts = [found.to_arrow_table()] if ordered else found.to_arrow_reader(ROWS_AT_ONCE)
         for rows in parts:
             if rows.num_rows:
                 self._writer.put(partial(self._outgoing.rows, rows=rows, ordered=ordered))
 
-    def _retract(self, db: duckdb.DuckDBPyConnection, branch: Branch, view: str) -> None:
+    def _store(self, db: duckdb.DuckDBPyConnection, union: str) -> None:
+        """Keep final rows for an append-only topic until they are committed; without NULLs where none may be."""
+        rows = identifier(relation("final", self.name))
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS {union}")
+        self._outgoing.leave_out_nulls(db, rows)
+        self._outbox.store(db, rows, '"$t"')
+
+    def _retract(self, db: duckdb.DuckDBPyConnection, branch: Branch) -> None:
         """Tombstones for groups that fulfilled HAVING before, and do not now."""
-        assert branch.groups is not None
+        assert branch.placed is not None
         assert branch.early is not None
-        before = f"({branch.early(Groups.before(branch.groups.output), True)})"
-        keys = f"{self._encoder.select_keys(before)} EXCEPT {self._encoder.select_keys(view)}"
-        self._tombstones(db.execute(f"SELECT k FROM ({keys}) WHERE k IS NOT NULL").fetchall())
+        before = f"({branch.early(Groups.before(branch.placed.output), True)})"
+        empty = self._encoder.not_null(before)
+        if empty:  # such rows were never written
+            before = f"(SELECT * FROM {before} WHERE NOT ({empty}))"
+        keys = f"{self._encoder.select_keys(before)} EXCEPT {self._encoder.select_keys(self._rows_of(branch))}"
+        self._bury([key for (key,) in db.execute(keys).fetchall()])
 
-    def _bury(self, db: duckdb.DuckDBPyConnection, branch: Branch, closed: str) -> None:
-        """Tombstones for early keys whose window is closed, or whose session has another start now."""
-        if branch.groups is None:
-            return  # of rows that are ranked there are no early ones
-        operator = branch.groups.operator
-        if isinstance(operator, Sessions):
-            assert branch.early is not None
-            opened = f"{operator.name}_open"
-            operator.open_rows(db, opened)
-            closed = f"k NOT IN ({self._encoder.select_keys(f'({branch.early(opened, False)})')})"
-        keys = db.execute(f"SELECT k FROM {self._early} WHERE {closed}").fetchall()
-        if keys:
-            self._tombstones(keys)
-            db.execute(f"DELETE FROM {self._early} WHERE {closed}")
-        (self._shown,) = only_row(db, f"SELECT count(*) FROM {self._early}")
-
-    def _tombstones(self, found: list[Row]) -> None:
-        keys = [key for (key,) in found]
+    def _bury(self, keys: list[str]) -> None:
         if keys:
             self._writer.put(lambda _db: self._outgoing.tombstones(keys))

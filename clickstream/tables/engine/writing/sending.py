@@ -1,8 +1,7 @@
 """The rows of one INSERT as records: encoded, without those that are there already, counted."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
@@ -10,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.state import Identity, naming
+from clickstream.tables.engine.operators.operator import first_row, only_row
+from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.origin import origin_columns
+from clickstream.tables.engine.writing.written import WrittenRows
 from clickstream.tables.sql.model import Insert
 
 # Rows at once: their texts stay in the processor's cache (0.9 us a row of 200 bytes; 1.3 with 50,000).
@@ -40,24 +39,8 @@ class Outgoing:
         self._encoder = encoder
         self._sender = sender
         self._drops = drops
-        self._skip: Counter[Identity] = Counter()
         self._origin = origin_columns(insert)
-
-    def read_back(self, cluster: Cluster, ends: dict[int, int], there: Mapping[Identity, int]) -> None:
-        """Note what an append-only topic has from `ends` on, and `there`: rows that are not to be written again."""
-
-        def note(message: Any) -> None:
-            identity = self._identity(message.key(), message.value())
-            if identity is not None:
-                self._skip[identity] += 1
-
-        self._skip.update(there)
-        read_to_end(cluster, self._topic, note, start=ends)
-
-    @property
-    def there(self) -> Mapping[Identity, int]:
-        """Rows that are written, and were not computed again yet."""
-        return self._skip
+        self.written_rows = WrittenRows(self._origin)
 
     def rows(self, db: duckdb.DuckDBPyConnection, rows: pa.Table | pa.RecordBatch, *, ordered: bool) -> None:
         """Send rows with the insert's fields; `ordered`: rows of the same "$p" by their "$o".
@@ -68,7 +51,7 @@ class Outgoing:
         empty = made.not_null(_ROWS) or "FALSE"
         # They nearly always are in order: a join with references that have changed may mix them up.
         order = ' ORDER BY "$p", "$o"' if ordered and not _in_order(rows) else ""
-        origin = ['"$p"', '"$o"'] if self._skip and self._origin else []
+        origin = ['"$p"', '"$o"'] if self.written_rows and self._origin else []
         extras = [one for one in (made.timestamp, made.headers) if one is not None]
         # In one query: another one for the NULLs would cost as much as a small result itself.
         items = ", ".join([f"({empty}) AS without", f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])
@@ -86,19 +69,28 @@ class Outgoing:
     def _query(self, db: duckdb.DuckDBPyConnection, sql: str, *, each: bool) -> int:
         """Send the rows of a query; how many have a NULL where none may be."""
         dropped = 0
+        unsure: list[_Row] = []
         for batch in db.sql(sql).to_arrow_reader(CHUNK):
             without, *columns = [column.to_pylist() for column in batch.columns]
             found: Iterable[_Row] = zip(*columns, strict=True)
             if any(without):
                 found = [row for row, null in zip(found, without, strict=True) if not null]
                 dropped += sum(without)
-            if self._skip:
-                found = self._unwritten(found)
-            if each:
-                self._each(list(found))
+            if self.written_rows:
+                unsure += found  # rows of one record may be in two chunks
             else:
-                self._together([{"key": row[0], "value": row[1]} for row in found])
+                self.send(found, each=each)
+        if unsure:
+            self.unmarked = True
+            self.send(self.written_rows.without(unsure), each=each)
         return dropped
+
+    def send(self, rows: Iterable[_Row], *, each: bool) -> None:
+        """Send encoded rows; `each`: they have a timestamp or headers of their own."""
+        if each:
+            self._each(list(rows))
+        else:
+            self._together([{"key": row[0], "value": row[1]} for row in rows])
 
     def tombstones(self, keys: Iterable[str]) -> None:
         """Say that the rows with these keys are no more."""
@@ -122,35 +114,20 @@ class Outgoing:
         self.written += rows
         self.unmarked = self.unmarked or rows > 0
 
-    def _identity(self, key: bytes | None, value: bytes | None) -> Identity | None:
-        """None: somebody else wrote it."""
-        if self._origin is None:
-            return key, value
-        try:
-            row = json.loads(value or b"null")
-            partition, offset = row.get(self._origin[0]), row.get(self._origin[1])
-        except (ValueError, AttributeError):
-            return None
-        return (partition, offset) if isinstance(partition, int) and isinstance(offset, int) else None
+    def leave_out_nulls(self, db: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Delete rows of a table that have a NULL where none may be. Raises ClickstreamError if that is an error."""
+        empty = self._encoder.not_null(table)
+        if empty is None:
+            return
+        if not self._drops and first_row(db, f"SELECT 1 FROM {table} WHERE {empty} LIMIT 1"):
+            self._refuse(db, empty, table)
+        self.dropped += only_row(db, f"DELETE FROM {table} WHERE {empty}")[0]
 
-    def _unwritten(self, rows: Iterable[_Row]) -> list[_Row]:
-        left = []
-        for row in rows:
-            name = (row[2], row[3]) if self._origin else (_bytes(row[0]), _bytes(row[1]))
-            if self._skip[name] > 0:
-                self.unmarked = True
-                self._skip[name] -= 1
-                if not self._skip[name]:
-                    del self._skip[name]
-            else:
-                left.append(row)
-        return left
-
-    def _refuse(self, db: duckdb.DuckDBPyConnection, empty: str) -> None:
+    def _refuse(self, db: duckdb.DuckDBPyConnection, empty: str, table: str = _ROWS) -> None:
         """Raises ClickstreamError for the first row that is `empty`, in the words of the target's columns."""
         made = self._encoder
-        found = db.execute(f"SELECT {made.shown} FROM {_ROWS} WHERE {empty} LIMIT 1").fetchall()
-        row = dict(zip(made.written, json.loads(found[0][0]), strict=True))
+        found = only_row(db, f"SELECT {made.shown} FROM {table} WHERE {empty} LIMIT 1")
+        row = dict(zip(made.written, json.loads(found[0]), strict=True))
         nulls = [name for name in made.strict if row[name] is None]
         raise ClickstreamError(
             f"{self._insert.described}: {' and '.join(nulls)} of {self._insert.target.name} must not be NULL: "
@@ -162,7 +139,3 @@ class Outgoing:
 def _in_order(rows: pa.Table | pa.RecordBatch) -> bool:
     partitions, offsets = rows["$p"].to_numpy(), rows["$o"].to_numpy()
     return all(np.all(np.diff(offsets[partitions == one]) >= 0) for one in np.unique(partitions))
-
-
-def _bytes(text: str | bytes | None) -> bytes | None:
-    return text.encode() if isinstance(text, str) else text

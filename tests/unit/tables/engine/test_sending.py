@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -11,9 +10,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.writing import sending
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.sending import CHUNK, Outgoing
 from clickstream.tables.sql.check import check
@@ -102,21 +99,15 @@ def test_many_rows_go_out_in_chunks_and_none_is_left(db: duckdb.DuckDBPyConnecti
 
 def test_rows_that_are_there_already_are_skipped_once(db: duckdb.DuckDBPyConnection, mocker: MockerFixture) -> None:
     sent = Sent(mocker)
-
-    def there(_cluster: Any, topic: str, note: Any, *, start: dict[int, int]) -> None:
-        assert (topic, start) == ("copies", {0: 5})
-        for value in (b'{"src_partition":0,"src_offset":2}', b"not ours", b'{"src_partition":0,"src_offset":3}'):
-            note(mocker.Mock(**{"key.return_value": None, "value.return_value": value}))
-
-    mocker.patch.object(sending, "read_to_end", there)
-    sent.outgoing.read_back(Cluster("nowhere"), {0: 5}, {(1, 9): 1})
+    there = sent.outgoing.written_rows
+    there.add({(partition, offset, None, b""): 1 for partition, offset in [(1, 9), (0, 2), (0, 3)]})
     sent.outgoing.rows(db, rows([(0, 2)]), ordered=True)
     # Also when nothing was written: what is there must be known to the state before it is forgotten here.
-    assert (sent.outgoing.unmarked, sent.outgoing.there) == (True, {(1, 9): 1, (0, 3): 1})
+    assert (sent.outgoing.unmarked, set(there.left())) == (True, {(1, 9, None, b""), (0, 3, None, b"")})
     sent.outgoing.rows(db, rows([(0, 1), (0, 3), (0, 4)]), ordered=True)
     sent.outgoing.rows(db, rows([(0, 2), (1, 9)]), ordered=True)
     assert Counter(offset for _, offset in sent.places) == {1: 1, 2: 1, 4: 1}
-    assert not sent.outgoing.there
+    assert not there
 
 
 def test_a_null_where_none_may_be_stops_the_run_and_names_it(

@@ -1,0 +1,144 @@
+"""What happens to rows: the compiled INSERTs of a file, and their results. It knows no Kafka but a `Sender`.
+
+INSERTs that were in the file from the beginning are one flow; those that came later are flows of their own, which
+share nothing but the batches with the others, so that these go on with their state as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import duckdb
+
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.compile.compiled import Watermarks
+from clickstream.tables.engine.compile.compiler import compiled
+from clickstream.tables.engine.flow import Flow
+from clickstream.tables.engine.operators.operator import CREATE_LATE
+from clickstream.tables.engine.operators.references import Reference
+from clickstream.tables.engine.state.store import Membership, State
+from clickstream.tables.engine.writing.early import has_early_rows
+from clickstream.tables.engine.writing.lateness import LateRows
+from clickstream.tables.engine.writing.results import Result
+from clickstream.tables.engine.writing.writer import Writer
+from clickstream.tables.sql.model import Program
+
+
+class Pipeline:
+    """`memberships` says by target when each INSERT came to the file."""
+
+    def __init__(
+        self,
+        program: Program,
+        memberships: Mapping[str, Membership],
+        references: Mapping[str, Reference],
+        sender: Sender,
+        writer: Writer,
+        *,
+        late_topic: str | None = None,
+        changes: bool = False,
+    ) -> None:
+        self.flows: list[Flow] = []
+        self.results: list[Result] = []
+        for membership in sorted(set(memberships.values()), key=lambda one: one.generation):
+            inserts = tuple(one for one in program.inserts if memberships[one.target.name] == membership)
+            part = replace(program, inserts=inserts)
+            flow = Flow(compiled(part, references, membership.generation, membership.begins), changes=changes)
+            results = [Result(program, insert, flow, sender, writer) for insert in inserts]
+            if changes:
+                shown = [one for result in results for one in result.branches if has_early_rows(one)]
+                flow.show_early({one.placed.operator.name for one in shown if one.placed is not None})
+            self.flows.append(flow)
+            self.results += results
+        self.late = LateRows(sender, late_topic, self._names())
+
+    def _names(self) -> dict[str, str]:
+        """For people: the results that each operator's rows are for."""
+        found: dict[str, list[str]] = {}
+        for result in self.results:
+            for name in self.operators_of(result):
+                found.setdefault(name, []).append(result.name)
+        return {name: ", ".join(results) for name, results in found.items()}
+
+    def operators_of(self, result: Result) -> set[str]:
+        """The names of the operators that a result's rows come from."""
+        outputs = frozenset().union(*(branch.outputs for branch in result.branches))
+        return {one.operator.name for flow in self.flows for one in flow.operators if one.output in outputs}
+
+    def tables(self) -> set[tuple[str, ...]]:
+        """The tables whose watermarks are asked for together."""
+        return {one.closes_with for flow in self.flows for one in flow.operators} | {
+            tables for flow in self.flows for tables in flow.joined_tables
+        }
+
+    # --- between runs
+
+    def prepare(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Make all tables and views that are not there; all batches are empty."""
+        db.execute(CREATE_LATE)
+        for flow in self.flows:
+            flow.prepare(db)
+        for result in self.results:
+            result.prepare(db)
+
+    def read_back(self, cluster: Cluster, state: State) -> None:
+        """After a crash: see `results`."""
+        for result in self.results:
+            result.read_back(cluster, state)
+
+    # --- at work
+
+    @property
+    def updates(self) -> bool:
+        """Whether there are groups without a window, which take batches into the state only when they are closed."""
+        return any(flow.updates for flow in self.flows)
+
+    def waiting(self, db: duckdb.DuckDBPyConnection) -> bool:
+        """Whether rows wait in joins."""
+        return any(flow.waiting(db) for flow in self.flows)
+
+    def take(self, db: duckdb.DuckDBPyConnection, watermarks: Watermarks) -> None:
+        """Take in the present batches; `watermarks` are those after them."""
+        for flow in self.flows:
+            flow.relate(db, watermarks)
+        for result in self.results:
+            result.write_streams(db)  # they are written while the operators work
+        for flow in self.flows:
+            flow.absorb(db, watermarks)
+        self.late.take(db)
+
+    def close(self, db: duckdb.DuckDBPyConnection, watermarks: Watermarks) -> None:
+        """Write what the watermarks have closed."""
+        moved = set[str]().union(*(flow.close(db, watermarks) for flow in self.flows))
+        closing = {one.output: one for flow in self.flows for one in flow.operators}
+        for result in self.results:
+            outputs = [output for branch in result.branches for output in branch.outputs]
+            if not moved.isdisjoint(outputs):
+                result.write_closed(db, moved, closing[outputs[0]].watermark(watermarks))
+        self.late.take(db)
+
+    def note_early(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Take up early rows; they are written after the commit."""
+        present: dict[str, str] = {}
+        for result in self.results:
+            result.note_early(db, present)
+
+    def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
+        """All that was sent is acknowledged. `ends` asks where a topic's partitions end."""
+        for result in self.results:
+            result.before_commit(state, ends)
+
+    def after_commit(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Hand over what had to be in the state first."""
+        for result in self.results:
+            result.after_commit(db)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the state has nothing to forget that was handed over."""
+        return all(result.settled for result in self.results)
+
+    def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
+        """The highest end (ms) of an open window."""
+        ends = [flow.horizon(db) for flow in self.flows]
+        return max((end for end in ends if end is not None), default=None)

@@ -1,0 +1,88 @@
+"""The watermarks of all tables of a program, and of those that are asked for together."""
+
+from collections.abc import Iterable, Mapping
+
+from clickstream.tables.engine.clock import Clock, CombinedWatermark
+from clickstream.tables.engine.operators.operator import BEGINNING
+
+Tables = tuple[str, ...]
+
+
+class TableWatermarks:
+    """`together`: tables that feed one operator or join. One that is silent holds none of the others back."""
+
+    def __init__(self, clocks: Mapping[str, Clock], together: Iterable[Tables]) -> None:
+        self._clocks = clocks
+        self._combined = {
+            tables: CombinedWatermark([clocks[table] for table in tables]) for tables in together if len(tables) > 1
+        }
+
+    def restore(self, floors: Mapping[str, int]) -> None:
+        """Go on from a state."""
+        for tables, combined in self._combined.items():
+            if _name(tables) in floors:
+                combined.restore(floors[_name(tables)])
+
+    def floors(self) -> dict[str, int]:
+        """What goes into the state before it takes effect."""
+        return {_name(tables): max(one.floor, one.next_floor) for tables, one in self._combined.items()}
+
+    def advance(self) -> "Moment":
+        """Take in what the clocks have noted."""
+        for clock in self._clocks.values():
+            clock.advance()
+        for combined in self._combined.values():
+            combined.advance()
+        return self.now()
+
+    def now(self) -> "Moment":
+        """The watermarks as they stand."""
+        single: dict[Tables, int] = {(name,): clock.watermark for name, clock in self._clocks.items()}
+        together = {tables: one.watermark for tables, one in self._combined.items()}
+        return Moment({**single, **together}, {tables: one.floor for tables, one in self._combined.items()})
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a floor has to be stored before a watermark can go on."""
+        return any(one.waiting for one in self._all())
+
+    def stored(self) -> None:
+        """What `floors` and the sources' progress gave is in the state now."""
+        for one in self._all():
+            one.stored()
+
+    def _all(self) -> list[Clock | CombinedWatermark]:
+        return [*self._clocks.values(), *self._combined.values()]
+
+    def finish(self, horizon: int | None) -> None:
+        """Everything is read: put all clocks to the end (ms) of the last open window, and past the last row."""
+        last = max([clock.highest + 1 for clock in self._clocks.values()] + ([] if horizon is None else [horizon]))
+        for clock in self._clocks.values():
+            clock.finish(last)
+        for combined in self._combined.values():
+            combined.advance()
+
+
+class Moment:
+    """Watermarks (ms) that stand still. Two are equal if all of them are."""
+
+    def __init__(self, watermarks: Mapping[Tables, int], floors: Mapping[Tables, int]) -> None:
+        self._watermarks = dict(watermarks)
+        self._floors = dict(floors)
+
+    def of(self, tables: Tables) -> int:
+        """The watermark of some tables together."""
+        return self._watermarks[tables]
+
+    def floor(self, tables: Tables) -> int:
+        """Below it every row of these tables together is late; what is so of one table its rows carry themselves."""
+        return self._floors.get(tables, BEGINNING)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Moment) and self._watermarks == other._watermarks
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _name(tables: Tables) -> str:
+    return ",".join(sorted(tables))

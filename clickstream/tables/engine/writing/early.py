@@ -1,0 +1,118 @@
+"""Early rows of one INSERT: which keys have one, and when it is taken back.
+
+An early row is written after the transaction that notes its key: a crash may leave a noted key without a row, never
+a row that nobody knows of. A final row takes its place; where none comes, because HAVING does not hold any more, the
+window stayed without a row, or a session got another start, a tombstone does.
+"""
+
+from typing import Any
+
+import duckdb
+
+from clickstream.kafka.produce import Headers, Sender
+from clickstream.tables.engine.compile.compiled import WINDOW_END, Branch
+from clickstream.tables.engine.operators.groups import Groups
+from clickstream.tables.engine.operators.sessions import Sessions
+from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.names import identifier, relation, string
+
+EARLY: Headers = [("final", b"0")]
+Row = tuple[Any, ...]
+
+
+def has_early_rows(branch: Branch) -> bool:
+    """Whether rows of the branch can be shown before they are final."""
+    return (
+        branch.insert.target.upsert
+        and branch.early is not None
+        and branch.placed is not None
+        and not isinstance(branch.placed.operator, Groups)
+    )
+
+
+class EarlyRows:
+    """Of one INSERT. `count` is of rows since the start."""
+
+    def __init__(self, name: str, topic: str, encoder: Encoder, sender: Sender) -> None:
+        self.count = 0
+        self._topic = topic
+        self._encoder = encoder
+        self._sender = sender
+        self._noted = identifier(relation("early", name))
+        self._name = name
+        self._pending: list[Row] = []
+        self._shown: dict[str, int] = {}  # how many keys of each branch are noted
+
+    def create(self, db: duckdb.DuckDBPyConnection) -> None:
+        db.execute(f"CREATE TABLE IF NOT EXISTS {self._noted} (branch VARCHAR, k VARCHAR, until BIGINT)")
+        found = db.execute(f"SELECT branch, count(*) FROM {self._noted} GROUP BY branch").fetchall()
+        self._shown = dict(found)
+
+    def shown(self, branch: Branch) -> bool:
+        """Whether any key of the branch has an early row."""
+        return self._shown.get(branch.name, 0) > 0
+
+    def note(self, db: duckdb.DuckDBPyConnection, branch: Branch, present: str) -> list[str]:
+        """Take up the rows of `present`, a table of the operator's rows that changed; `send` writes them later.
+
+        Returns the keys to bury: of rows for which HAVING does not hold any more, and of sessions with another start.
+        """
+        assert branch.early is not None
+        made, rows = self._encoder, identifier(relation("early_rows", self._name))
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(present, True)})")
+        empty = made.not_null(rows)
+        where = f" WHERE NOT ({empty})" if empty else ""
+        found = db.execute(f"SELECT {made.key} AS k, {made.value} AS v, {WINDOW_END} FROM {rows}{where}").fetchall()
+        self._pending += found
+        buried: list[str] = []
+        if self.shown(branch):
+            kept = f"SELECT {made.key} FROM {rows}{where}"
+            changed = made.select_keys(f"({branch.early(present, False)})")
+            buried = self._forget(db, branch, f"k IN ({changed}) AND k NOT IN ({kept})")
+        if found:
+            keys = f"SELECT {string(branch.name)} AS branch, {made.key} AS k, {WINDOW_END} AS until FROM {rows}{where}"
+            db.execute(
+                f"DELETE FROM {self._noted} WHERE branch = {string(branch.name)} AND k IN (SELECT k FROM ({keys}))"
+            )
+            db.execute(f"INSERT INTO {self._noted} {keys}")
+            self._count(db)
+        return [*buried, *self._moved_sessions(db, branch)]
+
+    def send(self) -> None:
+        """Write the rows that were noted; their keys are in the state."""
+        for key, value, _end in self._pending:
+            self._sender.send(self._topic, value, key, headers=EARLY)
+        self.count += len(self._pending)
+        self._pending = []
+
+    def closed(self, db: duckdb.DuckDBPyConnection, branch: Branch, final: str, watermark: int) -> list[str]:
+        """Final rows of the branch, in table `final`, take the place of early ones. Returns the keys to bury."""
+        mine = f"branch = {string(branch.name)}"
+        db.execute(f"DELETE FROM {self._noted} WHERE {mine} AND k IN ({self._encoder.select_keys(final)})")
+        self._count(db)
+        assert branch.placed is not None
+        if isinstance(branch.placed.operator, Sessions):
+            return self._moved_sessions(db, branch)
+        return self._forget(db, branch, f"until <= {watermark + 1}")
+
+    def _moved_sessions(self, db: duckdb.DuckDBPyConnection, branch: Branch) -> list[str]:
+        """The keys of sessions that are not open with that start any more."""
+        assert branch.placed is not None
+        assert branch.early is not None
+        operator = branch.placed.operator
+        if not isinstance(operator, Sessions) or not self.shown(branch):
+            return []
+        opened = relation("open", operator.name)
+        operator.open_rows(db, opened)
+        return self._forget(db, branch, f"k NOT IN ({self._encoder.select_keys(f'({branch.early(opened, False)})')})")
+
+    def _forget(self, db: duckdb.DuckDBPyConnection, branch: Branch, condition: str) -> list[str]:
+        where = f"branch = {string(branch.name)} AND {condition}"
+        keys = [key for (key,) in db.execute(f"SELECT k FROM {self._noted} WHERE {where}").fetchall()]
+        if keys:
+            db.execute(f"DELETE FROM {self._noted} WHERE {where}")
+            self._count(db)
+        return keys
+
+    def _count(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._shown = dict(db.execute(f"SELECT branch, count(*) FROM {self._noted} GROUP BY branch").fetchall())

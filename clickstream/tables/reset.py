@@ -1,0 +1,79 @@
+"""Starting over: the state is forgotten, and so is what these tables have written.
+
+Rows of a former run would stay otherwise: those of windows that another statement does not have, and early ones.
+Rows with keys are deleted by tombstones. An append-only topic knows no such thing: it has to be empty.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka import Message
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.offsets import limits
+from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.state import place
+from clickstream.tables.sql.model import Program
+from clickstream.topics import existing
+
+FLUSH_WITHIN_S = 300.0
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """The keys that have a row, by topic."""
+
+    keys: dict[str, set[bytes]]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.keys.values()))
+
+
+def left_by(cluster: Cluster, programs: Iterable[Program]) -> Leftovers:
+    """What these programs have written so far.
+
+    Raises ClickstreamError when an append-only topic of theirs is not empty, and says how to delete it.
+    """
+    there = existing(cluster)
+    targets = [insert.target for program in programs for insert in program.inserts if insert.target.topic in there]
+    full = [
+        target.topic
+        for target in targets
+        if not target.upsert and any(one.span for one in limits(cluster, target.topic).values())
+    ]
+    if full:
+        raise ClickstreamError(
+            f"{', '.join(full)}: rows of a former run cannot be taken back out of an append-only topic, and would be "
+            f"there twice. Delete it first: clickstream topics delete {' '.join(full)}"
+        )
+    return Leftovers({target.topic: _live_keys(cluster, target.topic) for target in targets if target.upsert})
+
+
+def reset(cluster: Cluster, directories: Iterable[Path], leftovers: Leftovers) -> None:
+    """Forget the states, then the rows. Raises ClickstreamError while another process has a state."""
+    for directory in directories:
+        place.reset(directory)
+    sender = Sender(cluster.producer())
+    try:
+        for topic, keys in leftovers.keys.items():
+            for key in keys:
+                sender.send(topic, None, key)
+        sender.must_have_delivered("Tombstones", FLUSH_WITHIN_S)
+    finally:
+        sender.close()
+
+
+def _live_keys(cluster: Cluster, topic: str) -> set[bytes]:
+    keys: set[bytes] = set()
+
+    def note(message: Message) -> None:
+        key = message.key()
+        if key is not None:
+            (keys.discard if message.value() is None else keys.add)(bytes(key))
+
+    read_to_end(cluster, topic, note)
+    return keys

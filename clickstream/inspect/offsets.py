@@ -16,7 +16,7 @@ from clickstream.kafka.errors import error_of, explain, is_missing, is_transient
 from clickstream.kafka.offsets import EARLIEST as EARLIEST
 from clickstream.kafka.offsets import LATEST as LATEST
 from clickstream.kafka.offsets import MAX_TIMESTAMP as MAX_TIMESTAMP
-from clickstream.kafka.offsets import Answers, send
+from clickstream.kafka.offsets import Answers, result, send
 from clickstream.kafka.offsets import Limits as Limits
 from clickstream.kafka.offsets import Partition as Partition
 from clickstream.topics import REQUEST_TIMEOUT_S
@@ -86,7 +86,7 @@ def _send(cluster: Cluster, admin: AdminClient, question: dict[TopicPartition, O
 
 def _answer(cluster: Cluster, future: "Future[ListOffsetsResultInfo]") -> ListOffsetsResultInfo | None:
     try:
-        return future.result()
+        return result(future)
     except KafkaException as problem:
         error = error_of(problem)
         if error is not None and _has_no_answer_now(error):

@@ -1,5 +1,6 @@
 """What identifies a topic and a cluster: ids that the brokers gave them."""
 
+import contextlib
 import threading
 from dataclasses import dataclass
 
@@ -7,10 +8,11 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.errors import is_transient
 from clickstream.kafka.patience import patiently
 
 # Each attempt; a broker that is frozen does not answer at all.
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,25 @@ class Description:
 
 
 def ask_description(admin: AdminClient, topic: str) -> Description:
-    """One attempt of ANSWER_WITHIN_S. Raises KafkaException, also when the topic does not exist."""
+    """One attempt, of twice ANSWER_WITHIN_S at most. Raises KafkaException, also when the topic does not exist."""
     asked = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_WITHIN_S)
-    found = asked[topic].result()
+    try:
+        found = asked[topic].result()
+    except KafkaException as problem:
+        if is_transient(problem):
+            look_around(admin)
+        raise
     leaders = {one.id: one.leader.id if one.leader is not None else -1 for one in found.partitions}
     return Description(str(found.topic_id), leaders)
+
+
+def look_around(admin: AdminClient) -> None:
+    """After a question that was not answered: have the client find out who leads and controls now.
+
+    By itself it asks a dead or frozen broker for minutes that it takes for the leader or the controller.
+    """
+    with contextlib.suppress(KafkaException):  # nobody answers: the next attempt says so
+        admin.list_topics(timeout=ANSWER_WITHIN_S)
 
 
 def describe(
@@ -48,9 +64,6 @@ def cluster_id(cluster: Cluster, admin: AdminClient | None = None, *, stop: thre
     asked = admin or cluster.admin()
 
     def ask() -> str:
-        found = asked.describe_cluster(request_timeout=ANSWER_WITHIN_S).result().cluster_id
-        if not found:
-            raise KafkaException("the broker does not say its cluster id")
-        return str(found)
+        return str(asked.list_topics(timeout=ANSWER_WITHIN_S).cluster_id)
 
     return patiently(ask, "Asking for the cluster's id", cluster.address, stop)

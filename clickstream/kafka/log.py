@@ -67,7 +67,7 @@ def identify(
 
 
 def is_same(cluster: Cluster, identity: LogIdentity, admin: AdminClient, *, remedy: str = "") -> bool:
-    """True when the topic still is `identity`; False when nobody answers that just now, after 5 s at most.
+    """True when the topic still is `identity`; False when nobody answers that just now, after 6 s at most.
 
     Asked after records were read and before what they led to is saved, it keeps the records of a recreated topic
     out of the state of the former one. Raises Recreated, Missing (once that was said for

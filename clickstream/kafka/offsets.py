@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
     ListOffsetsResultInfo,
@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 )
 
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ANSWER_WITHIN_S, describe
+from clickstream.kafka.describe import ANSWER_WITHIN_S, describe, look_around
 from clickstream.kafka.patience import patiently
 
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -100,8 +100,17 @@ def at_times(
 
 
 def send(admin: AdminClient, question: Mapping[TopicPartition, OffsetSpec], timeout: float) -> Answers:
-    """One question about many partitions, of any topics. Raises KafkaException, as do the answers."""
+    """One question about many partitions, of any topics. Raises KafkaException; answers are taken by `result`."""
     return admin.list_offsets(dict(question), request_timeout=timeout)
+
+
+def result(future: "Future[ListOffsetsResultInfo]") -> ListOffsetsResultInfo:
+    """One partition's answer. Raises KafkaException, also when there is none."""
+    answer = future.result()
+    # When the leader of some of the partitions does not answer in time, theirs are no errors, but have no offset.
+    if answer.offset == OFFSET_INVALID:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+    return answer
 
 
 def _numbers(
@@ -143,10 +152,11 @@ def _ask(
         problem: KafkaException | None = None
         for place, future in send(admin, waiting, ANSWER_WITHIN_S).items() if waiting else ():
             try:
-                found[place.partition] = future.result().offset
+                found[place.partition] = result(future).offset
             except KafkaException as one:
                 problem = one
         if problem is not None:
+            look_around(admin)
             raise problem
 
     patiently(ask, f"Asking for the offsets of {topic}", cluster.address, stop)

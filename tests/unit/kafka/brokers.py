@@ -24,6 +24,8 @@ class FakeAdmin:
         self.describing: list[int] = []  # errors of the descriptions to come
         self.trouble: Trouble = {}
         self.asked: list[dict[int, str]] = []
+        self.listed = 0
+        self.listing: list[int] = []  # errors of the lists to come
 
     @property
     def client(self) -> AdminClient:
@@ -35,8 +37,9 @@ class FakeAdmin:
         answer = SimpleNamespace(topic_id=self.topic_id, partitions=partitions)
         return {name: _future(answer, self.describing)}
 
-    def describe_cluster(self, request_timeout: float) -> "Future[Any]":
-        return _future(SimpleNamespace(cluster_id="cluster-1"), self.describing)
+    def list_topics(self, timeout: float) -> Any:
+        self.listed += 1
+        return _future(SimpleNamespace(cluster_id="cluster-1"), self.listing).result()
 
     def list_offsets(
         self, question: dict[TopicPartition, Any], request_timeout: float

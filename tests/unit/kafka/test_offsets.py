@@ -1,12 +1,13 @@
 import threading
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, KafkaError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import patience
 from clickstream.kafka.describe import cluster_id
 from clickstream.kafka.offsets import Limits, beginnings, ends, limits
+from clickstream.kafka.patience import Stopped
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 
 
@@ -36,6 +37,15 @@ def test_a_leader_that_cannot_say_is_asked_again_and_the_others_are_not(admin: F
     admin.trouble = {1: [code, code]}
     assert ends(CLUSTER, "t", admin.client, stop=threading.Event()) == {0: 9, 1: 4, 2: 5}
     assert [sorted(asked) for asked in admin.asked] == [[0, 1, 2], [1], [1]]
+    assert admin.listed == 2  # to find out who leads now
+
+
+def test_a_partition_without_an_offset_was_not_answered(admin: FakeAdmin) -> None:
+    admin.limits[1] = (0, OFFSET_INVALID)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        ends(CLUSTER, "t", admin.client, stop=stop)
 
 
 def test_a_refusal_is_said(admin: FakeAdmin) -> None:
@@ -45,5 +55,5 @@ def test_a_refusal_is_said(admin: FakeAdmin) -> None:
 
 
 def test_the_id_of_the_cluster(admin: FakeAdmin) -> None:
-    admin.describing = [KafkaError._TRANSPORT]
+    admin.listing = [KafkaError._TRANSPORT]
     assert cluster_id(CLUSTER, admin.client) == "cluster-1"

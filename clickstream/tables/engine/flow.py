@@ -15,13 +15,14 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator, quoted
+from clickstream.tables.engine.operators.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator
 from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.engine.operators.references import Join, Reference
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.operators.topn import WindowTopN, ranked
 from clickstream.tables.engine.operators.windows import Grid, window_column
 from clickstream.tables.engine.state import naming
+from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import (
     GroupBy,
     Insert,
@@ -61,7 +62,7 @@ WINDOW_END = '"$end"'
 
 def batch_of(table: str) -> str:
     """The relation with the rows of a table's batch."""
-    return f"batch_{table}"
+    return relation("batch", table)
 
 
 @dataclass(frozen=True)
@@ -143,15 +144,15 @@ class Flow:
 
     def waiting(self, db: Database) -> bool:
         """Whether rows wait in joins."""
-        return any(db.execute(f"SELECT 1 FROM {quoted(name)} LIMIT 1").fetchone() for name in self._joins)
+        return any(db.execute(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchone() for name in self._joins)
 
     def empty(self, db: Database, table: str) -> None:
         """A batch without rows."""
         wanted = self.needs.tables[table]
         columns = [column for column in self.program.tables[table].columns if column.name in wanted]
-        typed = ", ".join(f"NULL::{duckdb_type(column.type)} AS {quoted(column.name)}" for column in columns)
+        typed = ", ".join(f"NULL::{duckdb_type(column.type)} AS {identifier(column.name)}" for column in columns)
         db.execute(
-            f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(table))} AS "
+            f"CREATE OR REPLACE TEMP VIEW {identifier(batch_of(table))} AS "
             f"SELECT {typed}{', ' if typed else ''}{_NO_ORIGIN} WHERE FALSE"
         )
 
@@ -175,7 +176,7 @@ class Flow:
                 self._filled.add(placed.output)
                 moved.add(placed.output)
             elif placed.output in self._filled:
-                db.execute(f"DELETE FROM {quoted(placed.output)}")
+                db.execute(f"DELETE FROM {identifier(placed.output)}")
                 self._filled.discard(placed.output)
         return [branch for branch in self.branches if branch.outputs & moved]
 
@@ -218,7 +219,7 @@ class Flow:
         """SQL for the needed fields of a plan's rows, and where they come from."""
         match plan:
             case Scan():
-                return self._select(needed, plan, quoted(batch_of(plan.table.name)))
+                return self._select(needed, plan, identifier(batch_of(plan.table.name)))
             case Read():
                 return self._read(plan, needed)
             case Select():
@@ -229,7 +230,7 @@ class Flow:
                 for one in plan.inputs:
                     rows = self._rows(one, below_union(plan, one, needed))
                     items = [
-                        f"CAST({quoted(inner.name)} AS {duckdb_type(outer.type)}) AS {quoted(outer.name)}"
+                        f"CAST({identifier(inner.name)} AS {duckdb_type(outer.type)}) AS {identifier(outer.name)}"
                         for outer, inner in zip(plan.fields, one.fields, strict=True)
                         if outer.name in needed
                     ]
@@ -238,12 +239,12 @@ class Flow:
             case Windowed():
                 return self._expanded(plan, needed)
             case TemporalJoin():
-                return self._select(needed, plan, quoted(self._join(plan, needed)))
+                return self._select(needed, plan, identifier(self._join(plan, needed)))
             case TopN() if plan.window is not None and remembers(plan.input):
                 rows = ranked(plan, f"({self._rows(plan.input, below(plan, needed))})")
                 return f"SELECT {listed(plan, needed)}{_NO_ORIGIN} FROM ({rows})"
             case GroupBy() | TopN():
-                return f"SELECT {listed(plan, needed)}{_NO_ORIGIN} FROM {quoted(self._operator(plan))}"
+                return f"SELECT {listed(plan, needed)}{_NO_ORIGIN} FROM {identifier(self._operator(plan))}"
         raise TypeError(type(plan).__name__)
 
     def _select(self, needed: set[str], plan: Plan, relation: str) -> str:
@@ -253,11 +254,11 @@ class Flow:
         view = plan.view
         all_needed = self.needs.views[view.name]
         if self.needs.readers[view.name] > 1 and not remembers(view.plan) and not plain(view.plan):
-            relation = quoted(self._shared(plan, all_needed))
+            relation = identifier(self._shared(plan, all_needed))
         else:
             relation = f"({self._rows(view.plan, below_view(view, all_needed))})"
         items = [
-            f"{quoted(inner.name)} AS {quoted(outer.name)}, "
+            f"{identifier(inner.name)} AS {identifier(outer.name)}, "
             for outer, inner in zip(view.fields, view.plan.fields, strict=True)
             if outer.name in needed
         ]
@@ -265,14 +266,14 @@ class Flow:
 
     def _shared(self, plan: Read, needed: set[str]) -> str:
         """The table of a view that several queries read."""
-        name = f"view_{plan.view.name}"
+        name = relation("view", plan.view.name)
         if name not in self._made:
             self._made[name] = name
             outer, self._statement = self._statement, f"VIEW {plan.view.name}"
             sql = self._rows(plan.view.plan, below_view(plan.view, needed))
 
             def compute(db: Database, _watermarks: Watermarks) -> None:
-                db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {sql}")
+                db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS {sql}")
 
             self._prepare.append(lambda db: compute(db, {}))
             self._then(self._relations, compute)
@@ -298,7 +299,7 @@ class Flow:
 
         def prepare(db: Database) -> None:
             join.create(db)
-            db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(input)} AS {rows}")
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(input)} AS {rows}")
             absorb(db, dict.fromkeys(tables, BEGINNING))
 
         self._prepare.append(prepare)
@@ -328,7 +329,7 @@ class Flow:
 
         def prepare(db: Database) -> None:
             operator.create(db)
-            db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(input)} AS {rows}")
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(input)} AS {rows}")
             operator.close(db, BEGINNING, output)
 
         self._prepare.append(prepare)
@@ -345,7 +346,7 @@ class Flow:
         end = '"$end_of_window"'  # no column of anybody's
         roles = ("window_start", "window_end", "window_time")
         items = [
-            f"{window_column(name, grid.start(end), end)} AS {quoted(name)}" if name in roles else quoted(name)
+            f"{window_column(name, grid.start(end), end)} AS {identifier(name)}" if name in roles else identifier(name)
             for name in (field.name for field in plan.fields)
             if name in needed
         ]
@@ -364,12 +365,13 @@ class Flow:
             case Read():
                 inner = self._early(plan.view.plan, output, having)
                 items = ", ".join(
-                    f"{quoted(one.name)} AS {quoted(field.name)}"
+                    f"{identifier(one.name)} AS {identifier(field.name)}"
                     for field, one in zip(plan.fields, plan.view.plan.fields, strict=True)
                 )
                 return f"SELECT {items}, {WINDOW_END} FROM ({inner})"
             case _:
-                return f"SELECT {listed(plan, {field.name for field in plan.fields})}{WINDOW_END} FROM {quoted(output)}"
+                fields = listed(plan, {field.name for field in plan.fields})
+                return f"SELECT {fields}{WINDOW_END} FROM {identifier(output)}"
 
 
 def operator_of(plan: GroupBy | TopN) -> tuple[type, Plan]:

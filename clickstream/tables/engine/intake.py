@@ -17,10 +17,11 @@ from clickstream.tables.engine.fetching.fetcher import Batch
 from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.fetching.sources import Source
 from clickstream.tables.engine.flow import batch_of
-from clickstream.tables.engine.operators.operator import BEGINNING, quoted
+from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import SourceReport
 from clickstream.tables.engine.state import Progress, naming
+from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Table
 
 
@@ -55,8 +56,8 @@ class Intake:
         self._dead_letters = dead_letters
         self._max_ahead = max_ahead_ms
         self._reference = reference
-        self._decoded = f"decoded_{table.name}"
-        self._marks = f"marks_{table.name}"
+        self._decoded = relation("decoded", table.name)
+        self._marks = relation("marks", table.name)
         self._marked: bool | None = None
         self.behind = False  # whether any row so far was behind its watermark
 
@@ -130,7 +131,7 @@ class Intake:
             self.clock.lanes[partition] = Lane()
         if batch.rows is not None:
             self._load(db, batch, batch.rows)
-            self._reference.apply(db, quoted(self._decoded))
+            self._reference.apply(db, identifier(self._decoded))
         self._passed(batch)
 
     def _load(self, db: duckdb.DuckDBPyConnection, batch: Batch, rows: pa.Table) -> None:
@@ -149,7 +150,7 @@ class Intake:
         """Judge the rows by the watermarks before them, and let the clock go on."""
         marks = None
         if self._timed:
-            found = db.execute(f'SELECT coalesce("$t", {BEGINNING}) AS t FROM {quoted(self._decoded)}').fetchnumpy()
+            found = db.execute(f'SELECT coalesce("$t", {BEGINNING}) AS t FROM {identifier(self._decoded)}').fetchnumpy()
             times = np.asarray(found["t"], np.int64)
             partitions = rows["$p"].to_numpy()
             ahead = times > rows["$ts"].to_numpy() + self._max_ahead
@@ -160,7 +161,7 @@ class Intake:
         if marks is not None:
             self.behind = True
             db.register("marks_now", {"wm": marks})
-            db.execute(f'CREATE OR REPLACE TEMP TABLE {quoted(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
+            db.execute(f'CREATE OR REPLACE TEMP TABLE {identifier(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
             db.unregister("marks_now")
         self._show(db, marks is not None)
 
@@ -169,9 +170,11 @@ class Intake:
         if self._marked is marked:
             return
         self._marked = marked
-        beside = f"SELECT * FROM {quoted(self._decoded)} POSITIONAL JOIN {quoted(self._marks)}"
-        alone = f'SELECT *, {BEGINNING}::BIGINT AS "$wm" FROM {quoted(self._decoded)}'
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(self.table.name))} AS {beside if marked else alone}")
+        beside = f"SELECT * FROM {identifier(self._decoded)} POSITIONAL JOIN {identifier(self._marks)}"
+        alone = f'SELECT *, {BEGINNING}::BIGINT AS "$wm" FROM {identifier(self._decoded)}'
+        db.execute(
+            f"CREATE OR REPLACE TEMP VIEW {identifier(batch_of(self.table.name))} AS {beside if marked else alone}"
+        )
 
     def emptied(self) -> None:
         """The batch was replaced by an empty one."""
@@ -179,7 +182,7 @@ class Intake:
 
     def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
         """Dead-letter these rows' records, which the reading process has let go: they are read once more."""
-        db.execute(f'DELETE FROM {quoted(self._decoded)} WHERE "$t" > "$ts" + {self._max_ahead}')
+        db.execute(f'DELETE FROM {identifier(self._decoded)} WHERE "$t" > "$ts" + {self._max_ahead}')
         self.rows -= rows.num_rows
         reason = f"event time more than {self._max_ahead / 86_400_000:g} days ahead of the record's timestamp"
         places = Counter(zip(rows["$p"].to_pylist(), rows["$o"].to_pylist(), strict=True))

@@ -8,6 +8,7 @@ import duckdb
 
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.operators.operator import HIDDEN, LATE
+from clickstream.tables.names import user_name
 
 _HIDDEN = {name.strip('"') for name in HIDDEN}
 
@@ -42,7 +43,7 @@ class LateRows:
                     ("origin-partition", str(partition)),
                     ("origin-offset", str(offset)),
                 ]
-                value = {name: cell for name, cell in json.loads(row).items() if name not in _HIDDEN}
+                value = {user_name(name): cell for name, cell in json.loads(row).items() if name not in _HIDDEN}
                 text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
                 self._sender.send(self._topic, text.encode(), headers=[(name, one.encode()) for name, one in headers])
         db.execute(f"DELETE FROM {LATE}")

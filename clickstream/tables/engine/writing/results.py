@@ -16,12 +16,12 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Headers, Sender
 from clickstream.tables.engine.flow import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import quoted
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.state import State, naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.sending import Outgoing
 from clickstream.tables.engine.writing.writer import Writer
+from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Insert, Program
 
 EARLY: Headers = [("final", b"0")]
@@ -43,7 +43,7 @@ class Result:
         self._sender = sender
         self._writer = writer
         self._outgoing = Outgoing(insert, self._encoder, sender, drops=program.drops_null_keys)
-        self._early = quoted(f"early_{insert.target.name}")
+        self._early = identifier(relation("early", insert.target.name))
         self._pending: list[Row] = []
         self._shown = 0
 
@@ -66,7 +66,7 @@ class Result:
     def prepare(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make the views that rows are read from; the flow's tables are there already."""
         for number, branch in enumerate(self.branches):
-            db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(self._view(number))} AS {branch.sql}")
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(self._view(number))} AS {branch.sql}")
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._early} (k VARCHAR, until BIGINT)")
         found = db.execute(f"SELECT count(*) FROM {self._early}").fetchone()
         self._shown = found[0] if found else 0
@@ -90,11 +90,11 @@ class Result:
         for number, branch in enumerate(self.branches):
             if branch.stream:
                 with naming(self.insert.described):
-                    self._write(db, quoted(self._view(number)), ordered=True)
+                    self._write(db, identifier(self._view(number)), ordered=True)
 
     def final(self, db: duckdb.DuckDBPyConnection, branch: Branch, watermark: int) -> None:
         """Write the rows that are final now; tombstones for what is not true any more."""
-        view = quoted(self._view(self.branches.index(branch)))
+        view = identifier(self._view(self.branches.index(branch)))
         if branch.groups is not None and isinstance(branch.groups.operator, Groups):
             self._write(db, view)
             self._retract(db, branch, view)
@@ -103,7 +103,7 @@ class Result:
             self._write(db, view)
             return
         # Views are computed once more for each use.
-        rows = quoted(f"final_{self.name}")
+        rows = identifier(relation("final", self.name))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM {view}")
         self._write(db, rows)
         db.execute(f"DELETE FROM {self._early} WHERE k IN ({self._encoder.select_keys(rows)})")
@@ -128,7 +128,7 @@ class Result:
         if output not in asked:
             asked.add(output)
             branch.groups.operator.early(db, output)
-        rows, made = quoted(f"early_rows_{self.name}"), self._encoder
+        rows, made = identifier(relation("early_rows", self.name)), self._encoder
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(output, True)})")
         empty = made.not_null(rows)
         where = f" WHERE NOT ({empty})" if empty else ""
@@ -152,7 +152,7 @@ class Result:
     # --- helpers
 
     def _view(self, number: int) -> str:
-        return f"result_{self.name}_{number}"
+        return relation(f"result{number}", self.name)
 
     def _write(self, db: duckdb.DuckDBPyConnection, relation: str, *, ordered: bool = False) -> None:
         db.complete()  # what was asked before may have more rows than were fetched

@@ -2,7 +2,7 @@
 
 To DuckDB `userId` and `userid` are one name, to Flink they are two. So every name goes through `engine_name`: one
 without upper-case letters of ASCII is the same there; any other becomes lower-case and says in a suffix which of its
-letters are upper-case, `userId` -> `userid:20`. Relations of ours are named with a colon, and hidden columns begin with
+letters are upper-case, `userId` -> `userid:10`. Relations of ours are named with a colon, and hidden columns begin with
 a dollar sign: names of a file that look so get a suffix, too, and meet none of them.
 """
 

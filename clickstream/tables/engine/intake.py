@@ -18,11 +18,12 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.fetching.fetcher import Batch
 from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.fetching.sources import Source
-from clickstream.tables.engine.operators.operator import BEGINNING, quoted
+from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import SourceReport
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Progress
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Table
 
 
@@ -132,7 +133,7 @@ class Intake:
             self.clock.lanes[partition] = Lane()
         if batch.rows is not None:
             self._load(db, batch, batch.rows)
-            self._reference.apply(db, quoted(self._decoded))
+            self._reference.apply(db, identifier(self._decoded))
         self._passed(batch)
 
     def _load(self, db: duckdb.DuckDBPyConnection, batch: Batch, rows: pa.Table) -> None:
@@ -151,7 +152,7 @@ class Intake:
         """Judge the rows by the watermarks before them, and let the clock go on."""
         marks = None
         if self._timed:
-            found = db.execute(f'SELECT coalesce("$t", {BEGINNING}) AS t FROM {quoted(self._decoded)}').fetchnumpy()
+            found = db.execute(f'SELECT coalesce("$t", {BEGINNING}) AS t FROM {identifier(self._decoded)}').fetchnumpy()
             times = np.asarray(found["t"], np.int64)
             partitions = rows["$p"].to_numpy()
             ahead = times > rows["$ts"].to_numpy() + self._max_ahead
@@ -162,7 +163,7 @@ class Intake:
         if marks is not None:
             self.behind = True
             db.register("marks_now", {"wm": marks})
-            db.execute(f'CREATE OR REPLACE TEMP TABLE {quoted(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
+            db.execute(f'CREATE OR REPLACE TEMP TABLE {identifier(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
             db.unregister("marks_now")
         self._show(db, marks is not None)
 
@@ -171,23 +172,25 @@ class Intake:
         if self._marked is marked:
             return
         self._marked = marked
-        beside = f"SELECT * FROM {quoted(self._decoded)} POSITIONAL JOIN {quoted(self._marks)}"
-        alone = f'SELECT *, {BEGINNING}::BIGINT AS "$wm" FROM {quoted(self._decoded)}'
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(self.table.name))} AS {beside if marked else alone}")
+        beside = f"SELECT * FROM {identifier(self._decoded)} POSITIONAL JOIN {identifier(self._marks)}"
+        alone = f'SELECT *, {BEGINNING}::BIGINT AS "$wm" FROM {identifier(self._decoded)}'
+        db.execute(
+            f"CREATE OR REPLACE TEMP VIEW {identifier(batch_of(self.table.name))} AS {beside if marked else alone}"
+        )
 
     def show_nothing(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make the table's batch one without rows."""
         columns = [column for column in self.table.columns if column.name in self._used]
-        typed = "".join(f"NULL::{duckdb_type(column.type)} AS {quoted(column.name)}, " for column in columns)
+        typed = "".join(f"NULL::{duckdb_type(column.type)} AS {identifier(column.name)}, " for column in columns)
         origin = 'NULL::INTEGER AS "$p", NULL::BIGINT AS "$o", NULL::BIGINT AS "$t", NULL::BIGINT AS "$wm"'
         db.execute(
-            f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of(self.table.name))} AS SELECT {typed}{origin} WHERE FALSE"
+            f"CREATE OR REPLACE TEMP VIEW {identifier(batch_of(self.table.name))} AS SELECT {typed}{origin} WHERE FALSE"
         )
         self._marked = None
 
     def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
         """Dead-letter these rows' records, which the reading process has let go: they are read once more."""
-        db.execute(f'DELETE FROM {quoted(self._decoded)} WHERE "$t" > "$ts" + {self._max_ahead}')
+        db.execute(f'DELETE FROM {identifier(self._decoded)} WHERE "$t" > "$ts" + {self._max_ahead}')
         self.rows -= rows.num_rows
         reason = f"event time more than {self._max_ahead / 86_400_000:g} days ahead of the record's timestamp"
         places = Counter(zip(rows["$p"].to_pylist(), rows["$o"].to_pylist(), strict=True))

@@ -9,7 +9,7 @@ from confluent_kafka import Message
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import render
 from clickstream.tables.engine.decoding.decode import Decoder, Records
-from clickstream.tables.engine.operators.operator import quoted
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Column, Table
 from clickstream.tables.sql.types import Type
 
@@ -48,7 +48,7 @@ class RecordReader:
         self._db = duckdb.connect()
         columns = ", ".join(map(_shown, table.columns))
         deleted = '"$deleted"' if table.upsert else "FALSE"
-        self._select = f'SELECT "$ts", "$p", "$o", "$i", {deleted}, {columns} FROM {quoted(_INTO)} ORDER BY "$i"'
+        self._select = f'SELECT "$ts", "$p", "$o", "$i", {deleted}, {columns} FROM {identifier(_INTO)} ORDER BY "$i"'
         self.unreadable = 0
         """Records so far that are no rows of the table."""
 
@@ -77,8 +77,8 @@ def _shown(column: Column) -> str:
     """SQL: the column as a Value. Python has no times beyond its year 9999, so they are numbers."""
     match column.type:
         case Type.TIMESTAMP | Type.TIMESTAMP_LTZ:
-            return f"epoch_ms({quoted(column.name)})"
+            return f"epoch_ms({identifier(column.name)})"
         case Type.DATE:
-            return f"{quoted(column.name)}::VARCHAR"
+            return f"{identifier(column.name)}::VARCHAR"
         case _:
-            return quoted(column.name)
+            return identifier(column.name)

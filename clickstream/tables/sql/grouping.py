@@ -6,6 +6,7 @@ from clickstream.tables.sql.calls import Report, is_aggregate
 from clickstream.tables.sql.expressions import Typing, column
 from clickstream.tables.sql.model import Aggregate, Field, GroupBy, Output, Plan, Windowed
 from clickstream.tables.sql.plans import WINDOW_COLUMNS, remembers, window_of
+from clickstream.tables.sql.scope import fresh
 from clickstream.tables.sql.types import Type, type_of
 
 
@@ -49,10 +50,13 @@ class Grouping:
                 (field for field in self.input.fields if isinstance(typed, exp.Column) and field.name == typed.name),
                 None,
             )
-            field = kept or Field(f"$key{len(self.keys)}", type_of(typed))
+            field = kept or Field(self._fresh(f"$key{len(self.keys)}"), type_of(typed))
             if field.name not in {key.field.name for key in self.keys}:
                 self.keys.append(Output(field, typed))
         return ok and self._windowed(group, source)
+
+    def _fresh(self, name: str) -> str:
+        return fresh(name, (one.name for one in (*self.input.fields, *self.fields)))
 
     def _windowed(self, group: exp.Expr, source: exp.Expr) -> bool:
         if not isinstance(self.input, Windowed):
@@ -118,7 +122,7 @@ class Grouping:
         distinct = isinstance(argument, exp.Distinct)
         argument = argument.expressions[0] if distinct else argument
         made = Aggregate(
-            Field(f"$agg{len(self.aggregates)}", type_of(call)),
+            Field(self._fresh(f"$agg{len(self.aggregates)}"), type_of(call)),
             call.this,
             None if isinstance(argument, exp.Star) else argument.copy(),
             distinct,

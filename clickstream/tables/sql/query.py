@@ -15,7 +15,7 @@ from clickstream.tables.sql.model import Field, Output, Plan, Select, Union, Win
 from clickstream.tables.sql.plans import WINDOW_COLUMNS, columns_of
 from clickstream.tables.sql.ranking import Rank, rank_of, ranked
 from clickstream.tables.sql.relations import Relations
-from clickstream.tables.sql.scope import Catalog, Relation, conjunction
+from clickstream.tables.sql.scope import Catalog, Relation, conjunction, fresh
 from clickstream.tables.sql.types import Type, common, type_of
 
 Add = Callable[[str, exp.Expr | None, exp.Expr], None]
@@ -36,6 +36,7 @@ class Outputs:
 
     made: list[Output] = field(default_factory=list)
     rank: Rank | None = None
+    hidden: set[str] = field(default_factory=set)
     ok: bool = True
 
 
@@ -214,6 +215,8 @@ class Queries:
     ) -> Rank | None:
         """ROW_NUMBER's partition and order; what they need becomes outputs."""
         typed_by = grouping.typed if grouping else typing.typed
+        select = window.find_ancestor(exp.Select)
+        aliases = [item.alias for item in select.expressions] if select is not None else []
 
         def output(node: exp.Expr) -> str | None:
             typed = typed_by(node)
@@ -222,12 +225,14 @@ class Queries:
             for one in outputs.made:
                 if one.expression == typed:
                     return one.field.name
-            hidden = Output(Field(f"$order{len(outputs.made)}", type_of(typed)), typed)
+            taken = {*aliases, *(one.name for one in typing.visible), *(one.field.name for one in outputs.made)}
+            hidden = Output(Field(fresh(f"$order{len(outputs.made)}", taken), type_of(typed)), typed)
             if isinstance(typed, exp.Column):
                 source = grouping.fields if grouping else [one.field for one in typing.visible]
                 kept = next(one for one in source if one.name == typed.name)
                 hidden = Output(Field(hidden.field.name, kept.type, kept.event_time), typed)
             outputs.made.append(hidden)
+            outputs.hidden.add(hidden.field.name)
             return hidden.field.name
 
         for one in window.args["order"].expressions:
@@ -239,7 +244,8 @@ class Queries:
         order = [(output(one.this), bool(one.args.get("desc"))) for one in window.args["order"].expressions]
         if None in partition or None in [one for one, _ in order]:
             return None
-        return Rank(name, tuple(map(str, partition)), tuple((str(one), desc) for one, desc in order), window)
+        ordered = tuple((str(one), descending) for one, descending in order)
+        return Rank(name, tuple(map(str, partition)), ordered, window, outputs.hidden)
 
     def _ranked(self, node: exp.Select, inner: exp.Subquery, top: bool) -> Plan | None:
         """The outer SELECT of ROW_NUMBER: `WHERE rank <= n` makes it the first rows."""
@@ -255,7 +261,7 @@ class Queries:
         if plan is None:
             return None
         alias = inner.alias or None
-        shown = [one for one in plan.fields if not one.name.startswith("$order")]
+        shown = [one for one in plan.fields if one.name not in rank.hidden]
         visible = tuple(Visible(alias, one.name, one) for one in shown)
         outer = node.copy()
         whole = conjunction(rest)

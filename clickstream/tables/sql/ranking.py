@@ -1,5 +1,6 @@
 """ROW_NUMBER: the first rows of each window, and the first row of each key."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,12 +16,13 @@ _FORM = "SELECT ... FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ... ORDER BY
 
 @dataclass(frozen=True)
 class Rank:
-    """A ROW_NUMBER over named outputs of its SELECT."""
+    """A ROW_NUMBER over named outputs of its SELECT; the names of those that the file does not name are `hidden`."""
 
     name: str
     partition: tuple[str, ...]
     order: tuple[tuple[str, bool], ...]
     node: exp.Window
+    hidden: Set[str]
 
 
 def rank_of(select: exp.Select) -> exp.Window | None:

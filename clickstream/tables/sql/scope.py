@@ -1,5 +1,6 @@
 """What planning carries along: the tables and views so far, where problems go, and the relations of FROM."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -34,6 +35,14 @@ class Relation:
 
 def relation(plan: Plan, alias: str | None) -> Relation:
     return Relation(plan, tuple(Visible(alias, one.name, one) for one in plan.fields))
+
+
+def fresh(name: str, taken: Iterable[str]) -> str:
+    """A name for a column that the file does not name; a column of the file may have any name."""
+    known = set(taken)
+    while name in known:
+        name += "_"
+    return name
 
 
 def scan(table: Table) -> Scan:

@@ -89,7 +89,8 @@ def _identifies(
         if not keys & set(times):
             return _unkeyed(node, table, f"{' or '.join(times)}, or a window overwrites the one before", report)
     if missing := sorted(wanted - keys, key=str):
-        shown = ", ".join("an expression" if name.startswith("$") else name for name in missing)
+        named = {key.field.name for key in group.keys if isinstance(key.expression, exp.Column)}
+        shown = ", ".join(name if name in named else "an expression" for name in missing)
         return _unkeyed(node, table, f"{shown}, or groups overwrite each other", report)
     if group.window is None and None in keys:
         report(

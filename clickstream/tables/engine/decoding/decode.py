@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from clickstream.tables.engine.decoding.rows import Records, RowReader, Wanted
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
-from clickstream.tables.engine.operators.operator import literal, quoted
+from clickstream.tables.names import identifier, string
 from clickstream.tables.sql.model import Column, Kind, Table
 from clickstream.tables.sql.plans import names_in
 
@@ -74,29 +74,29 @@ class Decoder:
         """The second half of `decode`, of rows that a RowReader read."""
         db.register(_SOURCE, rows)
         try:
-            db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {self._select}")
+            db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS {self._select}")
         finally:
             db.unregister(_SOURCE)
 
     def _compiled(self) -> str:
         """SQL: computed columns over metadata columns over the rows."""
         metadata = ", ".join(["*", *map(self._of_record, self._metadata)])
-        made = [f"{to_duckdb(one.expression)} AS {quoted(one.name)}" for one in self._computed if one.expression]
+        made = [f"{to_duckdb(one.expression)} AS {identifier(one.name)}" for one in self._computed if one.expression]
         computed = ", ".join(["*", *made])
-        time = f"epoch_ms({quoted(self._time)})" if self._time else "NULL::BIGINT"
+        time = f"epoch_ms({identifier(self._time)})" if self._time else "NULL::BIGINT"
         hidden = ['"$p"', '"$o"', '"$ts"', f'{time} AS "$t"', '"$i"', *(['"$deleted"'] if self._table.upsert else [])]
-        outputs = ", ".join([*(quoted(one.name) for one in self._used), *hidden])
+        outputs = ", ".join([*(identifier(one.name) for one in self._used), *hidden])
         return f"SELECT {outputs} FROM (SELECT {computed} FROM (SELECT {metadata} FROM {_SOURCE}))"
 
     def _of_record(self, column: Column) -> str:
         sql = {
-            "topic": literal(self._table.topic),
+            "topic": string(self._table.topic),
             "partition": f'"$p"::{duckdb_type(column.type)}',
             "offset": '"$o"',
             "timestamp": '"$time"',
             "headers": '"$headers"',
         }[column.metadata or ""]
-        return f"{sql} AS {quoted(column.name)}"
+        return f"{sql} AS {identifier(column.name)}"
 
 
 def _with_inputs(table: Table, names: set[str]) -> list[Column]:

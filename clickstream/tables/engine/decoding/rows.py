@@ -13,6 +13,7 @@ from confluent_kafka import Message
 
 from clickstream.tables.engine.decoding.reader import RawReader, Read, Reader
 from clickstream.tables.engine.decoding.timetext import LONGEST_MS
+from clickstream.tables.names import engine_name
 from clickstream.tables.sql.model import Column, Table
 
 
@@ -47,8 +48,8 @@ class Records:
 
 @dataclass
 class Rows:
-    """`table` has the physical columns by name, "$p", "$o", "$ts" (ms), "$i" (the record's index), and what is asked
-    for of "$time", "$headers" and "$deleted". `bad` says of the records that have no row why.
+    """`table` has the physical columns by their `engine_name`, "$p", "$o", "$ts" (ms), "$i" (the record's index), and
+    what is asked for of "$time", "$headers" and "$deleted". `bad` says of the records that have no row why.
     """
 
     table: pa.Table
@@ -78,16 +79,16 @@ class RowReader:
     def __init__(self, wanted: Wanted) -> None:
         table, columns = wanted.table, wanted.columns
         self._upsert = table.upsert
-        self._primary_key = table.primary_key
+        self._primary_key = [(name, engine_name(name)) for name in table.primary_key]
         self._time = wanted.time
         self.needs_headers = wanted.headers
         in_value = [one for one in columns if table.key_in_value or one.name not in table.key_fields]
-        self._in_value = [one.name for one in in_value]
+        self._in_value = [engine_name(one.name) for one in in_value]
         fields = [(one.name, one.type) for one in in_value]
         self._values = Reader(fields, _standard(table, "value"), absent=table.upsert)
         self.needs_keys = table.upsert or (bool(table.key_fields) and not table.key_in_value)
         in_key = [one for one in columns if self.needs_keys and one.name in table.key_fields]
-        self._in_key = [one.name for one in in_key]
+        self._in_key = [engine_name(one.name) for one in in_key]
         keys = [(one.name.removeprefix(table.key_prefix), one.type) for one in in_key]
         self._keys = RawReader() if table.key_format == "raw" else Reader(keys, _standard(table, "key"))
 
@@ -129,8 +130,8 @@ class RowReader:
 
     def _without_key(self, rows: Rows, good: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Rows with a NULL in the primary key are bad: they would be nobody's."""
-        for name in self._primary_key:
-            column = rows.table[name]
+        for name, at in self._primary_key:
+            column = rows.table[at]
             if not column.null_count:
                 continue
             missing = column.is_null().to_numpy()

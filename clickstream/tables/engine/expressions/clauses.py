@@ -3,19 +3,19 @@
 from sqlglot import exp
 
 from clickstream.tables.engine.expressions.translate import to_duckdb
-from clickstream.tables.engine.operators.operator import quoted
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Plan, Select
 
 
 def listed(plan: Plan, needed: set[str]) -> str:
     """The needed fields, each followed by a comma."""
-    return "".join(f"{quoted(field.name)}, " for field in plan.fields if field.name in needed)
+    return "".join(f"{identifier(field.name)}, " for field in plan.fields if field.name in needed)
 
 
 def selected(plan: Select, needed: set[str]) -> str:
     """SELECT and the needed outputs."""
     items = [
-        f"{to_duckdb(output.expression)} AS {quoted(output.field.name)}"
+        f"{to_duckdb(output.expression)} AS {identifier(output.field.name)}"
         for output in plan.outputs
         if output.field.name in needed
     ]

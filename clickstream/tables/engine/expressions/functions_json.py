@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
-from clickstream.tables.engine.expressions.text import Argument, groups, once, quoted
+from clickstream.tables.engine.expressions.text import Argument, groups, once
+from clickstream.tables.names import string
 from clickstream.tables.sql.types import Type
 
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\['([^']+)'\]")
@@ -23,17 +24,17 @@ def path(text: str) -> str:
 
 
 def _valid(s: str) -> str:
-    strict = f"CASE WHEN regexp_matches({s}, {quoted(_ODD)}) THEN regexp_matches({s}, {quoted(_STRICT)}) ELSE TRUE END"
+    strict = f"CASE WHEN regexp_matches({s}, {string(_ODD)}) THEN regexp_matches({s}, {string(_STRICT)}) ELSE TRUE END"
     return f"json_valid({s}) AND {strict}"
 
 
 def value(document: Argument, where: Argument) -> str:
     """A string, number or boolean at a path as a text; NULL where there is none, and for what is no JSON."""
-    place = quoted(path(where.literal or "$"))
+    place = string(path(where.literal or "$"))
 
     def found(s: str) -> str:
         # DuckDB would write 1.50 as 1.5.
-        texts = rf"""regexp_replace({s}, {quoted(_NUMBERS)}, '\1"\2"', 'g')"""
+        texts = rf"""regexp_replace({s}, {string(_NUMBERS)}, '\1"\2"', 'g')"""
         exact = f"""json_extract_string(regexp_replace({texts}, '""$', ''), {place})"""
         return (
             f"(CASE WHEN {_valid(s)} THEN CASE json_type({s}, {place}) "
@@ -46,7 +47,7 @@ def value(document: Argument, where: Argument) -> str:
 
 def exists(document: Argument, where: Argument) -> str:
     """Whether there is anything but null at a path; not in what is no JSON."""
-    place = quoted(path(where.literal or "$"))
+    place = string(path(where.literal or "$"))
     return once(
         document,
         lambda s: (

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from clickstream.tables.engine.expressions.text import Argument, once, quoted
+from clickstream.tables.engine.expressions.text import Argument, once
+from clickstream.tables.names import string
 from clickstream.tables.sql.regex import LINE_ENDS, Group, translate
 from clickstream.tables.sql.types import Type
 
@@ -16,7 +17,7 @@ def matches(text: Argument, pattern: Argument) -> str:
         return f"(CASE WHEN {text} IS NOT NULL THEN FALSE END)"
     regex = translate(pattern.literal)
     end = _LAST_LINE_END if regex.at_end else ""
-    return f"regexp_matches({text}, {quoted(regex.text + end)})"
+    return f"regexp_matches({text}, {string(regex.text + end)})"
 
 
 def extract(text: Argument, pattern: Argument, index: Argument | None) -> str:
@@ -25,7 +26,7 @@ def extract(text: Argument, pattern: Argument, index: Argument | None) -> str:
     wanted = (index.number or 0) if index else 0
     if wanted > len(regex.groups):
         return "CAST(NULL AS VARCHAR)"
-    whole = quoted(f"({regex.text}){_LAST_LINE_END}" if regex.at_end else regex.text)
+    whole = string(f"({regex.text}){_LAST_LINE_END}" if regex.at_end else regex.text)
     group = regex.groups[wanted - 1] if wanted else Group(regex.empty)
 
     def found(s: str) -> str:
@@ -40,14 +41,14 @@ def extract(text: Argument, pattern: Argument, index: Argument | None) -> str:
 def replace(text: Argument, pattern: Argument, by: Argument) -> str:
     """REGEXP_REPLACE: every match; the new text has no references to groups."""
     regex = translate(pattern.literal or "", capture=False)
-    new = quoted(by.literal.replace("\\", "\\\\")) if by.literal is not None else rf"replace({by}, '\', '\\')"
+    new = string(by.literal.replace("\\", "\\\\")) if by.literal is not None else rf"replace({by}, '\', '\\')"
     if not regex.at_end:
-        return f"regexp_replace({text}, {quoted(regex.text)}, {new}, 'g')"
-    ending = quoted(f"(?:{regex.text}){_LAST_LINE_END}")
+        return f"regexp_replace({text}, {string(regex.text)}, {new}, 'g')"
+    ending = string(f"(?:{regex.text}){_LAST_LINE_END}")
 
     def replaced(s: str) -> str:
         # A match before the last line's end, which then may be a match of its own.
-        again = f"regexp_full_match(regexp_extract({s}, {ending}, 1), {quoted(regex.text)})"
+        again = f"regexp_full_match(regexp_extract({s}, {ending}, 1), {string(regex.text)})"
         behind = f"CASE WHEN {again} THEN {new} ELSE '\\1' END"
         return f"regexp_replace({s}, {ending}, {new} || {behind})"
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from clickstream.tables.engine.expressions import reading
-from clickstream.tables.engine.expressions.text import Argument, groups, once, quoted
+from clickstream.tables.engine.expressions.text import Argument, groups, once
+from clickstream.tables.names import string
 from clickstream.tables.sql.types import Type
 
 _TOKEN = re.compile(r"yyyy|MM|dd|HH|mm|ss|SSS|'(?:[^']|'')*'|[^A-Za-z']")
@@ -38,7 +39,7 @@ def _tokens(pattern: str) -> Iterator[tuple[str, str]]:
 def formatted(value: Argument | str, pattern: str) -> str:
     """DATE_FORMAT: a time as a text."""
     form = _strftime(pattern)
-    return f"strftime({value}, {quoted(form)})" if form else f"(CASE WHEN {value} IS NOT NULL THEN '' END)"
+    return f"strftime({value}, {string(form)})" if form else f"(CASE WHEN {value} IS NOT NULL THEN '' END)"
 
 
 def _strftime(pattern: str) -> str:
@@ -62,7 +63,7 @@ def to_timestamp(text: Argument, pattern: str | None) -> str:
     parts = list(_tokens(pattern))
     fields = "".join(_NAMES[field] for field, _ in parts if field)
     if not fields:
-        words = quoted("".join(one for _, one in parts))
+        words = string("".join(one for _, one in parts))
         return f"(CASE WHEN {text} = {words} THEN TIMESTAMP '1970-01-01' END)"
     regex = "".join(rf"(\d{{{len(field)}}})" if field else _escaped(one) for field, one in parts)
 
@@ -82,7 +83,7 @@ def _exactly(s: str, pattern: str) -> str | None:
     # Years before 1000 are left to the slow way: DuckDB has a year 0.
     digits = {field: r"[12]\d{3}" if field == "yyyy" else rf"\d{{{len(field)}}}" for field in _NAMES}
     regex = "".join(digits[field] if field else _escaped(one) for field, one in _tokens(pattern))
-    return reading.exactly(s, regex, f"try_strptime({{}}, {quoted(_strftime(pattern))})")
+    return reading.exactly(s, regex, f"try_strptime({{}}, {string(_strftime(pattern))})")
 
 
 def _legacy(s: str) -> str:

@@ -1,6 +1,7 @@
 """LIKE as DuckDB's SQL."""
 
-from clickstream.tables.engine.expressions.text import Argument, once, quoted
+from clickstream.tables.engine.expressions.text import Argument, once
+from clickstream.tables.names import string
 from clickstream.tables.sql.regex import LINE_ENDS
 
 # Flink makes _ a dot of Java's regular expressions.
@@ -12,14 +13,14 @@ def like(text: Argument, pattern: Argument, escape: str | None) -> str:
 
     A pattern with _ is looked at once more as a regular expression where LIKE finds it; others are DuckDB's.
     """
-    ending = f" ESCAPE {quoted(escape)}" if escape is not None else ""
+    ending = f" ESCAPE {string(escape)}" if escape is not None else ""
     plain = f"{text} LIKE {pattern}{ending}"
     if pattern.literal is None:
         return _dynamic(text, pattern)
     regex, ones = _regex(pattern.literal, escape)
     if not ones:
         return f"({plain})"
-    return once(text, lambda s: f"({s} LIKE {pattern}{ending} AND regexp_full_match({s}, {quoted(regex)}))")
+    return once(text, lambda s: f"({s} LIKE {pattern}{ending} AND regexp_full_match({s}, {string(regex)}))")
 
 
 def _regex(pattern: str, escape: str | None) -> tuple[str, bool]:
@@ -42,7 +43,7 @@ def _literal(character: str) -> str:
 
 def _dynamic(text: Argument, pattern: Argument) -> str:
     def found(one: str, other: str) -> str:
-        regex = f"replace(replace(regexp_escape({other}), '_', {quoted(_ONE)}), '\\%', {quoted(_ANY)})"
+        regex = f"replace(replace(regexp_escape({other}), '_', {string(_ONE)}), '\\%', {string(_ANY)})"
         odd = f"contains({other}, '_') AND regexp_matches({one}, '[{LINE_ENDS}]')"
         return f"(CASE WHEN {odd} THEN regexp_full_match({one}, {regex}) ELSE {one} LIKE {other} END)"
 
@@ -52,4 +53,4 @@ def _dynamic(text: Argument, pattern: Argument) -> str:
 def trim(text: Argument, characters: Argument | None, position: str) -> str:
     """Without any of the characters (spaces) at its ends."""
     function = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}[position]
-    return f"{function}({text}, {characters or quoted(' ')})"
+    return f"{function}({text}, {characters or string(' ')})"

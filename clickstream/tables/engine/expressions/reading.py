@@ -1,6 +1,7 @@
 """Texts as numbers, dates and times: what CAST of a STRING takes, as DuckDB's SQL."""
 
-from clickstream.tables.engine.expressions.text import DUCKDB, TIMES, Argument, groups, once, quoted
+from clickstream.tables.engine.expressions.text import DUCKDB, TIMES, Argument, groups, once
+from clickstream.tables.names import string
 from clickstream.tables.sql.types import Type
 
 _TRUE, _FALSE = "('t', 'true', 'y', 'yes', '1')", "('f', 'false', 'n', 'no', '0')"
@@ -40,7 +41,7 @@ def _read(s: str, wanted: Type) -> str:
 
 
 def _number(s: str, regex: str, wanted: Type) -> str:
-    return f"TRY_CAST(regexp_extract({s}, {quoted(regex)}, 1) AS {DUCKDB[wanted]})"
+    return f"TRY_CAST(regexp_extract({s}, {string(regex)}, 1) AS {DUCKDB[wanted]})"
 
 
 def date(s: str) -> str:
@@ -69,7 +70,7 @@ def time(s: str) -> str:
 
 def exactly(s: str, regex: str, read: str) -> str:
     """DuckDB's own reading ({} is the text) where the text looks as it should: 0.15 us instead of 1."""
-    return f"CASE WHEN regexp_full_match({s}, {quoted(regex)}) THEN {read.replace('{}', s)} END"
+    return f"CASE WHEN regexp_full_match({s}, {string(regex)}) THEN {read.replace('{}', s)} END"
 
 
 def resolved(f: str, fields: str) -> str:

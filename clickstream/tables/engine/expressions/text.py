@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from clickstream.tables.names import string
 from clickstream.tables.sql.types import Type
 
 DUCKDB = {
@@ -39,16 +40,6 @@ class Argument:
         return int(self.literal) if self.literal is not None and self.type in WHOLE else None
 
 
-def column(name: str) -> str:
-    """A column's quoted name."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quoted(text: str) -> str:
-    """A string constant."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def number(text: str, type: Type) -> str:
     """A number's constant. A DECIMAL is made a DOUBLE: in Flink it becomes one wherever it is allowed."""
     if type in WHOLE:
@@ -71,8 +62,8 @@ def once(argument: Argument | str, build: Callable[[str], str]) -> str:
 
 def groups(text: str, regex: str, names: str, build: Callable[[str], str]) -> str:
     """`build` of a struct with the regex's groups by their `names`; all are '' where it does not match."""
-    listed = ", ".join(quoted(name) for name in names.split())
-    return once(f"regexp_extract({text}, {quoted(regex)}, [{listed}])", build)
+    listed = ", ".join(string(name) for name in names.split())
+    return once(f"regexp_extract({text}, {string(regex)}, [{listed}])", build)
 
 
 def wrapped(sum: str, type: Type) -> str:

@@ -6,7 +6,8 @@ from clickstream.tables.engine.expressions.casts import cast
 from clickstream.tables.engine.expressions.functions import call
 from clickstream.tables.engine.expressions.likes import like, trim
 from clickstream.tables.engine.expressions.operators import INVERSE, arithmetic, compared, negative
-from clickstream.tables.engine.expressions.text import DUCKDB, WHOLE, Argument, column, number, quoted
+from clickstream.tables.engine.expressions.text import DUCKDB, WHOLE, Argument, number
+from clickstream.tables.names import identifier, string
 from clickstream.tables.sql.types import Type, type_of
 
 _SIGNS: dict[type[exp.Expr], str] = {
@@ -36,9 +37,9 @@ def to_duckdb(node: exp.Expr) -> str:
     """
     match node:
         case exp.Column():
-            return column(node.name)
+            return identifier(node.name)
         case exp.Literal():
-            return quoted(node.name) if node.is_string else number(node.name, type_of(node))
+            return string(node.name) if node.is_string else number(node.name, type_of(node))
         case exp.Boolean():
             return "TRUE" if node.this else "FALSE"
         case exp.Null():

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
-from clickstream.tables.engine.operators.operator import quoted
 from clickstream.tables.engine.operators.windows import modulo
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Aggregate
 from clickstream.tables.sql.types import Type, type_of
 
@@ -97,7 +97,7 @@ class _Part:
         return [f"sum({column}){'::BIGINT' if kind == 'BIGINT' else ''} AS {column}" for column, kind in self.columns]
 
     def result(self) -> str:
-        return f"{self._result()} AS {quoted(self._aggregate.field.name)}"
+        return f"{self._result()} AS {identifier(self._aggregate.field.name)}"
 
     def _result(self) -> str:
         name = self._name

@@ -9,7 +9,8 @@ once there is a watermark: before, it takes such a row for one of 1970.
 import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type
-from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row, quoted
+from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import TopN
 
 
@@ -23,16 +24,16 @@ class KeepFirst:
     def __init__(self, name: str, node: TopN) -> None:
         self.name = name
         self._node = node
-        self._waiting, self._left = quoted(f"{name}_waiting"), quoted(f"{name}_left")
-        self._first = quoted(f"{name}_first")
-        self._keys = [quoted(key) for key in node.partition]
-        self._names = ", ".join(quoted(field.name) for field in node.fields)
+        self._waiting, self._left = identifier(f"{name}_waiting"), identifier(f"{name}_left")
+        self._first = identifier(f"{name}_first")
+        self._keys = [identifier(key) for key in node.partition]
+        self._names = ", ".join(identifier(field.name) for field in node.fields)
         self._order = f"{TIME}, {PARTITION}, {OFFSET}"
         self._batch, self._reported = 0, -1
         self._first_time: int | None = None  # no row that waits is earlier
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
-        types = {quoted(field.name): duckdb_type(field.type) for field in self._node.input.fields}
+        types = {identifier(field.name): duckdb_type(field.type) for field in self._node.input.fields}
         fields = "".join(f"{name} {kind}, " for name, kind in types.items())
         keys = "".join(f"{key} {types[key]}, " for key in self._keys)
         db.execute(
@@ -110,7 +111,7 @@ class KeepFirst:
         # A row leaves when the watermark has reached its time; an earlier one would have been the first.
         window = f'{TIME} AS "$start", {TIME} + 1 AS "$end"'
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "
             f"SELECT {self._names}, {window} FROM {self._waiting} WHERE {condition} ORDER BY {self._order}"
         )
 

@@ -4,7 +4,7 @@ import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
-from clickstream.tables.engine.operators.operator import quoted
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.types import type_of
 
@@ -14,8 +14,8 @@ class Groups:
 
     def __init__(self, name: str, node: GroupBy) -> None:
         self.name = name
-        self._table = quoted(name)
-        self._changed = quoted(f"{name}_changed")
+        self._table = identifier(name)
+        self._changed = identifier(f"{name}_changed")
         self._parts = Parts(node.aggregates)
         self._keys = [f"k{number}" for number in range(len(node.keys))]
         self._types = [duckdb_type(type_of(key.expression)) for key in node.keys]
@@ -23,7 +23,7 @@ class Groups:
             f"{to_duckdb(key.expression)} AS {name}" for key, name in zip(node.keys, self._keys, strict=True)
         ]
         self._outputs = [
-            *(f"{name} AS {quoted(key.field.name)}" for key, name in zip(node.keys, self._keys, strict=True)),
+            *(f"{name} AS {identifier(key.field.name)}" for key, name in zip(node.keys, self._keys, strict=True)),
             *self._parts.results(),
             *('NULL::BIGINT AS "$start"', 'NULL::BIGINT AS "$end"'),
         ]
@@ -51,28 +51,28 @@ class Groups:
         stored = f"FROM {self._table} s SEMI JOIN {self._changed} c ON {same}"
         names = ", ".join([*self._keys, *self._parts.names])
         merged = ", ".join([*self._keys, *self._parts.merged()])
-        both, outputs = quoted(f"{self.name}_both"), ", ".join(self._outputs)
+        both, outputs = identifier(f"{self.name}_both"), ", ".join(self._outputs)
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {both} AS SELECT {merged} FROM "
             f"(SELECT {names} {stored} UNION ALL SELECT {names} FROM {self._changed}) GROUP BY ALL"
         )
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(self.before(into))} AS "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(self.before(into))} AS "
             f"SELECT {outputs} FROM (SELECT {names} {stored})"
         )
         db.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT s.rowid {stored})")
         db.execute(f"INSERT INTO {self._table} SELECT {names} FROM {both}")
-        db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {outputs} FROM {both}")
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {outputs} FROM {both}")
         db.execute(f"DELETE FROM {self._changed}")
 
     def present_rows(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
         """Make temp table `into` of the rows of all groups."""
         outputs = ", ".join(self._outputs)
-        db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {outputs} FROM {self._table}")
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {outputs} FROM {self._table}")
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "
             f"SELECT {', '.join(self._outputs)} FROM {self._table} LIMIT 0"
         )
 

@@ -5,9 +5,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from clickstream.tables.names import identifier
-
-quoted = identifier
+from clickstream.tables.names import string
 
 # Hidden columns of every relation of stream rows: source partition and offset, event time (ms, NULL: none), and
 # the watermark (ms) that the row's own partition had before it.
@@ -50,14 +48,9 @@ class Operator(Protocol):
         """The highest end (ms) of an open window; None when nothing is open."""
 
 
-def literal(text: str) -> str:
-    """A text as DuckDB reads it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def note_late(name: str, rows: str, condition: str) -> str:
     """SQL that notes the rows of `rows` that fulfil `condition` as late for the statement `name`."""
-    entry = f"{literal(name)}, to_json(r), r.{PARTITION}, r.{OFFSET}"
+    entry = f"{string(name)}, to_json(r), r.{PARTITION}, r.{OFFSET}"
     return f"INSERT INTO {LATE} SELECT {entry} FROM {rows} r WHERE {condition}"
 
 

@@ -13,12 +13,11 @@ from clickstream.tables.engine.operators.operator import (
     BEGINNING,
     TIME,
     WATERMARK,
-    literal,
     note_late,
     only_row,
-    quoted,
 )
 from clickstream.tables.engine.operators.windows import Grid, window_column
+from clickstream.tables.names import identifier, string
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.types import type_of
 
@@ -35,8 +34,8 @@ class Panes:
     def __init__(self, name: str, node: GroupBy) -> None:
         assert node.window is not None
         self.name = name
-        self._table = quoted(name)
-        self._touched = quoted(f"{name}_touched")
+        self._table = identifier(name)
+        self._touched = identifier(f"{name}_touched")
         self._grid = Grid(node.window)
         self._parts = Parts(node.aggregates)
         roles = {field: role for role, field in node.window_keys.items()}
@@ -47,7 +46,7 @@ class Panes:
         names = {key.field.name: name for key, name in zip(groups, self._keys, strict=True)}
         self._outputs = [
             f"{self._window_column(roles[key.field.name]) if key.field.name in roles else names[key.field.name]}"
-            f" AS {quoted(key.field.name)}"
+            f" AS {identifier(key.field.name)}"
             for key in node.keys
         ]
         self._window = [f'{self._grid.start(_END)} AS "$start"', f'{_END} AS "$end"']
@@ -65,7 +64,7 @@ class Panes:
         db.execute("CREATE TABLE IF NOT EXISTS closed (name VARCHAR, until BIGINT)")
         keys = "".join(f", {name} {kind}" for name, kind in zip(self._keys, self._key_types, strict=True))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {self._touched} (pane BIGINT, first_end BIGINT{keys})")
-        (until,) = only_row(db, f"SELECT max(until) FROM closed WHERE name = {literal(self.name)}")
+        (until,) = only_row(db, f"SELECT max(until) FROM closed WHERE name = {string(self.name)}")
         self._closed = until if until is not None else BEGINNING
         self._compacted = self._count(db)
 
@@ -104,15 +103,15 @@ class Panes:
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         until = max(self._closed, self._grid.closed_at(watermark))
         if until == self._closed:
-            db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {self._results('FALSE', 0, 0)}")
+            db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS {self._results('FALSE', 0, 0)}")
             return
         first, last = f"greatest(first_end, {self._closed + self._grid.slide})", self._grid.last_end("pane")
         some = f"first_end <= {until} AND {last} > {self._closed}"
         results = self._results(some, first, f"least({last}, {until})")
-        db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS {results}")
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS {results}")
         db.execute(f"DELETE FROM {self._table} WHERE {last} <= {until}")
-        db.execute(f"DELETE FROM closed WHERE name = {literal(self.name)}")
-        db.execute(f"INSERT INTO closed VALUES ({literal(self.name)}, {until})")
+        db.execute(f"DELETE FROM closed WHERE name = {string(self.name)}")
+        db.execute(f"INSERT INTO closed VALUES ({string(self.name)}, {until})")
         self._closed = until
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
@@ -124,7 +123,7 @@ class Panes:
             f'SELECT DISTINCT {self._grid.ends(first, last)} AS "end"{keys} FROM {self._touched} WHERE {open_ones}'
         )
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "
             f"SELECT {', '.join([*self._outputs, *self._parts.results(), *self._window])} "
             f"FROM ({self._groups(open_ones, first, last)}) g SEMI JOIN ({touched}) t ON {same}"
         )
@@ -156,7 +155,7 @@ class Panes:
         if self._grown < max(COMPACT_AFTER_ROWS, self._compacted):
             return
         keys, merged = "".join(f", {name}" for name in self._keys), "".join(f", {one}" for one in self._parts.merged())
-        compact = quoted(f"{self.name}_compact")
+        compact = identifier(f"{self.name}_compact")
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {compact} AS "
             f"SELECT pane, first_end{keys}{merged} FROM {self._table} GROUP BY ALL"

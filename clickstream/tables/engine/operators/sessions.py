@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
-from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row, quoted
+from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row
 from clickstream.tables.engine.operators.session_merging import LATE_ROW, Session, final, islands, resolve
 from clickstream.tables.engine.operators.windows import window_column
+from clickstream.tables.names import engine_name, identifier
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.types import type_of
 
@@ -41,9 +42,9 @@ class Sessions:
     def __init__(self, name: str, node: GroupBy) -> None:
         assert node.window is not None
         self.name = name
-        self._table = quoted(name)
-        self._slices, self._pieces = quoted(f"{name}_slices"), quoted(f"{name}_pieces")
-        self._islands, self._rows = quoted(f"{name}_islands"), quoted(f"{name}_rows")
+        self._table = identifier(name)
+        self._slices, self._pieces = identifier(f"{name}_slices"), identifier(f"{name}_pieces")
+        self._islands, self._rows = identifier(f"{name}_islands"), identifier(f"{name}_rows")
         self._gap = node.window.gap_ms
         parts = Parts(node.aggregates)
         roles = {field: role for role, field in node.window_keys.items()}
@@ -59,7 +60,7 @@ class Sessions:
         self._merged = ", ".join([*kept, "min(start) AS start", "max(last) AS last", *parts.merged()])
         values = {key.field.name: name for key, name in zip(groups, self._keys, strict=True)}
         values |= {field: window_column(role, "start", f"(last + {self._gap})") for field, role in roles.items()}
-        outputs = [f"{values[key.field.name]} AS {quoted(key.field.name)}" for key in node.keys]
+        outputs = [f"{values[key.field.name]} AS {identifier(key.field.name)}" for key in node.keys]
         # Rows before the first one may have belonged to the session, had they been read.
         window = [f'start - {self._gap} AS "$start"', f'last + {self._gap} AS "$end"']
         self._outputs = ", ".join([*outputs, *parts.results(), *window])
@@ -96,7 +97,7 @@ class Sessions:
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         ended = f"last <= {watermark + 1 - self._gap}"
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {self._outputs} FROM {self._table} WHERE {ended}"
+            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {self._outputs} FROM {self._table} WHERE {ended}"
         )
         db.execute(f"DELETE FROM {self._table} WHERE {ended}")
         if self._apart:
@@ -134,7 +135,7 @@ class Sessions:
 
     def _open(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "
             f"SELECT {self._outputs} FROM {self._table} WHERE {condition}"
         )
 
@@ -283,8 +284,8 @@ class Sessions:
 @contextlib.contextmanager
 def _registered(db: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, npt.ArrayLike]) -> Iterator[str]:
     """Whole numbers as a relation; its name in SQL."""
-    db.register(name, {key: np.asarray(values, dtype=np.int64) for key, values in columns.items()})
+    db.register(engine_name(name), {key: np.asarray(values, dtype=np.int64) for key, values in columns.items()})
     try:
-        yield quoted(name)
+        yield identifier(name)
     finally:
         db.unregister(name)

@@ -8,7 +8,8 @@ restart.
 import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type
-from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, WATERMARK, note_late, only_row, quoted
+from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, WATERMARK, note_late, only_row
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import TopN
 from clickstream.tables.sql.plans import window_of
 
@@ -26,13 +27,13 @@ def _ranked(node: TopN, rows: str, ties: str) -> str:
     number = _number(node, ties)
     if node.rank is None:
         return f'SELECT "$row".* FROM {rows} "$row" QUALIFY {number} <= {node.limit}'
-    rank = quoted(node.rank.name)
+    rank = identifier(node.rank.name)
     return f'SELECT "$row".*, {number} AS {rank} FROM {rows} "$row" QUALIFY {rank} <= {node.limit}'
 
 
 def _number(node: TopN, ties: str) -> str:
-    order = ", ".join(f"{quoted(name)} {'DESC NULLS LAST' if down else 'NULLS FIRST'}" for name, down in node.order)
-    return f"row_number() OVER (PARTITION BY {', '.join(map(quoted, node.partition))} ORDER BY {order}, {ties})"
+    order = ", ".join(f"{identifier(name)} {'DESC NULLS LAST' if down else 'NULLS FIRST'}" for name, down in node.order)
+    return f"row_number() OVER (PARTITION BY {', '.join(map(identifier, node.partition))} ORDER BY {order}, {ties})"
 
 
 class WindowTopN:
@@ -47,15 +48,15 @@ class WindowTopN:
         _, roles = found
         self.name = name
         self._node = node
-        self._table, self._first, self._both = quoted(name), quoted(f"{name}_first"), quoted(f"{name}_both")
-        self._start, self._end = (f"epoch_ms({quoted(roles[role])})" for role in ("window_start", "window_end"))
-        self._names = ", ".join(quoted(field.name) for field in node.input.fields)
+        self._table, self._first, self._both = identifier(name), identifier(f"{name}_first"), identifier(f"{name}_both")
+        self._start, self._end = (f"epoch_ms({identifier(roles[role])})" for role in ("window_start", "window_end"))
+        self._names = ", ".join(identifier(field.name) for field in node.input.fields)
         self._arrival = f"{PARTITION}, {OFFSET}"
         self._batch, self._reported = 0, -1
         self._first_end: int | None = None  # no open window ends before
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
-        typed = "".join(f"{quoted(field.name)} {duckdb_type(field.type)}, " for field in self._node.input.fields)
+        typed = "".join(f"{identifier(field.name)} {duckdb_type(field.type)}, " for field in self._node.input.fields)
         db.execute(
             f"CREATE TABLE IF NOT EXISTS {self._table} "
             f'({typed}{PARTITION} INTEGER, {OFFSET} BIGINT, "$end" BIGINT, "$batch" BIGINT)'
@@ -115,14 +116,14 @@ class WindowTopN:
         return None if end is None else int(end)
 
     def _rows(self, db: duckdb.DuckDBPyConnection, into: str, rows: str) -> None:
-        names = ", ".join(quoted(field.name) for field in self._node.fields)
+        names = ", ".join(identifier(field.name) for field in self._node.fields)
         window = f'{self._start} AS "$start", "$end"'
         db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {quoted(into)} AS SELECT {names}, {window} "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {names}, {window} "
             f"FROM ({_ranked(self._node, rows, self._arrival)})"
         )
 
     def _same(self, one: str, other: str) -> str:
         return " AND ".join(
-            f"{one}.{quoted(name)} IS NOT DISTINCT FROM {other}.{quoted(name)}" for name in self._node.partition
+            f"{one}.{identifier(name)} IS NOT DISTINCT FROM {other}.{identifier(name)}" for name in self._node.partition
         )

@@ -8,8 +8,8 @@ of 6 columns; to_json of a struct is as fast, but cannot write doubles and leave
 from collections.abc import Sequence
 from typing import Literal
 
-from clickstream.tables.engine.operators.operator import quoted
 from clickstream.tables.engine.writing.jsonsql import json_object, json_value
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Column, Field, Kind, Table
 from clickstream.tables.sql.types import Type
 
@@ -64,7 +64,7 @@ class Encoder:
         return f"json_array({', '.join(map(self._cell, self.written))})"
 
     def _cell(self, name: str) -> str:
-        return quoted(self._fields[name].name) if name in self._fields else "NULL"
+        return identifier(self._fields[name].name) if name in self._fields else "NULL"
 
     def _has_value(self, name: str) -> bool:
         return self._target.key_in_value or name not in self._target.key_fields
@@ -74,7 +74,7 @@ class Encoder:
         by_name = {one.name: one for one in target.columns}
         if target.key_format == "raw":
             field = self._fields.get(target.key_fields[0])
-            return quoted(field.name) if field is not None and field.type != Type.NULL else _NOTHING
+            return identifier(field.name) if field is not None and field.type != Type.NULL else _NOTHING
         if target.key_format is None:
             return _NOTHING
         named = [(name.removeprefix(target.key_prefix), by_name[name]) for name in target.key_fields]
@@ -83,7 +83,7 @@ class Encoder:
     def _metadata(self, key: str, form: str) -> str | None:
         for column in self._target.written:
             if column.metadata == key and column.name in self._fields:
-                return form.format(quoted(self._fields[column.name].name))
+                return form.format(identifier(self._fields[column.name].name))
         return None
 
     def _object(self, named: Sequence[tuple[str, Column]], part: Literal["key", "value"]) -> str:
@@ -93,4 +93,4 @@ class Encoder:
 
     def _json(self, column: Column, standard: str) -> str | None:
         field = self._fields.get(column.name)
-        return json_value(quoted(field.name), field.type, column.type, standard) if field is not None else None
+        return json_value(identifier(field.name), field.type, column.type, standard) if field is not None else None

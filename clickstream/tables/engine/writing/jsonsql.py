@@ -1,7 +1,7 @@
 """SQL that writes JSON as Flink and Jackson do, value by value."""
 
 from clickstream.tables.engine.decoding.jackson import quote
-from clickstream.tables.engine.operators.operator import literal
+from clickstream.tables.names import string
 from clickstream.tables.sql.types import Type
 
 
@@ -11,17 +11,17 @@ def json_object(members: list[tuple[str, str | None]], *, without_nulls: bool) -
     None instead of SQL is always null.
     """
     if without_nulls:
-        pieces = [f"{literal(f',{quote(name)}:')} || {sql}" for name, sql in members if sql is not None]
-        return f"'{{' || concat({', '.join([*pieces, literal('')])})[2:] || '}}'"
+        pieces = [f"{string(f',{quote(name)}:')} || {sql}" for name, sql in members if sql is not None]
+        return f"'{{' || concat({', '.join([*pieces, string('')])})[2:] || '}}'"
     arguments, text = [], "{"
     for number, (name, sql) in enumerate(members):
         text += f"{',' if number else ''}{quote(name)}:"
         if sql is None:
             text += "null"
         else:
-            arguments += [literal(text), f"coalesce({sql}, 'null')"]
+            arguments += [string(text), f"coalesce({sql}, 'null')"]
             text = ""
-    return f"concat({', '.join([*arguments, literal(text + '}')])})"
+    return f"concat({', '.join([*arguments, string(text + '}')])})"
 
 
 def json_value(sql: str, given: Type, column: Type, standard: str) -> str | None:

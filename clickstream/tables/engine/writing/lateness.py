@@ -9,6 +9,7 @@ import duckdb
 
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.operators.operator import LATE
+from clickstream.tables.names import user_name
 
 # What the engine has beside the columns of a file: where a row comes from, and values that steps hand on.
 _HIDDEN = re.compile(r"\$(p|o|t|wm|(key|agg|order)\d+)")
@@ -44,7 +45,7 @@ class LateRows:
                     ("origin-partition", str(partition)),
                     ("origin-offset", str(offset)),
                 ]
-                value = {name: cell for name, cell in json.loads(row).items() if not _HIDDEN.fullmatch(name)}
+                value = {user_name(name): cell for name, cell in json.loads(row).items() if not _HIDDEN.fullmatch(name)}
                 text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
                 self._sender.send(self._topic, text.encode(), headers=[(name, one.encode()) for name, one in headers])
         db.execute(f"DELETE FROM {LATE}")

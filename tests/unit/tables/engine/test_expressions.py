@@ -117,7 +117,7 @@ def test_common_expressions_are_plain(expression: str, text: str) -> None:
 def test_names_are_quoted() -> None:
     column = exp.Column(this=exp.Identifier(this='$agg"0', quoted=True))
     column.type = Type.INT.node()
-    assert to_duckdb(column) == '"$agg""0"'
+    assert to_duckdb(column) == '"$agg""0:0"'
 
 
 def test_a_headers_column_can_be_asked_for_null() -> None:

@@ -35,7 +35,7 @@ def closed(groups: Groups, db: duckdb.DuckDBPyConnection) -> tuple[dict[Any, Any
     return both[0], both[1]
 
 
-_COLUMNS = 'ip, "$agg0", "$agg1", "$agg2"'
+_COLUMNS = 'ip, "$agg0:0", "$agg1:0", "$agg2:0"'
 
 
 def test_what_changed_and_what_was_before() -> None:

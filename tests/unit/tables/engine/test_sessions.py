@@ -42,7 +42,7 @@ def started(db: duckdb.DuckDBPyConnection, node: GroupBy = NODE) -> Sessions:
 def results(db: duckdb.DuckDBPyConnection, table: str = "out") -> list[Result]:
     found = db.execute(
         "SELECT ip, epoch_ms(window_start), epoch_ms(window_end), epoch_ms(window_time), "
-        f'"$agg0", "$agg1", "$agg2" FROM {table} ORDER BY ALL'
+        f'"$agg0:0", "$agg1:0", "$agg2:0" FROM {table} ORDER BY ALL'
     )
     return found.fetchall()
 
@@ -277,7 +277,7 @@ def test_sessions_need_no_partition() -> None:
     sessions.absorb(db, put(db, [row(0, 0, ip="a"), row(1, 9_000, ip="b"), row(2, 40_000, 1_000), row(3, 0, 30_000)]))
     sessions.absorb(db, put(db, [row(4, 15_000)]))
     sessions.close(db, END, "out")
-    found = db.execute('SELECT epoch_ms(window_start), "$agg0" FROM out ORDER BY ALL').fetchall()
+    found = db.execute('SELECT epoch_ms(window_start), "$agg0:0" FROM out ORDER BY ALL').fetchall()
     assert found == [(0, 3), (40_000, 1)]
     assert late(db) == [(0, 3)]
 
@@ -306,6 +306,6 @@ def test_columns_may_be_called_as_those_of_the_state() -> None:
     for one in [rows[:1], rows[1:]]:
         sessions.absorb(db, put(db, one, columns))
     sessions.close(db, END, "out")
-    found = db.execute('SELECT k0, "$agg0", "$agg1", "$agg2", "$agg3" FROM out ORDER BY ALL').fetchall()
+    found = db.execute('SELECT k0, "$agg0:0", "$agg1:0", "$agg2:0", "$agg3:0" FROM out ORDER BY ALL').fetchall()
     assert found == [("a", 1, 1, 1, None), ("a", 5, 5, 5, None)]
     assert late(db) == [(0, 4), (0, 5)]

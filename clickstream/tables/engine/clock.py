@@ -1,14 +1,19 @@
-"""Event time of one table: the watermark of each partition, and of the table.
+"""Event time: the watermark of each partition, of a table, and of an operator that several tables feed.
 
 A partition's watermark is the highest event time of its rows less the delay. A row is judged by the watermark that
 its own partition had before it, so what is late is a property of the log, not of how partitions happened to be read.
-Windows close by the minimum over the partitions.
+Windows close by the minimum over the partitions, and over the tables.
 
-A partition that is at its end and has been silent for the idle time-out leaves the minimum; when all are silent the
-watermark goes on with the wall clock. What closes that way cannot be told from the log any more: the clock keeps it
-as the `floor`, below which every row is late, and such a step takes effect only after its floor was stored.
+An idle partition leaves the minimum. It is idle when the broker has confirmed for the idle time-out, without a gap,
+that its log ends where it has been read to: rows that wait behind an outage, or that a stalled process has not read
+yet, are not silence. When all partitions are idle the watermark goes on with the wall clock. An idle table leaves
+the minimum over the tables in the same way.
+
+What closes that way cannot be told from the log any more: it is kept as the `floor`, below which every row is late,
+and such a step takes effect only after its floor was stored.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,18 +23,35 @@ from clickstream.tables.engine.operators.operator import BEGINNING
 
 Times = NDArray[np.int64]
 
+# Confirmations come every second, or more often for short time-outs. After a longer gap (the broker was away, or one
+# of our processes stood still) silence begins anew: what was written meanwhile may not have arrived yet.
+LONGEST_GAP_S = 3.0
+SHORTEST_GAP_S = 1.0
+
 
 @dataclass
 class Lane:
-    """One partition. `silent_since` is in seconds of the caller's clock; None: it is not at its end."""
+    """One partition. Times of silence are in seconds of the reading process's clock; None: it is not silent."""
 
-    highest: int = BEGINNING
+    highest: int = BEGINNING  # ms of event time
     silent_since: float | None = None
+    confirmed_at: float | None = None
+    ended: bool = False  # a bounded read has come to its end
+
+    @property
+    def silent_for(self) -> float:
+        """How long (s) its end has been confirmed without a gap."""
+        if self.silent_since is None or self.confirmed_at is None:
+            return 0.0
+        return self.confirmed_at - self.silent_since
 
 
 @dataclass
 class Clock:
-    """All times are ms of event time, but for `idle_timeout` (s; None: partitions are never idle)."""
+    """One table's time. All times are ms of event time, but for `idle_timeout` (s; None: partitions are never idle).
+
+    `watermark` is what holds now, `prospect` what will hold once `next_floor` is stored.
+    """
 
     delay: int
     idle_timeout: float | None
@@ -39,7 +61,15 @@ class Clock:
     floor: int = BEGINNING
     watermark: int = BEGINNING
     next_floor: int = BEGINNING
+    prospect: int = BEGINNING
     _silent_from: int | None = None
+    _finished_at: int = BEGINNING
+    _read_at: float = float("-inf")  # the reading process's time of the latest news
+
+    def restore(self, floor: int, watermark: int) -> None:
+        """Go on from a state."""
+        self.floor = self.next_floor = floor
+        self.watermark = self.prospect = watermark
 
     def add(self, partition: int, highest: int = BEGINNING) -> None:
         """A partition to be read; windows that closed without it stay closed."""
@@ -64,25 +94,77 @@ class Clock:
             # + 1: a session that ends where the watermark stands is closed for a row that touches it.
             behind = behind or bool(np.any((own <= mark + 1) & (own > BEGINNING)))
             lane.highest = int(highest[-1])
-            lane.silent_since = None
+            self.end_silence(partition)
         return marks if behind else None
 
-    def at_end(self, partition: int, now: float) -> None:
-        """The partition has nothing more to be read for now."""
-        lane = self.lanes.get(partition)
-        if lane is not None and lane.silent_since is None:
-            lane.silent_since = now
+    # --- silence
 
-    def advance(self, now: float) -> int:
-        """The table's watermark at `now` (s); it never goes back."""
-        active = [lane for lane in self.lanes.values() if not self._idle(lane, now)]
-        strict = min((self._mark(lane) for lane in self.lanes.values()), default=BEGINNING)
-        loose = strict
+    def read_until(self, at: float) -> None:
+        """The batch at hand was read at this time (s): what was confirmed long before says nothing of now."""
+        self._read_at = max(self._read_at, at)
+
+    def confirm_silence(self, partition: int, since: float, until: float) -> None:
+        """The broker's log of the partition ended where it has been read to, at all times (s) between the two."""
+        self.read_until(until)
+        lane = self.lanes[partition]
+        if lane.silent_since != since:
+            self._silent_from = None
+        lane.silent_since, lane.confirmed_at = since, until
+
+    def end_silence(self, partition: int) -> None:
+        """The partition has records."""
+        lane = self.lanes[partition]
+        lane.silent_since = lane.confirmed_at = None
+        self._silent_from = None
+
+    def end_reading(self, partition: int) -> None:
+        """A bounded read has come to the partition's end."""
+        self.lanes[partition].ended = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is heard from any partition, even if there never was a row."""
+        return bool(self.lanes) and all(map(self._is_idle, self.lanes.values()))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the table is idle and its watermark has passed all its rows: none waits in a join any more."""
+        return self.watermark >= self.highest and self.idle
+
+    @property
+    def settling(self) -> bool:
+        """Whether it will be settled once `next_floor` is stored."""
+        return self.prospect >= self.highest and self.idle
+
+    def _is_idle(self, lane: Lane) -> bool:
+        if self.bounded:
+            return lane.ended
+        if (
+            self.idle_timeout is None
+            or lane.confirmed_at is None
+            or self._read_at - lane.confirmed_at > self.longest_gap
+        ):
+            return False
+        return lane.silent_for >= self.idle_timeout
+
+    @property
+    def longest_gap(self) -> float:
+        """Of two confirmations (s), before which silence begins anew."""
+        return min(LONGEST_GAP_S, max(SHORTEST_GAP_S, (self.idle_timeout or 0.0) / 2))
+
+    # --- going on
+
+    def advance(self) -> int:
+        """The table's watermark after what was noted; it never goes back."""
+        active = [lane for lane in self.lanes.values() if not self._is_idle(lane)]
+        strict = loose = min(map(self._mark, self.lanes.values()), default=BEGINNING)
         if active:
             self._silent_from = None
-        if len(active) < len(self.lanes):
-            loose = min(map(self._mark, active)) if active else self._gone_on(now)
-            self.next_floor = max(self.next_floor, loose)
+            loose = min(map(self._mark, active))
+        elif self.lanes:
+            loose = self._by_wall_clock()
+        self.next_floor = max(self.floor, self._finished_at, loose if loose > strict else BEGINNING)
+        self.prospect = max(self.watermark, loose)
         self.watermark = max(self.watermark, strict, min(loose, self.floor))
         return self.watermark
 
@@ -103,26 +185,63 @@ class Clock:
     def finish(self, horizon: int | None) -> None:
         """Everything is read: go on to the end of the last open window (ms), and to the last row at least."""
         last = max(self.highest, self.watermark, horizon - 1 if horizon is not None else BEGINNING)
-        self.watermark = last
+        self.watermark = self.prospect = self._finished_at = last
         self.next_floor = max(self.next_floor, last)
 
     def _mark(self, lane: Lane) -> int:
         return max(BEGINNING, lane.highest - self.delay)
 
-    def _idle(self, lane: Lane, now: float) -> bool:
-        if lane.silent_since is None:
-            return False
-        return self.bounded or (self.idle_timeout is not None and now - lane.silent_since >= self.idle_timeout)
-
-    def _gone_on(self, now: float) -> int:
-        """All are silent: the highest watermark, and the time since the last row on top of it.
+    def _by_wall_clock(self) -> int:
+        """All are silent: the highest watermark, and the confirmed time since the last row on top of it.
 
         Or on top of where the table's own stood when they fell silent: it may be from a silence before a restart.
         """
         highest = max(map(self._mark, self.lanes.values()))
-        if self.bounded or highest <= BEGINNING:
+        if self.bounded:
+            return self.highest  # nothing comes any more
+        if highest <= BEGINNING:
             return highest
         if self._silent_from is None:
             self._silent_from = max(highest, self.watermark)
-        silent = min(now - (lane.silent_since or now) for lane in self.lanes.values())
-        return self._silent_from + int(silent * 1000)
+        return self._silent_from + int(min(lane.silent_for for lane in self.lanes.values()) * 1000)
+
+
+@dataclass
+class CombinedWatermark:
+    """The watermark (ms) of an operator or a join that several tables feed: the minimum over those not settled.
+
+    When all are settled it is the highest of theirs, each of which goes on by its own wall clock. A row that comes
+    later from a table that was left out is judged by the greater of its own watermark and `floor`. With one table
+    this is that table's watermark, and the floor says nothing. Call `advance` after the clocks' own.
+    """
+
+    clocks: Sequence[Clock]
+    floor: int = BEGINNING
+    watermark: int = BEGINNING
+    next_floor: int = BEGINNING
+    prospect: int = BEGINNING
+
+    def restore(self, floor: int) -> None:
+        """Go on from a state."""
+        self.floor = self.next_floor = floor
+
+    def advance(self) -> int:
+        """The watermark after what the clocks have noted; it never goes back."""
+        strict = min((clock.watermark for clock in self.clocks), default=BEGINNING)
+        heard = [clock.watermark for clock in self.clocks if not clock.settled]
+        loose = min(heard) if heard else max((clock.watermark for clock in self.clocks), default=BEGINNING)
+        self.next_floor = max(self.floor, loose if loose > strict else BEGINNING)
+        self.watermark = max(self.watermark, strict, min(loose, self.floor))
+        coming = [clock.prospect for clock in self.clocks if not clock.settling]
+        prospect = min(coming) if coming else max((clock.prospect for clock in self.clocks), default=BEGINNING)
+        self.prospect = max(self.watermark, prospect)
+        return self.watermark
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a floor has to be stored before the watermark can go on."""
+        return self.next_floor > self.floor
+
+    def stored(self) -> None:
+        """`next_floor` is in the state now."""
+        self.floor = max(self.floor, self.next_floor)

@@ -17,14 +17,17 @@ import duckdb
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.fetching.fetcher import Batch
+from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
 from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
 from clickstream.tables.engine.flow import Flow
-from clickstream.tables.engine.intake import Intake
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.pace import Pace
 from clickstream.tables.engine.report import ResultReport, SourceReport
+from clickstream.tables.engine.rest import Rest
+from clickstream.tables.engine.sources.source import Source
 from clickstream.tables.engine.state import State, naming, refuse
 from clickstream.tables.engine.writing.lateness import LateRows
 from clickstream.tables.engine.writing.results import Result
@@ -45,7 +48,7 @@ BATCHES_PER_COMMIT = 4
 # than commits are.
 CLOSE_EVERY_S = 1.0
 CLOSE_EVERY_S_BOUNDED = 3.0
-# While nothing comes, the wall clock may close windows.
+# While nothing comes, silence may close windows.
 TICK_S = 0.2
 BATCHES_AHEAD = 1
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
@@ -90,28 +93,30 @@ class Engine:
         self._process = ReadingProcess(options.name, cluster, self._batches)
         self._lookup = cluster.consumer(options.group)
         self._numbers = itertools.count()
-        self._intakes = {table.name: self._intake(table) for table in streams}
-        self._references = {name: self._intake(reference.table) for name, reference in self._flow.references.items()}
-        everything = [*self._references.values(), *self._intakes.values()]
-        self._by_number = {intake.source.number: intake for intake in everything}
+        self._streams = {table.name: self._source(table) for table in streams}
+        self._references = {name: self._source(reference.table) for name, reference in self._flow.references.items()}
+        self._by_number = {one.number: one for one in [*self._references.values(), *self._streams.values()]}
+        self._pace = Pace()
+        self._owed: list[int] = []  # sources that may send more once the pause is over
+        self._rest = Rest(self._flow)
         self._partitions: dict[str, list[int]] = {}
         self._begun: float | None = None
         self._taken = 0  # batches in the transaction
+        self._closed_at: dict[str, int] = {}  # watermarks
         self._close_at = 0.0
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
         self.topics = [table.topic for table in streams]
 
-    def _intake(self, table: Table) -> Intake:
+    def _source(self, table: Table) -> Source:
         reference = self._flow.references.get(table.name)
         used = reference.wanted if reference is not None else self._flow.needs.tables[table.name]
         idle = self._options.idle_timeout
         if idle is None:
             given = table.idle_timeout_ms if table.idle_timeout_ms is not None else self._program.idle_timeout_ms
             idle = given / 1000 if given is not None else DEFAULT_IDLE_S
-        return Intake(
+        return Source(
             self._cluster,
-            self._lookup,
             table,
             next(self._numbers),
             used,
@@ -126,24 +131,24 @@ class Engine:
 
     def totals(self) -> dict[str, int]:
         """Counts since the start, for rates and metrics."""
-        intakes = self._intakes.values()
+        sources = self._streams.values()
         return {
-            "rows": sum(intake.rows for intake in intakes),
+            "rows": sum(one.rows for one in sources),
             "dead_letters": self._dead_letters.count,
             "late": self._late.count,
-            "nulled": sum(intake.nulled for intake in intakes),
+            "nulled": sum(one.nulled for one in sources),
             "written": sum(result.written for result in self._results),
             "early": sum(result.early_rows for result in self._results),
             "dropped": sum(result.dropped for result in self._results),
         }
 
     def gauges(self) -> dict[str, float]:
-        delays = [intake.delay for intake in self._intakes.values() if intake.delay is not None]
+        delays = [one.delay for one in self._streams.values() if one.delay is not None]
         return {"watermark_delay_s": round(max(delays), 1)} if delays else {}
 
     def sources(self) -> list[SourceReport]:
         """How each source does."""
-        return [intake.report() for intake in self._intakes.values()]
+        return [one.report() for one in self._streams.values()]
 
     def results(self) -> list[ResultReport]:
         """How each result does."""
@@ -212,23 +217,26 @@ class Engine:
 
     def _open(self, state: State, stop: threading.Event) -> bool:
         """Read the references to their end, then start reading streams; False when stopped meanwhile."""
-        for name, intake in [*self._references.items(), *self._intakes.items()]:
-            if not intake.source.wait_for_topic(stop):
-                return False
-            intake.open(state.progress(name))
+        try:
+            for name, source in [*self._references.items(), *self._streams.items()]:
+                if not source.wait_for_topic(stop):
+                    return False
+                source.restore(state.progress(name), stop)
+        except Stopped:
+            return False
         self._mark_ends(state)
-        for intake in self._references.values():
-            intake.start(self._process, self._options.group)
-        while not all(intake.read_once for intake in self._references.values()):
+        for source in self._references.values():
+            source.start_reading(self._process, self._options.group)
+        while not all(source.read_to_end for source in self._references.values()):
             if stop.is_set():
                 return False
-            batch = self._next()
+            batch = self._next(TICK_S)
             if batch is not None:
-                self._begin(state)
                 self._take(state, batch)
+            if self._begun is not None:
                 self._commit(state)
-        for intake in self._intakes.values():
-            intake.start(self._process, self._options.group)
+        for source in self._streams.values():
+            source.start_reading(self._process, self._options.group)
         return True
 
     def _mark_ends(self, state: State) -> None:
@@ -239,16 +247,16 @@ class Engine:
 
     def _loop(self, state: State, stop: threading.Event) -> None:
         while not stop.is_set():
-            batch = self._next()
+            self._ask_for_more()
+            batch = self._next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
             if batch is not None:
-                self._begin(state)
                 self._take(state, batch)
-            elif self._moved():
+            elif self._something_is_due(state):
                 self._begin(state)
                 self._absorb_nothing(state)
             if self._begun is not None and (self._idle() or self._due(self._begun)):
                 self._finish(state)
-            if self._bounded and self._batches.empty() and all(one.ended for one in self._intakes.values()):
+            if self._bounded and self._batches.empty() and all(one.read_to_end for one in self._streams.values()):
                 self._end(state)
                 return
         if self._begun is not None:
@@ -263,60 +271,70 @@ class Engine:
             COMMIT_EVERY_S_BOUNDED if self._bounded else COMMIT_EVERY_S
         )
 
-    def _next(self) -> Batch | None:
+    def _next(self, timeout: float) -> Batch | None:
         try:
-            item = self._batches.get(timeout=TICK_S)
+            item = self._batches.get(timeout=max(0.001, timeout))
         except queue.Empty:
             return None
         if isinstance(item, BaseException):
             raise item
         return item
 
+    def _ask_for_more(self) -> None:
+        """Let the sources go on whose rows were taken, if the pause after them is over."""
+        if self._owed and (self._bounded or not self._pace.left):
+            for number in self._owed:
+                self._process.taken(number)
+            self._owed = []
+
     def _begin(self, state: State) -> None:
         if self._begun is None:
             state.db.execute("BEGIN")
             self._begun, self._taken = time.monotonic(), 0
+            self._pace.began()
 
     def _take(self, state: State, batch: Batch) -> None:
-        self._taken += 1
-        self._process.taken(batch.source)
-        intake = self._by_number[batch.source]
-        name = intake.table.name
-        if intake is self._references.get(name):
-            intake.take_reference(state.db, batch)
-            return
-        if intake.take(state.db, batch):
+        source = self._by_number[batch.source]
+        rows = batch.rows.num_rows if batch.rows is not None else 0
+        if source.changes_state(batch):
+            self._begin(state)
+            self._taken += 1
+            self._pace.took(rows)
+        if source.take(state.db, batch):
             self._absorb(state)
             self._changed = True
-            if len(self._intakes) > 1:
-                self._empty(state, name)
+            if len(self._streams) > 1:
+                self._empty(state, source.table.name)
+        if 0 < rows < SMALL and source.table.name in self._streams:
+            self._owed.append(batch.source)  # those that come during the pause are taken together
+        else:
+            self._process.taken(batch.source)
 
     def _empty(self, state: State, name: str) -> None:
         self._flow.empty(state.db, name)
-        self._intakes[name].emptied()
+        self._streams[name].emptied()
 
     def _absorb(self, state: State) -> None:
-        now = time.monotonic()
         # Rows that were behind may wait in joins for long.
-        self._flow.behind = self._flow.behind or any(intake.behind for intake in self._intakes.values())
-        watermarks = {name: intake.clock.advance(now) for name, intake in self._intakes.items()}
+        self._flow.behind = self._flow.behind or any(source.behind for source in self._streams.values())
+        watermarks = {name: source.clock.advance() for name, source in self._streams.items()}
         self._flow.relate(state.db, watermarks)
         for result in self._results:
             result.stream(state.db)  # it is written while the operators work
         self._flow.absorb(state.db, watermarks)
         self._late.take(state.db)
 
-    def _moved(self) -> bool:
-        """Whether a watermark goes on although nothing comes."""
-        now = time.monotonic()
-        before = [intake.clock.watermark for intake in self._intakes.values()]
-        after = [intake.clock.advance(now) for intake in self._intakes.values()]
-        waiting = any(intake.clock.waiting for intake in self._intakes.values())
-        return before != after or waiting or self._early_due()
+    def _something_is_due(self, state: State) -> bool:
+        """Whether a watermark has gone on so far, although nothing comes, that something closes; or early rows."""
+        for source in self._streams.values():
+            source.clock.advance()
+        prospects = {name: source.clock.prospect for name, source in self._streams.items()}
+        moved = any(mark > self._closed_at.get(name, BEGINNING) for name, mark in prospects.items())
+        return self._early_due() or (moved and self._rest.is_over(state.db, prospects))
 
     def _absorb_nothing(self, state: State) -> None:
         """What waits for the watermark in joins goes on."""
-        for name in self._intakes:
+        for name in self._streams:
             self._empty(state, name)
         self._absorb(state)
 
@@ -325,7 +343,7 @@ class Engine:
         if self._flow.unwindowed or self._idle() or time.monotonic() >= self._close_at:
             self._close_at = time.monotonic() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
             # The watermark of the last batch: joins have let go what it passed, and no more.
-            self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
+            self._close(state, self._watermarks())
         early = self._early_due()
         if early:
             self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
@@ -342,7 +360,11 @@ class Engine:
     def _early_due(self) -> bool:
         return self._options.changes and self._changed and time.monotonic() >= self._early_at
 
+    def _watermarks(self) -> dict[str, int]:
+        return {name: source.clock.watermark for name, source in self._streams.items()}
+
     def _close(self, state: State, watermarks: dict[str, int]) -> None:
+        self._closed_at = watermarks
         closed = self._flow.close(state.db, watermarks)
         for result in self._results:
             for branch in result.branches:
@@ -355,13 +377,15 @@ class Engine:
         self._writer.flush()
         for result in self._results:
             result.save_ends(state, self._ends)
-        for name, intake in [*self._references.items(), *self._intakes.items()]:
-            state.save(name, intake.progress())
+        for name, source in [*self._references.items(), *self._streams.items()]:
+            state.save(name, source.progress())
         state.db.execute("COMMIT")
         self._begun = None
-        for intake in self._intakes.values():
-            intake.clock.stored()
-            intake.source.commit()
+        for source in self._streams.values():
+            source.clock.stored()
+            source.show_lag()
+        self._rest.disturb()
+        self._pace.ended()
 
     def _ends(self, topic: str) -> dict[int, int]:
         """Where each partition ends now; results keep their partitions while the engine runs."""
@@ -375,7 +399,7 @@ class Engine:
     def _end(self, state: State) -> None:
         """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""
         self._begin(state)
-        before = {name: intake.clock.watermark for name, intake in self._intakes.items()}
+        before = self._watermarks()
         self._go_on(self._flow.horizon(state.db))
         self._absorb_nothing(state)
         # Joins may have let go rows that opened windows.
@@ -384,12 +408,12 @@ class Engine:
         self._close(state, before)
         self._commit(state)
         self._begin(state)
-        self._close(state, {name: intake.clock.watermark for name, intake in self._intakes.items()})
+        self._close(state, self._watermarks())
         self._commit(state)
 
     def _go_on(self, horizon: int | None) -> None:
         """Put all clocks to the end of the last open window, and past the last row of any table."""
-        clocks = [intake.clock for intake in self._intakes.values()]
+        clocks = [source.clock for source in self._streams.values()]
         last = max([clock.highest + 1 for clock in clocks] + [horizon if horizon is not None else BEGINNING])
         for clock in clocks:
             clock.finish(last)

@@ -16,8 +16,8 @@ import pytest
 
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine import engine
-from clickstream.tables.engine.fetching import sources
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.sources import source as sources
 from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import Checked
 from tests.differential.compare import differences

@@ -13,7 +13,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.tables.engine import engine as engine_module
-from clickstream.tables.engine.fetching import sources
+from clickstream.tables.engine.sources import source as sources
 from clickstream.tables.engine.state.store import Progress, State
 from tests.integration.support import is_an_error_for_people, make_topic, produce, run, running, written
 from tests.integration.tablesupport import (

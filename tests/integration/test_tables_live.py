@@ -16,7 +16,7 @@ from pytest_mock import MockerFixture
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.tables.engine.fetching import sources
+from clickstream.tables.engine.sources import source as sources
 from clickstream.topics import ensure
 from tests.integration.support import (
     is_an_error_for_people,
@@ -106,7 +106,7 @@ def test_windows_close_by_the_wall_clock_when_all_is_silent(kafka: str, topic_na
 
 def test_a_topic_without_a_click_closes_nothing(kafka: str, topic_name: str, minutes: Path) -> None:
     with at_work(engine_of(kafka, minutes, idle_timeout=0.1)) as work:
-        work.until(lambda: len(work.engine._intakes["clicks"].ends) == 2, "both ends")
+        work.until(lambda: work.engine._streams["clicks"].read_to_end, "both ends")
         produce(kafka, topic_name, [click(1)], partition=0)
         work.until_read(1)
     assert work.engine.totals()["late"] == 0

@@ -20,16 +20,19 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.describe import cluster_id, describe
 from clickstream.kafka.offsets import ends
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.fetching.fetcher import Batch
+from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
 from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
-from clickstream.tables.engine.intake import Intake
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.options import RESET, EngineOptions
+from clickstream.tables.engine.pace import Pace
 from clickstream.tables.engine.pipeline import Pipeline
 from clickstream.tables.engine.report import ResultReport, SourceReport
+from clickstream.tables.engine.rest import Rest
+from clickstream.tables.engine.sources.source import Source
 from clickstream.tables.engine.state.failures import refuse
 from clickstream.tables.engine.state.statements import Statements
 from clickstream.tables.engine.state.store import State
@@ -52,7 +55,7 @@ BATCHES_PER_COMMIT = 4
 # than commits are.
 CLOSE_EVERY_S = 1.0
 CLOSE_EVERY_S_BOUNDED = 3.0
-# While nothing comes, the wall clock may close windows.
+# While nothing comes, silence may close windows.
 TICK_S = 0.2
 BATCHES_AHEAD = 1
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
@@ -80,17 +83,19 @@ class Engine:
         self._batches: Batches = queue.Queue(BATCHES_AHEAD)
         self._process = ReadingProcess(options.name, cluster, self._batches)
         self._admin = cluster.admin()
-        self._lookup = cluster.consumer(options.group)
         self._numbers = itertools.count()
         self._tables = {
             name: Reference(program.tables[name], self._needs.tables[name]) for name in self._needs.references
         }
-        self._intakes = {table.name: self._intake(table) for table in streams}
-        self._references = {name: self._intake(one.table, one) for name, one in self._tables.items()}
-        everything = [*self._references.values(), *self._intakes.values()]
-        self._by_number = {intake.source.number: intake for intake in everything}
+        self._streams = {table.name: self._source(table) for table in streams}
+        self._references = {name: self._source(one.table, one) for name, one in self._tables.items()}
+        self._by_number = {one.number: one for one in [*self._references.values(), *self._streams.values()]}
         self._pipeline: Pipeline | None = None  # none before the state says what is in it
         self._watermarks: TableWatermarks
+        self._rest: Rest
+        self._pace = Pace()
+        self._owed: list[int] = []  # sources that may send more once the pause is over
+        self._closed_at = Moment({}, {})
         self._begun: float | None = None
         self._taken = 0  # batches in the transaction
         self._close_at = 0.0
@@ -98,15 +103,14 @@ class Engine:
         self._changed = False  # rows came since the last early rows
         self.topics = [table.topic for table in streams]
 
-    def _intake(self, table: Table, reference: Reference | None = None) -> Intake:
+    def _source(self, table: Table, reference: Reference | None = None) -> Source:
         used = reference.wanted if reference is not None else self._needs.tables[table.name]
         idle = self._options.idle_timeout
         if idle is None:
             given = table.idle_timeout_ms if table.idle_timeout_ms is not None else self._program.idle_timeout_ms
             idle = given / 1000 if given is not None else DEFAULT_IDLE_S
-        return Intake(
+        return Source(
             self._cluster,
-            self._lookup,
             table,
             next(self._numbers),
             used,
@@ -121,24 +125,24 @@ class Engine:
 
     def totals(self) -> dict[str, int]:
         """Counts since the start, for rates and metrics."""
-        intakes, results = self._intakes.values(), self._results
+        sources, results = self._streams.values(), self._results
         return {
-            "rows": sum(intake.rows for intake in intakes),
+            "rows": sum(one.rows for one in sources),
             "dead_letters": self._dead_letters.count,
             "late": self._pipeline.late.count if self._pipeline is not None else 0,
-            "nulled": sum(intake.nulled for intake in intakes),
+            "nulled": sum(one.nulled for one in sources),
             "written": sum(result.written for result in results),
             "early": sum(result.early.count for result in results),
             "dropped": sum(result.dropped for result in results),
         }
 
     def gauges(self) -> dict[str, float]:
-        delays = [intake.delay for intake in self._intakes.values() if intake.delay is not None]
+        delays = [one.delay for one in self._streams.values() if one.delay is not None]
         return {"watermark_delay_s": round(max(delays), 1)} if delays else {}
 
     def sources(self) -> list[SourceReport]:
         """Rows, dead letters and watermark of each source."""
-        return [intake.report() for intake in self._intakes.values()]
+        return [one.report() for one in self._streams.values()]
 
     def results(self) -> list[ResultReport]:
         """Rows written, early, dropped and late of each result."""
@@ -183,7 +187,6 @@ class Engine:
         finally:
             self._ended.set()
             self._process.close()
-            self._lookup.close()
             self._writer.close()
             self._sender.close()
             with contextlib.suppress(duckdb.Error):
@@ -208,13 +211,14 @@ class Engine:
         for reference in self._tables.values():
             if reference.create(state.db):
                 state.forget_source(reference.table.name)
-        for intake in self._intakes.values():
-            intake.show_nothing(state.db)
+        for source in self._streams.values():
+            source.show_nothing(state.db)
         pipeline.prepare(state.db)
         state.commit()
-        clocks = {name: intake.clock for name, intake in self._intakes.items()}
+        clocks = {name: source.clock for name, source in self._streams.items()}
         self._watermarks = TableWatermarks(clocks, pipeline.tables())
         self._watermarks.restore(state.floors())
+        self._rest = Rest(pipeline)
         pipeline.read_back(self._cluster, state)
 
     def _check_results(self, state: State, stop: threading.Event) -> None:
@@ -240,7 +244,7 @@ class Engine:
         """INSERTs that are new in the file begin where it stands, with windows that begin after what was read."""
         if not state.added:
             return
-        progress = [state.progress(name) for name in self._intakes]
+        progress = [state.progress(name) for name in self._streams]
         highest = [lane[1] for one in progress if one is not None for lane in one.lanes.values()]
         begins = max(highest, default=BEGINNING)
         state.add({target: self._statements[target] for target in state.added}, begins)
@@ -250,23 +254,26 @@ class Engine:
 
     def _open(self, state: State, stop: threading.Event) -> bool:
         """Read the references to their end, then start reading streams; False when stopped meanwhile."""
-        for name, intake in [*self._references.items(), *self._intakes.items()]:
-            if not intake.source.wait_for_topic(stop):
-                return False
-            intake.open(state.progress(name))
+        try:
+            for name, source in [*self._references.items(), *self._streams.items()]:
+                if not source.wait_for_topic(stop):
+                    return False
+                source.restore(state.progress(name), stop)
+        except Stopped:
+            return False
         self._mark_ends(state)
-        for intake in self._references.values():
-            intake.start(self._process, self._options.group)
-        while not all(intake.read_once for intake in self._references.values()):
+        for source in self._references.values():
+            source.start_reading(self._process, self._options.group)
+        while not all(source.read_to_end for source in self._references.values()):
             if stop.is_set():
                 return False
-            batch = self._next()
+            batch = self._next(TICK_S)
             if batch is not None:
-                self._begin(state)
                 self._take(state, batch)
+            if self._begun is not None:
                 self._commit(state)
-        for intake in self._intakes.values():
-            intake.start(self._process, self._options.group)
+        for source in self._streams.values():
+            source.start_reading(self._process, self._options.group)
         return True
 
     def _mark_ends(self, state: State) -> None:
@@ -280,16 +287,16 @@ class Engine:
 
     def _loop(self, state: State, stop: threading.Event) -> None:
         while not stop.is_set():
-            batch = self._next()
+            self._ask_for_more()
+            batch = self._next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
             if batch is not None:
-                self._begin(state)
                 self._take(state, batch)
-            elif self._moved():
+            elif self._something_is_due(state):
                 self._begin(state)
                 self._absorb_nothing(state)
             if self._begun is not None and (self._idle() or self._due(self._begun)):
                 self._finish(state)
-            if self._bounded and self._batches.empty() and all(one.ended for one in self._intakes.values()):
+            if self._bounded and self._batches.empty() and all(one.read_to_end for one in self._streams.values()):
                 self._end(state)
                 break
         if self._begun is not None:
@@ -312,47 +319,60 @@ class Engine:
             COMMIT_EVERY_S_BOUNDED if self._bounded else COMMIT_EVERY_S
         )
 
-    def _next(self) -> Batch | None:
+    def _next(self, timeout: float) -> Batch | None:
         try:
-            item = self._batches.get(timeout=TICK_S)
+            item = self._batches.get(timeout=max(0.001, timeout))
         except queue.Empty:
             return None
         if isinstance(item, BaseException):
             raise item
         return item
 
+    def _ask_for_more(self) -> None:
+        """Let the sources go on whose rows were taken, if the pause after them is over."""
+        if self._owed and (self._bounded or not self._pace.left):
+            for number in self._owed:
+                self._process.taken(number)
+            self._owed = []
+
     def _begin(self, state: State) -> None:
         if self._begun is None:
             state.begin()
             self._begun, self._taken = time.monotonic(), 0
+            self._pace.began()
 
     def _take(self, state: State, batch: Batch) -> None:
-        self._taken += 1
-        self._process.taken(batch.source)
-        intake = self._by_number[batch.source]
-        name = intake.table.name
-        if intake is self._references.get(name):
-            intake.take_reference(state.db, batch)
-            return
-        if intake.take(state.db, batch):
+        source = self._by_number[batch.source]
+        rows = batch.rows.num_rows if batch.rows is not None else 0
+        if source.changes_state(batch):
+            self._begin(state)
+            self._taken += 1
+            self._pace.took(rows)
+        if source.take(state.db, batch):
             self._absorb(state)
             self._changed = True
-            if len(self._intakes) > 1:
-                intake.show_nothing(state.db)
+            if len(self._streams) > 1:
+                source.show_nothing(state.db)
+        if 0 < rows < SMALL and source.table.name in self._streams:
+            self._owed.append(batch.source)  # those that come during the pause are taken together
+        else:
+            self._process.taken(batch.source)
 
     def _absorb(self, state: State) -> None:
         assert self._pipeline is not None
         self._pipeline.take(state.db, self._watermarks.advance())
 
-    def _moved(self) -> bool:
-        """Whether a watermark goes on although nothing comes."""
-        before = self._watermarks.now()
-        return self._watermarks.advance() != before or self._watermarks.waiting or self._early_due()
+    def _something_is_due(self, state: State) -> bool:
+        """Whether a watermark has gone on so far, although nothing comes, that something closes; or early rows."""
+        self._watermarks.advance()
+        prospects = self._watermarks.prospects()
+        moved = prospects.is_ahead_of(self._closed_at)
+        return self._early_due() or (moved and self._rest.is_over(state.db, prospects))
 
     def _absorb_nothing(self, state: State) -> None:
         """Have joins let go the rows that the watermark has passed meanwhile."""
-        for intake in self._intakes.values():
-            intake.show_nothing(state.db)
+        for source in self._streams.values():
+            source.show_nothing(state.db)
         self._absorb(state)
 
     def _finish(self, state: State) -> None:
@@ -361,7 +381,8 @@ class Engine:
         if self._pipeline.updates or self._idle() or time.monotonic() >= self._close_at:
             self._close_at = time.monotonic() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
             # The watermark of the last batch: joins have let go what it passed, and no more.
-            self._pipeline.close(state.db, self._watermarks.now())
+            self._closed_at = self._watermarks.now()
+            self._pipeline.close(state.db, self._closed_at)
         if self._early_due():
             self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
             self._pipeline.note_early(state.db)
@@ -374,15 +395,17 @@ class Engine:
         assert self._pipeline is not None
         self._writer.flush()
         self._pipeline.before_commit(state, self._ends)
-        for name, intake in [*self._references.items(), *self._intakes.items()]:
-            state.save(name, intake.progress())
+        for name, source in [*self._references.items(), *self._streams.items()]:
+            state.save(name, source.progress())
         state.save_floors(self._watermarks.floors())
         state.commit()
         self._begun = None
         self._watermarks.stored()
-        for intake in self._intakes.values():
-            intake.source.commit()
+        for source in self._streams.values():
+            source.show_lag()
         self._pipeline.after_commit(state.db)
+        self._rest.disturb()
+        self._pace.ended()
 
     def _ends(self, topic: str) -> dict[int, int]:
         """Where each partition ends now, those included that were added while the engine runs."""

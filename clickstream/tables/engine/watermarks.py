@@ -41,10 +41,10 @@ class TableWatermarks:
         together = {tables: one.watermark for tables, one in self._combined.items()}
         return Moment({**single, **together}, {tables: one.floor for tables, one in self._combined.items()})
 
-    @property
-    def waiting(self) -> bool:
-        """Whether a floor has to be stored before a watermark can go on."""
-        return any(one.waiting for one in self._all())
+    def prospects(self) -> "Moment":
+        """The watermarks that will hold once the floors are stored."""
+        single: dict[Tables, int] = {(name,): clock.prospect for name, clock in self._clocks.items()}
+        return Moment({**single, **{tables: one.prospect for tables, one in self._combined.items()}}, {})
 
     def stored(self) -> None:
         """What `floors` and the sources' progress gave is in the state now."""
@@ -64,7 +64,7 @@ class TableWatermarks:
 
 
 class Moment:
-    """Watermarks (ms) that stand still. Two are equal if all of them are."""
+    """Watermarks (ms) that stand still."""
 
     def __init__(self, watermarks: Mapping[Tables, int], floors: Mapping[Tables, int]) -> None:
         self._watermarks = dict(watermarks)
@@ -78,10 +78,9 @@ class Moment:
         """Below it every row of these tables together is late; what is so of one table its rows carry themselves."""
         return self._floors.get(tables, BEGINNING)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Moment) and self._watermarks == other._watermarks
-
-    __hash__ = None  # type: ignore[assignment]
+    def is_ahead_of(self, other: "Moment") -> bool:
+        """Whether any of the watermarks is higher than it was then."""
+        return any(mark > other._watermarks.get(tables, BEGINNING) for tables, mark in self._watermarks.items())
 
 
 def _name(tables: Tables) -> str:

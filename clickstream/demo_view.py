@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from clickstream import terminal
 from clickstream.demo import HISTORY, Snapshot
 from clickstream.records import EVENT_NAMES
 
@@ -32,7 +33,7 @@ def shown(console: Console) -> Iterator[Callable[[Snapshot], None]]:
 
 def line(snapshot: Snapshot) -> str:
     """A snapshot as one plain line."""
-    tally = " ".join(f"{name}={count}" for name, count in sorted(snapshot.tally.items()))
+    tally = " ".join(f"{terminal.escaped(name)}={count}" for name, count in sorted(snapshot.tally.items()))
     tables = f" tables={sum(table.rows for table in snapshot.tables)}" if snapshot.tables else ""
     return (
         f"{snapshot.phase} in={snapshot.rate_in:.0f}/s out={snapshot.rate_out:.0f}/s "
@@ -50,7 +51,7 @@ def view(snapshot: Snapshot, width: int) -> RenderableType:
         Group(*parts),
         title=title,
         title_align="left",
-        subtitle=f"Kafka at {snapshot.address} · Ctrl-C drains and ends",
+        subtitle=Text(terminal.escaped(f"Kafka at {snapshot.address} · Ctrl-C drains and ends")),
         subtitle_align="left",
         padding=(1, 2),
     )
@@ -88,7 +89,7 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
     for name in names:
         count = snapshot.tally.get(name, 0)
         share = count / total if total else 0.0
-        cells: list[RenderableType] = [Text(name), f"{count:,}", f"{share:.1%}" if total else "-"]
+        cells: list[RenderableType] = [Text(terminal.escaped(name)), f"{count:,}", f"{share:.1%}" if total else "-"]
         if width >= WIDE:
             cells.append(Bar(1.0, 0.0, share, color="magenta"))
         table.add_row(*cells)
@@ -106,7 +107,7 @@ def _tables(snapshot: Snapshot, width: int) -> RenderableType:
         cells: list[RenderableType] = []
         for table in snapshot.tables[start : start + columns]:
             moving = "bold yellow" if table.rate > 0 else ""
-            cells += [Text(table.name, style=moving), Text(f"{table.rows:,}")]
+            cells += [Text(terminal.escaped(table.name), style=moving), Text(f"{table.rows:,}")]
         grid.add_row(*cells)
     return Group(Text("streaming tables: rows written", style="bold"), grid)
 

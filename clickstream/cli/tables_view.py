@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
+from clickstream.cli.output import cell, console
 from clickstream.part import Rates
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def view(tables: "Tables", *, quiet: bool = False) -> Iterator[None]:
     if quiet:
         yield
         return
-    console = Console(stderr=True)
+    out = console(err=True)
     stop = threading.Event()
-    target = _on_terminal if console.is_terminal else _in_log
-    thread = threading.Thread(target=target, args=(tables, console, stop), daemon=True)
+    target = _on_terminal if out.is_terminal else _in_log
+    thread = threading.Thread(target=target, args=(tables, out, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -70,7 +70,7 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
     for file, engine in tables.engines.items():
         for source in engine.sources():
             sources.add_row(
-                Text(source.name),
+                cell(source.name),
                 f"{source.rows:,}",
                 f"{now[f'source {file} {source.name}']:,.0f}",
                 _count(source.dead_letters),
@@ -80,7 +80,7 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
             )
         for result in engine.results():
             results.add_row(
-                Text(result.name),
+                cell(result.name),
                 f"{result.written:,}",
                 f"{now[f'result {file} {result.name}']:,.0f}",
                 _count(result.early),

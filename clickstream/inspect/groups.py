@@ -48,7 +48,7 @@ class Progress:
     """One partition: `committed` is the offset that the group reads next. None is unknown.
 
     `lag` counts offsets, so at most that many records. It is negative when the commit lies beyond the end: the
-    topic was made anew.
+    topic was recreated.
     """
 
     topic: str

@@ -1,11 +1,13 @@
 from collections import deque
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from clickstream.demo import Outcome, Snapshot, explain_outcome
+from clickstream.demo import Outcome, Snapshot, TableLine, explain_outcome
 from clickstream.demo_view import line, sparkline, view
 from clickstream.errors import ClickstreamError
+from tests.hostile import HOSTILE, SHOWN, assert_harmless
 
 FULL = Snapshot(
     "127.0.0.1:9092",
@@ -61,6 +63,14 @@ def test_an_empty_view_has_every_event_name_and_no_share() -> None:
 
 def test_what_a_topic_holds_is_shown_not_interpreted() -> None:
     assert "[bold]odd[/bold]" in rendered(FULL, 100)
+
+
+def test_what_a_topic_or_a_file_names_does_nothing_to_a_terminal() -> None:
+    named = replace(FULL, address=HOSTILE, tally={HOSTILE: 1}, tables=[TableLine(HOSTILE, 1, 1.0)])
+    for shown in (line(named), rendered(named, 400)):
+        assert_harmless(shown)
+        assert SHOWN in shown
+    assert rendered(named, 400).count(SHOWN) >= 2
 
 
 def test_a_sparkline_is_relative_to_its_highest_value() -> None:

@@ -1,5 +1,6 @@
 """What the demo looks like: a live view on a terminal, one line a second elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from clickstream.records import EVENT_NAMES
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDE = 80
-TABLE_WIDTH = 40
+FIGURES = 58
+TABLE_WIDTH = 37
+MIN_NAME = 18
 
 
 @contextmanager
@@ -27,7 +30,8 @@ def shown(console: Console) -> Iterator[Callable[[Snapshot], None]]:
     if not console.is_terminal:
         yield _every_second()
         return
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    # Log lines go above the view, unless they go to a file.
+    with Live(console=console, auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
         yield lambda snapshot: live.update(view(snapshot, console.width), refresh=True)
 
 
@@ -61,7 +65,8 @@ def _flow(snapshot: Snapshot, width: int) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
-    spark = width >= WIDE
+    # What the figures leave.
+    room = max(0, width - FIGURES) if width >= WIDE else 0
     rows = (
         ("produced", snapshot.rate_in, snapshot.acknowledged, "acknowledged", snapshot.history_in, "cyan"),
         ("counted", snapshot.rate_out, snapshot.counted, "by this run", snapshot.history_out, "green"),
@@ -71,7 +76,7 @@ def _flow(snapshot: Snapshot, width: int) -> RenderableType:
             Text(name, style=f"bold {style}"),
             f"{rate:,.0f}/s",
             f"{total:,}",
-            Text.assemble(about, "  ", (sparkline(history) if spark else "", style)),
+            Text.assemble(about, "  ", (sparkline(history, room), style)),
         )
     table.add_row(Text("lag", style="bold"), "", f"{snapshot.lag:,.0f}", "events not counted yet")
     return table
@@ -81,7 +86,8 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
     names = [*EVENT_NAMES, *sorted(set(snapshot.tally) - set(EVENT_NAMES))]
     total = sum(snapshot.tally.values())
     table = Table(expand=True, box=None, header_style="bold", padding=(0, 1))
-    table.add_column("event", no_wrap=True)
+    # Whoever writes to the topic makes up the names: the longest one leaves room for the figures.
+    table.add_column("event", no_wrap=True, max_width=max(MIN_NAME, width // 3))
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     if width >= WIDE:
@@ -99,9 +105,9 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
 def _tables(snapshot: Snapshot, width: int) -> RenderableType:
     """Tables side by side, as many as fit."""
     columns = max(1, (width - 6) // TABLE_WIDTH)
-    grid = Table.grid(padding=(0, 3), expand=False)
+    grid = Table.grid(padding=(0, 2), expand=False)
     for _ in range(columns):
-        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=TABLE_WIDTH - 13)
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=TABLE_WIDTH - 11)
         grid.add_column(justify="right", no_wrap=True)
     for start in range(0, len(snapshot.tables), columns):
         cells: list[RenderableType] = []
@@ -112,9 +118,9 @@ def _tables(snapshot: Snapshot, width: int) -> RenderableType:
     return Group(Text("streaming tables: rows written", style="bold"), grid)
 
 
-def sparkline(values: Iterable[float]) -> str:
-    """One character per value, its height relative to the highest."""
-    shown_values = list(values)[-HISTORY:]
+def sparkline(values: Iterable[float], room: int = HISTORY) -> str:
+    """One character for each of the last `room` values, its height relative to the highest."""
+    shown_values = list(values)[-room:] if room else []
     top = max(shown_values, default=0.0)
     if top <= 0:
         return ""

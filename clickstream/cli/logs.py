@@ -15,21 +15,23 @@ REPEAT_AFTER_S = 30.0
 
 def set_up() -> None:
     """Log lines go to standard error, from INFO on; librdkafka's own log is shown with --verbose only."""
-    logging.basicConfig(level=logging.INFO, handlers=[LogLines(sys.stderr)])
+    logging.basicConfig(level=logging.INFO, handlers=[LogLines()])
     logging.getLogger("librdkafka").setLevel(logging.CRITICAL + 1)
 
 
 class LogLines(logging.StreamHandler[TextIO]):
     """Writes log lines, harmless for a terminal whatever they quote; a warning that repeats itself is said once."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(stream)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(sys.stderr)
         self.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
         self._once = _Once(clock)
 
     def emit(self, record: logging.LogRecord) -> None:
         said = self._once.admitted(record)
         if said is not None:
+            # While a view is shown that is rich's, which writes above the view and not into it.
+            self.stream = sys.stderr
             super().emit(said)
 
 

@@ -1,5 +1,6 @@
 """`clickstream topics list`, once or going on."""
 
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -86,7 +87,7 @@ def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float
             if reader_left():
                 return
         return
-    with Live(console=console(), auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
         for found, rates in ticks(cluster, admin, internal, interval, stop):
             rows = [[*_summary_row(summary), text.rate(rates.get(summary.name))] for summary in found]
             live.update(table((*_LIST_HEADER, "IN/S"), rows, _LIST_RIGHT), refresh=True)

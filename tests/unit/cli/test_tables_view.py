@@ -60,7 +60,7 @@ def shown(*engines: FakeEngine, width: int = 100) -> list[str]:
     tables: Any = FakeTables(*engines)
     rates: Any = NoTime()
     console = Console(file=io.StringIO(), width=width)
-    console.print(rendered(tables, rates))
+    console.print(rendered(tables, rates, width))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -88,7 +88,7 @@ def test_files_with_tables_of_the_same_name() -> None:
 
 def test_names_do_nothing_to_a_terminal() -> None:
     source, result = SourceReport(HOSTILE, "t", 1, 0, 0, None, None), ResultReport(HOSTILE, "t", 1, 0, 0, 0)
-    _, first, _, second = shown(FakeEngine([source], [result]), width=400)
+    _, first, _, second = shown(FakeEngine([source], [result]), width=600)
     assert first.startswith(SHOWN)
     assert second.startswith(SHOWN)
 

@@ -122,7 +122,8 @@ class ErrorLog:
             self._said_at = time.monotonic()
             # Each client of a command finds that out for itself, and may see another reason: it is said once.
             about = {"about": f"Kafka at {self.address} does not answer"}
-            log.warning("Kafka at %s does not answer (%s); waiting for it.", self.address, self.last.str(), extra=about)
+            reason = "" if self.last.code() == KafkaError._ALL_BROKERS_DOWN else f" ({self.last.str()})"
+            log.warning("Kafka at %s does not answer%s; waiting for it.", self.address, reason, extra=about)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the demo looks like: a live view on a terminal, one line a second elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from clickstream import terminal
 from clickstream.demo import HISTORY, Snapshot
 from clickstream.records import EVENT_NAMES
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDE = 80
-TABLE_WIDTH = 40
+FIGURES = 58
+TABLE_WIDTH = 37
+MIN_NAME = 18
 
 
 @contextmanager
@@ -26,13 +30,14 @@ def shown(console: Console) -> Iterator[Callable[[Snapshot], None]]:
     if not console.is_terminal:
         yield _every_second()
         return
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    # Log lines go above the view, unless they go to a file.
+    with Live(console=console, auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
         yield lambda snapshot: live.update(view(snapshot, console.width), refresh=True)
 
 
 def line(snapshot: Snapshot) -> str:
     """A snapshot as one plain line."""
-    tally = " ".join(f"{name}={count}" for name, count in sorted(snapshot.tally.items()))
+    tally = " ".join(f"{terminal.escaped(name)}={count}" for name, count in sorted(snapshot.tally.items()))
     tables = f" tables={sum(table.rows for table in snapshot.tables)}" if snapshot.tables else ""
     return (
         f"{snapshot.phase} in={snapshot.rate_in:.0f}/s out={snapshot.rate_out:.0f}/s "
@@ -50,7 +55,7 @@ def view(snapshot: Snapshot, width: int) -> RenderableType:
         Group(*parts),
         title=title,
         title_align="left",
-        subtitle=f"Kafka at {snapshot.address} · Ctrl-C drains and ends",
+        subtitle=Text(terminal.escaped(f"Kafka at {snapshot.address} · Ctrl-C drains and ends")),
         subtitle_align="left",
         padding=(1, 2),
     )
@@ -60,7 +65,8 @@ def _flow(snapshot: Snapshot, width: int) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
-    spark = width >= WIDE
+    # What the figures leave.
+    room = max(0, width - FIGURES) if width >= WIDE else 0
     rows = (
         ("produced", snapshot.rate_in, snapshot.acknowledged, "acknowledged", snapshot.history_in, "cyan"),
         ("counted", snapshot.rate_out, snapshot.counted, "by this run", snapshot.history_out, "green"),
@@ -70,7 +76,7 @@ def _flow(snapshot: Snapshot, width: int) -> RenderableType:
             Text(name, style=f"bold {style}"),
             f"{rate:,.0f}/s",
             f"{total:,}",
-            Text.assemble(about, "  ", (sparkline(history) if spark else "", style)),
+            Text.assemble(about, "  ", (sparkline(history, room), style)),
         )
     table.add_row(Text("lag", style="bold"), "", f"{snapshot.lag:,.0f}", "events not counted yet")
     return table
@@ -80,7 +86,8 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
     names = [*EVENT_NAMES, *sorted(set(snapshot.tally) - set(EVENT_NAMES))]
     total = sum(snapshot.tally.values())
     table = Table(expand=True, box=None, header_style="bold", padding=(0, 1))
-    table.add_column("event", no_wrap=True)
+    # Whoever writes to the topic makes up the names: the longest one leaves room for the figures.
+    table.add_column("event", no_wrap=True, max_width=max(MIN_NAME, width // 3))
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     if width >= WIDE:
@@ -88,7 +95,7 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
     for name in names:
         count = snapshot.tally.get(name, 0)
         share = count / total if total else 0.0
-        cells: list[RenderableType] = [Text(name), f"{count:,}", f"{share:.1%}" if total else "-"]
+        cells: list[RenderableType] = [Text(terminal.escaped(name)), f"{count:,}", f"{share:.1%}" if total else "-"]
         if width >= WIDE:
             cells.append(Bar(1.0, 0.0, share, color="magenta"))
         table.add_row(*cells)
@@ -98,22 +105,22 @@ def _tally(snapshot: Snapshot, width: int) -> RenderableType:
 def _tables(snapshot: Snapshot, width: int) -> RenderableType:
     """Tables side by side, as many as fit."""
     columns = max(1, (width - 6) // TABLE_WIDTH)
-    grid = Table.grid(padding=(0, 3), expand=False)
+    grid = Table.grid(padding=(0, 2), expand=False)
     for _ in range(columns):
-        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=TABLE_WIDTH - 13)
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=TABLE_WIDTH - 11)
         grid.add_column(justify="right", no_wrap=True)
     for start in range(0, len(snapshot.tables), columns):
         cells: list[RenderableType] = []
         for table in snapshot.tables[start : start + columns]:
             moving = "bold yellow" if table.rate > 0 else ""
-            cells += [Text(table.name, style=moving), Text(f"{table.rows:,}")]
+            cells += [Text(terminal.escaped(table.name), style=moving), Text(f"{table.rows:,}")]
         grid.add_row(*cells)
     return Group(Text("streaming tables: rows written", style="bold"), grid)
 
 
-def sparkline(values: Iterable[float]) -> str:
-    """One character per value, its height relative to the highest."""
-    shown_values = list(values)[-HISTORY:]
+def sparkline(values: Iterable[float], room: int = HISTORY) -> str:
+    """One character for each of the last `room` values, its height relative to the highest."""
+    shown_values = list(values)[-room:] if room else []
     top = max(shown_values, default=0.0)
     if top <= 0:
         return ""

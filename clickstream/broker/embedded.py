@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from clickstream import terminal
 from clickstream.broker import jars, java, ports, wire
 from clickstream.broker.jvm import JvmError, end_orphan
 from clickstream.broker.locks import FileLock, is_free
@@ -35,7 +36,7 @@ _LAUNCHES = 3  # of a supervisor that is gone again without a reason left behind
 
 
 def to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(terminal.message(line), file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import io
 import logging
 import os
 import sys
@@ -9,7 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from clickstream import __version__
+from clickstream import __version__, terminal
+from clickstream.cli import logs
 from clickstream.errors import ClickstreamError, ConfigError
 
 # Command name -> (module of this package, one line for the list). A module is imported only when its command
@@ -68,13 +70,8 @@ def clickstream() -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    logging.getLogger("librdkafka").setLevel(logging.CRITICAL + 1)
+    logs.set_up()
+    terminal.guard_tracebacks()
     # Records are never part of reference cycles: walking through them again and again would be a sixth of the
     # counter's CPU, and half of the producer's own work per event.
     gc.set_threshold(100_000, 50, 1_000)
@@ -83,7 +80,7 @@ def main() -> NoReturn:
         code = clickstream.main(prog_name="clickstream", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -93,9 +90,15 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
 
 
+def _show(error: click.ClickException) -> None:
+    shown = io.StringIO()
+    error.show(shown)
+    click.echo(terminal.escaped_lines(shown.getvalue()), err=True, nl=False)
+
+
 def _report(error: ClickstreamError) -> None:
     verbose = logging.getLogger().isEnabledFor(logging.DEBUG)
     if verbose:
         logging.getLogger(__name__).debug("Traceback:", exc_info=error)
     more = "" if verbose or isinstance(error, ConfigError) else "  (--verbose shows more)"
-    click.echo(f"Error: {error}{more}", err=True)
+    click.echo(terminal.message(f"Error: {error}{more}"), err=True)

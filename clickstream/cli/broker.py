@@ -12,8 +12,10 @@ from threading import Event
 
 import click
 
+from clickstream import terminal
 from clickstream.broker import BrokerStatus
 from clickstream.cli.options import App, app_options, stop_event
+from clickstream.cli.output import say
 from clickstream.errors import ClickstreamError
 
 _POLL = 0.2  # s, of a followed log
@@ -50,10 +52,10 @@ def status(app: App, as_json: bool) -> None:
     """Print its address and how it does; exit code 1 if it is not running."""
     found = app.embedded_broker().status()
     if as_json:
-        click.echo(json.dumps(asdict(found), default=str, indent=2))
+        say(json.dumps(asdict(found), default=str, indent=2))
     else:
         for label, value in _rows(found):
-            click.echo(f"{label:<10}{value}")
+            say(f"{label:<10}{value}")
     if found.state != "running":
         sys.exit(1)
 
@@ -89,7 +91,7 @@ def logs(app: App, lines: int, follow: bool) -> None:
     if not log_file.exists():
         raise ClickstreamError(f"There is no log yet at {log_file}: the embedded Kafka has not run here.")
     for line in _tail(log_file, lines, stop_event() if follow else None):
-        click.echo(line, nl=False)
+        click.echo(terminal.escaped_lines(line), nl=False)
 
 
 def _tail(path: Path, lines: int, stop: Event | None) -> Iterator[str]:

@@ -1,11 +1,10 @@
 """`clickstream config`."""
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from clickstream.cli.options import App, cluster_options
+from clickstream.cli.output import cell, console
 from clickstream.config import CLIENT_SECTIONS, SETTINGS
 from clickstream.kafka import properties
 
@@ -24,9 +23,9 @@ def show(app: App) -> None:
         table.add_column(column, overflow="fold")
     for name in SETTINGS:
         value = app.config.values[name]
-        table.add_row(name, Text(str(app.state_dir if name == "state-dir" else value.value)), Text(value.source))
+        table.add_row(name, cell(str(app.state_dir if name == "state-dir" else value.value)), cell(value.source))
     sections = {**app.config.clients, "kafka": app.client_properties()}
     for section in CLIENT_SECTIONS:
         for name, text in sorted(properties.redact(sections[section]).items()):
-            table.add_row(Text(f"[{section}] {name}"), Text(text), "client property")
-    Console().print(table)
+            table.add_row(cell(f"[{section}] {name}"), cell(text), "client property")
+    console().print(table)

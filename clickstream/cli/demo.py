@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
+from clickstream.cli.output import console
 from clickstream.cli.tables_file import extra_needed
 from clickstream.counter import Counter
 from clickstream.demo import Demo, explain_outcome
@@ -77,7 +77,7 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
                 parts.enter_context(watched(cluster, counter, status_topic=status_topic, metrics_port=0))
                 for part in beside.parts if beside is not None else ():
                     parts.enter_context(watched(cluster, part, status_topic=status_topic, metrics_port=0))
-                show = parts.enter_context(shown(Console()))
+                show = parts.enter_context(shown(console()))
                 demo = Demo(cluster.address, producer, counter, beside.lines if beside is not None else list)
                 if beside is not None:
                     beside.start()

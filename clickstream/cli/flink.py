@@ -10,7 +10,7 @@ import click
 
 from clickstream.broker.embedded import to_stderr
 from clickstream.cli.options import App, app_options, cluster_options, stop_event
-from clickstream.cli.output import as_json, echo_json, show
+from clickstream.cli.output import as_json, echo_json, say, show
 from clickstream.cli.tables_file import FILE, Variables, checked, variables_option
 from clickstream.errors import ConfigError
 
@@ -139,7 +139,7 @@ def list_jobs(app: App, address: str | None, json: bool) -> None:
     show(["JOB", "STATE", "STARTED", "NAME"], rows)
     for job in found:
         if job.failure:
-            click.echo(f"{job.id} {job.state}: {job.failure}", err=True)
+            say(f"{job.id} {job.state}: {job.failure}", err=True)
 
 
 @command.command("cancel")
@@ -205,7 +205,7 @@ def status(app: App) -> None:
         "logs": str(cluster.directory),
     }
     for label, value in rows.items():
-        click.echo(f"{label:<10}{value}")
+        say(f"{label:<10}{value}")
 
 
 def _cluster(app: App) -> "SessionCluster":
@@ -234,7 +234,7 @@ def _refuse_problems(files: tuple[Path, ...], variables: Variables) -> None:
     found = [checked(path, variables) for path in files]
     for one in found:
         if one.problems:
-            click.echo(one.render() + "\n", err=True)
+            say(one.render() + "\n", err=True)
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
 

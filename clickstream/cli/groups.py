@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
+from clickstream import terminal
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import as_json, echo_json, show
+from clickstream.cli.output import as_json, echo_json, say, show
 from clickstream.inspect import groups, text
 from clickstream.inspect.groups import Group, Progress
 
@@ -62,7 +63,7 @@ def describe(app: App, group: str, json: bool) -> None:
         echo_json(_details(found))
         return
     members = "1 member" if len(found.members) == 1 else f"{len(found.members)} members"
-    click.echo(f"{text.escaped(found.name)}: {found.state}, {members}, lag {text.count(found.lag)}")
+    say(f"{terminal.escaped(found.name)}: {found.state}, {members}, lag {text.count(found.lag)}")
     if found.progress:
         rows = [_progress_row(one) for one in found.progress]
         header = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER")
@@ -76,9 +77,9 @@ def describe(app: App, group: str, json: bool) -> None:
 def _warn(found: Group) -> None:
     for one in found.progress:
         if one.lag is not None and one.lag < 0:
-            click.echo(
+            say(
                 f"Warning: {one.topic} partition {one.partition} ends at {one.end}, before the offset that the group "
-                f"committed, {one.committed}: the topic was made anew.",
+                f"committed, {one.committed}: the topic was recreated.",
                 err=True,
             )
 

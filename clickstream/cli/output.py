@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clickstream import terminal
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import text
 
@@ -35,10 +36,25 @@ def parsed(parse: Callable[[str], Parsed]) -> Callable[..., Any]:
     return callback
 
 
+def say(words: str = "", *, err: bool = False) -> None:
+    """Print a text that may quote what comes from outside, in one line or several."""
+    click.echo(terminal.escaped_lines(words), err=err)
+
+
+def console(*, err: bool = False) -> Console:
+    """Prints texts as they are: no markup, no emoji by name, no colours for what looks like a number."""
+    return Console(stderr=err, markup=False, emoji=False, highlight=False)
+
+
+def cell(content: str, style: str = "") -> Text:
+    """A text from outside, for a rich table."""
+    return Text(terminal.escaped(content), style)
+
+
 def echo_json(*objects: Any) -> None:
     """One line each, control characters escaped."""
     for one in objects:
-        click.echo(text.escaped(msgspec.json.encode(one).decode()))
+        click.echo(terminal.escaped(msgspec.json.encode(one).decode()))
 
 
 def partition_count(number: int) -> str:
@@ -50,9 +66,9 @@ def show(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[
 
     A narrow terminal folds names. A pipe gets columns that are never cut or folded, whatever their width.
     """
-    console = Console()
-    if console.is_terminal:
-        console.print(table(header, rows, right))
+    out = console()
+    if out.is_terminal:
+        out.print(table(header, rows, right))
         return
     for line in text.columns(header, rows, right):
         click.echo(line)
@@ -66,7 +82,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset
             name, justify="right" if name in right else "left", overflow="fold", no_wrap=name not in _FOLDING
         )
     for row in rows:
-        made.add_row(*(Text(text.escaped(cell)) for cell in row))
+        made.add_row(*map(cell, row))
     return made
 
 

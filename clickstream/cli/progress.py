@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from clickstream import terminal
+from clickstream.cli.output import console
 from clickstream.part import Part, Rates
 
 log = logging.getLogger(__name__)
@@ -31,10 +33,10 @@ def progress(part: Part, total_name: str, *, total: int | None = None, quiet: bo
     if quiet:
         yield
         return
-    console = Console(stderr=True)
+    out = console(err=True)
     stop = threading.Event()
-    target = _on_terminal if console.is_terminal else _in_log
-    thread = threading.Thread(target=target, args=(part, total_name, total, console, stop), daemon=True)
+    target = _on_terminal if out.is_terminal else _in_log
+    thread = threading.Thread(target=target, args=(part, total_name, total, out, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -53,7 +55,9 @@ def _line(part: Part, total_name: str, rates: Rates) -> str:
 
 def _on_terminal(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:
     bounded = (BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()) if total else (TimeElapsedColumn(),)
-    words = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    words = TextColumn(
+        "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    )
     rates = Rates()
     with Progress(*bounded, words, console=console, expand=True) as bar:
         task = bar.add_task(part.kind, total=total)
@@ -73,8 +77,9 @@ def _in_log(part: Part, total_name: str, total: int | None, console: Console, st
 @contextmanager
 def passing(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, gone at the end, for reading `total` offsets; it is told how many more passed."""
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(words, total=total)
+    description = TextColumn("{task.description}", markup=False)
+    out = console(err=True)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
+        task = bar.add_task(terminal.escaped(words), total=total)
         yield lambda passed: bar.advance(task, passed)

@@ -1,15 +1,14 @@
 """`clickstream status`."""
 
-import json
 import time
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clickstream.cli.options import App, cluster_options
+from clickstream.cli.output import cell, console, echo_json
 from clickstream.status import Seen, running
 from clickstream.watch import STATUS_EVERY_S
 
@@ -23,11 +22,9 @@ def command(app: App, as_json: bool) -> None:
         parts = running(cluster, app.config["status-topic"])
     if as_json:
         for part in parts:
-            click.echo(
-                json.dumps({**msgspec.to_builtins(part.status), "silent_s": round(part.silent_s(time.time()), 1)})
-            )
+            echo_json({**msgspec.to_builtins(part.status), "silent_s": round(part.silent_s(time.time()), 1)})
     elif parts:
-        Console().print(_table(parts))
+        console().print(_table(parts))
     else:
         click.echo("Nothing runs now.")
 
@@ -40,10 +37,8 @@ def _table(parts: list[Seen]) -> Table:
         status = part.status
         silent = part.silent_s(time.time())
         late = silent > 3 * STATUS_EVERY_S
-        state = Text(f"silent for {silent:,.0f} s", style="bold red") if late else Text(status.state, style="green")
+        state = Text(f"silent for {silent:,.0f} s", style="bold red") if late else cell(status.state, "green")
         rates = "  ".join(f"{name} {value:,.0f}" for name, value in status.rates.items() if value)
-        # Text, not markup: what a topic holds is shown as it is.
-        table.add_row(
-            *map(Text, (status.kind, status.host, status.since)), state, Text(rates), Text(", ".join(status.topics))
-        )
+        about = map(cell, (status.kind, status.host, status.since))
+        table.add_row(*about, state, cell(rates), cell(", ".join(status.topics)))
     return table

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from clickstream.cli.output import echo_json
+from clickstream.cli.output import echo_json, say
 from clickstream.cli.tables_file import FILE, checked, program, variables_option
 from clickstream.cli.tables_run import run
 from clickstream.cli.tables_show import show
@@ -37,13 +37,13 @@ def check(files: tuple[Path, ...], quiet: bool, variables: tuple[tuple[str, str]
     for path in files:
         found = checked(path, variables)
         if found.problems:
-            click.echo(found.render() + "\n", err=True)
+            say(found.render() + "\n", err=True)
             wrong += len(found.problems)
         elif not quiet:
-            click.echo(f"{path}: {_count(len(found.statements), 'statement')}, no problems.")
+            say(f"{path}: {_count(len(found.statements), 'statement')}, no problems.")
             for name in dict.fromkeys(note.name for note in found.notes):
                 lines = [note.line for note in found.notes if note.name == name]
-                click.echo(f"  no effect here: {name} (line {', '.join(map(str, lines))})")
+                say(f"  no effect here: {name} (line {', '.join(map(str, lines))})")
     if wrong:
         click.echo(f"{_count(wrong, 'problem')}. docs/sql.md says what is supported.", err=True)
         raise click.exceptions.Exit(1)
@@ -61,7 +61,7 @@ def explain(file: Path, form: str, variables: tuple[tuple[str, str], ...]) -> No
     if form == "json":
         echo_json(as_json(found))
     else:
-        click.echo(text(found) if form == "text" else mermaid(found))
+        say(text(found) if form == "text" else mermaid(found))
 
 
 def _count(number: int, what: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.output import parsed
+from clickstream.cli.output import parsed, say
 from clickstream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,6 +58,6 @@ def program(path: Path, variables: Variables) -> "Program":
     """The program of a file without problems; ends the command with exit code 1 when it has some, and shows them."""
     found = checked(path, variables)
     if found.problems:
-        click.echo(found.render() + "\n", err=True)
+        say(found.render() + "\n", err=True)
         raise click.exceptions.Exit(1)
     return found.program

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clickstream import terminal
 from clickstream.cli.output import echo_json
 from clickstream.inspect import text
 from clickstream.tables.looking.rows import Row, Value
@@ -71,14 +72,14 @@ class InPipe:
     def __init__(self, columns: Sequence[Column], console: Console, widest_mark: int, *, roomy: bool) -> None:
         self._columns = columns
         self._console = console
-        self._header = [text.escaped(column.name) for column in columns] + [" " * widest_mark]
+        self._header = [terminal.escaped(column.name) for column in columns] + [" " * widest_mark]
         self._right = [_numeric(column) for column in columns] + [False]
         self._begun = False
 
     def __call__(self, rows: Sequence[Row]) -> None:
         lines = [[*_cells(self._columns, row), _mark(row)] for row in rows]
         self._header = [
-            name.ljust(max(len(text.escaped(line[place])) for line in lines)) if lines else name
+            name.ljust(max(len(terminal.escaped(line[place])) for line in lines)) if lines else name
             for place, name in enumerate(self._header)
         ]
         right = frozenset(name for name, numeric in zip(self._header, self._right, strict=True) if numeric)
@@ -100,7 +101,7 @@ class OnTerminal:
         self._begun = False
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        lines = [list(map(text.escaped, _cells(self._columns, row))) for row in rows]
+        lines = [list(map(terminal.escaped, _cells(self._columns, row))) for row in rows]
         if not self._begun:
             self._mark = max([self._mark, *(len(_mark(row)) for row in rows)])
             self._widths = self._fitted(lines)
@@ -114,7 +115,7 @@ class OnTerminal:
         """The columns' widths, texts folded as far as necessary; None when the terminal is too narrow for that."""
         wanted = [
             max(
-                cell_len(text.escaped(column.name)),
+                cell_len(terminal.escaped(column.name)),
                 ROOM.get(column.type, ROOM_OF_OTHERS) if self._roomy else 0,
                 *(cell_len(line[place]) for line in lines),
             )
@@ -141,7 +142,7 @@ class OnTerminal:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         table.show_header = not self._begun
         for column, width in zip(self._columns, self._widths, strict=True):
-            name = Text(text.escaped(column.name))
+            name = Text(terminal.escaped(column.name))
             table.add_column(name, justify="right" if _numeric(column) else "left", overflow="fold", width=width)
         if self._mark:
             table.add_column("", width=self._mark)
@@ -159,7 +160,7 @@ class OnTerminal:
             block.add_column(style="bold", overflow="fold")
             block.add_column(overflow="fold")
             for column, value in zip(self._columns, line, strict=True):
-                block.add_row(Text(text.escaped(column.name)), _styled(value), style=_style(row))
+                block.add_row(Text(terminal.escaped(column.name)), _styled(value), style=_style(row))
             if _mark(row):
                 block.add_row("", Text(_mark(row)), style=_style(row))
             self._console.print(block)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
+from clickstream.cli.output import say
 from clickstream.cli.tables_file import FILE, Variables, checked, extra_needed, variables_option
 from clickstream.config import positive
 from clickstream.errors import ConfigError
@@ -105,7 +106,7 @@ def run(
     found = [checked(path, given) for path in files]
     for one in found:
         if one.problems:
-            click.echo(one.render() + "\n", err=True)
+            say(one.render() + "\n", err=True)
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
     for path, one in zip(files, found, strict=True):

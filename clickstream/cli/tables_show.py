@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
+from clickstream import terminal
 from clickstream.cli.options import App, cluster_options, stop_event
-from clickstream.cli.output import echo_json, reader_left
+from clickstream.cli.output import console, echo_json, reader_left, say
 from clickstream.cli.progress import passing
 from clickstream.cli.tables_file import FILE, Variables, program, variables_option
 from clickstream.errors import ConfigError
-from clickstream.inspect import text
 from clickstream.inspect.names import suggestions
 
 if TYPE_CHECKING:
@@ -75,16 +74,16 @@ def _list(found: "Program", form: str) -> None:
     if form == "json":
         echo_json(*(as_json(found, table) for table in found.tables.values()))
         return
-    console = Console()
+    out = console()
     for number, table in enumerate(found.tables.values()):
         columns = [f"{one.name} {one.type}" + (f" ({origin(one)})" if origin(one) else "") for one in table.columns]
         lines = [f"topic    {table.topic}, {table.connector}", f"columns  {', '.join(columns)}"]
         if key(table):
             lines.insert(1, f"key      {key(table)}")
-        click.echo("\n" * (number > 0) + text.escaped(f"{table.name} ({role(found, table)})"))
+        click.echo("\n" * (number > 0) + terminal.escaped(f"{table.name} ({role(found, table)})"))
         for line in lines:
-            width = console.width if console.is_terminal else len(line) + 2
-            click.echo(textwrap.fill(text.escaped(line), width, initial_indent="  ", subsequent_indent=" " * 11))
+            width = out.width if out.is_terminal else len(line) + 2
+            click.echo(textwrap.fill(terminal.escaped(line), width, initial_indent="  ", subsequent_indent=" " * 11))
 
 
 def _rows(
@@ -105,7 +104,7 @@ def _rows(
             rows = look.rows(stop, advance)
         if stop.is_set():
             raise click.Abort
-        out = printer(table.columns, form, Console(), follow=follow, upsert=table.upsert)
+        out = printer(table.columns, form, console(), follow=follow, upsert=table.upsert)
         if rows or follow:
             out(rows)
         _summary(look, table, len(rows))
@@ -121,7 +120,7 @@ def _rows(
 
 def _summary(look: "Look", table: "Table", shown: int) -> None:
     if shown == 0:
-        click.echo(f"{table.name} (topic {table.topic}) has no rows.", err=True)
+        say(f"{table.name} (topic {table.topic}) has no rows.", err=True)
     elif look.known is not None and (look.known > shown or not look.complete):
         more = "" if look.complete else "more than "
         click.echo(f"{shown:,} of {more}{look.known:,} rows, the newest. --limit shows more.", err=True)
@@ -131,4 +130,4 @@ def _summary(look: "Look", table: "Table", shown: int) -> None:
 def _say_unreadable(number: int, table: "Table") -> None:
     if number:
         records = "1 record is" if number == 1 else f"{number:,} records are"
-        click.echo(f"{records} no row of {table.name}. See its topic: clickstream topics tail {table.topic}", err=True)
+        say(f"{records} no row of {table.name}. See its topic: clickstream topics tail {table.topic}", err=True)

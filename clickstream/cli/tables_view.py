@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
+from clickstream.cli.output import cell, console
 from clickstream.part import Rates
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 ON_TERMINAL_EVERY_S = 0.5
 IN_LOG_EVERY_S = 10.0
+MIN_NAME = 12
 
 
 @contextmanager
@@ -29,10 +30,10 @@ def view(tables: "Tables", *, quiet: bool = False) -> Iterator[None]:
     if quiet:
         yield
         return
-    console = Console(stderr=True)
+    out = console(err=True)
     stop = threading.Event()
-    target = _on_terminal if console.is_terminal else _in_log
-    thread = threading.Thread(target=target, args=(tables, console, stop), daemon=True)
+    target = _on_terminal if out.is_terminal else _in_log
+    thread = threading.Thread(target=target, args=(tables, out, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -47,7 +48,7 @@ def _on_terminal(tables: "Tables", console: Console, stop: threading.Event) -> N
         ended = False
         while not ended:
             ended = stop.wait(ON_TERMINAL_EVERY_S)
-            live.update(rendered(tables, rates), refresh=True)
+            live.update(rendered(tables, rates, console.width), refresh=True)
 
 
 def _in_log(tables: "Tables", _console: Console, stop: threading.Event) -> None:
@@ -62,15 +63,15 @@ def _in_log(tables: "Tables", _console: Console, stop: threading.Event) -> None:
         log.info("rows %s (%s/s)%s%s", f"{totals['rows']:,}", f"{rate:,.0f}", others, behind)
 
 
-def rendered(tables: "Tables", rates: Rates) -> Group:
-    """The view as it is now."""
+def rendered(tables: "Tables", rates: Rates, width: int) -> Group:
+    """The view as it is now, for a terminal `width` columns wide."""
     now = rates.of(_counts(tables))
-    sources = _table("source", "rows", "rows/s", "dead", "not typed", "watermark", "behind")
-    results = _table("table", "rows", "rows/s", "early", "late", "no key")
+    sources = _table(width, "source", "rows", "rows/s", "dead", "not typed", "watermark", "behind")
+    results = _table(width, "table", "rows", "rows/s", "early", "late", "no key")
     for file, engine in tables.engines.items():
         for source in engine.sources():
             sources.add_row(
-                Text(source.name),
+                cell(source.name),
                 f"{source.rows:,}",
                 f"{now[f'source {file} {source.name}']:,.0f}",
                 _count(source.dead_letters),
@@ -80,7 +81,7 @@ def rendered(tables: "Tables", rates: Rates) -> Group:
             )
         for result in engine.results():
             results.add_row(
-                Text(result.name),
+                cell(result.name),
                 f"{result.written:,}",
                 f"{now[f'result {file} {result.name}']:,.0f}",
                 _count(result.early),
@@ -98,9 +99,9 @@ def _counts(tables: "Tables") -> dict[str, int]:
     return found
 
 
-def _table(name: str, *numbers: str) -> Table:
+def _table(width: int, name: str, *numbers: str) -> Table:
     table = Table(box=None, pad_edge=False, expand=False)
-    table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=12)
+    table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=MIN_NAME, max_width=max(MIN_NAME, width // 3))
     for number in numbers:
         table.add_column(number, justify="right", no_wrap=True)
     return table

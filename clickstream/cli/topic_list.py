@@ -1,15 +1,15 @@
 """`clickstream topics list`, once or going on."""
 
+import sys
 from datetime import datetime
 from typing import Any
 
 import click
 from confluent_kafka.admin import AdminClient
-from rich.console import Console
 from rich.live import Live
 
 from clickstream.cli.options import App, cluster_options, stop_event
-from clickstream.cli.output import as_json, echo_json, partition_count, reader_left, show, table
+from clickstream.cli.output import as_json, console, echo_json, partition_count, reader_left, show, table
 from clickstream.inspect import sizes, text
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.inspect.ticks import changes, ticks
@@ -80,14 +80,14 @@ def _summary_json(summary: TopicSummary) -> dict[str, Any]:
 
 def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
     stop = stop_event()
-    if json or not Console().is_terminal:
+    if json or not console().is_terminal:
         for changed, rates in changes(ticks(cluster, admin, internal, interval, stop)):
             for summary in changed:
                 _echo_tick(summary, rates.get(summary.name), json)
             if reader_left():
                 return
         return
-    with Live(console=Console(), auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
         for found, rates in ticks(cluster, admin, internal, interval, stop):
             rows = [[*_summary_row(summary), text.rate(rates.get(summary.name))] for summary in found]
             live.update(table((*_LIST_HEADER, "IN/S"), rows, _LIST_RIGHT), refresh=True)

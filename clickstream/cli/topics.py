@@ -8,7 +8,7 @@ import click
 from confluent_kafka.admin import AdminClient
 
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import as_json, echo_json, parsed, partition_count, show
+from clickstream.cli.output import as_json, echo_json, parsed, partition_count, say, show
 from clickstream.cli.topic_list import list_
 from clickstream.cli.topic_records import export_, tail_
 from clickstream.errors import ClickstreamError, ConfigError
@@ -96,11 +96,11 @@ def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -
     try:
         found = details.config(cluster, admin, topic.name) if topic.config else {}
     except ClickstreamError as error:
-        click.echo(f"Warning: {topic.name} is there, but its settings cannot be compared: {error}", err=True)
+        say(f"Warning: {topic.name} is there, but its settings cannot be compared: {error}", err=True)
         return
     differences = details.differences(topic, partitions, found)
     if differences:
-        click.echo(f"Warning: {topic.name} is there and was not changed: {'; '.join(differences)}.", err=True)
+        say(f"Warning: {topic.name} is there and was not changed: {'; '.join(differences)}.", err=True)
     else:
         click.echo(f"{topic.name} is there already.")
 
@@ -114,7 +114,7 @@ def describe(app: App, name: str, json: bool) -> None:
 
     For each partition: its leader, replicas and in-sync replicas by broker id, its first offset (LOW) and the
     one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is
-    deleted and made anew has another id.
+    deleted and created again has another id.
 
     \b
     Example:
@@ -128,7 +128,7 @@ def describe(app: App, name: str, json: bool) -> None:
     if json:
         echo_json(_details_json(found))
         return
-    click.echo(f"{found.name}, id {found.topic_id}, {partition_count(len(found.partitions))}")
+    say(f"{found.name}, id {found.topic_id}, {partition_count(len(found.partitions))}")
     rows = [_partition_row(partition) for partition in found.partitions]
     show(
         ("PARTITION", "LEADER", "REPLICAS", "ISR", "LOW", "HIGH"),

@@ -14,8 +14,9 @@ from typing import IO, BinaryIO
 import msgspec
 from confluent_kafka import Consumer, Message
 
+from clickstream import terminal
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import flatten, render, text
+from clickstream.inspect import flatten, render
 from clickstream.inspect.flatten import MAX_FIELDS, Row
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import Span, read, reader
@@ -110,7 +111,7 @@ def _row(message: Message) -> Row:
         message.offset() or 0,
         render.timestamp_of(message),
         message.key(),
-        text.escaped(msgspec.json.encode(headers).decode()) if headers else "",
+        terminal.escaped(msgspec.json.encode(headers).decode()) if headers else "",
         message.value(),
     )
 

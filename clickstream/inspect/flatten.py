@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from clickstream import terminal
 from clickstream.inspect import render, text
 
 FIXED = ("partition", "offset", "timestamp", "key", "headers")
@@ -37,7 +38,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 def header(fields: Sequence[str] | None) -> list[str]:
     """Names of the columns; without `fields`, values stay in one piece."""
-    return [*FIXED, *(FIELD_PREFIX + text.escaped(field) for field in fields or ()), "value"]
+    return [*FIXED, *(FIELD_PREFIX + terminal.escaped(field) for field in fields or ()), "value"]
 
 
 def cells(row: Row, fields: Sequence[str] | None) -> list[str]:
@@ -92,12 +93,12 @@ def _members(value: bytes | None) -> dict[str, str] | None:
 def _member(raw: bytes) -> str:
     if raw[0] == ord('"'):
         return text_cell(_STRING.decode(raw))
-    return text.escaped(msgspec.json.format(raw.decode(), indent=-1)) if raw[0] in b"[{" else raw.decode()
+    return terminal.escaped(msgspec.json.format(raw.decode(), indent=-1)) if raw[0] in b"[{" else raw.decode()
 
 
 def text_cell(content: str) -> str:
     """A text that may stand where JSON may."""
-    return _quoted(content) if _reads_as_json(content) or text.has_controls(content) else content
+    return _quoted(content) if _reads_as_json(content) or terminal.has_controls(content) else content
 
 
 def _reads_as_json(content: str) -> bool:
@@ -110,7 +111,7 @@ def _reads_as_json(content: str) -> bool:
 
 
 def _quoted(content: str) -> str:
-    return text.escaped(msgspec.json.encode(content).decode())
+    return terminal.escaped(msgspec.json.encode(content).decode())
 
 
 def value_cell(value: bytes | None) -> str:
@@ -118,7 +119,7 @@ def value_cell(value: bytes | None) -> str:
     if value is None:
         return ""
     compact = render.compact_json(value)
-    return key_cell(value) if compact is None else text.escaped(compact)
+    return key_cell(value) if compact is None else terminal.escaped(compact)
 
 
 def key_cell(key: bytes | None) -> str:
@@ -128,6 +129,6 @@ def key_cell(key: bytes | None) -> str:
     content = render.string(key)
     if not isinstance(content, str):
         return msgspec.json.encode(content).decode()
-    if not content or content[0] in '"{' or text.has_controls(content):
+    if not content or content[0] in '"{' or terminal.has_controls(content):
         return _quoted(content)
     return content

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Collection, Iterable
 
+from clickstream import terminal
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 
@@ -20,10 +21,11 @@ def must_exist(cluster: Cluster, names: Iterable[str], known: Collection[str]) -
     if not missing:
         return
     noun = "Topic" if len(missing) == 1 else "Topics"
+    shown = ", ".join(map(terminal.escaped, missing))
     verb = "does" if len(missing) == 1 else "do"
     near = suggestions(missing, known)
     hint = f"Did you mean {near}?" if near else "See them all with: clickstream topics list --all"
-    raise ClickstreamError(f"{noun} {', '.join(missing)} {verb} not exist at {cluster.address}. {hint}")
+    raise ClickstreamError(f"{noun} {shown} {verb} not exist at {cluster.address}. {hint}")
 
 
 def suggestions(missing: Iterable[str], known: Collection[str]) -> str:
@@ -31,4 +33,4 @@ def suggestions(missing: Iterable[str], known: Collection[str]) -> str:
     near: list[str] = []
     for name in missing:
         near += [found for found in difflib.get_close_matches(name, known, n=3) if found not in near]
-    return " or ".join(near)
+    return " or ".join(map(terminal.escaped, near))

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
+from clickstream import terminal
 from clickstream.inspect import text
 
 BASE64 = "$base64"
@@ -32,7 +33,7 @@ def line(message: Message) -> bytes:
     )
     if encoded.isascii() and b"\x7f" not in encoded:
         return encoded
-    return text.escaped(encoded.decode()).encode()
+    return terminal.escaped(encoded.decode()).encode()
 
 
 def timestamp_of(message: Message) -> int | None:

@@ -1,22 +1,10 @@
-"""Figures, times and columns as people read them; text from elsewhere made harmless for a terminal."""
+"""Figures, times and columns as people read them."""
 
 import functools
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-# What a terminal obeys instead of shows: C0, DEL, C1 (U+009B alone begins an escape sequence), line and
-# paragraph separators, and the marks that reverse the direction of what follows.
-_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def escaped(text: str) -> str:
-    """`text` with control characters as \\uXXXX. Within JSON strings that is the same text."""
-    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
-
-
-def has_controls(text: str) -> bool:
-    return not text.isprintable() and _OBEYED.search(text) is not None
+from clickstream import terminal
 
 
 def utc(timestamp: int) -> str | int:
@@ -67,7 +55,7 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozens
 
     Never cut to a width: a pipe has none.
     """
-    table = [list(header), *(list(map(escaped, row)) for row in rows)]
+    table = [list(header), *(list(map(terminal.escaped, row)) for row in rows)]
     widths = [max(len(row[index]) for row in table) for index in range(len(header))]
     return [
         "  ".join(

@@ -81,7 +81,10 @@ class ErrorLog:
             self.last = error
         if error.code() == KafkaError._ALL_BROKERS_DOWN and time.monotonic() > self._said_at + self.REPEAT_AFTER_S:
             self._said_at = time.monotonic()
-            log.warning("Kafka at %s does not answer (%s); waiting for it.", self.address, self.last.str())
+            # Each client of a command finds that out for itself, and may see another reason: it is said once.
+            about = {"about": f"Kafka at {self.address} does not answer"}
+            reason = "" if self.last.code() == KafkaError._ALL_BROKERS_DOWN else f" ({self.last.str()})"
+            log.warning("Kafka at %s does not answer%s; waiting for it.", self.address, reason, extra=about)
 
 
 @dataclass(frozen=True)

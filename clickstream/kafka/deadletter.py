@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from clickstream import terminal
 from clickstream.kafka.produce import Headers, Sender
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,10 @@ class DeadLetters:
     def send(self, letter: DeadLetter, key: bytes | None = None) -> None:
         """Queue a letter. It is delivered only after the sender's flush: flush before the offset moves on."""
         value = letter.value
+        # It may quote the record, and people read it with tools that show it as it is.
+        reason = terminal.escaped(letter.reason)[:MAX_REASON_CHARACTERS]
         headers: Headers = [
-            ("reason", letter.reason[:MAX_REASON_CHARACTERS].encode("utf-8", "replace")),
+            ("reason", reason.encode("utf-8", "replace")),
             ("part", self._part.encode()),
             ("length", str(len(value or b"")).encode()),
         ]
@@ -71,6 +74,6 @@ class DeadLetters:
                 "Dead letter to %s: %s: %s. So far: %d.",
                 self._topic,
                 letter.origin,
-                letter.reason,
+                reason,
                 self.count,
             )

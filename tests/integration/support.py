@@ -34,7 +34,7 @@ SHORT_SESSION = ("-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=5
 # --- commands as processes
 
 
-def _environment(changes: dict[str, str]) -> dict[str, str]:
+def environment_of_a_command(changes: dict[str, str]) -> dict[str, str]:
     """Ours without the settings of whoever runs the tests."""
     ours = {name: text for name, text in os.environ.items() if not re.match("CLICKSTREAM_|KAFKA_", name)}
     return {**ours, "PYTHONUNBUFFERED": "1", **changes}
@@ -52,7 +52,7 @@ class Part:
             stdout=self._stdout,
             stderr=self._stderr,
             cwd=ROOT,
-            env=_environment(environment),
+            env=environment_of_a_command(environment),
         )
 
     def said(self) -> str:

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import signal
 import socket
 import threading
@@ -9,6 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +42,7 @@ from tests.integration.support import (
     tallies,
     written,
 )
+from tests.integration.tablesupport import MINUTES, click, command, script, table
 from tests.support import missing, wait_until
 
 # --- the broker dies
@@ -127,6 +132,27 @@ def test_a_broker_that_is_killed_and_frozen_costs_no_event(mortal: MortalBroker,
         assert first.stop() == 0, first.said()
         assert "Traceback" not in first.said() + producer.said()
     assert decreases(tallies(kafka, out)) == []
+
+
+def test_all_clients_of_a_command_say_once_that_the_broker_is_away(
+    mortal: MortalBroker, topic_name: str, tmp_path: Path
+) -> None:
+    kafka = mortal.address
+    for name in (topic_name, f"{topic_name}-per_min"):
+        make_topic(kafka, name, 1)
+    produce(kafka, topic_name, [click(1), click(61), click(121)])
+    with running(*command(kafka, script(tmp_path, topic_name, MINUTES))) as part:
+        wait_until(lambda: len(table(kafka, f"{topic_name}-per_min")) >= 1 or not part.running, 60, "it runs")
+        mortal.kill()
+        wait_until(lambda: "does not answer" in part.said() or not part.running, 60, "somebody notices")
+        produce(kafka, topic_name, [click(181), click(241)])
+        wait_until(lambda: len(table(kafka, f"{topic_name}-per_min")) >= 3 or not part.running, 60, "it goes on")
+        assert part.stop() == 0, part.said()
+        said = part.said()
+    times = [datetime.strptime(line[:8], "%H:%M:%S") for line in said.splitlines() if "does not answer" in line]
+    assert all((later - before).seconds >= 29 for before, later in pairwise(times)), said
+    # The reading process's lines have one format, like all others.
+    assert not re.search(r"(WARNING|INFO|ERROR)\W+(WARNING|INFO|ERROR)", said), said
 
 
 def test_a_broker_that_is_killed_leaves_one_tally_per_event(mortal: MortalBroker, topic_name: str) -> None:

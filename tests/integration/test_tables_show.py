@@ -1,15 +1,8 @@
 """`clickstream tables show` as a person runs it, on a real Kafka."""
 
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
-import struct
-import subprocess
-import sys
-import termios
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +11,8 @@ import pytest
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Headers, Sender
 from clickstream.topics import Declared, ensure
-from tests.integration.support import ROOT, Done, run, running
+from tests.integration.support import Done, run, running
+from tests.integration.terminal import on_terminal
 from tests.support import wait_until
 
 SQL = """
@@ -78,27 +72,9 @@ class Topics:
 
     def on_terminal(self, columns: int, table: str, *options: str) -> str:
         """What a terminal of that width gets, without its colours."""
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        environment = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "clickstream", *self.command(table, *options)],
-            stdin=subprocess.DEVNULL,
-            stdout=slave,
-            stderr=subprocess.DEVNULL,
-            cwd=ROOT,
-            env={**environment, "TERM": "xterm-256color"},
-        )
-        os.close(slave)
-        found = b""
-        try:
-            while piece := os.read(master, 65_536):
-                found += piece
-        except OSError:  # how Linux says that the other end was closed
-            pass
-        os.close(master)
-        assert process.wait(30) == 0
-        return re.sub(r"\x1b\[[0-9;]*m", "", found.decode()).replace("\r\n", "\n")
+        screen = on_terminal(*self.command(table, *options), columns=columns, errors=False)
+        assert screen.code == 0
+        return re.sub(r"\x1b\[[0-9;]*m", "", screen.shown).replace("\r\n", "\n")
 
 
 def encoded(fields: dict[str, Any] | None) -> bytes | None:

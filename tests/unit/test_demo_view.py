@@ -1,11 +1,16 @@
+import re
 from collections import deque
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from clickstream.demo import Outcome, Snapshot, explain_outcome
+from clickstream.config import config_dir
+from clickstream.demo import HISTORY, Outcome, Snapshot, TableLine, explain_outcome
 from clickstream.demo_view import line, sparkline, view
 from clickstream.errors import ClickstreamError
+from clickstream.tables.sql.check import check_file
+from tests.hostile import HOSTILE, SHOWN, assert_harmless
 
 FULL = Snapshot(
     "127.0.0.1:9092",
@@ -42,6 +47,34 @@ def test_the_view_fits_its_width(width: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize("width", [80, 96, 120])
+def test_a_long_history_leaves_the_figures_whole(width: int) -> None:
+    history = deque([float(number) for number in range(1, HISTORY + 1)])
+    long = replace(FULL, acknowledged=12_345_678, rate_in=123_456, history_in=history, history_out=history)
+    text = rendered(long, width)
+
+    assert "123,456/s" in text
+    assert "12,345,678" in text
+    assert "█" in text
+    assert "…" not in text
+
+
+def test_a_long_name_leaves_the_figures_whole() -> None:
+    assert re.search(r"x…  +1  +100.0%", rendered(replace(FULL, tally={"x" * 500: 1}), 80))
+
+
+def test_the_shipped_tables_fit_a_terminal_of_24_lines() -> None:
+    names = [
+        insert.target.name
+        for path in sorted((config_dir() / "tables").glob("*.sql"))
+        for insert in check_file(path).program.inserts
+    ]
+    text = rendered(replace(FULL, tables=[TableLine(name, 1_234_567, 0.0) for name in names]), 80)
+
+    assert len(text.splitlines()) < 24
+    assert all(re.search(rf"\b{name}\b", text) for name in names)
+
+
 def test_the_view_shows_counts_and_shares() -> None:
     text = rendered(FULL, 100)
 
@@ -61,6 +94,14 @@ def test_an_empty_view_has_every_event_name_and_no_share() -> None:
 
 def test_what_a_topic_holds_is_shown_not_interpreted() -> None:
     assert "[bold]odd[/bold]" in rendered(FULL, 100)
+
+
+def test_what_a_topic_or_a_file_names_does_nothing_to_a_terminal() -> None:
+    named = replace(FULL, address=HOSTILE, tally={HOSTILE: 1}, tables=[TableLine(HOSTILE, 1, 1.0)])
+    for shown in (line(named), rendered(named, 600)):
+        assert_harmless(shown)
+        assert SHOWN in shown
+    assert rendered(named, 600).count(SHOWN) >= 2
 
 
 def test_a_sparkline_is_relative_to_its_highest_value() -> None:

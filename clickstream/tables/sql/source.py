@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickstream import terminal
 from clickstream.errors import ConfigError
 from clickstream.kafka.properties import nearest
 
@@ -68,12 +69,15 @@ class Source:
         lines = self.original.split("\n")
         line = lines[problem.line - 1].rstrip("\r") if problem.line <= len(lines) else ""
         number = f"{problem.line:>5}"
+        start = problem.column - 1
+        begin, marked = (terminal.escaped_lines(part) for part in (line[:start], line[start : start + problem.length]))
         # Tabs are kept, so that the marks stand under their characters whatever a tab's width.
-        before = "".join("\t" if character == "\t" else " " for character in line[: problem.column - 1])
+        before = "".join("\t" if character == "\t" else " " for character in begin)
+        marks = "^" * max(len(marked), problem.length)
         shown = [
             f"{self.name}:{problem.line}:{problem.column}: {problem.message}",
-            f"{number} | {line}",
-            f"{' ' * len(number)} | {before}{'^' * problem.length}",
+            f"{number} | {terminal.escaped_lines(line)}",
+            f"{' ' * len(number)} | {before}{marks}",
         ]
         return "\n".join([*shown, *([f"{' ' * len(number)}   {problem.hint}"] if problem.hint else [])])
 

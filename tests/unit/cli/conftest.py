@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ Run = Callable[..., Outcome]
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No settings of whoever runs the tests; levels and signal handlers are put back."""
+    """No settings of whoever runs the tests; levels, signal handlers and hooks are put back."""
     for name in [name for name in os.environ if name.startswith(("CLICKSTREAM_", "KAFKA_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     loggers = [logging.getLogger(), logging.getLogger("librdkafka")]
     levels = [logger.level for logger in loggers]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

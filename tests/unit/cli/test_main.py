@@ -166,7 +166,10 @@ def python(program: str) -> "subprocess.Popen[str]":
 
 def test_commands_are_imported_only_when_they_are_used() -> None:
     out, _ = python(HELP_ONLY).communicate(timeout=30)
-    assert out.splitlines()[-1] == "['clickstream.cli', 'clickstream.errors']"
+    assert (
+        out.splitlines()[-1]
+        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.errors', 'clickstream.terminal']"
+    )
 
 
 def test_a_reader_that_leaves_is_no_trouble() -> None:

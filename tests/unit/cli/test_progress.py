@@ -7,8 +7,9 @@ from rich.console import Console
 
 from clickstream.cli import progress as module
 from clickstream.cli.producer import _expected
-from clickstream.cli.progress import progress
+from clickstream.cli.progress import passing, progress
 from clickstream.part import Rates
+from tests.hostile import HOSTILE, SHOWN
 from tests.unit.fakes import Clock
 
 
@@ -32,7 +33,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is drawn on a terminal 120 characters wide."""
     found = io.StringIO()
     monkeypatch.setattr(
-        module, "Console", lambda stderr: Console(file=found, force_terminal=True, width=120, color_system=None)
+        module, "console", lambda err: Console(file=found, force_terminal=True, width=120, color_system=None)
     )
     return found
 
@@ -54,11 +55,17 @@ def test_a_terminal_shows_the_last_figures_even_of_a_short_run(screen: io.String
     assert ("50%" in screen.getvalue()) is (total is not None)
 
 
+def test_a_name_beside_a_bar_is_no_markup_and_no_format(screen: io.StringIO) -> None:
+    with passing(HOSTILE[-30:] + "{task}", 2) as advance:
+        advance(1)
+    assert SHOWN[-30:] + "{task}" in screen.getvalue()
+
+
 def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(module, "IN_LOG_EVERY_S", 0.001)
     part = Part()
-    monkeypatch.setattr(module, "Console", lambda stderr: Console(file=io.StringIO()))
+    monkeypatch.setattr(module, "console", lambda err: Console(file=io.StringIO()))
     with progress(part, "acknowledged", total=5_000):
         assert part.asked.wait(10)
     assert caplog.records[0].getMessage().startswith("acknowledged 1,234 (")

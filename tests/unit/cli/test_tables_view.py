@@ -13,6 +13,7 @@ from rich.console import Console
 from clickstream.cli import tables_view
 from clickstream.cli.tables_view import rendered
 from clickstream.tables.engine.report import ResultReport, SourceReport
+from tests.hostile import HOSTILE, SHOWN
 
 
 @dataclass
@@ -59,7 +60,7 @@ def shown(*engines: FakeEngine, width: int = 100) -> list[str]:
     tables: Any = FakeTables(*engines)
     rates: Any = NoTime()
     console = Console(file=io.StringIO(), width=width)
-    console.print(rendered(tables, rates))
+    console.print(rendered(tables, rates, width))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -83,6 +84,13 @@ def test_all_there_is_to_say() -> None:
 def test_files_with_tables_of_the_same_name() -> None:
     lines = shown(BUSY, FRESH, width=120)
     assert [line.split()[1:3] for line in (lines[1], lines[2])] == [["12,345,678"] * 2, ["0", "0"]]
+
+
+def test_names_do_nothing_to_a_terminal() -> None:
+    source, result = SourceReport(HOSTILE, "t", 1, 0, 0, None, None), ResultReport(HOSTILE, "t", 1, 0, 0, 0)
+    _, first, _, second = shown(FakeEngine([source], [result]), width=600)
+    assert first.startswith(SHOWN)
+    assert second.startswith(SHOWN)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])

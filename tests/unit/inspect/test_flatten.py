@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.inspect import flatten, render, text
+from clickstream import terminal
+from clickstream.inspect import flatten, render
 from clickstream.inspect.flatten import Row
 
 
@@ -108,4 +109,4 @@ def test_a_record_is_one_line_without_controls(key: bytes | None, value: bytes) 
     csv.writer(out, lineterminator="\n").writerow(flatten.cells(row(value, key), list(flatten.fields_of(value) or ())))
     line, end = out.getvalue()[:-1], out.getvalue()[-1]
     assert end == "\n"
-    assert not text.has_controls(line)
+    assert not terminal.has_controls(line)

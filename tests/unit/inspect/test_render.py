@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.inspect import render, text
+from clickstream import terminal
+from clickstream.inspect import render
 from tests.unit.inspect.records import record
 
 
@@ -63,14 +64,14 @@ def test_text_comes_back(content: str) -> None:
 def test_json_comes_back_on_one_harmless_line(value: Any, indent: int | None) -> None:
     line = render.line(record(0, json.dumps(value, ensure_ascii=False, indent=indent).encode()))
     assert json.loads(line)["value"] == value
-    assert not text.has_controls(line.decode())
+    assert not terminal.has_controls(line.decode())
 
 
 @given(st.binary(), st.binary())
 def test_any_bytes_make_one_harmless_line(key: bytes, value: bytes) -> None:
     line = render.line(record(0, value, key=key, headers=[("h", value)])).decode()
     json.loads(line)
-    assert not text.has_controls(line)
+    assert not terminal.has_controls(line)
 
 
 def test_a_header_that_is_repeated_is_a_list() -> None:

@@ -1,29 +1,6 @@
-import json
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clickstream.inspect import text
-
-OBEYED = ["\x00", "\x1b", "\n", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"]
-
-
-@pytest.mark.parametrize("character", OBEYED)
-def test_a_terminal_never_gets_what_it_would_obey(character: str) -> None:
-    assert text.has_controls(f"a{character}b")
-    assert not text.has_controls(text.escaped(f"a{character}b"))
-
-
-@given(st.text())
-def test_escaping_within_a_json_string_changes_nothing(content: str) -> None:
-    assert json.loads(text.escaped(json.dumps(content, ensure_ascii=False))) == content
-
-
-@pytest.mark.parametrize("plain", ["", "Blåbærgrød", "日本語", "😀", "a b"])
-def test_other_text_stays(plain: str) -> None:
-    assert text.escaped(plain) == plain
-    assert not text.has_controls(plain)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from clickstream.kafka import deadletter
 from clickstream.kafka.deadletter import MAX_VALUE_BYTES, DeadLetter, DeadLetters, Origin
+from tests.hostile import HOSTILE, SHOWN
 from tests.unit.fakes import Clock, Kept, Sent
 
 IN_TOPIC = Origin(topic="event-topic", partition=2, offset=17)
@@ -39,6 +40,11 @@ def test_a_letter_is_the_record_with_its_reason_and_its_place_in_a_topic(sender:
         "origin-partition": b"2",
         "origin-offset": b"17",
     }
+
+
+def test_a_reason_that_quotes_the_record_does_nothing_to_a_terminal(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", f"no number: {HOSTILE}", IN_TOPIC))
+    assert headers(sender.records[0])["reason"].decode() == f"no number: {SHOWN}"
 
 
 def test_a_place_in_a_file(sender: Kept, letters: DeadLetters) -> None:

@@ -14,10 +14,12 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from clickstream import terminal
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.statistics import Statistics
@@ -58,8 +60,8 @@ class _Out:
                 send(self._out, item)
         except OSError:
             os._exit(1)  # the engine is gone
-        except BaseException:  # noqa: BLE001
-            traceback.print_exc()
+        except BaseException as problem:  # noqa: BLE001
+            terminal.print_traceback(problem)
             os._exit(1)  # the engine says that this process has died
 
 
@@ -68,6 +70,14 @@ class _Forward(logging.handlers.QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         self.queue.send(record)  # type: ignore[attr-defined]
+
+
+def forward_log(out: _Out, levels: Mapping[str, int]) -> None:
+    """From now on send log records, from these levels of loggers on; their texts are formatted where they arrive."""
+    # Not basicConfig(), which would give the handler a format, too.
+    logging.getLogger().addHandler(_Forward(out))  # type: ignore[arg-type]
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 class _Reports(Statistics):
@@ -95,9 +105,8 @@ def main() -> None:
     gc.set_threshold(*begin.collect)
     # Arrow's own allocator keeps 20 MB more.
     pa.set_memory_pool(pa.system_memory_pool())
-    logging.basicConfig(handlers=[_Forward(out)])  # type: ignore[arg-type]
-    for name, level in begin.levels.items():
-        logging.getLogger(name).setLevel(level)
+    terminal.guard_tracebacks()
+    forward_log(out, begin.levels)
     # Metrics tell clients by their names, and each process counts its own from 1.
     common = {"client.id": f"clickstream-{begin.name}", **begin.common}
     cluster = Cluster(begin.address, common=common, for_consumers=begin.for_consumers, statistics=_Reports(out))

@@ -3,6 +3,7 @@
 import pytest
 
 from clickstream.tables.sql.source import substitute
+from tests.hostile import HOSTILE, SHOWN
 
 SETTINGS = {"BOOTSTRAP_SERVERS": "kafka:9092", "QUOTE": "it's"}
 
@@ -60,6 +61,17 @@ def test_a_problem_is_shown_with_its_line_and_a_caret() -> None:
     assert source.render(source.problem("Unknown wrong.", start, start + 5, "Write right.")) == (
         "file.sql:2:6: Unknown wrong.\n    2 | \ttwo wrong\n      | \t    ^^^^^\n        Write right."
     )
+
+
+def test_a_line_that_a_terminal_would_obey_is_shown_with_its_marks_in_place() -> None:
+    source, _problems = substitute(f"'{HOSTILE}'\t'{HOSTILE}' wrong", {}, "file.sql")
+    where = (source.text.index("wrong"), source.text.rindex(HOSTILE))
+
+    for start, marked in zip(where, ("wrong", SHOWN), strict=True):
+        length = 5 if marked == "wrong" else len(HOSTILE)
+        _, line, marks = source.render(source.problem("Wrong.", start, start + length)).split("\n")
+        assert line == f"    1 | '{SHOWN}'\t'{SHOWN}' wrong"
+        assert line[marks.index("^") : marks.rindex("^") + 1] == marked
 
 
 def test_marks_end_with_their_line() -> None:

@@ -18,6 +18,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
+from clickstream.stop import Stop
 from clickstream.tables.engine.fetching.fetcher import Batch
 from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
 from clickstream.tables.engine.flow import Flow
@@ -65,7 +66,7 @@ class Engine:
         self._flow = Flow(program, changes=options.changes)
         streams = [program.tables[name] for name in self._flow.needs.streams]
         self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
-        self._ended = threading.Event()  # what cannot be sent soon is given up
+        self._ended = Stop()  # what cannot be sent soon is given up
         self._sender = Sender(cluster.producer(PRODUCER), self._ended)
         self._writer = Writer(self._sender)
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")

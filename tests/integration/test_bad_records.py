@@ -184,5 +184,5 @@ def test_a_nested_field_is_counted_as_the_filter_finds_it(kafka: str, topic_name
     run_well(*command_of(topic_name, field="a.b"), "-b", kafka, "--exit-at-end")
     assert tallies(kafka, f"{topic_name}-tally")[-1] == {"x": 3, "y": 5}
     assert [value(letter) for letter in records(kafka, f"{topic_name}-dead")] == [neither]
-    found = run("topics", "tail", topic_name, "-b", kafka, "--from", "beginning", "--filter", "a.b=x", "--json")
+    found = run("topics", "tail", topic_name, "-b", kafka, "--from", "beginning", "--filter", "a.b=x")
     assert len(found.printed.splitlines()) == 3, found.said

@@ -117,6 +117,7 @@ class Counter:
             # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
             self._source.same()
             # What followed in this batch was not counted.
+            self._trial.forget()
             self._member.read_again()
 
     def _count(self, part: Run | End, own: PartitionCounts) -> None:

@@ -54,9 +54,13 @@ class FieldTrial:
         return not self.over and not (self._live and not self._withheld)
 
     def begin(self) -> None:
-        """To be called after each assignment: what was withheld comes again."""
-        self._forget()
+        """To be called after each assignment."""
+        self.forget()
         self.over = self.over or self._group_has_counted()
+
+    def forget(self) -> None:
+        """To be called when the log is read again from what was counted: what was withheld comes again."""
+        self._withheld, self._values, self._bytes, self._ended = [], [], 0, set()
 
     def ready(self, part: Part, own: PartitionCounts, owned: Iterable[PartitionCounts]) -> Ready:
         """What may be counted now that `part` was read, in order.
@@ -113,11 +117,8 @@ class FieldTrial:
     def _release(self) -> Ready:
         released = self._withheld
         self.over = True
-        self._forget()
+        self.forget()
         return released
-
-    def _forget(self) -> None:
-        self._withheld, self._values, self._bytes, self._ended = [], [], 0, set()
 
     def _say_that_it_waits(self) -> None:
         if not self._said:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender, record_time
+from clickstream.topics import Declared, ensure
 from tests.integration.support import Part, make_topic, records, running, written
 from tests.support import missing, wait_until
 
@@ -66,6 +68,15 @@ def end_in_time(parts: Mapping[str, Part], number: signal.Signals) -> None:
         assert "Traceback" not in part.said(), what
 
 
+def is_there(kafka: str, topic: str) -> bool:
+    """Whether the topic is there, or could be created: not while a broker finds out that it was frozen."""
+    try:
+        ensure(Cluster(kafka), [Declared(topic, partitions=1)])
+    except ClickstreamError:
+        return False
+    return True
+
+
 def arrive(kafka: str, topic: str) -> None:
     wait_until(lambda: written(kafka, topic) > 100, 60, "records arrive")
 
@@ -80,7 +91,7 @@ def test_a_stop_during_an_outage_ends_in_time_and_says_what_is_unconfirmed(
     kafka = address_of(freezing)
     names = {what: f"{topic_name}-{what}" for what in ("events", "web", "codes", "users", "vip", "vip-users", "log")}
     for name in names.values():
-        make_topic(kafka, name, partitions=1)
+        wait_until(partial(is_there, kafka, name), 60, "the broker is itself again")
     log = tmp_path / "access.log"
     log.write_bytes(b"".join(LOG_LINE % (one % 200, one) for one in range(400_000)))
     commands = {

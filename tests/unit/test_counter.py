@@ -13,6 +13,7 @@ from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.consume import TopicGone
 from clickstream.records import CounterState
+from clickstream.tally import trial
 from clickstream.tally.publish import Fenced
 from tests.unit.fakes import Clock, Kept, end, message, trouble
 from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeSource, FakeStates, state
@@ -317,6 +318,14 @@ def test_bad_records_before_the_first_name_are_set_aside_once_it_is_there(world:
     counter = world.run(world.given(0), [bad(0)], world.later(5), [bad(1), click(2)])
     assert counter.totals() == {"counted": 1, "dead_letters": 2, "tallies": 1}
     assert world.saved()[-1] == {0: (3, {"a": 1})}
+
+
+def test_bad_records_that_are_read_again_are_not_taken_for_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "LOOK_AT_RECORDS", 5)
+    gone = trouble(KafkaError.UNKNOWN_TOPIC_OR_PART, topic=TOPIC)
+    batches = [[bad(0), bad(1), gone] for _ in range(4)]
+    counter = world.run(world.given(0), *batches, [bad(0), bad(1), click(2)])
+    assert counter.totals() == {"counted": 1, "dead_letters": 2, "tallies": 1}
 
 
 def test_a_stop_before_the_first_name_saves_nothing_and_is_no_failure(world: World) -> None:

@@ -12,15 +12,16 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, TopicGone, split
+from clickstream.kafka.consume import End, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
 from clickstream.tally.batch import Tallier
-from clickstream.tally.members import Member
+from clickstream.tally.members import Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import Fenced, TallyPublisher
 from clickstream.tally.source import Source
 from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.tally.trial import FieldTrial
 from clickstream.topics import ensure
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Counter:
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
+        self._trial = FieldTrial(options, self._has_counted)
         self._publisher: TallyPublisher | None = None
         self._tallies = 0  # of publishers that we were before
         self._fenced = False
@@ -92,9 +94,13 @@ class Counter:
             self._source,
             self._states,
             before_revoke=self._hand_over,
-            after_assign=self._take_over,
+            after_assign=self._begin,
         )
         self._member.join()
+
+    def _has_counted(self) -> bool:
+        self._states.catch_up()
+        return bool(self._states.fold.counts())
 
     def _patience(self) -> float:
         return min(MAX_WAIT_S, max(0.0, self._next_emission - time.monotonic()))
@@ -105,16 +111,21 @@ class Counter:
                 own = self._member.owned.get(part.partition)
                 if own is None:
                     continue  # a partition that we no longer own
-                if isinstance(part, End):
-                    own.passed(max(part.offset, own.next_offset))
-                    own.at_end = True
-                else:
-                    self._tallier.add(part, own)
+                for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):
+                    self._count(ready, its_own)
         except TopicGone:
             # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
             self._source.same()
             # What followed in this batch was not counted.
+            self._trial.forget()
             self._member.read_again()
+
+    def _count(self, part: Run | End, own: PartitionCounts) -> None:
+        if isinstance(part, End):
+            own.passed(max(part.offset, own.next_offset))
+            own.at_end = True
+        else:
+            self._tallier.add(part, own)
 
     def _due(self) -> bool:
         owned = self._member.owned.values()
@@ -127,6 +138,9 @@ class Counter:
         self._next_emission = time.monotonic() + self._options.interval
         self._save()
         self._states.follow()
+        if not self._trial.over:
+            for ready, own in self._trial.release_if(bool(self._states.fold.counts())):
+                self._count(ready, own)
         self._check_epoch()
         self._publish()
         self._lag = self._member.lag()
@@ -141,7 +155,7 @@ class Counter:
             )
 
     def _save(self) -> None:
-        changed = [own for own in self._member.owned.values() if own.unsaved]
+        changed = self._unsaved()
         if not changed or not self._source.same():
             return
         if self._dead_letters.count:
@@ -151,11 +165,15 @@ class Counter:
             own.unsaved = False
         self._member.commit()
 
+    def _unsaved(self) -> list[PartitionCounts]:
+        """Partitions with something to save."""
+        return [] if self._trial.undecided else [own for own in self._member.owned.values() if own.unsaved]
+
     def _emit_for_good(self) -> None:
         """Raises ClickstreamError when the broker does not come back in time to save what was counted."""
         deadline = time.monotonic() + SAVED_WITHIN_S
         self._emit()
-        while any(own.unsaved for own in self._member.owned.values()):
+        while self._unsaved():
             if time.monotonic() > deadline:
                 raise ClickstreamError(
                     f"Kafka at {self._cluster.address} was away for {SAVED_WITHIN_S:.0f} s: the latest counts are not "
@@ -186,6 +204,10 @@ class Counter:
         log.warning("Another member of %s publishes (%s).", self._options.group, fence)
         self._drop_publisher()
         self._fenced = True
+
+    def _begin(self) -> None:
+        self._trial.begin()
+        self._take_over()
 
     def _take_over(self) -> None:
         self._fenced = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.produce import shortfall
 from clickstream.part import Rates
 from clickstream.producer import EventProducer
 
@@ -46,15 +47,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Events acknowledged and counted by this run."""
+    """Events acknowledged and counted by this run; `shortfall` says which were not acknowledged, if any."""
 
     acknowledged: int
     counted: int
-    failed: int
+    shortfall: str | None = None
 
     @property
     def equal(self) -> bool:
-        return self.acknowledged == self.counted and not self.failed
+        return self.acknowledged == self.counted and self.shortfall is None
 
 
 class Demo:
@@ -97,8 +98,7 @@ class Demo:
             counter.join()
         self._raise()
         counted = sum(self._counter.tally.values()) - before
-        totals = self._producer.totals()
-        return Outcome(totals["acknowledged"], counted, totals["failed"])
+        return Outcome(self._producer.totals()["acknowledged"], counted, shortfall("events", self._producer.sender))
 
     def _produce(
         self, stop: threading.Event, show: Callable[[Snapshot], None], duration: float | None, before: int
@@ -173,8 +173,8 @@ def explain_outcome(outcome: Outcome, topic: str) -> str:
     line = f"Acknowledged by this run: {outcome.acknowledged:,}. Counted by this run: {outcome.counted:,}."
     if outcome.equal:
         return f"{line} Equal."
-    if outcome.failed:
-        raise ClickstreamError(f"{line} {outcome.failed:,} events were not delivered: see above.")
+    if outcome.shortfall is not None:
+        raise ClickstreamError(f"{line} {outcome.shortfall}")
     if outcome.counted > outcome.acknowledged:
         raise ClickstreamError(f"{line} Not equal: does another producer write to {topic}?")
     raise ClickstreamError(f"{line} Not equal: not everything was counted within {COUNTED_WITHIN_S:.0f} s.")

@@ -18,6 +18,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.describe import cluster_id
 from clickstream.kafka.produce import Sender
 from clickstream.part import Part, Rates
+from clickstream.stop import Stop
 from clickstream.tables.run import Tables, options_for
 from clickstream.tables.sql.check import check_file
 from clickstream.topics import ensure
@@ -27,15 +28,17 @@ log = logging.getLogger(__name__)
 # Visitors come and go, so that sessions end: what `generate --sessions 90s/35s` means.
 ACTIVE_MS, PAUSE_MS = 90_000, 35_000
 USERS = 100
+FEEDS_DRAIN_S = 5.0
 
 
 class Beside:
     """Feeds and tables in threads of their own. `problem` is what stopped them, None while all is well."""
 
-    def __init__(self, feeds: Sequence[Feed], tables: Tables) -> None:
+    def __init__(self, feeds: Sequence[Feed], tables: Tables, made_up: Stop) -> None:
+        """`made_up` ends the feeds: it is the one that their senders know."""
         self._feeds = feeds
         self._tables = tables
-        self._made_up = threading.Event()
+        self._made_up = made_up
         self._computed = threading.Event()
         self._threads = [self._thread(feed.run, self._made_up) for feed in feeds]
         self._threads.append(self._thread(tables.run, self._computed))
@@ -102,12 +105,13 @@ def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rat
     this = cluster_id(cluster)
     options = [options_for(path, state_dir, this, dead_letter_topic=dead_letter_topic, changes=True) for path in paths]
     tables = Tables(cluster, [check_file(path) for path in paths], options)
-    return Beside([_feed(cluster, site, web_rate), _feed(cluster, shop, vip_rate)], tables)
+    stop = Stop(FEEDS_DRAIN_S)
+    return Beside([_feed(cluster, site, web_rate, stop), _feed(cluster, shop, vip_rate, stop)], tables, stop)
 
 
-def _feed(cluster: Cluster, traffic: Traffic, rate: float) -> Feed:
+def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop) -> Feed:
     """A live feed of `traffic`, with pauses."""
     ensure(cluster, [traffic.topic, *traffic.references])
     timeline = Timeline([Phase(rate, ACTIVE_MS), Phase(0.0, PAUSE_MS)])
     producer = cluster.producer()
-    return Feed(traffic, Plan(secrets.randbits(32), timeline, 1.0), Sender(producer), Sender(producer))
+    return Feed(traffic, Plan(secrets.randbits(32), timeline, 1.0), Sender(producer, stop), Sender(producer, stop))

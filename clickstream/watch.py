@@ -19,6 +19,7 @@ from clickstream.topics import ensure
 log = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 2.0
+GOODBYE_WITHIN_S = 3.0  # while the broker is away, it is all that a part does after its own draining
 
 # Keyed words, of which the last one counts: a repeat does no harm, and without a producer id to be fetched the
 # first word, and the goodbye of a short run, take 0.4 s less.
@@ -74,7 +75,7 @@ class _Reporter(threading.Thread):
         self._stop_reporting.set()
         self.join()
         self._sender.send(self._topic, None, self._id.encode())
-        self._sender.close(5.0)
+        self._sender.close(GOODBYE_WITHIN_S)
 
     def _report(self, state: str) -> None:
         rates = self._rates.of(self._part.totals()) | self._part.gauges()

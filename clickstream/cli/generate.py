@@ -8,13 +8,13 @@ from click.core import ParameterSource
 from clickstream.cli.generate_options import Asked, planned, traffic_options
 from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
 from clickstream.cli.progress import progress
-from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.errors import ConfigError
 from clickstream.generate.feed import Feed
 from clickstream.generate.plan import Plan
 from clickstream.generate.traffic import Traffic
 from clickstream.generate.vip import vip
 from clickstream.generate.web import web
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.topics import Declared, declared, ensure
 from clickstream.watch import watched
 
@@ -123,11 +123,7 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
                 feed.run(stop)
         finally:
             _say_how_it_went(feed)
-        if feed.clicks.acknowledged != feed.clicks.sent:
-            missing = feed.clicks.sent - feed.clicks.acknowledged
-            raise ClickstreamError(
-                f"{missing:,} clicks were not delivered: {feed.clicks.first_failure or 'not confirmed in time'}."
-            )
+        must_be_acknowledged("records", feed.clicks, feed.references)
 
 
 def _like(known: str, name: str) -> Declared:

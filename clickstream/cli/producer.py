@@ -7,9 +7,8 @@ import click
 
 from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_after, stop_event
 from clickstream.cli.progress import progress
-from clickstream.errors import ClickstreamError
 from clickstream.generate.products import ProductEvents
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
 from clickstream.topics import ensure
@@ -112,6 +111,4 @@ def summary(producer: EventProducer) -> None:
     click.echo(
         f"Produced {totals['sent']:,}, acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}.", err=True
     )
-    if totals["acknowledged"] != totals["sent"]:
-        reason = producer.sender.first_failure or "not confirmed in time"
-        raise ClickstreamError(f"{totals['sent'] - totals['acknowledged']:,} events were not delivered: {reason}.")
+    must_be_acknowledged("events", producer.sender)

@@ -4,8 +4,8 @@ import click
 
 from clickstream.cli.options import App, cluster_options, setting, stop_event
 from clickstream.cli.progress import progress
-from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.kafka.produce import Sender
+from clickstream.errors import ConfigError
+from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
 from clickstream.topics import ensure
@@ -61,8 +61,7 @@ def command(
                 replay.run(stop)
         finally:
             _say_how_it_went(replay)
-        if replay.failed:
-            raise ClickstreamError(f"{replay.failed:,} records were not delivered: {replay.first_failure}.")
+        must_be_acknowledged("records", *replay.senders)
 
 
 def _say_how_it_went(replay: Replay) -> None:

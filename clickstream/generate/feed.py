@@ -70,6 +70,7 @@ class Feed:
             self._send_clicks(stop)
         finally:
             self.clicks.close()
+            self.references.close()
 
     def _send_references(self, stop: threading.Event) -> None:
         # Joins take a record's timestamp for the time from which it holds: every click must come later. But it is

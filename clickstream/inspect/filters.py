@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
+from clickstream.fieldpath import values_at
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -17,7 +19,7 @@ class Filter:
 
     def accepts(self, value: Any) -> bool:
         """Whether the decoded JSON value has the field with the wanted value."""
-        return any(_equals(found, self.wanted) for found in _at(value, self.path))
+        return any(_equals(found, self.wanted) for found in values_at(value, self.path))
 
 
 def parse(text: str) -> Filter:
@@ -37,22 +39,6 @@ def keep(filters: Sequence[Filter], message: Message) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return all(one.accepts(value) for one in filters)
-
-
-def _at(value: Any, path: str) -> list[Any]:
-    """What stands at `path`: more than one thing when a field's own name has a dot in it."""
-    if isinstance(value, list):
-        head, dot, rest = path.partition(".")
-        if not head.isdecimal() or int(head) >= len(value):
-            return []
-        return _at(value[int(head)], rest) if dot else [value[int(head)]]
-    if not isinstance(value, dict):
-        return []
-    found = [value[path]] if path in value else []
-    for position, character in enumerate(path):
-        if character == "." and path[:position] in value:
-            found += _at(value[path[:position]], path[position + 1 :])
-    return found
 
 
 def _equals(found: Any, wanted: str) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from clickstream.errors import ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.limits import LimitedProducer
 from clickstream.kafka.statistics import EVERY_MS, Statistics
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,9 @@ class Cluster:
     def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
         """An idempotent producer; `overrides` are librdkafka properties that win over the user's."""
         given = {**PRODUCER_DEFAULTS, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
-        return _build(Producer, {**given, **PRODUCER_FIXED, **(overrides or {})})
+        return _build(
+            lambda settings: LimitedProducer(settings, self.admin), {**given, **PRODUCER_FIXED, **(overrides or {})}
+        )
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
         """A consumer that never commits by itself and never jumps; `overrides` win over the user's properties."""
@@ -147,10 +150,10 @@ class Cluster:
                 patience = min(2 * patience, left)
 
 
-Client = TypeVar("Client", Producer, Consumer, AdminClient)
+Client = TypeVar("Client", bound=Producer | Consumer | AdminClient)
 
 
-def _build(kind: type[Client], settings: dict[str, Any]) -> Client:
+def _build(kind: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
     try:
         return kind(settings)
     except (KafkaException, TypeError, ValueError) as problem:

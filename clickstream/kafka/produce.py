@@ -3,37 +3,45 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.limits import LimitedProducer
+from clickstream.stop import DRAIN_S, Stop
 
 log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str | bytes | None]]
 SAY_FAILURES_EVERY_S = 5.0
-DRAIN_S = 30.0
+# A flush in one piece would keep the main thread from its signals: a Ctrl-C must be able to shorten it.
+FLUSH_SLICE_S = 0.2
+PURGED_WITHIN_S = 5.0
+
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
 class Sender:
     """One producer, shared by any number of threads.
 
-    `sent` counts what was handed over, `failed` what will never arrive; what is neither failed nor still
-    queued is acknowledged by the broker (no callback runs on success: it would cost 40 % of the rate).
+    `sent` counts what was handed over, `failed` what was not acknowledged and is not tried any more. Of these,
+    `unconfirmed` were given up while the broker did not answer: they may be in the topic or not. What is neither
+    failed nor still queued is acknowledged (no callback runs on success: it would cost 40 % of the rate).
     """
 
-    def __init__(self, producer: Producer, stop: threading.Event | None = None) -> None:
-        """`stop`: once it is set, a full queue is waited for DRAIN_S more; then what does not fit has failed."""
+    def __init__(self, producer: Producer, stop: Stop | None = None) -> None:
+        """`stop`: once it is set, nothing is waited for longer than it allows; what is left is unconfirmed."""
         self._producer = producer
         self._stop = stop
-        self._give_up_at: float | None = None
+        self._too_large: dict[tuple[str, bool], str] = {}
         self._lock = threading.Lock()
         self._said_at = float("-inf")
         self._confirmed = 0  # by the last flush that left nothing
         self.sent = 0
         self.failed = 0
+        self.unconfirmed = 0
         self.first_failure: str | None = None
 
     @property
@@ -74,11 +82,11 @@ class Sender:
                 )
             except BufferError:
                 if not self._wait_for_room():
-                    self._give_up(1, topic)
+                    self._give_up(1)
                     return
                 continue
             except KafkaException as problem:
-                self._refused(problem.args[0], topic)
+                self._refused(problem.args[0], topic, _size(key, value))
             break
         with self._lock:
             self.sent += 1
@@ -99,7 +107,7 @@ class Sender:
                 break
             waiting = self._sort_out(waiting, topic)
             if waiting and not self._wait_for_room():
-                self._give_up(len(waiting), topic)
+                self._give_up(len(waiting))
                 break
         self._producer.poll(0)
 
@@ -113,68 +121,134 @@ class Sender:
             if error.code() == KafkaError._QUEUE_FULL:
                 again.append(message)
             else:
-                self._refused(error, topic)
+                self._refused(error, topic, _size(message.get("key"), message.get("value")))
                 with self._lock:
                     self.sent += 1
         return again
 
+    def _time_left(self) -> float:
+        return float("inf") if self._stop is None else self._stop.drain_time_left()
+
     def _wait_for_room(self) -> bool:
         self._producer.poll(0.1)
-        if self._stop is None or not self._stop.is_set():
-            return True
-        self._give_up_at = self._give_up_at or time.monotonic() + DRAIN_S
-        return time.monotonic() < self._give_up_at
+        return self._time_left() > 0
 
-    def _give_up(self, records: int, topic: str) -> None:
-        for _ in range(records):
-            self._fail("stopped while the local queue was full", topic)
+    def _give_up(self, records: int) -> None:
         with self._lock:
             self.sent += records
+            self.failed += records
+            self.unconfirmed += records
 
     def poll(self) -> None:
         """Serve delivery reports; call it every thousand records or so."""
         self._producer.poll(0)
 
     def flush(self, timeout: float = DRAIN_S) -> int:
-        """Wait up to `timeout` seconds for all deliveries; returns how many records are still queued."""
+        """Wait for all deliveries, up to `timeout` seconds; returns how many records are still queued.
+
+        Once the stop is set it waits no longer than that allows.
+        """
+        return self._flush(timeout, self._time_left)
+
+    def _flush(self, timeout: float, time_left: Callable[[], float]) -> int:
         with self._lock:
             sent = self.sent
-        left: int = self._producer.flush(timeout)
+        deadline = time.monotonic() + timeout
+        while True:
+            patience = min(deadline - time.monotonic(), time_left())
+            left: int = self._producer.flush(max(0.0, min(FLUSH_SLICE_S, patience)))
+            if left == 0 or patience <= 0:
+                break
         if left == 0:
             with self._lock:
                 self._confirmed = max(self._confirmed, sent - self.failed)
         return left
 
     def close(self, timeout: float = DRAIN_S) -> None:
-        """Drain; what is still unconfirmed after `timeout` seconds is given up and counted as failed."""
+        """Drain for up to `timeout` seconds, or as long as the stop allows; what is left then is unconfirmed."""
         if self.flush(timeout):
             self._producer.purge()
-            self.flush(5.0)
+            self._flush(PURGED_WITHIN_S, lambda: PURGED_WITHIN_S)
 
     def must_have_delivered(self, what: str, timeout: float = DRAIN_S) -> None:
         """Flush, and raise ClickstreamError unless everything ever sent here was acknowledged."""
         left = self.flush(timeout)
         if self.failed or left:
-            reason = self.first_failure or f"{left} records were not confirmed within {timeout:.0f} s"
+            reason = self.first_failure or f"{left + self.unconfirmed:,} records were not confirmed in time"
             raise ClickstreamError(f"{what} could not be written: {reason}.")
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            self._fail(error.str(), message.topic() or "")
+        if error is None:
+            return
+        if error.code() in _PURGED:
+            with self._lock:
+                self.failed += 1
+                self.unconfirmed += 1
+            return
+        self._fail(error, message.topic() or "", _size(message.key(), message.value()))
 
-    def _refused(self, error: KafkaError, topic: str) -> None:
+    def _refused(self, error: KafkaError, topic: str, size: int) -> None:
         # produce() reports the state of the producer, without the flag that its first error had.
         if error.fatal() or error.code() == KafkaError._FATAL:
             raise ClickstreamError(f"The producer cannot go on: {error.str()}.")
-        self._fail(error.str(), topic)
+        self._fail(error, topic, size, here=True)
 
-    def _fail(self, cause: str, topic: str) -> None:
+    def _reason(self, error: KafkaError, topic: str, size: int, here: bool) -> str:
+        if error.code() != KafkaError.MSG_SIZE_TOO_LARGE or not isinstance(self._producer, LimitedProducer):
+            return f"{error.str()} (topic {topic})"
+        if (topic, here) not in self._too_large:  # the first one's: the broker is asked once
+            self._too_large[topic, here] = self._producer.too_large(topic, size, refused_here=here)
+        return self._too_large[topic, here]
+
+    def _fail(self, error: KafkaError, topic: str, size: int, *, here: bool = False) -> None:
+        reason = self._reason(error, topic, size, here)
         with self._lock:
             self.failed += 1
-            reason = f"{cause} (topic {topic})"
             self.first_failure = self.first_failure or reason
             say = time.monotonic() > self._said_at + SAY_FAILURES_EVERY_S
             if say:
                 self._said_at = time.monotonic()
         if say:
             log.error("A record was not delivered: %s. Failed so far: %d.", reason, self.failed)
+
+
+def shortfall(what: str, *senders: Sender) -> str | None:
+    """How many of `what` (a plural) closed senders did not get acknowledged, and why; None when all were."""
+    missing = sum(sender.sent - sender.acknowledged for sender in senders)
+    if not missing:
+        return None
+    refused = sum(sender.failed - sender.unconfirmed for sender in senders)
+    unconfirmed = missing - refused
+    reasons = [sender.first_failure for sender in senders if sender.first_failure]
+    said = f"{refused:,} {what} were not delivered: {reasons[0]}." if refused else ""
+    if unconfirmed:
+        said += (
+            f" {unconfirmed:,} {what} are unconfirmed: Kafka did not acknowledge them in time. "
+            "They may be in the topic or not."
+        )
+    return said.strip()
+
+
+def must_be_acknowledged(what: str, *senders: Sender) -> None:
+    """Raises ClickstreamError unless all that these closed senders sent was acknowledged; it says how many were not."""
+    missing = shortfall(what, *senders)
+    if missing is not None:
+        raise ClickstreamError(missing)
+
+
+def record_time(time_ms: int | None) -> int:
+    """A time of a row, in epoch ms, as `send` takes it; None: now.
+
+    The client takes 0 for "now" and has no other way to say 0: exactly 1970 becomes a millisecond later.
+    Raises ClickstreamError for times before 1970, which Kafka does not have.
+    """
+    if time_ms is None:
+        return 0
+    if time_ms < 0:
+        raise ClickstreamError(f"A record cannot have a time before 1970: {time_ms} ms since then was given.")
+    return max(1, time_ms)
+
+
+def _size(key: bytes | str | None, value: bytes | str | None) -> int:
+    """Bytes of a record without its headers."""
+    return sum(len(part.encode() if isinstance(part, str) else part) for part in (key, value) if part is not None)

@@ -82,8 +82,9 @@ class Replay:
         return self._clicks.failed + self._letters.failed
 
     @property
-    def first_failure(self) -> str | None:
-        return self._clicks.first_failure or self._letters.first_failure
+    def senders(self) -> tuple[Sender, Sender]:
+        """That of the clicks and that of the dead letters."""
+        return self._clicks, self._letters
 
     def totals(self) -> dict[str, int]:
         """Counts since the start, for rates and metrics; `bytes` are those of the input, as it is on disk."""

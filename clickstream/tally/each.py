@@ -19,6 +19,7 @@ from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, TRANSACTION_TIMEOUT_S, Fenced, Record, Transactions
 from clickstream.tally.source import Source
 from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.tally.trial import FieldTrial
 from clickstream.topics import ensure
 
 BATCH = 1_000
@@ -38,6 +39,7 @@ class EachCounter:
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
+        self._trial = FieldTrial(options, self._has_counted)
         self._transactions: Transactions | None = None
         self._partitions = 0  # known once we are assigned some
         self._tallies = 0
@@ -96,9 +98,14 @@ class EachCounter:
         same moment as we. Writing tells: the transactions of one of us are fenced. It ends; the other goes on.
         """
         self._partitions = self._source.partitions()
+        self._trial.begin()
         if len(self._member.owned) < self._partitions:
             for own in self._member.owned.values():
                 own.unsaved = True
+
+    def _has_counted(self) -> bool:
+        self._states.catch_up()
+        return bool(self._states.fold.counts())
 
     def _step(self, messages: list[Message], stop: threading.Event) -> None:
         records: list[Record] = []
@@ -106,11 +113,13 @@ class EachCounter:
             for part in split(messages, self._cluster.address):
                 own = self._member.owned.get(part.partition)
                 if own is not None:
-                    records += self._count(part, own)
+                    for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):
+                        records += self._count(ready, its_own)
         except TopicGone:
             # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
             self._source.same()
             # What followed in this batch was not counted.
+            self._trial.forget()
             self._member.read_again()
         self._commit(records, stop)
 
@@ -139,7 +148,7 @@ class EachCounter:
 
     def _commit(self, records: list[Record], stop: threading.Event) -> None:
         changed = [own for own in self._member.owned.values() if own.unsaved]
-        if not changed:
+        if not changed or self._trial.undecided:
             return
         while not self._source.same():
             if stop.wait(0.2):

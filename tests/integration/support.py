@@ -162,7 +162,9 @@ def make_topic(kafka: str, topic: str, partitions: int = 3, **config: str) -> No
 def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: int = -1) -> None:
     """Write records and wait until they are acknowledged; without a partition, spread over all."""
     refused: list[Any] = []
-    producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 2_000_000})
+    # Idempotent: on a loaded machine a request is sent again, and the records would be there twice.
+    settings = {"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 2_000_000, "enable.idempotence": True}
+    producer = Producer(settings)
     for number, value in enumerate(values):
         producer.produce(
             topic,

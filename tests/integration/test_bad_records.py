@@ -14,11 +14,14 @@ from tests.integration.support import (
     command_of,
     count,
     header,
+    is_an_error_for_people,
     make_topic,
     members,
     named,
     produce,
     records,
+    run,
+    run_well,
     running,
     tallies,
     value,
@@ -113,7 +116,7 @@ def test_a_dead_letter_that_cannot_be_delivered_stops_the_counter(kafka: str, to
     make_topic(kafka, f"{topic_name}-dead", partitions=1, max_message_bytes="500")
     incompressible = random.Random(1).randbytes(1000)
     produce(kafka, topic_name, [*named("purchase"), incompressible])
-    with pytest.raises(ClickstreamError, match=r"Dead letters to .*-dead could not be written: .*too large"):
+    with pytest.raises(ClickstreamError, match=r"Dead letters to .*-dead could not be written: .* larger than topic"):
         count(kafka, topic_name, each=each)
     assert tallies(kafka, f"{topic_name}-tally") == []
     delete(Cluster(kafka), [f"{topic_name}-dead"])
@@ -137,3 +140,49 @@ def test_a_killed_counter_leaves_no_dead_letter_unwritten(kafka: str, topic_name
     assert tallies(kafka, f"{topic_name}-tally")[-1] == {"purchase": 4000}
     origins = {(header(one, "origin-partition"), header(one, "origin-offset")) for one in records(kafka, dead)}
     assert len(origins) == 4000
+
+
+@pytest.mark.parametrize(
+    ("emit", "options", "each_value"), [("interval", [], 5), ("interval", ["--exit-at-end"], 1500), ("each", [], 1500)]
+)
+def test_a_wrong_field_stops_the_counter_and_sets_nothing_aside(
+    kafka: str, topic_name: str, emit: str, options: list[str], each_value: int
+) -> None:
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, [b'{"user":{"name":"x"},"page.id":7}', b'{"user":{"name":"y"}}'] * each_value)
+    wrong = [*command_of(topic_name, field="name"), "-b", kafka, "--emit", emit, *options]
+    done = run(*wrong)
+    assert done.code == 1
+    assert is_an_error_for_people(done, "has a name in field name; they have user.name, page.id", "another --field")
+    assert f"None of the {'first ' if each_value > 1_000 else '10 records'}" in done.said
+    assert records(kafka, f"{topic_name}-dead") == []
+    right = [*command_of(topic_name, field="user.name"), "-b", kafka, "--emit", emit, "--exit-at-end"]
+    run_well(*right, timeout=120)
+    assert tallies(kafka, f"{topic_name}-tally")[-1] == {"x": each_value, "y": each_value}
+    assert records(kafka, f"{topic_name}-dead") == []
+
+
+def test_a_topic_that_was_empty_may_begin_with_a_bad_record(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name)
+    ensure(Cluster(kafka), [f"{topic_name}-tally", f"{topic_name}-dead"])
+    with running(*command_of(topic_name), "-b", kafka) as counter:
+        state = f"{topic_name}-group-state"
+        wait_until(lambda: state in existing(Cluster(kafka)) and written(kafka, state) >= 3, 60, "it is at the end")
+        produce(kafka, topic_name, [b"no JSON"])
+        wait_until(lambda: "They wait until a record has it" in counter.said(), 60, "it says that it waits")
+        assert records(kafka, f"{topic_name}-dead") == []
+        produce(kafka, topic_name, named("purchase"))
+        wait_until(lambda: tallies(kafka, f"{topic_name}-tally") == [{"purchase": 1}], 60, "it counts", 0.5)
+        assert counter.stop() == 0
+    assert [value(letter) for letter in records(kafka, f"{topic_name}-dead")] == [b"no JSON"]
+
+
+def test_a_nested_field_is_counted_as_the_filter_finds_it(kafka: str, topic_name: str) -> None:
+    make_topic(kafka, topic_name)
+    both, nested, neither = b'{"a.b":"x","a":{"b":"y"}}', b'{"a":{"b":"y"}}', b'{"a":{"c":"x"}}'
+    produce(kafka, topic_name, [both] * 3 + [nested] * 5 + [neither])
+    run_well(*command_of(topic_name, field="a.b"), "-b", kafka, "--exit-at-end")
+    assert tallies(kafka, f"{topic_name}-tally")[-1] == {"x": 3, "y": 5}
+    assert [value(letter) for letter in records(kafka, f"{topic_name}-dead")] == [neither]
+    found = run("topics", "tail", topic_name, "-b", kafka, "--from", "beginning", "--filter", "a.b=x")
+    assert len(found.printed.splitlines()) == 3, found.said

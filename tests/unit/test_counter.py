@@ -13,6 +13,7 @@ from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.consume import TopicGone
 from clickstream.records import CounterState
+from clickstream.tally import trial
 from clickstream.tally.publish import Fenced
 from tests.unit.fakes import Clock, Kept, end, message, trouble
 from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeSource, FakeStates, state
@@ -298,8 +299,50 @@ def test_a_dead_letter_that_is_not_delivered_stops_before_the_offset_moves_on(wo
 
     world.sender.producer.on_poll = fail
     with pytest.raises(ClickstreamError, match=r"Dead letters to dead could not be written: .*authorization"):
-        world.run(world.given(0), [bad(0)])
+        world.run(world.given(0), [click(0), bad(1)])
     assert all(next_offset == 0 for saved in world.saved() for next_offset, _ in saved.values())
+
+
+# --- a field that no record has
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_a_field_that_no_record_has_stops_it_and_nothing_is_written(world: World, at_end: bool) -> None:
+    world.options = replace(OPTIONS, exit_at_end=at_end)
+    with pytest.raises(ClickstreamError, match="None of the 2 records of topic clicks has a name in field name"):
+        world.run(world.given(0), world.later(5), [bad(0), bad(1), end(2, topic=TOPIC)])
+    assert (world.saved(), world.published(), world.sender.records) == ([], [], [])
+
+
+def test_bad_records_before_the_first_name_are_set_aside_once_it_is_there(world: World) -> None:
+    counter = world.run(world.given(0), [bad(0)], world.later(5), [bad(1), click(2)])
+    assert counter.totals() == {"counted": 1, "dead_letters": 2, "tallies": 1}
+    assert world.saved()[-1] == {0: (3, {"a": 1})}
+
+
+def test_bad_records_that_are_read_again_are_not_taken_for_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "LOOK_AT_RECORDS", 5)
+    gone = trouble(KafkaError.UNKNOWN_TOPIC_OR_PART, topic=TOPIC)
+    batches = [[bad(0), bad(1), gone] for _ in range(4)]
+    counter = world.run(world.given(0), *batches, [bad(0), bad(1), click(2)])
+    assert counter.totals() == {"counted": 1, "dead_letters": 2, "tallies": 1}
+
+
+def test_a_stop_before_the_first_name_saves_nothing_and_is_no_failure(world: World) -> None:
+    world.run(world.given(0), [end(0, topic=TOPIC)], world.later(5), [bad(0), end(1, topic=TOPIC)], world.later(5))
+    assert world.saved() == [{0: (0, {})}]
+    assert world.sender.records == []
+
+
+def test_what_another_member_counts_lets_bad_records_go(world: World) -> None:
+    def other_counts() -> list[Message]:
+        world.clock.now += 5
+        world.states.written.append(state(1, 7))
+        return []
+
+    world.run(world.given(0), [bad(0)], other_counts)
+    assert len(world.sender.records) == 1
+    assert world.saved()[-1] == {0: (1, {})}
 
 
 # --- the log and the state

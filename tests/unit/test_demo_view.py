@@ -111,15 +111,15 @@ def test_a_sparkline_is_relative_to_its_highest_value() -> None:
 
 
 def test_an_equal_outcome_says_so() -> None:
-    assert explain_outcome(Outcome(10, 10, 0), "event-topic").endswith("Equal.")
+    assert explain_outcome(Outcome(10, 10), "event-topic").endswith("Equal.")
 
 
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [
-        (Outcome(10, 9, 0), "not everything was counted"),
-        (Outcome(10, 11, 0), "another producer"),
-        (Outcome(10, 10, 1), "not delivered"),
+        (Outcome(10, 9), "not everything was counted"),
+        (Outcome(10, 11), "another producer"),
+        (Outcome(10, 10, "1 events are unconfirmed"), "unconfirmed"),
     ],
 )
 def test_an_unequal_outcome_is_a_failure_with_its_likely_cause(outcome: Outcome, reason: str) -> None:

@@ -22,6 +22,7 @@ from clickstream.kafka.describe import cluster_id, describe
 from clickstream.kafka.offsets import ends
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
+from clickstream.stop import Stop
 from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
 from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
 from clickstream.tables.engine.needs import Needs
@@ -76,7 +77,7 @@ class Engine:
         self._needs = Needs(program)
         streams = [program.tables[name] for name in self._needs.streams]
         self._bounded = options.exit_at_end or (bool(streams) and all(table.bounded for table in streams))
-        self._ended = threading.Event()  # what cannot be sent soon is given up
+        self._ended = Stop()  # what cannot be sent soon is given up
         self._sender = Sender(cluster.producer(PRODUCER), self._ended)
         self._writer = Writer(self._sender)
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")

@@ -283,6 +283,13 @@ def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
     assert stop.is_set()
 
 
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 20), (signal.SIGTERM, 8)])
+def test_a_signal_says_how_long_draining_may_take(number: signal.Signals, seconds: float) -> None:
+    stop = stop_event()
+    signal.raise_signal(number)
+    assert seconds - 5 < stop.drain_time_left() <= seconds
+
+
 def test_a_second_ctrl_c_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: list[int] = []
     monkeypatch.setattr(os, "_exit", ends.append)

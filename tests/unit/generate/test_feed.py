@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +15,9 @@ from clickstream.generate.plan import Plan
 from clickstream.generate.timeline import Phase, Timeline
 from clickstream.generate.traffic import LATEST_MS
 from clickstream.generate.web import web
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.produce import Sender, shortfall
 from clickstream.records import WebClick, decode
+from clickstream.stop import Stop
 from tests.unit.fakes import FakeProducer, Sent
 from tests.unit.generate.test_pace import Clock
 from tests.unit.mockkafka import PRODUCE, MockKafka
@@ -205,6 +207,19 @@ def test_after_a_stop_nothing_is_sent() -> None:
     stop.set()
     feed(plan(), producer).run(stop)
     assert producer.delivered == []
+
+
+@pytest.mark.parametrize("room", [5, None])
+def test_a_stop_before_the_references_are_confirmed_says_what_is_unconfirmed(room: int | None) -> None:
+    producer, stop = FakeProducer(room), Stop(drain_s=0.0)
+    producer.on_poll = stop.set
+    traffic = web(20, seed=1, topic="clicks", codes_topic="codes", users_topic="users")
+    clicks, references = (Sender(producer.client, stop) for _ in range(2))
+    with contextlib.suppress(ClickstreamError):  # the references' own, if all of them were sent
+        Feed(traffic, plan(), clicks, references).run(stop)
+    assert clicks.sent == 0
+    assert references.unconfirmed == references.sent > 0
+    assert "records are unconfirmed" in (shortfall("records", clicks, references) or "")
 
 
 def test_references_that_cannot_be_delivered_end_it(kafka: MockKafka) -> None:

@@ -19,8 +19,8 @@ ADDRESS = "kafka.example:9092"
 def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The settings of every client that is built; none is."""
     found: list[dict[str, Any]] = []
-    for kind in ("Producer", "Consumer", "AdminClient"):
-        monkeypatch.setattr(clients, kind, found.append)
+    for kind in ("LimitedProducer", "Consumer", "AdminClient"):
+        monkeypatch.setattr(clients, kind, lambda settings, *_others: found.append(settings))
     return found
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import KafkaError
 
+from clickstream import stop as stopping
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import produce
-from clickstream.kafka.produce import Sender
-from tests.unit.fakes import FakeProducer
+from clickstream.kafka.produce import Sender, must_be_acknowledged, record_time, shortfall
+from clickstream.stop import Stop
+from tests.unit.fakes import Clock, FakeProducer
 from tests.unit.mockkafka import PRODUCE, MockKafka
 
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
@@ -62,27 +64,98 @@ def test_the_real_client_with_a_small_queue_drops_nothing(kafka: MockKafka, send
     assert (sender.sent, sender.failed, sender.acknowledged) == (500, 0, 500)
 
 
+# --- asked to end while the broker is away
+
+
 @both_ways
-def test_a_stop_ends_the_wait_for_room_and_says_what_was_lost(
-    send: Send, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_stop_ends_the_wait_for_room_and_what_does_not_fit_is_unconfirmed(
+    send: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(produce, "DRAIN_S", 0.0)
-    stop = threading.Event()
+    stop = Stop(drain_s=0.0)
     producer = FakeProducer(room=4)
     producer.on_poll = stop.set  # and no room
     sender = Sender(producer.client, stop)
     send(sender, 10)
-    assert (sender.sent, sender.failed) == (10, 6)
-    assert sender.first_failure == "stopped while the local queue was full (topic t)"
-    assert "not delivered" in caplog.text
+    assert (sender.sent, sender.failed, sender.unconfirmed) == (10, 6, 6)
+    assert sender.first_failure is None
+    assert caplog.text == "", "it is said once, at the end"
 
 
 def test_room_within_the_time_to_drain_is_used_after_a_stop() -> None:
-    stop = threading.Event()
+    stop = Stop()
     stop.set()
     sender = Sender(FakeProducer(room=4).client, stop)
     send_in_a_batch(sender, 10)
     assert (sender.sent, sender.failed) == (10, 0)
+
+
+def test_waiting_for_room_and_draining_share_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(produce, "time", clock)
+    monkeypatch.setattr(stopping, "time", clock)
+    stop = Stop(drain_s=20.0)
+    producer = FakeProducer(room=4)
+    senders = [Sender(producer.client, stop) for _ in range(2)]  # sharing it, as clicks and dead letters do
+
+    def pass_time() -> None:
+        clock.now += 0.1
+
+    producer.on_poll = pass_time
+    stop.set()
+    for sender in senders:
+        send_in_a_batch(sender, 10)
+    for sender in senders:
+        sender.close()
+    assert 1_020 <= clock.now < 1_022
+    assert [(sender.sent, sender.acknowledged, sender.unconfirmed) for sender in senders] == [(10, 0, 10)] * 2
+
+
+def test_a_stop_shortens_a_flush_that_has_begun() -> None:
+    stop = Stop(drain_s=0.0)
+    producer = FakeProducer()
+    producer.on_poll = lambda: None
+    sender = Sender(producer.client, stop)
+    send_in_a_batch(sender, 3)
+    producer.on_poll = stop.set
+    assert sender.flush(3600.0) == 3
+
+
+def test_what_a_stop_leaves_is_told_once_with_its_count() -> None:
+    stop = Stop(drain_s=0.0)
+    stop.set()
+    producer = FakeProducer(room=4)
+    producer.on_poll = lambda: None
+    clicks, references = (Sender(producer.client, stop) for _ in range(2))
+    send_in_a_batch(references, 3)
+    send_in_a_batch(clicks, 1200)
+    clicks.close()
+    references.close()
+    says = (
+        r"^1,203 records are unconfirmed: Kafka did not acknowledge them in time\. They may be in the topic or not\.$"
+    )
+    with pytest.raises(ClickstreamError, match=says):
+        must_be_acknowledged("records", clicks, references)
+
+
+def test_what_was_refused_and_what_is_unconfirmed_are_told_apart() -> None:
+    producer = FakeProducer()
+    sender = Sender(producer.client)
+    producer.on_poll = lambda: None
+    send_in_a_batch(sender, 2)
+    producer.deliver(TIMED_OUT)
+    send_in_a_batch(sender, 3)
+    sender.close(0)
+    assert shortfall("events", sender) == (
+        "2 events were not delivered: Local: Message timed out (topic t). 3 events are unconfirmed: Kafka did not "
+        "acknowledge them in time. They may be in the topic or not."
+    )
+
+
+def test_nothing_is_told_when_all_is_acknowledged() -> None:
+    sender = Sender(FakeProducer().client)
+    send_in_a_batch(sender, 3)
+    sender.close()
+    must_be_acknowledged("events", sender)
 
 
 # --- failures
@@ -120,7 +193,25 @@ def test_a_broker_that_refuses_is_seen(kafka: MockKafka) -> None:
     sender.send("t", b"fine")
     sender.flush(10)
     assert (sender.sent, sender.failed, sender.acknowledged) == (2, 1, 1)
-    assert sender.first_failure == "Broker: Message size too large (topic t)"
+    assert sender.first_failure == (
+        "a record of 9 bytes came in a batch larger than topic t takes: raise max.message.bytes of the topic, or send "
+        "smaller batches with -X batch.size=100000"
+    )
+
+
+@both_ways
+def test_a_record_too_large_for_the_producer_says_what_to_change(kafka: MockKafka, send: Send) -> None:
+    sender = Sender(kafka.cluster.producer({**AT_ONCE, "message.max.bytes": 1_000}))
+    if send is send_one_by_one:
+        sender.send("t", b"x" * 2_000, b"key")
+    else:
+        sender.send_batch("t", [{"key": b"key", "value": b"x" * 2_000}])
+    with pytest.raises(ClickstreamError) as raised:
+        sender.must_have_delivered("Rows")
+    assert str(raised.value) == (
+        "Rows could not be written: a record of 2,003 bytes for topic t is larger than the producer sends "
+        "(message.max.bytes is 1,000): use -X message.max.bytes=100000."
+    )
 
 
 def test_a_broker_that_is_away_is_seen(kafka: MockKafka) -> None:
@@ -183,7 +274,7 @@ def test_closing_fails_what_is_not_confirmed_in_time() -> None:
     send_in_a_batch(sender, 3)
     sender.close(0)
     assert producer.purged
-    assert (sender.sent, sender.failed, sender.acknowledged) == (3, 3, 0)
+    assert (sender.sent, sender.failed, sender.unconfirmed, sender.acknowledged) == (3, 3, 3, 0)
 
 
 def test_closing_purges_nothing_that_is_confirmed() -> None:
@@ -219,8 +310,21 @@ def test_what_is_not_confirmed_in_time_is_an_error() -> None:
     producer.on_poll = lambda: None
     sender = Sender(producer.client)
     send_in_a_batch(sender, 3)
-    with pytest.raises(ClickstreamError, match="3 records were not confirmed within 1 s"):
+    with pytest.raises(ClickstreamError, match="3 records were not confirmed in time"):
         sender.must_have_delivered("State", 1.0)
+
+
+# --- the time of a record
+
+
+@pytest.mark.parametrize(("time_ms", "given"), [(None, 0), (0, 1), (1, 1), (1_700_000_000_000, 1_700_000_000_000)])
+def test_a_time_as_the_client_takes_it(time_ms: int | None, given: int) -> None:
+    assert record_time(time_ms) == given
+
+
+def test_there_is_no_time_before_1970() -> None:
+    with pytest.raises(ClickstreamError, match="cannot have a time before 1970: -1 ms"):
+        record_time(-1)
 
 
 # --- threads

@@ -183,8 +183,16 @@ def test_what_cannot_be_read_has_no_tally_but_moves_the_offset(world: World) -> 
 def test_a_dead_letter_that_is_not_delivered_stops_before_the_offset_moves_on(world: World) -> None:
     world.sender.producer.on_poll = lambda: world.sender.producer.deliver(KafkaError(KafkaError._MSG_TIMED_OUT))
     with pytest.raises(ClickstreamError, match="Dead letters to dead could not be written"):
-        world.run(world.given(0), [click(0, "null")])
-    assert world.transactions.states() == [{0: (0, {})}], "only the beginning"
+        world.run(world.given(0), [click(0), click(1, "null")])
+    assert world.transactions.states() == []
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_a_field_that_no_record_has_stops_it_and_nothing_is_written(world: World, at_end: bool) -> None:
+    world.options = replace(OPTIONS, exit_at_end=at_end)
+    with pytest.raises(ClickstreamError, match="None of the 2 records of topic clicks has a name in field name"):
+        world.run(world.given(0), [click(0, "null"), click(1, "null"), end(2, topic=TOPIC)])
+    assert (world.transactions.states(), world.sender.records) == ([], [])
 
 
 def test_what_is_not_committed_is_not_counted_as_published(world: World) -> None:

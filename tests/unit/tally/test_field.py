@@ -8,12 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from clickstream.fieldpath import values_at
 from clickstream.tally.field import MAX_NAME_BYTES, FieldReader
 
 FIELD = "eventName"
 
 
-def oracle(value: bytes | None) -> str | None:
+def oracle(value: bytes | None, path: str = FIELD) -> str | None:
     """The name in `value` by the rules in words; None when it has none."""
     if value is None:
         return None
@@ -22,7 +23,7 @@ def oracle(value: bytes | None) -> str | None:
         json.dumps(record, ensure_ascii=False).encode("utf-8")  # a lone surrogate, anywhere
     except (ValueError, RecursionError):
         return None
-    found = record.get(FIELD) if isinstance(record, dict) else None
+    found = next(iter(values_at(record, path)), None)
     if isinstance(found, bool):
         found = "true" if found else "false"
     if not isinstance(found, str | int):
@@ -162,6 +163,66 @@ def test_any_field_can_be_read(field: str) -> None:
     assert read(json.dumps({"eventName": "no", field: "yes"}).encode(), field) == "yes"
 
 
+# --- paths
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "name"),
+    [
+        ("user.name", b'{"user":{"name":"x","age":4},"name":"no"}', "x"),
+        ("user.age", b'{"user":{"name":"x","age":4}}', "4"),
+        ("user.vip", b'{"user":{"vip":true}}', "true"),
+        ("a.b.c", b'{"a":{"b":{"c":"deep"}}}', "deep"),
+        ("a.b", b'{"a.b":"literal","a":{"b":"nested"}}', "literal"),
+        ("a.b", b'{"a":{"b":"nested"},"a.b":"literal"}', "literal"),
+        ("a.b.c", b'{"a":{"b.c":"inner"},"a.b":{"c":"outer"}}', "inner"),
+        ("a.b.c", b'{"a.b":{"c":"outer"}}', "outer"),
+        ("a.b.c", b'{"a":{"b.c":"longer","b":{"c":"shorter"}}}', "longer"),
+        ("a.1", b'{"a":["no","yes"]}', "yes"),
+        ("a.1.b", b'{"a":[0,{"b":7}]}', "7"),
+        ("1", b'["no","yes"]', "yes"),
+        ("a.b", b'\r\n { "a" : {"b" : "x" } } ', "x"),
+        ("a.b", b'{"a":{"b":"first"},"a":{"b":"last"}}', "last"),
+        ("a.b", b'{"a":{"b":"x","c":1e999}}', "x"),
+        (".a", b'{"":{"a":"x"}}', "x"),
+    ],
+)
+def test_a_path_leads_to_a_name(path: str, value: bytes, name: str) -> None:
+    assert read(value, path) == name
+    assert FieldReader(path).count([value]) in ({name: 1}, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'{"a":1}', "field a.b: Object missing required field `a.b`"),
+        (b'{"a":{"c":1}}', "field a.b: Object missing required field `a.b`"),
+        (b'["a"]', "field a.b: Object missing required field `a.b`"),
+        (b'{"a":{"b":1.5}}', "field a.b is a number with a fraction, not a string, an integer or a boolean"),
+        (b'{"a.b":null,"a":{"b":"x"}}', "field a.b is null, not a string, an integer or a boolean"),
+        (b'{"a":{"b":"x"}', "not JSON: Input data was truncated"),
+        (b"nonsense", "not JSON: JSON is malformed: invalid character (byte 1)"),
+    ],
+)
+def test_a_path_that_leads_to_no_name_and_why(value: bytes, reason: str) -> None:
+    assert FieldReader("a.b").read(value) == (None, reason)
+    assert FieldReader("a.b").count([value]) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        ([{"a": {"b": "x"}}, {"a": {"b": "x"}, "b": 1}], {"x": 2}),
+        ([{"a": {"b": 4}}, {"a": {"b": 5}}], {"4": 1, "5": 1}),
+        ([{"a.b": "x"}, {"a.b": "y", "a": {"b": "no"}}], {"x": 1, "y": 1}),
+    ],
+)
+def test_paths_are_counted_the_fast_way(values: list[Any], counts: dict[str, int]) -> None:
+    reader = FieldReader("a.b")
+    for _ in range(3):
+        assert reader.count([json.dumps(value).encode() for value in values]) == counts
+
+
 # --- batches, in words
 
 
@@ -286,3 +347,23 @@ def test_what_a_reader_has_seen_before_does_not_change_a_count(batches: list[lis
 @given(one_type)
 def test_a_good_batch_of_one_type_goes_the_fast_way(batch: list[Any]) -> None:
     assert FieldReader(FIELD).count([record(value) for value in batch]) == Counter(map(str, batch))
+
+
+names = st.one_of(st.sampled_from(["x", "y", "receiveAt"]), st.integers(0, 2), st.booleans(), st.none(), st.floats())
+nested = st.recursive(
+    names,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["a", "b", "c", "a.b", "b.c", "0"]), inner, max_size=3)
+    ),
+)
+records_of_paths = st.dictionaries(st.sampled_from(["a", "a.b", "a.b.c", "b", "c"]), nested, max_size=3)
+
+
+@given(st.lists(records_of_paths, max_size=4), st.sampled_from(["a.b", "a.b.c", "a.0", "a.b.0", "c"]))
+def test_a_path_reads_as_the_oracle_does(batch: list[Any], path: str) -> None:
+    encoded = [json.dumps(one).encode() for one in batch]
+    found = [oracle(value, path) for value in encoded]
+    assert [read(value, path) for value in encoded] == found
+    counts = FieldReader(path).count(encoded)
+    assert counts is None or dict(counts) == Counter(found)

@@ -33,15 +33,16 @@ def command(
 ) -> None:
     """Send real access logs, request by request.
 
-    FILE is a log of Apache or nginx in the common or combined format, plain or gzip; - is standard input.
-    Several are read one after the other: name the oldest first. A malformed line goes to the dead-letter
-    topic, with its file, line number and reason. Ctrl-C delivers what was read and ends.
+    FILE is a log of Apache or nginx in the common or combined format, plain or compressed (gzip, bzip2, xz,
+    zstd); - is standard input. Several are read one after the other: name the oldest first. A malformed line
+    goes to the dead-letter topic, with its file, line number and reason. Ctrl-C delivers what was read and ends.
 
     \b
     Example: a day of clicks in ten minutes, as if it began now
       clickstream replay --speed 144 --shift-to-now access.log.1.gz access.log
 
-    Ends with the lines read, acknowledged, dead-lettered and failed; exit code 1 if any failed.
+    Ends with the lines read, acknowledged, dead-lettered and failed; exit code 1 if any failed, if
+    a file is damaged, or if every line of a file is malformed.
     """
     plan = Plan(replay__topic, dead_letter_topic, replay__speed, shift_to_now)
     if plan.topic == plan.dead_letter_topic:
@@ -63,6 +64,8 @@ def command(
             _say_how_it_went(replay)
         if replay.failed:
             raise ClickstreamError(f"{replay.failed:,} records were not delivered: {replay.first_failure}.")
+        if replay.malformed_sources:
+            raise ClickstreamError(replay.malformed_sources)
 
 
 def _say_how_it_went(replay: Replay) -> None:

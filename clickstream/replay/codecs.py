@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 # Bytes of input per call. Input may be made to explode (4 bytes of zstd: 128 KiB), and memory stays bounded.
-STEP = 4_096
+STEP = 8_192
 ZSTD_STEP = 1_024
 BZIP2_STEP = 4
 MAX_OUTPUT = 1 << 20  # bytes per chunk handed on

@@ -20,7 +20,8 @@ from clickstream.replay.escapes import unescape
 _QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _WORD = r"[!#-+\--~]++"  # printable ASCII without quotes and commas
 _NAME = r"[!#-+\-/-9;-~]++"  # nor dots and colons: no address, no host name but a short one
-_ADDRESS = r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?=[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:.]++(?:%[0-9A-Za-z]++)?+)(?= )"
+_ADDRESS_WORD = r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?=[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:.]++(?:%[0-9A-Za-z]++)?+)"
+_ADDRESS = _ADDRESS_WORD + "(?= )"
 
 # Each field's pattern and what it must be. The line's pattern is their sequence; they are tried one by one
 # only to say which field is wrong.
@@ -29,7 +30,7 @@ _FRONT = (
     ("ident", rf"{_NAME} ", "one word without dots, colons and commas"),
 )
 _COMMON = (
-    ("remote_user", rf"(?!{_ADDRESS})(\S++) (?=\[)", "one word that is no address, and then the time in brackets"),
+    ("remote_user", r"(\S++) (?=\[)", "one word and then the time in brackets"),
     ("time", r"\[([^\]]*+)\] ", "a time in brackets"),
     ("request", _QUOTED + " ", "a text in quotes"),
     # nginx writes 000 where a connection ended before there was a status, and whatever a backend answers.
@@ -54,6 +55,7 @@ _BEHIND_HOST = re.compile(
     rf"(?!- |{_ADDRESS})(?:{_WORD} (?={_ADDRESS})|[^ :,]++:[0-9]++ (?=[^ :,]*\.))({_WORD}) (?:{_WORD} (?!\[))?+" + _REST
 )
 _SEVERAL_ADDRESSES = re.compile(rf'(?:{_WORD} )?+"?(?:{_ADDRESS}|[0-9A-Fa-f.:]++|unknown|-),|{_ADDRESS} {_ADDRESS}')
+_ADDRESS_ALONE = re.compile(_ADDRESS_WORD)
 _HOST_ALONE = re.compile(r"(?=[^ :]*[A-Za-z])[A-Za-z0-9._-]+:[0-9]{1,5}")
 _STEPS = tuple((name, re.compile(pattern), meaning) for name, pattern, meaning in _FRONT + _COMMON + _COMBINED)
 _SHOWN = 60
@@ -81,8 +83,12 @@ def parse(line: bytes) -> WebClick | Malformed:
     time_ms = epoch_ms(time)
     if time_ms is None:
         return Malformed(f"time: expected a date such as 17/May/2015:10:05:03 +0000, found {_show(time)}")
-    if ":" in ip and _HOST_ALONE.fullmatch(ip):
+    if ip.count(":") == 1 and _HOST_ALONE.fullmatch(ip):
         return Malformed(f"ip: expected an address or host name, found {_show(ip)}, a virtual host with its port")
+    if user not in _NOBODY and _ADDRESS_ALONE.fullmatch(user):
+        return Malformed(
+            f"remote_user: expected a name, found the address {_show(user)}: is {_show(ip)} a virtual host?"
+        )
     if "\\" in text:
         user, request = unescape(user), unescape(request)
         referrer, agent = referrer and unescape(referrer), agent and unescape(agent)

@@ -145,7 +145,10 @@ def test_of_several_addresses_none_is_taken(front: bytes) -> None:
         (b"www.example.org crawl.example.net - - [", "ident: expected one word without dots, colons and commas"),
         (b"www.example.org crawl.example.net - [", "ident: "),
         (b"www.example.org:443 localhost - - [", "remote_user: "),
-        (b"www.example.org - 192.0.2.7 [", "remote_user: expected one word that is no address"),
+        (
+            b"www.example.org - 192.0.2.7 [",
+            "remote_user: expected a name, found the address '192.0.2.7': is 'www.example.org' a virtual host?",
+        ),
         (b"www.example.org:443 - - [", "ip: expected an address or host name, found 'www.example.org:443', a virtual"),
         (b"www.example.org:443 - frank [", "ip: "),
     ],
@@ -169,7 +172,7 @@ def test_what_may_be_a_virtual_host_is_never_the_address(front: bytes, says: str
         (changed(b"192.0.2.7", "\u200b192.0.2.7".encode()), "ip: "),
         ("\ufeff".encode() * 5000, "the line is empty"),
         (b"192.0.2.7", "ip: "),
-        (changed(b"- - [", b"- a b ["), "remote_user: expected one word that is no address, and then the time in"),
+        (changed(b"- - [", b"- a b ["), "remote_user: expected one word and then the time in brackets"),
         (changed(b"[17", b"17"), "remote_user: "),
         (changed(b"+0000]", b"+0000"), "time: expected a time in brackets"),
         (

@@ -4,7 +4,7 @@ import click
 
 from clickstream.cli.options import App, cluster_options, setting, stop_event
 from clickstream.cli.progress import progress
-from clickstream.errors import ConfigError
+from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
@@ -33,15 +33,16 @@ def command(
 ) -> None:
     """Send real access logs, request by request.
 
-    FILE is a log of Apache or nginx in the common or combined format, plain or gzip; - is standard input.
-    Several are read one after the other: name the oldest first. A malformed line goes to the dead-letter
-    topic, with its file, line number and reason. Ctrl-C delivers what was read and ends.
+    FILE is a log of Apache or nginx in the common or combined format, plain or compressed (gzip, bzip2, xz,
+    zstd); - is standard input. Several are read one after the other: name the oldest first. A malformed line
+    goes to the dead-letter topic, with its file, line number and reason. Ctrl-C delivers what was read and ends.
 
     \b
     Example: a day of clicks in ten minutes, as if it began now
       clickstream replay --speed 144 --shift-to-now access.log.1.gz access.log
 
-    Ends with the lines read, acknowledged, dead-lettered and failed; exit code 1 if any failed.
+    Ends with the lines read, acknowledged, dead-lettered and failed; exit code 1 if any failed, if
+    a file is damaged, or if every line of a file is malformed.
     """
     plan = Plan(replay__topic, dead_letter_topic, replay__speed, shift_to_now)
     if plan.topic == plan.dead_letter_topic:
@@ -62,6 +63,8 @@ def command(
         finally:
             _say_how_it_went(replay)
         must_be_acknowledged("records", *replay.senders)
+        if replay.malformed_sources:
+            raise ClickstreamError(replay.malformed_sources)
 
 
 def _say_how_it_went(replay: Replay) -> None:

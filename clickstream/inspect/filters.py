@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-import msgspec
 from confluent_kafka import Message
 
 from clickstream.fieldpath import values_at
+from clickstream.inspect import render
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,8 @@ def keep(filters: Sequence[Filter], message: Message) -> bool:
     """Whether the record's value is JSON that all filters accept."""
     if not filters:
         return True
-    try:
-        value = msgspec.json.decode(message.value() or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    value = render.decoded(message.value())
+    if value is render.NO_JSON:
         return False
     return all(one.accepts(value) for one in filters)
 
@@ -48,13 +48,11 @@ def _equals(found: Any, wanted: str) -> bool:
             return found == wanted
         case bool() | None:
             return wanted == {True: "true", False: "false", None: "null"}[found]
-        case int() | float():
+        case int() | float() | Decimal():
             return _number(wanted) == found
     return False
 
 
-def _number(text: str) -> int | float | None:
-    try:
-        return msgspec.json.decode(text, type=int | float)
-    except msgspec.MsgspecError:
-        return None
+def _number(text: str) -> int | float | Decimal | None:
+    value = render.decoded(text.encode("utf-8", "replace"))
+    return value if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else None

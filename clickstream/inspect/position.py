@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
@@ -12,6 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.kafka.clients import Cluster
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Offset:
 
 @dataclass(frozen=True)
 class Time:
-    """Epoch ms: the first record of each partition that is not older."""
+    """Epoch ms, from 0: the first record of each partition that is not older."""
 
     timestamp: int
 
@@ -42,7 +44,10 @@ Position = Beginning | End | Offset | Time
 
 
 def parse(text: str) -> Position:
-    """Raises ValueError when `text` is none of the four. A time without a zone is local."""
+    """Raises ValueError when `text` is none of the four. A time without a zone is local.
+
+    A time before 1970 is the beginning: no record is older, and to Kafka negative times mean other things.
+    """
     match text:
         case "beginning":
             return Beginning()
@@ -51,12 +56,20 @@ def parse(text: str) -> Position:
     if text.isdecimal() and text.isascii():
         return Offset(int(text))
     try:
-        moment = datetime.fromisoformat(text)
-        return Time(int(moment.timestamp() * 1000))
-    except (ValueError, OverflowError, OSError):
+        timestamp = _epoch_ms(datetime.fromisoformat(text))
+    except ValueError:
         raise ValueError(
             "beginning, end, an offset, or a time as 2026-03-25T19:05:49Z is expected (without a zone: local time)"
         ) from None
+    return Beginning() if timestamp < 0 else Time(timestamp)
+
+
+def _epoch_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970 UTC; negative before."""
+    try:
+        return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+    except (OverflowError, ValueError, OSError):  # the first and the last day of all: the zone does not matter
+        return (moment.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def starts(

@@ -1,7 +1,9 @@
 """A record as one line of JSON."""
 
 import base64
-from typing import Any, cast
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, cast
 
 import msgspec
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -11,6 +13,13 @@ from clickstream.inspect import text
 
 BASE64 = "$base64"
 """The only member of the object that stands for bytes that are no UTF-8."""
+
+
+class _NoJson:
+    """The one value of NO_JSON: null is JSON."""
+
+
+NO_JSON: Final = _NoJson()
 
 
 def line(message: Message) -> bytes:
@@ -56,6 +65,33 @@ def compact_json(octets: bytes) -> str | None:
         return msgspec.json.format(octets.decode(), indent=-1)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return None
+
+
+def decoded(octets: bytes | None) -> Any:
+    """The value of which compact_json gives the text; NO_JSON where that gives none.
+
+    Every number with a fraction or an exponent is a Decimal, so that 1e400 is found where it is shown, and only one
+    that no Decimal can hold is a float (0.0 or an infinity).
+    """
+    octets = octets or b""
+    try:
+        return _EXACT.decode(octets)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        compact = compact_json(octets)
+    try:  # integers of any length, slowly
+        return NO_JSON if compact is None else json.loads(compact, parse_float=_number, parse_int=_number)
+    except RecursionError:
+        return NO_JSON
+
+
+def _number(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return float(text)
+
+
+_EXACT = msgspec.json.Decoder(float_hook=_number)
 
 
 def string(octets: bytes | None) -> str | dict[str, str] | None:

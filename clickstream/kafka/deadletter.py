@@ -33,9 +33,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class DeadLetter:
+    """`length` is that of the whole value in bytes, where `value` is only its beginning."""
+
     value: bytes | None
     reason: str
     origin: Origin
+    length: int | None = None
 
 
 class DeadLetters:
@@ -56,7 +59,7 @@ class DeadLetters:
         headers: Headers = [
             ("reason", reason.encode("utf-8", "replace")),
             ("part", self._part.encode()),
-            ("length", str(len(value or b"")).encode()),
+            ("length", str(len(value or b"") if letter.length is None else letter.length).encode()),
         ]
         for name in ("topic", "partition", "offset", "file", "line"):
             place = getattr(letter.origin, name)

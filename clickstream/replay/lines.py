@@ -1,13 +1,11 @@
-"""Chunks of bytes, plain or gzip, into lines: in bounded memory, whatever the input."""
+"""Chunks of text into lines: in bounded memory, whatever the input."""
 
-import itertools
-import zlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_LINE = 65_536  # bytes, without the line feed
-MAX_UNZIPPED = 1 << 20
-_GZIP = b"\x1f\x8b"
+_HOLE = re.compile(rb"\0{2,}")
 
 
 @dataclass(frozen=True)
@@ -23,54 +21,32 @@ class Lines:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A line that is too long, of which `data` is the beginning, or that is cut off."""
+    """A line that is too long, of which `data` is the beginning, or that is cut off.
+
+    `length` is that of the whole line in bytes, as far as it was there.
+    """
 
     number: int
     data: bytes
     reason: str
+    length: int
 
 
-def unzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """`chunks`, gunzipped when they begin as gzip does. Raises EOFError or zlib.error for damaged gzip."""
-    head = b""
-    for chunk in chunks:
-        head += chunk
-        if len(head) >= len(_GZIP) or not _GZIP.startswith(head):
-            break
-        yield b""
-    yield from _gunzip(head, chunks) if head.startswith(_GZIP) else _plain(head, chunks)
+def behind_hole(line: bytes) -> tuple[bytes, bytes] | None:
+    """What stands before and behind the last NUL bytes of `line`; None without any.
 
-
-def _plain(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from chunks
-
-
-def _gunzip(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """All members, one after the other: rotated logs are often concatenated."""
-    unzip = zlib.decompressobj(wbits=31)
-    inside = True
-    for chunk in itertools.chain([head], chunks):
-        pending = chunk if inside else chunk.lstrip(b"\0")  # archives are padded with zeros
-        if not pending:
-            yield b""
-        while pending:
-            inside = True
-            # In bounded steps: a few kilobytes of gzip can hold gigabytes.
-            yield unzip.decompress(pending, MAX_UNZIPPED)
-            pending = unzip.unconsumed_tail
-            if unzip.eof:
-                pending = unzip.unused_data.lstrip(b"\0")
-                unzip = zlib.decompressobj(wbits=31)
-                inside = False
-    if inside:
-        yield unzip.flush()
-        if not unzip.eof:
-            raise EOFError("the gzip data ends early")
+    A log that is truncated in place while a server writes to it (logrotate's copytruncate) begins with NUL bytes
+    up to where the server was; a crash can leave them in the middle.
+    """
+    before, hole, behind = line.rpartition(b"\0")
+    return (before.strip(b"\0"), behind) if hole else None
 
 
 class Splitter:
-    """Cuts chunks into lines; keeps at most MAX_LINE bytes from one chunk to the next."""
+    """Cuts chunks into lines; keeps at most MAX_LINE bytes from one chunk to the next.
+
+    In a line that would be too long, NUL bytes in a row count as one: a hole can have gigabytes of them.
+    """
 
     def __init__(self) -> None:
         self.next = 1  # number of the next line
@@ -82,7 +58,8 @@ class Splitter:
         self._rest = lines.pop()
         yield from self._whole(lines)
         if len(self._rest) > MAX_LINE:
-            self._dropped += len(self._rest) - MAX_LINE
+            self._rest = _without_holes(self._rest)
+            self._dropped += max(0, len(self._rest) - MAX_LINE)
             self._rest = self._rest[:MAX_LINE]
 
     def end(self, cut_off: str = "") -> Iterator[Lines | Unreadable]:
@@ -90,7 +67,8 @@ class Splitter:
         if not self._rest:
             return
         if cut_off:
-            yield Unreadable(self.next, self._rest, f"the line is cut off: {cut_off}")
+            length = len(self._rest) + self._dropped
+            yield Unreadable(self.next, self._rest, f"the line is cut off: {cut_off}", length)
             self.next += 1
         else:
             yield from self._whole([self._rest])
@@ -101,11 +79,16 @@ class Splitter:
             self.next += len(lines)
             return
         for line in lines:
-            length = len(line) + self._dropped
+            short = _without_holes(line) if len(line) > MAX_LINE else line
+            length = len(short) + self._dropped
             if length > MAX_LINE:
                 reason = f"the line has {length:,} bytes, more than {MAX_LINE:,}"
-                yield Unreadable(self.next, line[:MAX_LINE], reason)
+                yield Unreadable(self.next, short[:MAX_LINE], reason, length)
             else:
-                yield Lines(self.next, [line])
+                yield Lines(self.next, [short])
             self.next += 1
             self._dropped = 0
+
+
+def _without_holes(line: bytes) -> bytes:
+    return _HOLE.sub(b"\0", line) if b"\0" in line else line

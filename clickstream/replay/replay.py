@@ -15,13 +15,30 @@ from clickstream.logtime import log_time, now_ms
 from clickstream.records import WebClick, encode
 from clickstream.replay.files import Reader, Source
 from clickstream.replay.formats import Malformed, parse
-from clickstream.replay.lines import Lines, Unreadable
+from clickstream.replay.hints import hint
+from clickstream.replay.lines import Lines, Unreadable, behind_hole
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2  # longest time without serving delivery reports
 LONG_WAIT_S = 60.0  # a gap in the log that is worth a word: nothing moves while it passes
 AT_ONCE = float("inf")
+
+
+@dataclass
+class Outcome:
+    """What came of one source: its `lines`, the `clicks` among them, and why the first one was none."""
+
+    name: str
+    lines: int = 0
+    clicks: int = 0
+    first_line: bytes = b""
+    first_reason: str = ""
+
+    @property
+    def all_malformed(self) -> bool:
+        """Whether it has lines, and every one is malformed."""
+        return self.lines > 0 and self.clicks == 0
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,25 @@ class Replay:
         self._started: tuple[int, float] | None = None  # time of the first click: in the log, on our clock
         self._shift_ms: int | None = None
         self._readers: list[Reader] = []
+        self._ended: list[Outcome] = []
         self._seen_acknowledged = 0
         self.topics = [plan.topic]
         self.lines = 0
+        self._outcome = Outcome("")
+
+    @property
+    def malformed_sources(self) -> str | None:
+        """The sources of which every line was malformed, with a hint at their format; None when there is none.
+
+        A source that was not read to its end is not judged.
+        """
+        found = [
+            f"None of the {one.lines:,} lines of {one.name} could be read: {hint(one.first_line)} "
+            f"The first one: {one.first_reason}."
+            for one in self._ended
+            if one.all_malformed
+        ]
+        return " ".join(found) or None
 
     @property
     def acknowledged(self) -> int:
@@ -109,9 +142,11 @@ class Replay:
         try:
             for source in self._sources:
                 self._readers.append(Reader(source))
+                self._outcome = Outcome(source.name)
                 self._replay_source(self._readers[-1], stop)
                 if stop.is_set():
                     break
+                self._ended.append(self._outcome)
         finally:
             self._clicks.close()
             self._letters.close()
@@ -120,7 +155,7 @@ class Replay:
         name = reader.source.name
         for part in reader:
             if isinstance(part, Unreadable):
-                self._bury(name, part.number, part.data, part.reason)
+                self._bury(name, part.number, part.data, part.reason, part.length)
             else:
                 self._replay_lines(name, part, stop)
             self._clicks.poll()
@@ -134,6 +169,8 @@ class Replay:
             if stop.is_set():
                 break
             found = parse(line)
+            if isinstance(found, Malformed) and b"\0" in line:
+                found = self._behind_hole(name, number, line) or found
             if isinstance(found, WebClick):
                 wait = self._wait_s(found.time_ms)
                 if wait > 0:
@@ -147,16 +184,31 @@ class Replay:
                 self._bury(name, number, line, found.reason)
                 continue
             due.append({"value": encode(found), "key": found.ip.encode()})
-            self.lines += 1
         self._send(due)
+
+    def _behind_hole(self, name: str, number: int, line: bytes) -> WebClick | None:
+        """The click behind NUL bytes; what stands before them is the beginning of another line, cut off."""
+        parts = behind_hole(line)
+        click = parts and parse(parts[1])
+        if not parts or not isinstance(click, WebClick):
+            return None
+        if parts[0]:
+            self._bury(name, number, parts[0], "the line is cut off: NUL bytes follow")
+        return click
 
     def _send(self, messages: list[dict[str, Any]]) -> None:
         if messages:
             self._clicks.send_batch(self._plan.topic, messages)
+            self.lines += len(messages)
+            self._outcome.lines += len(messages)
+            self._outcome.clicks += len(messages)
 
-    def _bury(self, name: str, number: int, line: bytes, reason: str) -> None:
-        self._dead.send(DeadLetter(line, reason, Origin(file=name, line=number)))
+    def _bury(self, name: str, number: int, line: bytes, reason: str, length: int | None = None) -> None:
+        self._dead.send(DeadLetter(line, reason, Origin(file=name, line=number), length))
+        if not self._outcome.lines:
+            self._outcome.first_line, self._outcome.first_reason = line, reason
         self.lines += 1
+        self._outcome.lines += 1
 
     def _wait_s(self, time_ms: int) -> float:
         """Seconds until a click of the log's time `time_ms` is due; at most 0 for one that is late."""

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect.text import escaped
 from clickstream.kafka.consume import End, Run
 from clickstream.tally.field import FieldReader
 from clickstream.tally.members import PartitionCounts
 from clickstream.tally.options import CounterOptions
+from clickstream.terminal import escaped
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,8 @@
-import gzip
-import zlib
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream.replay.lines import MAX_LINE, MAX_UNZIPPED, Lines, Splitter, Unreadable, unzipped
+from clickstream.replay.lines import MAX_LINE, Lines, Splitter, Unreadable, behind_hole
 
 CHUNKS = st.lists(st.text("ab\n").map(str.encode))
 
@@ -52,6 +48,7 @@ def test_a_line_that_is_too_long_is_cut_and_those_around_it_are_whole(size: int)
         "the line has 200,000 bytes, more than 65,536",
         "the line has 65,537 bytes, more than 65,536",
     ]
+    assert [part.length for part in parts if isinstance(part, Unreadable)] == [200_000, 65_537]
 
 
 def test_a_last_line_that_is_too_long_and_never_ends() -> None:
@@ -73,65 +70,32 @@ def test_nothing_yet_is_an_empty_batch() -> None:
 
 def test_what_damage_cut_off_is_no_line() -> None:
     parts = split([b"one\ntwo"], cut_off="the gzip data ends early")
-    assert parts == [Lines(1, [b"one"]), Unreadable(2, b"two", "the line is cut off: the gzip data ends early")]
+    assert parts == [Lines(1, [b"one"]), Unreadable(2, b"two", "the line is cut off: the gzip data ends early", 3)]
 
 
-def pieces(data: bytes, size: int) -> Iterator[bytes]:
-    return (data[at : at + size] for at in range(0, len(data), size))
+def test_a_long_line_that_damage_cut_off_has_its_length() -> None:
+    [part] = [part for part in split([b"x" * 70_000] * 2, cut_off="damage") if isinstance(part, Unreadable)]
+    assert (part.data, part.length) == (b"x" * MAX_LINE, 140_000)
 
 
-@pytest.mark.parametrize("size", [1, 7, 100_000])
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x1f",
-        b"\x1fplain",
-        b"plain\n",
-        gzip.compress(b""),
-        gzip.compress(b"one\n"),
-        gzip.compress(b"one\n") + gzip.compress(b"two\n"),
-        gzip.compress(b"one\n") + b"\0" * 600,
-        gzip.compress(b"one\n") + b"\0" * 600 + gzip.compress(b"two\n"),
-    ],
-)
-def test_gzip_is_told_by_its_first_bytes(data: bytes, size: int) -> None:
-    expected = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    assert b"".join(unzipped(pieces(data, size))) == expected
+@pytest.mark.parametrize("size", [1000, 65_536, 131_072, 10**9])
+@pytest.mark.parametrize("hole", [1, 5_000, 65_536, 1_000_000])
+@pytest.mark.parametrize("before", [b"", b"half a li"])
+def test_a_hole_hides_no_line_however_long_it_is(size: int, hole: int, before: bytes) -> None:
+    text = b"one\n" + before + b"\0" * hole + b"two\nthree\n"
+    parts = split([text[at : at + size] for at in range(0, len(text), size)])
+    (_, first), (number, second), (_, third) = numbered(parts)
+    assert (first, number, third) == (b"one", 2, b"three")
+    assert not [part for part in parts if isinstance(part, Unreadable)]
+    assert behind_hole(second) == (before, b"two")
 
 
-def test_empty_chunks_pass_through_so_that_nobody_waits() -> None:
-    data = gzip.compress(b"one\n")
-    chunks = [b"", data[:1], b"", data[1:20], b"", data[20:], b""]
-    assert len(list(unzipped(iter(chunks)))) >= len(chunks)
-    assert b"".join(unzipped(iter(chunks))) == b"one\n"
+def test_a_long_hole_is_not_held() -> None:
+    splitter = Splitter()
+    for _ in range(100):
+        assert not [part for part in splitter.feed(b"\0" * 50_000) if part != Lines(1, [])]
+        assert len(splitter._rest) <= MAX_LINE
 
 
-def test_much_is_unzipped_in_small_steps() -> None:
-    bomb = gzip.compress(b"\n" * 50_000_000)
-    assert len(bomb) < 100_000
-    sizes = [len(chunk) for chunk in unzipped(iter([bomb]))]
-    assert max(sizes) <= MAX_UNZIPPED
-    assert sum(sizes) == 50_000_000
-
-
-@pytest.mark.parametrize("size", [1, 100_000])
-def test_a_truncated_file_gives_what_it_has_and_then_an_error(size: int) -> None:
-    text = b"".join(b"%d\n" % number for number in range(10_000))
-    data = gzip.compress(text)[:-4000]
-    got = []
-
-    def read() -> None:
-        for chunk in unzipped(pieces(data, size)):
-            got.append(chunk)  # noqa: PERF402 - what came before the error is the point
-
-    with pytest.raises(EOFError):
-        read()
-    assert text.startswith(b"".join(got))
-    assert len(b"".join(got)) > 10_000
-
-
-@pytest.mark.parametrize("data", [gzip.compress(b"one\n") + b"garbage", b"\x1f\x8bno gzip"])
-def test_damage_is_an_error(data: bytes) -> None:
-    with pytest.raises(zlib.error):
-        list(unzipped(iter([data])))
+def test_a_line_without_nul_bytes_has_no_hole() -> None:
+    assert behind_hole(b"line") is None

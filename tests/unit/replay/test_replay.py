@@ -161,7 +161,7 @@ def test_a_malformed_line_goes_to_the_dead_letters_with_its_origin(
     assert (headers["origin-line"], headers["part"]) == (b"2", b"replay")
     assert headers["reason"] == b"not valid UTF-8: byte 9 is 0xff"
     assert (long, of_long["origin-line"]) == (b"x" * MAX_LINE, b"4")
-    assert of_long["reason"] == b"the line has 100,000 bytes, more than 65,536"
+    assert (of_long["reason"], of_long["length"]) == (b"the line has 100,000 bytes, more than 65,536", b"100000")
     assert counts(run) == (6, 4, 2, 0)
 
 
@@ -256,6 +256,86 @@ def test_a_damaged_file_raises_after_what_could_be_read_was_delivered(
     clicks = producer.clicks()
     assert [click.request for click in clicks] == [f"GET /{number} HTTP/1.1" for number in range(len(clicks))]
     assert run.lines == len(clicks) + len(producer.letters()) > 1000
+
+
+def test_a_wrong_checksum_costs_no_line(replay: Callable[..., Replay], producer: FakeProducer, clock: Clock) -> None:
+    data = bytearray(gzip.compress(line() * 100))
+    data[-8] ^= 0xFF
+    run = replay(bytes(data))
+    with pytest.raises(ClickstreamError, match=r"past line 100: the gzip data is damaged \(incorrect data check\)"):
+        run.run(clock.stop)
+    assert counts(run) == (100, 100, 0, 0)
+
+
+@pytest.mark.parametrize("hole", [1, 5_000, 300_000])
+def test_the_line_behind_a_hole_is_read(
+    replay: Callable[..., Replay], producer: FakeProducer, clock: Clock, hole: int
+) -> None:
+    run = replay(b"\0" * hole + line(path="/a") + b"192.0.2.7 - - [17/Ma" + b"\0" * hole + line(path="/b"))
+    run.run(clock.stop)
+    assert [click.request for click in producer.clicks()] == ["GET /a HTTP/1.1", "GET /b HTTP/1.1"]
+    [(cut, headers)] = producer.letters()
+    assert (cut, headers["origin-line"]) == (b"192.0.2.7 - - [17/Ma", b"2")
+    assert headers["reason"] == b"the line is cut off: NUL bytes follow"
+    assert counts(run) == (3, 2, 1, 0)
+
+
+def test_nul_bytes_without_a_click_behind_them_are_one_dead_letter(
+    replay: Callable[..., Replay], producer: FakeProducer, clock: Clock
+) -> None:
+    run = replay(line() + b"a\0b\0c\n" + b"\0" * 100)
+    run.run(clock.stop)
+    assert [value for value, _ in producer.letters()] == [b"a\0b\0c", b"\0" * 100]
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        (b'{"remote_addr":"192.0.2.7"}', "it looks like JSON, one object per line; expected is 192.0.2.7 - frank ["),
+        (b"#Version: 1.0", "it looks like the W3C extended format"),
+        (b"Sep  7 15:58:36 web1 nginx: 192.0.2.7 - -", "it looks like syslog"),
+        (b"<190>Sep  7 15:58:36 web1 nginx: 192.0.2.7 - -", "it looks like syslog"),
+        (b"2023/09/07 15:58:36 [error] 7#7: *1 open() failed", "it looks like an error log of nginx"),
+        (b"[Thu Sep 07 15:58:36.1 2023] [core:error] [pid 1]", "it looks like an error log of Apache"),
+        (b"https 2023-09-07T15:58:36.1Z app/my-lb/1 192.0.2.7:1", "it looks like the log of an AWS load balancer"),
+        (b"1694095116.123    61 192.0.2.7 TCP_MISS/200", "it looks like the native format of Squid"),
+        (b"2023-09-07T15:58:36Z 192.0.2.7 GET /", "it looks like a log whose lines begin with a time"),
+        (b"remote=192.0.2.7 status=200", "it looks like logfmt"),
+        (b"ip,time,request,status", "it looks like CSV"),
+        (b"\x7fELF\x02\x01\x01\0\0", "it looks like no text"),
+        (b"192.0.2.7 - [07/Sep/2023:15:58:36 +0200]", "it is in another format"),
+        (b"192.0.2.7, 192.0.2.8 - [07/Sep/2023:15:58:36 +0200]", "it is in another format"),
+    ],
+)
+def test_a_file_of_malformed_lines_only_is_told_with_a_hint(
+    replay: Callable[..., Replay], producer: FakeProducer, clock: Clock, first: bytes, says: str
+) -> None:
+    run = replay(line(), (first + b"\n") * 1200, line())
+    run.run(clock.stop)
+    assert run.malformed_sources is not None
+    assert "None of the 1,200 lines of " in run.malformed_sources
+    assert f"1.log could be read: {says}" in run.malformed_sources
+    assert run.malformed_sources.count("None of the") == 1
+    assert len(producer.clicks()) == 2
+
+
+@pytest.mark.parametrize("content", [b"", line(), b"nonsense\n" + line(), line() + b"nonsense\n"])
+def test_a_file_with_a_good_line_or_without_lines_is_not_told(
+    replay: Callable[..., Replay], clock: Clock, content: bytes
+) -> None:
+    run = replay(content)
+    run.run(clock.stop)
+    assert run.malformed_sources is None
+
+
+def test_a_file_that_was_not_read_to_its_end_is_not_judged(
+    replay: Callable[..., Replay], producer: FakeProducer, clock: Clock
+) -> None:
+    producer.on_poll = clock.stop.set
+    run = replay(b"nonsense\n" * 100_000 + line())
+    run.run(clock.stop)
+    assert run.dead_lettered > 0
+    assert run.malformed_sources is None
 
 
 def test_totals_only_grow_and_end_at_what_there_was(

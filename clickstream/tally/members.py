@@ -60,7 +60,7 @@ class Member:
         overrides: dict[str, object] = {
             "partition.assignment.strategy": strategy,
             # The default, ten minutes, is also how long a commit waits for a coordinator that has died.
-            "coord.query.interval.ms": 5_000,
+            "coordinator.query.interval.ms": 5_000,
         }
         if options.exit_at_end:
             overrides |= READER  # the end is told at once, not after half a second

@@ -12,15 +12,16 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, Run, TopicGone, split
+from clickstream.kafka.consume import End, OutOfRange, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.tally.batch import Tallier
 from clickstream.tally.members import Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import Fenced, TallyPublisher
 from clickstream.tally.source import Source
-from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.tally.state import GRACE_S, PATIENT, StateLog, not_saved
 from clickstream.tally.trial import FieldTrial
 from clickstream.topics import ensure
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 BATCH = 10_000
 MAX_WAIT_S = 0.1
 OTHERS_LEAVE_WITHIN_S = 10.0
-SAVED_WITHIN_S = 30.0
+SAVED_WITHIN_S = 5.0  # after a stop, while Kafka is away
 PUBLISHING_PARTITION = 0
 
 
@@ -42,7 +43,7 @@ class Counter:
         self._cluster = cluster
         self._options = options
         self.topics = [options.from_topic, options.to_topic]
-        self._sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
+        self._sender = Sender(cluster.producer(PATIENT))
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
@@ -50,6 +51,7 @@ class Counter:
         self._publisher: TallyPublisher | None = None
         self._tallies = 0  # of publishers that we were before
         self._fenced = False
+        self._stop = threading.Event()  # the one given to run()
         self._next_emission = 0.0
         self._alone_by: float | None = None
         self._lag = 0
@@ -59,15 +61,22 @@ class Counter:
     def run(self, stop: threading.Event) -> None:
         """Count until `stop` is set, or with `exit_at_end` until the end; what was counted is saved and published.
 
-        Raises ClickstreamError when the log contradicts the saved state, or the broker refuses.
+        While Kafka is away, it is waited for. Raises ClickstreamError when the log contradicts the saved state, the
+        broker refuses, or the latest counts could not be saved before the stop.
         """
-        self._open()
+        self._stop = stop
+        try:
+            self._open()
+        except Stopped:
+            return  # nothing is counted yet
         try:
             while not stop.is_set() and not self._finished():
                 self._tally(self._member.next_batch(BATCH, self._patience()))
                 if self._due():
                     self._emit()
             self._emit_for_good()
+        except Stopped as stopped:
+            self._give_up(stopped)
         finally:
             self._close()
 
@@ -85,9 +94,9 @@ class Counter:
     def _open(self) -> None:
         options = self._options
         ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
-        self._source = Source(self._cluster, options.from_topic)
+        self._source = Source(self._cluster, options.from_topic, self._stop)
         self._partitions = self._source.partitions()
-        self._states.open()
+        self._states.open(self._stop)
         self._member = Member(
             self._cluster,
             options,
@@ -113,12 +122,11 @@ class Counter:
                     continue  # a partition that we no longer own
                 for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):
                     self._count(ready, its_own)
-        except TopicGone:
-            # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
-            self._source.same()
-            # What followed in this batch was not counted.
+        except (TopicGone, OutOfRange):
+            # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened. What
+            # followed in this batch was not counted, and is read again.
             self._trial.forget()
-            self._member.read_again()
+            self._member.look_at_log()
 
     def _count(self, part: Run | End, own: PartitionCounts) -> None:
         if isinstance(part, End):
@@ -159,7 +167,7 @@ class Counter:
         if not changed or not self._source.same():
             return
         if self._dead_letters.count:
-            self._sender.must_have_delivered(f"Dead letters to {self._options.dead_letter_topic}")
+            self._sender.deliver_all(f"Dead letters to {self._options.dead_letter_topic}", self._stop, GRACE_S)
         self._states.save(self._member.state_of(own) for own in changed)
         for own in changed:
             own.unsaved = False
@@ -170,16 +178,25 @@ class Counter:
         return [] if self._trial.undecided else [own for own in self._member.owned.values() if own.unsaved]
 
     def _emit_for_good(self) -> None:
-        """Raises ClickstreamError when the broker does not come back in time to save what was counted."""
+        """Raises Stopped when the broker does not come back in time to save what was counted."""
         deadline = time.monotonic() + SAVED_WITHIN_S
         self._emit()
         while self._unsaved():
             if time.monotonic() > deadline:
-                raise ClickstreamError(
-                    f"Kafka at {self._cluster.address} was away for {SAVED_WITHIN_S:.0f} s: the latest counts are not "
-                    "saved. Nothing is lost: the next start counts those records again."
-                )
+                raise Stopped("Stopped while Kafka was away.")
             self._emit()
+
+    def _give_up(self, stopped: Stopped) -> None:
+        """Kafka did not come back before the stop. Raises ClickstreamError if there was something left to do."""
+        unsaved = self._unsaved()
+        self._member.give_up()
+        if unsaved:
+            raise not_saved(self._cluster.address) from stopped
+        if self._publisher is not None and self._publisher.last != self._states.fold.counts():
+            raise ClickstreamError(
+                f"Kafka at {self._cluster.address} is away: the latest counts are saved, but their tally is not "
+                "published. The next start publishes it."
+            ) from stopped
 
     def _check_epoch(self) -> None:
         if any(own.epoch < self._states.fold.epoch for own in self._member.owned.values()):
@@ -216,7 +233,7 @@ class Counter:
             options = self._options
             try:
                 epoch = self._states.fold.epoch
-                self._publisher = TallyPublisher(self._cluster, options.to_topic, options.group, epoch)
+                self._publisher = TallyPublisher(self._cluster, options.to_topic, options.group, epoch, self._stop)
             except Fenced as fence:
                 self._step_back(fence)
                 return
@@ -266,5 +283,4 @@ class Counter:
         finally:
             self._drop_publisher()
             self._states.close()
-            self._source.close()
-            self._sender.close()
+            self._sender.close(1.0)

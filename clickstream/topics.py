@@ -15,8 +15,9 @@ from confluent_kafka.cimpl import NewTopic
 from clickstream.config import SETTINGS, config_dir
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import describe
-from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.describe import ANSWER_WITHIN_S, describe, look_around
+from clickstream.kafka.errors import error_of, explain, is_transient
+from clickstream.kafka.patience import patiently
 
 REQUEST_TIMEOUT_S = 15.0
 BROKER_DEFAULT = -1
@@ -125,22 +126,27 @@ def create(cluster: Cluster, topic: Declared, admin: AdminClient | None = None) 
         replication_factor=topic.replication,
         config=topic.config,
     )
-    try:
-        admin.create_topics([new], request_timeout=REQUEST_TIMEOUT_S)[topic.name].result()
-    except KafkaException as problem:
-        error = error_of(problem)
-        if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return False
-        raise explain(problem, f"Creating topic {topic.name}", cluster.address) from problem
-    return True
+    doing = f"Creating topic {topic.name}"
+
+    def ask() -> bool:
+        try:
+            admin.create_topics([new], request_timeout=REQUEST_TIMEOUT_S)[topic.name].result()
+        except KafkaException as problem:
+            error = error_of(problem)
+            if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            if is_transient(problem):
+                look_around(admin)  # the controller that it knows may be the one that is away
+            raise
+        return True
+
+    return patiently(ask, doing, cluster.address)
 
 
 def existing(cluster: Cluster, admin: AdminClient | None = None) -> dict[str, int]:
     """Number of partitions of every topic that the cluster shows us."""
-    try:
-        metadata = (admin or cluster.admin()).list_topics(timeout=REQUEST_TIMEOUT_S)
-    except KafkaException as problem:
-        raise explain(problem, "Listing topics", cluster.address) from problem
+    asked = admin or cluster.admin()
+    metadata = patiently(lambda: asked.list_topics(timeout=ANSWER_WITHIN_S), "Listing topics", cluster.address)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
 
 
@@ -182,10 +188,9 @@ def _wait_until_led(cluster: Cluster, admin: AdminClient, names: set[str]) -> No
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     pause = threading.Event()
     while names:
-        try:
-            metadata = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
-        except KafkaException as problem:
-            raise explain(problem, "Listing topics", cluster.address) from problem
+        metadata = patiently(
+            lambda: admin.list_topics(timeout=ANSWER_WITHIN_S), "Listing topics", cluster.address
+        ).topics
         names = {
             name
             for name in names

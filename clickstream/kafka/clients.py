@@ -24,6 +24,11 @@ client_log = logging.getLogger("librdkafka")
 
 REACHABLE_WITHIN_S = 7.0
 
+# A broker that is frozen holds its connections and does not answer. Questions are then asked of another one after 5 s;
+# records are fetched from another, once it leads, after 30 s, as Java's clients do (the default is 60).
+ANSWERS_MS = 5_000
+FETCHES_MS = 30_000
+
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "enable.idempotence": True,
     "acks": "all",
@@ -109,6 +114,7 @@ class Cluster:
             "statistics.interval.ms": EVERY_MS,
             # The default doubles up to 10 s; a part that rides out a restart should be back at once.
             "reconnect.backoff.max.ms": 1_000,
+            "socket.timeout.ms": FETCHES_MS,
         }
         given = {name: value for name, value in self.common.items() if name not in leave_out}
         return {**own, **given, "bootstrap.servers": self.address}
@@ -126,7 +132,9 @@ class Cluster:
         return _build(Consumer, {**given, **CONSUMER_FIXED, "group.id": group, **(overrides or {})})
 
     def admin(self) -> AdminClient:
-        return _build(AdminClient, self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY))
+        """A client for questions; those that change something give their own, longer time-out."""
+        base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
+        return _build(AdminClient, {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)})
 
     def check(self) -> None:
         """Raises ClickstreamError, within 10 s, when Kafka does not answer at the address."""

@@ -6,14 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster
+from clickstream.kafka.clients import ANSWERS_MS, Cluster
 from clickstream.kafka.errors import explain, is_missing, is_transient
+from clickstream.kafka.patience import Stopped, patiently
 from clickstream.kafka.patience import TopicGone as TopicGone
-from clickstream.kafka.patience import patiently
 
 
 class OutOfRange(ClickstreamError):
@@ -83,7 +84,7 @@ EARLIEST = -2  # librdkafka's RD_KAFKA_OFFSET_BEGINNING
 
 # A broker holds a fetch at the end of the log back for this long, hoping for records; only its empty answer
 # tells that the end is reached. The default, 500 ms, would be the time to read an empty topic.
-READER = {"fetch.wait.max.ms": 10}
+READER: dict[str, Any] = {"fetch.wait.max.ms": 10, "socket.timeout.ms": ANSWERS_MS}
 
 # Whatever the user's properties say: what a crashed transaction left behind was never published, and never saved.
 COMMITTED = {"isolation.level": "read_committed"}
@@ -96,39 +97,63 @@ def read_to_end(
     *,
     start: Mapping[int, int] | None = None,
     timeout: float = 60.0,
+    stop: threading.Event | None = None,
 ) -> dict[int, int]:
     """Call `on_message` for every record of `topic` up to each partition's end; returns the end offsets.
 
     `start` maps partitions to first offsets; without it, all partitions are read from their beginning. The end is
-    where a partition's reader was told so, not an offset asked for earlier. Raises ClickstreamError when nothing
-    comes for `timeout` seconds.
+    where a partition's reader was told so, not an offset asked for earlier. With `stop`, of a long-running part, an
+    outage of any length is waited for: Stopped is raised once it is set and nothing has come for STOPPED_AFTER_S.
+    Without, ClickstreamError when nothing comes for `timeout` seconds.
     """
     consumer = cluster.consumer("clickstream-reader", {**READER, **COMMITTED})
     try:
         if start is None:
-            start = dict.fromkeys(partitions_of(consumer, topic, cluster.address), EARLIEST)
+            start = dict.fromkeys(partitions_of(consumer, topic, cluster.address, stop), EARLIEST)
         else:
             _know_leaders(consumer, topic)
         consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
         ends: dict[int, int] = {}
-        deadline = time.monotonic() + timeout
+        silence = _Silence(f"Reading {topic} at {cluster.address} to its end", timeout, stop)
         while len(ends) < len(start):
-            if time.monotonic() > deadline:
-                raise ClickstreamError(
-                    f"Reading {topic} at {cluster.address} to its end: nothing came for {timeout:.0f} s."
-                )
+            silence.check()
             # One by one: consume() would wait for a full batch at the end of a short topic.
             message = consumer.poll(0.5)
             for part in split([message] if message is not None else [], cluster.address):
                 if isinstance(part, End):
                     ends[part.partition] = part.offset
                     continue
-                deadline = time.monotonic() + timeout
+                silence.broken()
                 for found in part.messages:
                     on_message(found)
         return ends
     finally:
         consumer.close()
+
+
+# A broker that is there answers at once; only during an outage a stop has to end the reading.
+STOPPED_AFTER_S = 2.0
+
+
+class _Silence:
+    """How long nothing has come."""
+
+    def __init__(self, doing: str, timeout: float, stop: threading.Event | None) -> None:
+        self._doing = doing
+        self._timeout = timeout
+        self._stop = stop
+        self.broken()
+
+    def broken(self) -> None:
+        self._since = time.monotonic()
+
+    def check(self) -> None:
+        """Raises Stopped, or ClickstreamError, when it has lasted too long."""
+        lasted = time.monotonic() - self._since
+        if self._stop is None and lasted > self._timeout:
+            raise ClickstreamError(f"{self._doing}: nothing came for {self._timeout:.0f} s.")
+        if self._stop is not None and self._stop.is_set() and lasted > STOPPED_AFTER_S:
+            raise Stopped(f"{self._doing}: stopped while Kafka was away.")
 
 
 def read_again(

@@ -23,13 +23,16 @@ class Description:
     partitions: dict[int, int]
 
 
-def ask_description(admin: AdminClient, topic: str) -> Description:
-    """One attempt, of twice ANSWER_WITHIN_S at most. Raises KafkaException, also when the topic does not exist."""
+def ask_description(admin: AdminClient, topic: str, *, hurry: bool = False) -> Description:
+    """One attempt, of twice ANSWER_WITHIN_S at most, or once: `hurry` does not prepare a next one.
+
+    Raises KafkaException, also when the topic does not exist.
+    """
     asked = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_WITHIN_S)
     try:
         found = asked[topic].result()
     except KafkaException as problem:
-        if is_transient(problem):
+        if is_transient(problem) and not hurry:
             look_around(admin)
         raise
     leaders = {one.id: one.leader.id if one.leader is not None else -1 for one in found.partitions}

@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 )
 
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ANSWER_WITHIN_S, describe, look_around
+from clickstream.kafka.describe import ANSWER_WITHIN_S, look_around
 from clickstream.kafka.patience import patiently
 
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -122,7 +122,15 @@ def _numbers(
 ) -> list[int]:
     if partitions is not None:
         return sorted(partitions)
-    return sorted(describe(cluster, topic, admin, stop=stop).partitions)
+
+    def ask() -> list[int]:
+        # All topics: asked about one, a broker that creates topics by itself would create it.
+        found = admin.list_topics(timeout=ANSWER_WITHIN_S).topics.get(topic)
+        if found is None or found.error is not None:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART) if found is None else found.error)
+        return sorted(found.partitions)
+
+    return patiently(ask, f"Looking up topic {topic}", cluster.address, stop)
 
 
 def _offsets(

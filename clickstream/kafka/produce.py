@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.limits import LimitedProducer
+from clickstream.kafka.patience import Stopped
 from clickstream.stop import DRAIN_S, Stop
 
 log = logging.getLogger(__name__)
@@ -176,6 +177,24 @@ class Sender:
         if self.failed or left:
             reason = self.first_failure or f"{left + self.unconfirmed:,} records were not confirmed in time"
             raise ClickstreamError(f"{what} could not be written: {reason}.")
+
+    def deliver_all(self, what: str, stop: threading.Event | None, grace: float) -> None:
+        """Wait until everything ever sent here is acknowledged, however long Kafka is away.
+
+        For a producer whose records do not time out (`message.timeout.ms` 0). Once `stop` is set, Stopped is raised
+        if that takes longer than `grace` seconds more; without `stop`, ClickstreamError after DRAIN_S. Raises
+        ClickstreamError for a record that the broker refused.
+        """
+        give_up_at = None if stop is not None else time.monotonic() + DRAIN_S
+        while self.flush(0.5) and not self.failed:
+            now = time.monotonic()
+            if stop is not None and stop.is_set():
+                give_up_at = give_up_at or now + grace
+            if give_up_at is not None and now >= give_up_at:
+                said = f"{what}: {self.queued} records are not confirmed."
+                raise ClickstreamError(said) if stop is None else Stopped(said)
+        if self.failed:
+            raise ClickstreamError(f"{what} could not be written: {self.first_failure}.")
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

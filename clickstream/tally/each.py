@@ -1,5 +1,6 @@
 """One tally per event, as the original application published them: tallies and state in one transaction."""
 
+import logging
 import threading
 import time
 from collections import Counter as Counts
@@ -9,21 +10,25 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, Run, TopicGone, split
+from clickstream.kafka.consume import End, OutOfRange, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.records import StateKey, Tally, encode, utc_text
 from clickstream.tally.batch import Tallier
 from clickstream.tally.members import Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.publish import EPOCH_HEADER, TRANSACTION_TIMEOUT_S, Fenced, Record, Transactions
+from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
 from clickstream.tally.source import Source
-from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.tally.state import GRACE_S, PATIENT, StateLog, not_saved
 from clickstream.tally.trial import FieldTrial
 from clickstream.topics import ensure
 
 BATCH = 1_000
 MAX_WAIT_S = 0.05
+LOOK_EVERY_S = 0.2
+
+log = logging.getLogger(__name__)
 
 
 class EachCounter:
@@ -35,7 +40,7 @@ class EachCounter:
         self._cluster = cluster
         self._options = options
         self.topics = [options.from_topic, options.to_topic]
-        self._sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
+        self._sender = Sender(cluster.producer(PATIENT))
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
         self._tallier = Tallier(options.field, self._dead_letters)
         self._states = StateLog(cluster, self._sender, options.group)
@@ -46,19 +51,40 @@ class EachCounter:
         self._lag = 0
 
     def run(self, stop: threading.Event) -> None:
-        """Count until `stop` is set, or with `exit_at_end` until the end.
+        """Count until `stop` is set, or with `exit_at_end` until the end; while Kafka is away, wait for it.
 
-        Raises ClickstreamError when the group has another member, the log contradicts the saved state, or the
-        broker refuses.
+        Raises ClickstreamError when the group has another member, the log contradicts the saved state, the broker
+        refuses, or the latest counts could not be committed before the stop.
         """
+        try:
+            self._open(stop)
+        except Stopped:
+            return  # nothing is counted yet
+        try:
+            while not stop.is_set() and not self._finished():
+                try:
+                    self._step(self._member.next_batch(BATCH, MAX_WAIT_S), stop)
+                except Fenced as fence:
+                    self._go_on_after(fence, stop)
+        except Stopped as stopped:
+            if any(own.unsaved for own in self._member.owned.values()):
+                raise not_saved(self._cluster.address) from stopped
+        finally:
+            self._member.leave()
+            if self._transactions is not None:
+                self._transactions.close()
+            self._states.close()
+            self._sender.close(1.0)
+
+    def _open(self, stop: threading.Event) -> None:
         options = self._options
-        self._source = Source(self._cluster, options.from_topic)
+        self._source = Source(self._cluster, options.from_topic, stop)
         if self._source.members(options.group):
             raise _not_alone(options.group)
         ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
         # First the transactions: what a killed predecessor left open is aborted before the state is read.
-        self._transactions = Transactions(self._cluster, options.group)
-        self._states.open()
+        self._transactions = Transactions(self._cluster, options.group, stop)
+        self._states.open(stop)
         self._member = Member(
             self._cluster,
             options,
@@ -70,20 +96,33 @@ class EachCounter:
             strategy="roundrobin",
         )
         self._member.join()
-        try:
-            while not stop.is_set() and not self._finished():
-                self._step(self._member.next_batch(BATCH, MAX_WAIT_S), stop)
-        except Fenced:
-            raise ClickstreamError(
-                f"Another counter has taken over group {options.group}, or this one was frozen for longer than "
-                f"{TRANSACTION_TIMEOUT_S:.0f} s. If no other runs, start it again: it goes on where it was."
-            ) from None
-        finally:
-            self._member.leave()
-            self._transactions.close()
-            self._states.close()
-            self._source.close()
-            self._sender.close()
+
+    def _go_on_after(self, fence: Fenced, stop: threading.Event) -> None:
+        """Our transactions are over. If no other counter runs, the broker ended them: a new producer goes on.
+
+        That is so after an outage longer than TRANSACTION_TIMEOUT_S, and when the transaction's coordinator dies in
+        a bad moment. Raises ClickstreamError when another counter has taken over, Stopped.
+        """
+        assert self._transactions is not None
+        self._transactions.close()
+        while True:
+            current = self._member.is_current()
+            if current:
+                if self._source.members(self._options.group) > 1:
+                    raise _taken_over(self._options.group)
+                try:
+                    self._transactions = Transactions(self._cluster, self._options.group, stop)
+                    break
+                except Fenced as again:
+                    log.debug("Fenced again: %s", again)
+            elif current is False:
+                # The group has forgotten us: so we join it again, together with who has come since.
+                self._member.next_batch(1, MAX_WAIT_S)
+            if stop.wait(LOOK_EVERY_S):
+                raise Stopped("Stopped while the broker did not say who counts.")
+        log.warning("The broker ended the transactions of group %s (%s); going on.", self._options.group, fence)
+        # What the last one wrote, if it was committed after all, is in the state topic.
+        self._member.restore_again()
 
     def totals(self) -> dict[str, int]:
         return {"counted": self._tallier.counted, "dead_letters": self._dead_letters.count, "tallies": self._tallies}
@@ -115,12 +154,11 @@ class EachCounter:
                 if own is not None:
                     for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):
                         records += self._count(ready, its_own)
-        except TopicGone:
-            # Clients say so for a moment while a broker restarts, too. If it is true, this says what happened:
-            self._source.same()
-            # What followed in this batch was not counted.
+        except (TopicGone, OutOfRange):
+            # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened. What
+            # followed in this batch was not counted, and is read again.
             self._trial.forget()
-            self._member.read_again()
+            self._member.look_at_log()
         self._commit(records, stop)
 
     def _count(self, part: Run | End, own: PartitionCounts) -> Iterator[Record]:
@@ -151,10 +189,10 @@ class EachCounter:
         if not changed or self._trial.undecided:
             return
         while not self._source.same():
-            if stop.wait(0.2):
-                return  # the broker is away; what is not committed is counted again by the next start
+            if stop.wait(LOOK_EVERY_S):
+                raise Stopped("Stopped while Kafka was away.")
         if self._dead_letters.count:
-            self._sender.must_have_delivered(f"Dead letters to {self._options.dead_letter_topic}")
+            self._sender.deliver_all(f"Dead letters to {self._options.dead_letter_topic}", stop, GRACE_S)
         for own in changed:
             state = self._member.state_of(own)
             records.append((self._states.topic, encode(StateKey(own.epoch, own.partition)), encode(state), None))
@@ -169,6 +207,13 @@ class EachCounter:
     def _finished(self) -> bool:
         ended = sum(own.at_end for own in self._member.owned.values())
         return self._options.exit_at_end and self._member.assigned and ended >= self._partitions
+
+
+def _taken_over(group: str) -> ClickstreamError:
+    return ClickstreamError(
+        f"Another counter has taken over group {group} while this one was frozen. If no other runs, start it again: "
+        "it goes on where it was."
+    )
 
 
 def _not_alone(group: str) -> ClickstreamError:

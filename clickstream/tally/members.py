@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import READER
+from clickstream.kafka.errors import is_transient
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
@@ -56,7 +57,11 @@ class Member:
         self._problem: BaseException | None = None
         self.owned: dict[int, PartitionCounts] = {}
         self.assigned = False  # false between a revocation and the next assignment
-        overrides: dict[str, object] = {"partition.assignment.strategy": strategy}
+        overrides: dict[str, object] = {
+            "partition.assignment.strategy": strategy,
+            # The default, ten minutes, is also how long a commit waits for a coordinator that has died.
+            "coordinator.query.interval.ms": 5_000,
+        }
         if options.exit_at_end:
             overrides |= READER  # the end is told at once, not after half a second
         self.consumer: Consumer = cluster.consumer(options.group, overrides)
@@ -93,14 +98,35 @@ class Member:
             except KafkaException as problem:
                 log.debug("Offsets for lag display not committed: %s", problem)
 
-    def is_current(self) -> bool:
-        """Whether the group still counts us in: a commit of a former member is refused."""
+    def is_current(self) -> bool | None:
+        """Whether the group still counts us in: a commit of a former member is refused. None: nobody answers now."""
+        if not self.assigned:
+            return False
         places = [TopicPartition(self._source.topic, own.partition, own.next_offset) for own in self.owned.values()]
         try:
             self.consumer.commit(offsets=places, asynchronous=False)
-        except KafkaException:
-            return False
+        except KafkaException as problem:
+            return None if is_transient(problem) else False
         return True
+
+    def restore_again(self) -> None:
+        """Take the counts of our partitions from the state topic, and go on reading where they end."""
+        self._restore(list(self.owned))
+        self.read_again()
+
+    def look_at_log(self) -> None:
+        """After an error that says that the topic or an offset is not there: make sure of it, or go on reading.
+
+        Raises ClickstreamError when the log is not any more what we counted.
+        """
+        # When nobody answers just now, nothing is known.
+        if self._source.same():
+            self._source.check_places({own.partition: own.next_offset for own in self.owned.values()})
+        self.read_again()
+
+    def give_up(self) -> None:
+        """Forget what was counted and not saved: the next start counts it again."""
+        self.owned = {}
 
     def state_of(self, own: PartitionCounts) -> CounterState:
         return CounterState(
@@ -158,18 +184,16 @@ class Member:
         fold = self._states.fold
         options = self._options
         check_identity(fold.states.values(), options.from_topic, options.field, options.to_topic, options.group)
-        self.owned = {}
-        for partition in partitions:
-            state = fold.states.get(partition)
-            if state is not None:
-                self._source.check(state)
-                self.owned[partition] = PartitionCounts(state)
-                continue
-            begin = PartitionCounts(self._first_state(partition))
+        known = {partition: fold.states[partition] for partition in partitions if partition in fold.states}
+        self._source.check(known.values())
+        begins = self._source.begin(new) if (new := [one for one in partitions if one not in known]) else {}
+        self.owned = {partition: PartitionCounts(state) for partition, state in known.items()}
+        for partition, offset in begins.items():
+            begin = PartitionCounts(self._first_state(partition, offset))
             begin.unsaved = True
             self.owned[partition] = begin
 
-    def _first_state(self, partition: int) -> CounterState:
+    def _first_state(self, partition: int, offset: int) -> CounterState:
         options = self._options
         return CounterState(
             epoch=self._states.fold.epoch,
@@ -178,6 +202,6 @@ class Member:
             field=options.field,
             output=options.to_topic,
             partition=partition,
-            next_offset=self._source.begin(partition),
+            next_offset=offset,
             counts={},
         )

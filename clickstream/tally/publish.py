@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,18 +11,22 @@ from msgspec import MsgspecError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
-from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.errors import error_of, explain, is_transient
+from clickstream.kafka.offsets import Limits, limits
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Headers
 from clickstream.records import Tally, utc_text
+from clickstream.tally.state import GRACE_S
 
 log = logging.getLogger(__name__)
 
 EPOCH_HEADER = "epoch"
 TRANSACTION_TIMEOUT_S = 30.0
 MAX_TALLY_BYTES = 8_000_000
-PATIENCE_S = 300.0
 ATTEMPTS = 3
+# How long a step of a transaction is waited for at once; it goes on with the next call.
+STEP_S = 1.0
 
 # topic, key, value, headers
 Record = tuple[str, bytes, bytes, Headers | None]
@@ -31,6 +36,8 @@ _FENCED = frozenset(
 )
 
 
+# What an abort does to the records that still wait.
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 # As final as being fenced, but a new producer would not be allowed either.
 _FORBIDDEN = frozenset({KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
 
@@ -42,8 +49,12 @@ class Fenced(ClickstreamError):
 class Transactions:
     """A transactional producer for one group. Making one ends the transaction of, and fences, any earlier one."""
 
-    def __init__(self, cluster: Cluster, group: str) -> None:
+    def __init__(self, cluster: Cluster, group: str, stop: threading.Event | None = None) -> None:
+        """Waits for Kafka until `stop` is set, and then raises Stopped; without it, for ever. May raise Fenced."""
         self._cluster = cluster
+        self._stop = stop
+        self._give_up_at: float | None = None
+        self._refused: KafkaError | None = None  # the first record that failed in this attempt
         self._producer: Producer = cluster.producer(
             {
                 "transactional.id": group,
@@ -58,11 +69,14 @@ class Transactions:
             raise self._translate(problem) from problem
 
     def commit(self, records: Sequence[Record]) -> None:
-        """Write the records, all or none; an aborted attempt is made again.
+        """Write the records, all or none; an aborted attempt is made again, as often as it takes while Kafka is away.
 
-        Raises Fenced when another member took over, ClickstreamError when it cannot be done.
+        Raises Fenced when another member took over, Stopped while Kafka is away and we are told to stop (whether the
+        records were written is then unknown), ClickstreamError when it cannot be done.
         """
-        for attempts_left in reversed(range(ATTEMPTS)):
+        attempts_left = ATTEMPTS
+        while True:
+            self._refused = None
             try:
                 self._producer.begin_transaction()
                 for topic, key, value, headers in records:
@@ -74,10 +88,19 @@ class Transactions:
                 if error is None or error.fatal() or error.code() in _FENCED:
                     raise self._translate(problem) from problem
                 self._abort()
+                if self._passes(error):
+                    self._check_stop()
+                else:
+                    attempts_left -= 1
                 # Once one record has failed, produce() refuses the next ones for the state that it left.
                 helps = error.txn_requires_abort() or error.code() == KafkaError._STATE
                 if not attempts_left or not helps:
                     raise self._translate(problem) from problem
+
+    def _passes(self, error: KafkaError) -> bool:
+        """Whether an attempt failed because Kafka was away: for so long that its records timed out, for example."""
+        cause = self._refused or error
+        return cause.code() == KafkaError._MSG_TIMED_OUT or is_transient(cause)
 
     def _abort(self) -> None:
         try:
@@ -87,15 +110,23 @@ class Transactions:
 
     def _patiently(self, step: Callable[[float], None]) -> None:
         """Call `step` again while its error says that this helps: a broker that restarts, for example."""
-        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                return step(10.0)
+                return step(STEP_S)
             except KafkaException as problem:
                 error = error_of(problem)
-                if error is None or not error.retriable() or time.monotonic() > deadline:
+                if error is None or error.txn_requires_abort() or not is_transient(error):
                     raise
+            self._check_stop()
             self._producer.poll(0.1)  # some answer at once
+
+    def _check_stop(self) -> None:
+        """Raises Stopped, GRACE_S after a stop."""
+        if self._stop is None or not self._stop.is_set():
+            return
+        self._give_up_at = self._give_up_at or time.monotonic() + GRACE_S
+        if time.monotonic() >= self._give_up_at:
+            raise Stopped("Publishing: stopped while Kafka was away.")
 
     def close(self) -> None:
         """Give up what is not committed, without waiting for a broker that may be away."""
@@ -106,11 +137,15 @@ class Transactions:
     def _produce(self, topic: str, key: bytes, value: bytes, headers: Headers | None) -> None:
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=headers)
+                self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)
             except BufferError:
                 self._producer.poll(0.1)
                 continue
             break
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and error.code() not in _PURGED:
+            self._refused = self._refused or error
 
     def _translate(self, problem: KafkaException) -> Exception:
         error = error_of(problem)
@@ -122,13 +157,16 @@ class Transactions:
 class TallyPublisher:
     """The owner of partition 0's right to publish the group's tallies."""
 
-    def __init__(self, cluster: Cluster, topic: str, group: str, epoch: int) -> None:
+    def __init__(
+        self, cluster: Cluster, topic: str, group: str, epoch: int, stop: threading.Event | None = None
+    ) -> None:
+        """Waits for Kafka until `stop` is set, and then raises Stopped. May raise Fenced."""
         # First the transactions, which stop any earlier publisher, then the reading: nothing can come between.
-        self._transactions = Transactions(cluster, group)
+        self._transactions = Transactions(cluster, group, stop)
         self._topic = topic
         self._key = group.encode()
         self._headers: Headers = [(EPOCH_HEADER, str(epoch).encode())]
-        self.last = last_tally(cluster, topic, group, epoch)
+        self.last = last_tally(cluster, topic, group, epoch, stop)
         self.published = 0
 
     def publish(self, counts: Mapping[str, int]) -> bool:
@@ -145,22 +183,25 @@ class TallyPublisher:
         self._transactions.close()
 
 
-def last_tally(cluster: Cluster, topic: str, group: str, epoch: int) -> dict[str, int]:
+def last_tally(
+    cluster: Cluster, topic: str, group: str, epoch: int, stop: threading.Event | None = None
+) -> dict[str, int]:
     """Counts of the last tally that `group` published in `epoch`; empty when there is none."""
     latest: dict[str, int] = {}
-    consumer = cluster.consumer("clickstream-reader")
-    try:
-        for partition in partitions_of(consumer, topic, cluster.address):
-            low, high = watermarks(consumer, topic, partition, cluster.address)
-            counts = _last_in_partition(cluster, topic, partition, low, high, group, epoch)
-            latest.update({name: max(count, latest.get(name, 0)) for name, count in counts.items()})
-    finally:
-        consumer.close()
+    for partition, log in limits(cluster, topic, stop=stop).items():
+        counts = _last_in_partition(cluster, topic, partition, log, group, epoch, stop)
+        latest.update({name: max(count, latest.get(name, 0)) for name, count in counts.items()})
     return latest
 
 
 def _last_in_partition(
-    cluster: Cluster, topic: str, partition: int, low: int, high: int, group: str, epoch: int
+    cluster: Cluster,
+    topic: str,
+    partition: int,
+    log: Limits,
+    group: str,
+    epoch: int,
+    stop: threading.Event | None,
 ) -> dict[str, int]:
     # Backwards from the end in steps that grow: tallies of other groups may stand between.
     found: list[dict[str, int]] = []
@@ -171,10 +212,10 @@ def _last_in_partition(
             found.append(counts)
 
     step = 64
-    while not found and high > low:
-        start = max(low, high - step)
-        read_to_end(cluster, topic, take, start={partition: start})
-        if start == low:
+    while not found and log.span:
+        start = max(log.low, log.high - step)
+        read_to_end(cluster, topic, take, start={partition: start}, stop=stop)
+        if start == log.low:
             break
         step *= 8
     return found[-1] if found else {}

@@ -6,7 +6,7 @@ from clickstream.kafka.produce import Sender
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
-from clickstream.tally.state import MAX_STATE_BYTES, StateLog
+from clickstream.tally.state import PATIENT, StateLog
 
 
 def reset(cluster: Cluster, options: CounterOptions) -> int:
@@ -14,16 +14,16 @@ def reset(cluster: Cluster, options: CounterOptions) -> int:
     source = Source(cluster, options.from_topic)
     members = source.members(options.group)
     if members:
-        source.close()
         raise ClickstreamError(
             f"Group {options.group} has {members} running member{'s' if members > 1 else ''}. Stop them, then reset."
         )
-    sender = Sender(cluster.producer({"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES}))
+    sender = Sender(cluster.producer(PATIENT))
     states = StateLog(cluster, sender, options.group)
     try:
         states.open()
         over = list(states.fold.states.values())
         epoch = states.fold.epoch + 1
+        begins = source.begin(range(source.partitions()))
         states.save(
             CounterState(
                 epoch=epoch,
@@ -32,15 +32,14 @@ def reset(cluster: Cluster, options: CounterOptions) -> int:
                 field=options.field,
                 output=options.to_topic,
                 partition=partition,
-                next_offset=source.begin(partition),
+                next_offset=begin,
                 counts={},
             )
-            for partition in range(source.partitions())
+            for partition, begin in begins.items()
         )
         # Only once the new epoch is acknowledged: a crash in between leaves either the old or the new one.
         states.forget(over)
         return epoch
     finally:
-        source.close()
         states.close()
         sender.close()

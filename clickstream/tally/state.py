@@ -6,6 +6,7 @@ offset is merely the most advanced.
 """
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -24,14 +25,25 @@ log = logging.getLogger(__name__)
 
 # 10,000 names of up to 256 bytes, in a record of their own, with room for escapes.
 MAX_STATE_BYTES = 8_000_000
-DELIVERED_WITHIN_S = 300.0
 EXISTS_WITHIN_S = 10.0
+# After a stop: how long an acknowledgement that is under way is waited for.
+GRACE_S = 4.0
+# Records that wait for a broker that is away: what they account for is saved when it comes back, however late.
+PATIENT = {"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES, "message.timeout.ms": 0}
 
 
 def state_topic(group: str) -> Declared:
     """`<group>-state`: compacted, one small partition that every member reads."""
     config = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_STATE_BYTES), "segment.ms": "3600000"}
     return Declared(f"{group}-state", partitions=1, config=config)
+
+
+def not_saved(address: str) -> ClickstreamError:
+    """What a counter says that had to stop before Kafka took its latest counts."""
+    return ClickstreamError(
+        f"Kafka at {address} is away: the latest counts are not saved. Nothing is lost: the next start counts those "
+        "records again."
+    )
 
 
 class Fold:
@@ -70,28 +82,36 @@ class StateLog:
         self.ended: set[int] = set()
         self._positions: dict[int, int] = {}
         self._opened = False
+        self._stop: threading.Event | None = None
         self._consumer = cluster.consumer(
             "clickstream-state-reader", {"fetch.message.max.bytes": MAX_STATE_BYTES, **COMMITTED}
         )
 
-    def open(self) -> None:
-        """Create the topic if it is missing, and read what it holds."""
+    def open(self, stop: threading.Event | None = None) -> None:
+        """Create the topic if it is missing, and read what it holds.
+
+        With `stop`, everything here waits for Kafka until it is set, and then raises Stopped.
+        """
+        self._stop = stop
         ensure(self._cluster, [self._declared])
-        partitions = partitions_of(self._consumer, self.topic, self._cluster.address)
+        partitions = partitions_of(self._consumer, self.topic, self._cluster.address, stop)
         self._positions = dict.fromkeys(partitions, EARLIEST)
         self.catch_up()
         self._opened = True
 
     def catch_up(self) -> None:
         """Read up to the end as it is now."""
-        deadline = time.monotonic() + EXISTS_WITHIN_S
+        missing_since: float | None = None
         while True:
             try:
-                self._positions = read_to_end(self._cluster, self.topic, self._take, start=self._positions)
+                self._positions = read_to_end(
+                    self._cluster, self.topic, self._take, start=self._positions, stop=self._stop
+                )
                 break
             except TopicGone:
                 # Clients say so for a moment while a broker restarts, too.
-                if time.monotonic() > deadline:
+                missing_since = missing_since or time.monotonic()
+                if time.monotonic() > missing_since + EXISTS_WITHIN_S:
                     raise
         self._read_on()
 
@@ -113,12 +133,15 @@ class StateLog:
             self._read_on()
 
     def save(self, states: Iterable[CounterState]) -> None:
-        """Write states and wait until they are acknowledged. Raises ClickstreamError when they are not."""
+        """Write states and wait until they are acknowledged, however long that takes.
+
+        Raises Stopped when they are not GRACE_S after a stop, ClickstreamError when the broker refuses them.
+        """
         states = list(states)
         for state in states:
             key = encode(StateKey(state.epoch, state.partition))
             self._sender.send(self.topic, encode(state), key)
-        self._sender.must_have_delivered(f"State on {self.topic}", DELIVERED_WITHIN_S)
+        self._sender.deliver_all(f"State on {self.topic}", self._stop, GRACE_S)
         for state in states:
             self._learn(state)
 
@@ -126,7 +149,7 @@ class StateLog:
         """Write tombstones for states of an epoch that is over."""
         for state in states:
             self._sender.send(self.topic, None, encode(StateKey(state.epoch, state.partition)))
-        self._sender.must_have_delivered(f"State on {self.topic}", DELIVERED_WITHIN_S)
+        self._sender.deliver_all(f"State on {self.topic}", self._stop, GRACE_S)
 
     def close(self) -> None:
         self._consumer.close()

@@ -39,7 +39,8 @@ class FakeAdmin:
 
     def list_topics(self, timeout: float) -> Any:
         self.listed += 1
-        return _future(SimpleNamespace(cluster_id="cluster-1"), self.listing).result()
+        topic = SimpleNamespace(error=None, partitions=dict.fromkeys(self.limits))
+        return _future(SimpleNamespace(cluster_id="cluster-1", topics={"t": topic}), self.listing).result()
 
     def list_offsets(
         self, question: dict[TopicPartition, Any], request_timeout: float

@@ -17,6 +17,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.offsets import EARLIEST
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
@@ -42,16 +43,28 @@ def state(partition: int = 0, next_offset: int = 5, /, **changes: Any) -> Counte
 
 
 class FakeAdmin:
-    """Knows the topic's id, and who is in the group."""
+    """Knows the topic's id, where its partitions begin and end, and who is in the group."""
 
     def __init__(self) -> None:
+        self.limits: dict[int, tuple[int, int]] = {}
         self.topic_id = "id-1"
         self.problem: KafkaError | None = None
         self.group_state = ConsumerGroupState.STABLE
         self.members: list[str] = []
 
     def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[Any]]:
-        return {name: self._answer(SimpleNamespace(topic_id=self.topic_id)) for name in topics.topic_names}
+        partitions = [SimpleNamespace(id=number, leader=None) for number in self.limits]
+        found = SimpleNamespace(topic_id=self.topic_id, partitions=partitions)
+        return {name: self._answer(found) for name in topics.topic_names}
+
+    def list_topics(self, *, timeout: float) -> None:
+        pass
+
+    def list_offsets(self, question: dict[TopicPartition, Any], *, request_timeout: float) -> dict[Any, "Future[Any]"]:
+        return {
+            place: self._answer(SimpleNamespace(offset=self.limits[place.partition][spec is not EARLIEST]))
+            for place, spec in question.items()
+        }
 
     def describe_consumer_groups(self, groups: list[str], *, request_timeout: float) -> dict[str, Future[Any]]:
         found = SimpleNamespace(state=self.group_state, members=self.members)
@@ -102,10 +115,6 @@ class FakeConsumer:
     ) -> tuple[int, int]:
         unknown = (-1001, -1001) if cached else (0, 0)
         return self.watermarks.get(place.partition, unknown)
-
-    def list_topics(self, topic: str, timeout: float) -> Any:
-        partitions = dict.fromkeys(self.watermarks)
-        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions=partitions)})
 
     def close(self) -> None:
         self.closed = True
@@ -159,6 +168,7 @@ class FakeSource:
         self.is_same = True
         self.contradiction: Exception | None = None
         self.checked: list[CounterState] = []
+        self.places: list[dict[int, int]] = []
 
     @property
     def source(self) -> Source:
@@ -167,13 +177,18 @@ class FakeSource:
     def same(self) -> bool:
         return self.is_same
 
-    def check(self, state: CounterState) -> None:
-        self.checked.append(state)
+    def check(self, states: Iterable[CounterState]) -> None:
+        self.checked += states
         if self.contradiction is not None:
             raise self.contradiction
 
-    def begin(self, _partition: int) -> int:
-        return self.first
+    def check_places(self, places: dict[int, int]) -> None:
+        self.places.append(places)
+        if self.contradiction is not None:
+            raise self.contradiction
+
+    def begin(self, partitions: Iterable[int]) -> dict[int, int]:
+        return dict.fromkeys(partitions, self.first)
 
 
 class FakeStates:

@@ -99,17 +99,19 @@ class World:
         self.kafka.producer = lambda _settings: self.sender.producer.client  # type: ignore[attr-defined]
         patch.setattr(module, "time", Clock())
         patch.setattr(module, "ensure", lambda _cluster, _topics: self.order.append("ensure"))
-        patch.setattr(module, "Source", lambda _cluster, _topic: self.source)
+        patch.setattr(module, "Source", lambda _cluster, _topic, _stop: self.source)
         patch.setattr(module, "Sender", lambda _producer: self.sender)
         patch.setattr(module, "StateLog", lambda _cluster, _sender, _group: self.states)
         patch.setattr(module, "Transactions", self._fence)
         patch.setattr(self.states, "open", self._open)
 
-    def _fence(self, _cluster: object, _group: str) -> Transactions:
+    def _fence(self, _cluster: object, _group: str, _stop: object) -> Transactions:
         self.order.append("fence")
+        if isinstance(self.transactions.problem, Fenced):
+            self.transactions.problem = None
         return self.transactions
 
-    def _open(self) -> None:
+    def _open(self, _stop: object) -> None:
         self.order.append("read states")
         self.states.catch_up()
 
@@ -225,12 +227,32 @@ def test_a_predecessors_open_transaction_is_ended_before_the_state_is_read(world
 
 
 def test_who_is_fenced_by_another_ends_and_says_so(world: World) -> None:
-    world.transactions.problem = Fenced("newer")
+    def another() -> list[Message]:
+        world.source.running = 2
+        world.transactions.problem = Fenced("newer")
+        return [click(0)]
+
     with pytest.raises(ClickstreamError, match="Another counter has taken over group g") as stop:
-        world.run(world.given(0), [click(0)])
+        world.run(world.given(0), another)
     assert not isinstance(stop.value, Fenced)
+    assert world.order.count("fence") == 1, "the other is left alone"
     assert world.consumer.closed
     assert world.transactions.closed
+
+
+def test_who_is_fenced_by_the_broker_alone_goes_on_from_what_is_committed(world: World) -> None:
+    def fenced() -> list[Message]:
+        world.transactions.problem = Fenced("the coordinator died")
+        # It died behind the commit of the first two.
+        world.states.written = [state(0, 2, counts={"a": 2})]
+        return [click(0), click(1)]
+
+    world.states.written = [state(0, 0, counts={})]
+    world.source.running = 0
+    world.run(world.given(0), fenced, lambda: [click(2)])
+    assert world.order.count("fence") == 2
+    assert world.consumer.assigned[-1] == {0: 2}
+    assert world.transactions.tallies() == [[{"a": 3}]]
 
 
 def test_who_got_only_some_partitions_finds_out_by_writing(world: World) -> None:
@@ -250,10 +272,10 @@ def test_tallies_hold_what_was_counted_of_partitions_that_another_got(world: Wor
 # --- the log
 
 
-def test_a_topic_made_anew_is_noticed_before_anything_is_committed(world: World) -> None:
+def test_a_recreated_topic_is_noticed_before_anything_is_committed(world: World) -> None:
     world.states.written = [state(0, 0, counts={})]
-    world.source.problem = ClickstreamError("made anew")
-    with pytest.raises(ClickstreamError, match="made anew"):
+    world.source.problem = ClickstreamError("was recreated")
+    with pytest.raises(ClickstreamError, match="was recreated"):
         world.run(world.given(0), [click(0)])
     assert world.transactions.commits == []
 
@@ -273,7 +295,7 @@ def test_a_broker_that_is_away_is_waited_for(world: World, monkeypatch: pytest.M
     assert world.transactions.tallies() == [[{"a": 1}]]
 
 
-def test_a_stop_ends_the_wait_for_the_broker_and_commits_nothing(world: World) -> None:
+def test_a_stop_ends_the_wait_for_the_broker_and_says_what_is_not_saved(world: World) -> None:
     world.states.written = [state(0, 0, counts={})]
     world.source.is_same = False
 
@@ -281,7 +303,8 @@ def test_a_stop_ends_the_wait_for_the_broker_and_commits_nothing(world: World) -
         world.stop.set()
         return [click(0)]
 
-    world.run(world.given(0), interrupted)
+    with pytest.raises(ClickstreamError, match=r"the latest counts are not saved\. Nothing is lost"):
+        world.run(world.given(0), interrupted)
     assert world.transactions.commits == []
 
 

@@ -1,4 +1,5 @@
 import itertools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -11,9 +12,11 @@ from pytest_mock import MockerFixture
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.patience import Stopped
 from clickstream.records import Tally
 from clickstream.tally import publish
 from clickstream.tally.publish import ATTEMPTS, Fenced, Record, TallyPublisher, Transactions, last_tally, tally_of
+from clickstream.tally.state import GRACE_S
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import ADD_PARTITIONS_TO_TXN, END_TXN, INIT_PRODUCER_ID, PRODUCE, MockKafka
 
@@ -170,7 +173,7 @@ class Steps:
     def begin_transaction(self) -> None:
         self._step("begin")
 
-    def produce(self, _topic: str, value: bytes, _key: bytes, headers: object) -> None:
+    def produce(self, _topic: str, value: bytes, _key: bytes, headers: object, on_delivery: object) -> None:
         self._step("produce")
 
     def commit_transaction(self, _timeout: float) -> None:
@@ -234,18 +237,34 @@ def test_when_it_is_over_nothing_more_is_asked(code: int) -> None:
     assert producer.asked == ["init", "begin", "produce"]
 
 
-def test_a_broker_that_stays_away_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_stays_away_is_waited_for_until_a_stop() -> None:
+    producer = Steps(commit=[RETRIABLE] * 1_000)
+    Transactions(producer.cluster, "g", threading.Event()).commit(RECORDS[:1])
+    assert producer.asked.count("commit") == 1_001
+
+
+def test_after_a_stop_a_step_that_is_under_way_is_given_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(publish, "time", clock)
-    producer = Steps(init=[RETRIABLE] * 1_000_000)
+    stop = threading.Event()
+    producer = Steps(commit=[RETRIABLE] * 1_000_000)
+    transactions = Transactions(producer.cluster, "g", stop)
+    stop.set()
+    begun = clock.now
 
     def later(_timeout: float) -> None:
-        clock.now += 10
+        clock.now += 1
 
     producer.poll = later  # type: ignore[method-assign]
-    with pytest.raises(ClickstreamError, match="Publishing a tally at host:9092 failed: later"):
-        Transactions(producer.cluster, "g")
-    assert clock.now == pytest.approx(1_000 + publish.PATIENCE_S, abs=11)
+    with pytest.raises(Stopped):
+        transactions.commit(RECORDS[:1])
+    assert clock.now == pytest.approx(begun + GRACE_S, abs=2)
+
+
+def test_records_that_time_out_in_an_outage_are_written_again_as_often_as_it_takes() -> None:
+    timed_out = KafkaError(KafkaError._MSG_TIMED_OUT, "timed out", False, False, True)
+    asked = steps(commit=[timed_out] * 20)
+    assert asked == [*[*ONCE, "abort"] * 20, *ONCE]
 
 
 def test_a_full_local_queue_is_waited_for(mocker: MockerFixture) -> None:
@@ -297,8 +316,8 @@ def make_publisher(
     patch: pytest.MonkeyPatch, last: dict[str, int], epoch: int
 ) -> tuple[TallyPublisher, FakeTransactions]:
     transactions = FakeTransactions()
-    patch.setattr(publish, "Transactions", lambda _cluster, _group: transactions)
-    patch.setattr(publish, "last_tally", lambda _cluster, _topic, _group, _epoch: last)
+    patch.setattr(publish, "Transactions", lambda _cluster, _group, _stop: transactions)
+    patch.setattr(publish, "last_tally", lambda _cluster, _topic, _group, _epoch, _stop: last)
     patch.setattr(publish, "time", Clock())
     return TallyPublisher(cast(Cluster, None), "out", "g", epoch), transactions
 

@@ -1,11 +1,23 @@
+import threading
+
 import pytest
 from confluent_kafka import ConsumerGroupState, KafkaError
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka import log, patience
+from clickstream.kafka.patience import Stopped
 from clickstream.tally.source import Source
-from tests.unit.tally.doubles import TOPIC, FakeAdmin, FakeCluster, FakeConsumer, state
+from tests.unit.tally.doubles import TOPIC, FakeAdmin, FakeCluster, state
 
 AWAY = [KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(patience, "RESTARTS_WITHIN_S", 0.0)
+    monkeypatch.setattr(patience, "KNOWS_TOPICS_WITHIN_S", 0.0)
+    monkeypatch.setattr(patience, "SURELY_KNOWS_TOPICS_WITHIN_S", 0.0)
 
 
 @pytest.fixture
@@ -19,16 +31,11 @@ def admin(kafka: FakeCluster) -> FakeAdmin:
 
 
 @pytest.fixture
-def log(kafka: FakeCluster) -> FakeConsumer:
-    return kafka.consumer_client
-
-
-@pytest.fixture
 def source(kafka: FakeCluster) -> Source:
     return Source(kafka.cluster, TOPIC)
 
 
-# --- the same topic?
+# --- the same topic? (kafka/test_log.py has the details)
 
 
 def test_a_topic_is_known_by_its_id(source: Source) -> None:
@@ -36,11 +43,9 @@ def test_a_topic_is_known_by_its_id(source: Source) -> None:
     assert source.same()
 
 
-def test_a_topic_made_anew_is_another_one(source: Source, admin: FakeAdmin) -> None:
+def test_a_recreated_topic_is_another_one(source: Source, admin: FakeAdmin) -> None:
     admin.topic_id = "id-2"
-    with pytest.raises(
-        ClickstreamError, match=r"Topic clicks was deleted and made anew while it was counted\. --reset"
-    ):
+    with pytest.raises(ClickstreamError, match=r"Topic clicks was recreated: .*id-1, now it is id-2\. --reset"):
         source.same()
 
 
@@ -50,60 +55,72 @@ def test_while_the_broker_is_away_nobody_knows(source: Source, admin: FakeAdmin,
     assert source.same() is False
 
 
-def test_what_the_client_calls_retriable_passes_too(source: Source, admin: FakeAdmin) -> None:
-    admin.problem = KafkaError(KafkaError.REQUEST_TIMED_OUT, "x", False, True)
-    assert source.same() is False
-
-
-@pytest.mark.parametrize("code", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED])
-def test_a_topic_that_is_gone_or_forbidden_is_an_error(source: Source, admin: FakeAdmin, code: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, "Topic clicks does not exist any more at host:9092"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "Describing topic clicks at host:9092 failed"),
+    ],
+)
+def test_a_topic_that_is_gone_or_forbidden_is_an_error(source: Source, admin: FakeAdmin, code: int, words: str) -> None:
     admin.problem = KafkaError(code)
-    with pytest.raises(ClickstreamError, match="Describing topic clicks at host:9092 failed"):
+    with pytest.raises(ClickstreamError, match=words):
         source.same()
 
 
 @pytest.mark.parametrize("code", [*AWAY, KafkaError.UNKNOWN_TOPIC_OR_PART])
-def test_at_the_start_any_trouble_is_an_error(kafka: FakeCluster, code: int) -> None:
+def test_without_a_stop_trouble_becomes_an_error(kafka: FakeCluster, code: int) -> None:
     kafka.admin_client.problem = KafkaError(code)
     with pytest.raises(ClickstreamError, match="Describing topic clicks at host:9092 failed"):
         Source(kafka.cluster, TOPIC)
+
+
+@pytest.mark.parametrize("code", AWAY)
+def test_a_long_running_part_waits_until_it_is_stopped(kafka: FakeCluster, code: int) -> None:
+    kafka.admin_client.problem = KafkaError(code)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        Source(kafka.cluster, TOPIC, stop)
 
 
 # --- does the log contradict a state?
 
 
 @pytest.mark.parametrize("offset", [3, 5, 9])
-def test_an_offset_within_the_log_is_right(source: Source, log: FakeConsumer, offset: int) -> None:
-    log.watermarks = {2: (3, 9)}
-    source.check(state(2, offset))
+def test_an_offset_within_the_log_is_right(source: Source, admin: FakeAdmin, offset: int) -> None:
+    admin.limits = {2: (3, 9)}
+    source.check([state(2, offset)])
 
 
-def test_retention_that_ate_uncounted_records_is_an_error(source: Source, log: FakeConsumer) -> None:
-    log.watermarks = {2: (3, 9)}
-    with pytest.raises(
-        ClickstreamError, match=r"partition 2: counted up to offset 1, .* begins at 3: .* 2 records .*--reset"
-    ):
-        source.check(state(2, 1))
+def test_retention_that_deleted_uncounted_records_is_an_error(source: Source, admin: FakeAdmin) -> None:
+    admin.limits = {2: (3, 9)}
+    with pytest.raises(ClickstreamError, match=r"partition 2: offset 1 .* begins at 3: 2 records .*--reset"):
+        source.check([state(2, 1)])
 
 
-def test_an_offset_beyond_the_end_is_an_error(source: Source, log: FakeConsumer) -> None:
-    log.watermarks = {2: (3, 9)}
-    with pytest.raises(ClickstreamError, match=r"partition 2: counted up to offset 10, .* ends at 9\. --reset"):
-        source.check(state(2, 10))
+def test_an_offset_beyond_the_end_is_an_error(
+    source: Source, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "CATCHES_UP_WITHIN_S", 0.0)
+    admin.limits = {2: (3, 9)}
+    with pytest.raises(ClickstreamError, match=r"partition 2: offset 10 .* ends at 9.*the log lost records\. --reset"):
+        source.check([state(2, 10)])
 
 
-def test_a_state_of_the_topic_before_it_was_made_anew_is_an_error(source: Source, log: FakeConsumer) -> None:
-    log.watermarks = {2: (0, 100)}
-    with pytest.raises(ClickstreamError, match=r"made anew .*its id was id-0, now it is id-1.*--reset"):
-        source.check(state(2, 5, topic_id="id-0"))
+def test_a_state_of_the_topic_before_it_was_recreated_is_an_error(source: Source, admin: FakeAdmin) -> None:
+    admin.limits = {2: (0, 100)}
+    with pytest.raises(ClickstreamError, match=r"recreated .*its id was id-0, now it is id-1.*--reset"):
+        source.check([state(2, 5, topic_id="id-0")])
 
 
 # --- what else it tells
 
 
-def test_where_the_log_begins_and_how_many_partitions_it_has(source: Source, log: FakeConsumer) -> None:
-    log.watermarks = {0: (0, 1), 1: (7, 9)}
-    assert [source.begin(0), source.begin(1), source.partitions()] == [0, 7, 2]
+def test_where_the_log_begins_and_how_many_partitions_it_has(source: Source, admin: FakeAdmin) -> None:
+    admin.limits = {0: (0, 1), 1: (7, 9)}
+    assert source.begin([0, 1]) == {0: 0, 1: 7}
+    assert source.partitions() == 2
 
 
 @pytest.mark.parametrize(
@@ -125,9 +142,3 @@ def test_a_group_that_we_may_not_see_is_an_error(source: Source, admin: FakeAdmi
     admin.problem = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
     with pytest.raises(ClickstreamError, match=r"Describing group g at host:9092 failed: .*ACL"):
         source.members("g")
-
-
-def test_questions_have_a_connection_of_their_own(source: Source, kafka: FakeCluster, log: FakeConsumer) -> None:
-    assert kafka.groups == ["clickstream-reader"]
-    source.close()
-    assert log.closed

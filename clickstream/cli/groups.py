@@ -23,7 +23,8 @@ def list_(app: App, json: bool) -> None:
     """List consumer groups with their state, members and lag.
 
     LAG is how many offsets a group has yet to read, over all partitions that it has committed; transactions and
-    compaction leave offsets without records, so it may never reach 0 there.
+    compaction leave offsets without records, so it may never reach 0 there. `-` is unknown; if it cannot be read,
+    a warning names the group and says why.
 
     \b
     Example:
@@ -31,11 +32,14 @@ def list_(app: App, json: bool) -> None:
     """
     with app.connect() as cluster:
         found = groups.groups(cluster, cluster.admin())
+    for one in found:
+        _warn_of_problem(one)
     if json:
         echo_json(*map(_summary, found))
     elif found:
         rows = [
-            [one.name, one.state, str(len(one.members)), text.count(one.lag), ", ".join(one.topics)] for one in found
+            [one.name, one.state or "-", _number_of_members(one), text.count(one.lag), ", ".join(one.topics)]
+            for one in found
         ]
         show(("GROUP", "STATE", "MEMBERS", "LAG", "TOPICS"), rows, frozenset({"MEMBERS", "LAG"}))
     else:
@@ -62,8 +66,8 @@ def describe(app: App, group: str, json: bool) -> None:
     if json:
         echo_json(_details(found))
         return
-    members = "1 member" if len(found.members) == 1 else f"{len(found.members)} members"
-    say(f"{terminal.escaped(found.name)}: {found.state}, {members}, lag {text.count(found.lag)}")
+    members = "1 member" if _number_of_members(found) == "1" else f"{_number_of_members(found)} members"
+    say(f"{terminal.escaped(found.name)}: {found.state or 'state unknown'}, {members}, lag {text.count(found.lag)}")
     if found.progress:
         rows = [_progress_row(one) for one in found.progress]
         header = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER")
@@ -74,7 +78,17 @@ def describe(app: App, group: str, json: bool) -> None:
         show(("MEMBER", "CLIENT", "HOST", "PARTITIONS"), rows, frozenset({"PARTITIONS"}))
 
 
+def _number_of_members(found: Group) -> str:
+    return text.count(None if found.members is None else len(found.members))
+
+
+def _warn_of_problem(found: Group) -> None:
+    if found.problem:
+        say(terminal.escaped(f"Warning: {found.name}: {found.problem}"), err=True)
+
+
 def _warn(found: Group) -> None:
+    _warn_of_problem(found)
     for one in found.progress:
         if one.lag is not None and one.lag < 0:
             say(
@@ -100,16 +114,17 @@ def _summary(found: Group) -> dict[str, Any]:
         "group": found.name,
         "state": found.state,
         "type": found.kind,
-        "members": len(found.members),
+        "members": None if found.members is None else len(found.members),
         "lag": found.lag,
         "topics": found.topics,
+        **({"problem": found.problem} if found.problem else {}),
     }
 
 
 def _details(found: Group) -> dict[str, Any]:
     return {
         **_summary(found),
-        "members": [{"id": one.id, "client": one.client, "host": one.host} for one in found.members],
+        "members": [{"id": one.id, "client": one.client, "host": one.host} for one in found.members or []],
         "partitions": [
             {
                 "topic": one.topic,

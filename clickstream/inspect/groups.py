@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
     ConsumerGroupDescription,
@@ -19,7 +19,7 @@ from clickstream.inspect import offsets
 from clickstream.inspect.names import suggestions
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.errors import explain, is_transient
+from clickstream.kafka.errors import error_of, explain, is_transient
 from clickstream.topics import REQUEST_TIMEOUT_S
 
 Answer = TypeVar("Answer")
@@ -56,11 +56,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Group:
+    """`state`, `kind` and `members` are None, or `progress` lacks the commits, where `problem` says why."""
+
     name: str
-    state: str
-    kind: str
-    members: list[Member]
+    state: str | None
+    kind: str | None
+    members: list[Member] | None
     progress: list[Progress]
+    problem: str | None = None
 
     @property
     def lag(self) -> int | None:
@@ -81,7 +84,7 @@ def groups(cluster: Cluster, admin: AdminClient) -> list[Group]:
 def group(cluster: Cluster, admin: AdminClient, name: str) -> Group:
     """Raises ClickstreamError, with the names that look like it, when there is no such group."""
     found = described(cluster, admin, [name])[0]
-    if found.state != "dead" or found.progress:
+    if found.state != "dead" or found.progress or found.problem:
         return found
     near = suggestions([name], _names(cluster, admin))
     hint = f"Did you mean {near}?" if near else "See them all with: clickstream groups list"
@@ -94,7 +97,11 @@ def _names(cluster: Cluster, admin: AdminClient) -> list[str]:
 
 
 def described(cluster: Cluster, admin: AdminClient, names: Iterable[str]) -> list[Group]:
-    """The groups of these names, in that order; one that does not exist has the state `dead`."""
+    """The groups of these names, in that order; one that does not exist has the state `dead`.
+
+    One whose members or commits cannot be read says so in its `problem`. Raises ClickstreamError when that is true
+    of both, for all groups.
+    """
 
     def describe(name: str) -> "Future[ConsumerGroupDescription]":
         return admin.describe_consumer_groups([name], request_timeout=REQUEST_TIMEOUT_S)[name]
@@ -107,19 +114,46 @@ def described(cluster: Cluster, admin: AdminClient, names: Iterable[str]) -> lis
     if not names:
         return []
     descriptions = _answers(cluster, names, describe)
-    committed = {name: _committed(answer) for name, answer in _answers(cluster, names, commits).items()}
+    commits_of = _answers(cluster, names, commits)
+    answers = [*descriptions.values(), *commits_of.values()]
+    refusals = [answer for answer in answers if isinstance(answer, ClickstreamError)]
+    if len(refusals) == len(answers):
+        raise refusals[0]
+    committed = {name: _committed(answer) for name, answer in commits_of.items()}
     members = {name: _members(description) for name, description in descriptions.items()}
-    limits = _limits(cluster, admin, [*committed.values()], [*members.values()])
+    limits = _limits(cluster, admin, [*committed.values()], [some or [] for some in members.values()])
     return [
-        Group(
-            name=name,
-            state=descriptions[name].state.name.lower(),
-            kind=descriptions[name].type.name.lower(),
-            members=members[name],
-            progress=progress(committed[name], members[name], limits),
+        _group(
+            name,
+            descriptions[name],
+            members[name],
+            progress(committed[name], members[name] or [], limits),
+            _problem(descriptions[name], commits_of[name]),
         )
         for name in names
     ]
+
+
+def _group(
+    name: str,
+    description: ConsumerGroupDescription | ClickstreamError,
+    members: list[Member] | None,
+    progress: list[Progress],
+    problem: str | None,
+) -> Group:
+    if isinstance(description, ClickstreamError):
+        return Group(name, None, None, None, progress, problem)
+    return Group(name, description.state.name.lower(), description.type.name.lower(), members, progress, problem)
+
+
+def _problem(description: object, commits: object) -> str | None:
+    """What of a group cannot be read, and why."""
+    found = [
+        f"its {what} cannot be read: {answer}"
+        for what, answer in (("state and members", description), ("commits", commits))
+        if isinstance(answer, ClickstreamError)
+    ]
+    return " ".join(found) or None
 
 
 def progress(
@@ -139,7 +173,9 @@ def progress(
     ]
 
 
-def _members(description: ConsumerGroupDescription) -> list[Member]:
+def _members(description: ConsumerGroupDescription | ClickstreamError) -> list[Member] | None:
+    if isinstance(description, ClickstreamError):
+        return None
     return [
         Member(
             id=member.member_id,
@@ -153,7 +189,9 @@ def _members(description: ConsumerGroupDescription) -> list[Member]:
     ]
 
 
-def _committed(answer: ConsumerGroupTopicPartitions) -> dict[Partition, int]:
+def _committed(answer: ConsumerGroupTopicPartitions | ClickstreamError) -> dict[Partition, int]:
+    if isinstance(answer, ClickstreamError):
+        return {}
     return {(one.topic, one.partition): one.offset for one in answer.topic_partitions or [] if one.offset >= 0}
 
 
@@ -167,10 +205,18 @@ def _limits(
     return offsets.limits(cluster, admin, sorted(wanted.intersection(led)))
 
 
-def _answers(cluster: Cluster, names: Iterable[str], ask: "Callable[[str], Future[Answer]]") -> dict[str, Answer]:
-    """All asked at once."""
+def _answers(
+    cluster: Cluster, names: Iterable[str], ask: "Callable[[str], Future[Answer]]"
+) -> dict[str, Answer | ClickstreamError]:
+    """All asked at once; one group's refusal is no obstacle to the others."""
     futures = {name: ask(name) for name in names}
-    return {name: _answer(cluster, partial(ask, name), future) for name, future in futures.items()}
+    answers: dict[str, Answer | ClickstreamError] = {}
+    for name, future in futures.items():
+        try:
+            answers[name] = _answer(cluster, partial(ask, name), future)
+        except ClickstreamError as refusal:
+            answers[name] = refusal
+    return answers
 
 
 def _answer(cluster: Cluster, ask: "Callable[[], Future[Answer]]", first: "Future[Answer] | None" = None) -> Answer:
@@ -181,6 +227,13 @@ def _answer(cluster: Cluster, ask: "Callable[[], Future[Answer]]", first: "Futur
         try:
             return future.result()
         except KafkaException as problem:
+            error = error_of(problem)
+            if error is not None and error.code() == KafkaError._DESTROY:
+                # What librdkafka says of an answer that it cannot parse: an assignment of a client of another kind.
+                raise ClickstreamError(
+                    f"the client library does not understand the answer of {cluster.address} ({error.str()}). "
+                    "Is a client of another kind in the group?"
+                ) from problem
             # For a moment after a broker's start, and after the first group ever, nobody answers for groups.
             if not is_transient(problem) or time.monotonic() > deadline:
                 raise explain(problem, "Looking up consumer groups", cluster.address) from problem

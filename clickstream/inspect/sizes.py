@@ -96,7 +96,7 @@ def on_disk(data_dir: Path, names: Collection[str]) -> dict[str, int]:
     found = dict.fromkeys(names, 0)
     for name, folder in _partition_folders(data_dir):
         if name in found:
-            found[name] += sum(map(_length, folder.glob("*.log")))
+            found[name] += _log_bytes(folder)
     return found
 
 
@@ -106,6 +106,13 @@ def _partition_folders(data_dir: Path) -> Iterable[tuple[str, Path]]:
         name, dash, number = folder.name.rpartition("-")
         if dash and number.isdigit():
             yield name, folder
+
+
+def _log_bytes(folder: Path) -> int:
+    try:
+        return sum(map(_length, folder.glob("*.log")))
+    except FileNotFoundError:  # the topic was deleted meanwhile
+        return 0
 
 
 def _length(file: Path) -> int:

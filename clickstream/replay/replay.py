@@ -92,8 +92,8 @@ class Replay:
         A source that was not read to its end is not judged.
         """
         found = [
-            f"None of the {one.lines:,} lines of {one.name} could be read: {hint(one.first_line)} "
-            f"The first one: {one.first_reason}."
+            f"Every line of {one.name} is malformed ({one.lines:,}): {hint(one.first_line)} "
+            f"What is wrong with the first: {one.first_reason}."
             for one in self._ended
             if one.all_malformed
         ]

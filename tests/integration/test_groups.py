@@ -1,7 +1,10 @@
 """`clickstream groups` as a person runs it, on a real Kafka."""
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -103,3 +106,58 @@ def test_an_unknown_group_is_named_with_one_that_looks_like_it(kafka: str, topic
     error = run(kafka, "describe", f"{topic}x").exception
     assert isinstance(error, ClickstreamError)
     assert str(error).startswith(f"Group {topic}x does not exist at {kafka}. Did you mean {topic}")
+
+
+@contextmanager
+def member_with_assignment(kafka: str, group: str, assignment: bytes) -> Iterator[None]:
+    """A group whose one member has that assignment: what no librdkafka client would send, spoken directly.
+
+    https://kafka.apache.org/protocol: JoinGroup 3 and SyncGroup 2.
+    """
+
+    def text(value: str) -> bytes:
+        return struct.pack(">h", len(value)) + value.encode()
+
+    def octets(value: bytes) -> bytes:
+        return struct.pack(">i", len(value)) + value
+
+    def ask(api: int, version: int, body: bytes) -> bytes:
+        connection.sendall(octets(struct.pack(">hhi", api, version, 0) + text("raw") + body))
+        length = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
+        return connection.recv(length, socket.MSG_WAITALL)[4:]
+
+    def join() -> bytes | None:
+        nothing = struct.pack(">hih", 0, 0, -1)  # of the consumer protocol: version, no topics, no data
+        joining = text(group) + struct.pack(">ii", 60_000, 60_000) + text("") + text("consumer")
+        answer = ask(11, 3, joining + struct.pack(">i", 1) + text("range") + octets(nothing))
+        return answer if struct.unpack_from(">h", answer, 4)[0] == 0 else None
+
+    host, port = kafka.split(":")
+    with socket.create_connection((host, int(port)), 60) as connection:
+        answer = wait_until(join, 60, "the group's coordinator")
+        assert answer is not None
+        generation = answer[6:10]
+        member = answer.split(b"raw-")[1][:36].decode()  # raw- and a UUID
+        me = text(f"raw-{member}")
+        answer = ask(14, 2, text(group) + generation + me + struct.pack(">i", 1) + me + octets(assignment))
+        assert struct.unpack_from(">h", answer, 4)[0] == 0
+        yield
+
+
+@pytest.mark.usefixtures("member")
+def test_a_group_with_an_assignment_that_cannot_be_read_is_named_beside_the_others(kafka: str, topic: str) -> None:
+    odd = f"{topic}-odd"
+    with member_with_assignment(kafka, odd, b"\0\1\xff\xff"):
+        table, listed = run(kafka, "list"), run(kafka, "list", "--json")
+        alone = run(kafka, "describe", odd)
+    assert (table.exit_code, listed.exit_code, alone.exit_code) == (0, 0, 0)
+    assert f"Warning: {odd}: its state and members cannot be read: the client library does not" in table.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in table.stdout.splitlines()}
+    assert rows[topic] == ["stable", "1", "6", topic]
+    assert rows[odd] == ["-", "-", "-"]
+    found = {one["group"]: one for one in map(json.loads, listed.stdout.splitlines())}
+    assert (found[topic]["lag"], found[odd]["state"], found[odd]["members"]) == (6, None, None)
+    assert "does not understand" in found[odd]["problem"]
+    assert "problem" not in found[topic]
+    assert alone.stdout.startswith(f"{odd}: state unknown, - members, lag -")
+    assert f"Warning: {odd}: " in alone.stderr

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -137,6 +139,8 @@ def test_every_line_arrives_as_a_click_or_as_a_dead_letter(kafka: str, topic_nam
         origins[number] = record.value() or b""
         assert header(record, "reason").startswith(BAD[bad[number]])
     assert origins == {number: line[:65_536] for number, line in bad.items()}
+    lengths = {int(header(record, "length")) for record in records(kafka, f"{topic_name}-dead")}
+    assert lengths == {len(line) for line in bad.values()}
 
 
 def test_ctrl_c_on_an_idle_pipe_delivers_what_came_and_ends_well(kafka: str, topic_name: str) -> None:
@@ -178,6 +182,60 @@ def test_a_truncated_file_fails_after_its_lines_were_delivered(kafka: str, topic
     found = {json.loads(record.value() or b"")["request"].split("?")[0] for record in records(kafka, topic_name)}
     assert found == {f"GET /{number}" for number in range(1, len(found) + 1)}
     assert len(found) > 100
+
+
+def test_a_wrong_checksum_fails_after_every_line_was_delivered(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    lines, _, _ = log(100)
+    data = bytearray(gzip.compress(b"\n".join(lines) + b"\n"))
+    data[-8] ^= 0xFF
+    path = tmp_path / "access.log.gz"
+    path.write_bytes(data)
+    code, said = replay(kafka, topic_name, str(path))
+    assert code == 1
+    assert "100 lines read: 100 acknowledged, 0 dead-lettered, 0 failed." in said
+    assert "access.log.gz cannot be read past line 100: the gzip data is damaged" in said
+    assert len(records(kafka, topic_name)) == 100
+
+
+def test_a_file_of_another_format_fails_with_a_hint_and_the_next_is_read(
+    kafka: str, topic_name: str, tmp_path: Path
+) -> None:
+    chain, hosts = tmp_path / "chain.log", tmp_path / "hosts.log"
+    rest = b' - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1\n'
+    chain.write_bytes(b"192.0.2.1, 198.51.100.2 -" + rest)
+    hosts.write_bytes(b"www.example.org:443 192.0.2.1 -" + rest + b"www.example.org 192.0.2.2" + rest)
+    code, said = replay(kafka, topic_name, str(chain), str(hosts))
+    assert code == 1
+    assert "3 lines read: 2 acknowledged, 1 dead-lettered, 0 failed." in said
+    assert f"Every line of {chain} is malformed (1): it is in another format; expected is 192.0.2.7" in said
+    assert {record.key() for record in records(kafka, topic_name)} == {b"192.0.2.1", b"192.0.2.2"}
+    [letter] = records(kafka, f"{topic_name}-dead")
+    assert header(letter, "reason").startswith("ip: several addresses (X-Forwarded-For?)")
+
+
+def test_ctrl_c_ends_waiting_for_the_writer_of_a_named_pipe(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(command(kafka, topic_name, str(path)), stderr=subprocess.PIPE, cwd=ROOT) as process:
+        try:
+            wait_until(lambda: topic_name in existing(Cluster(kafka)), 60, "the topic")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+            assert process.stderr is not None
+            assert b"0 lines read" in process.stderr.read()
+        finally:
+            process.kill()
+
+
+def test_an_archive_is_refused_before_anything_starts(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    path = tmp_path / "logs.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("access.log", "")
+    code, said = replay(kafka, topic_name, str(path))
+    assert code == 2
+    assert "Nothing was replayed. Cannot read" in said
+    assert "logs.zip: is a zip archive. Unpack it" in said
+    assert topic_name not in existing(Cluster(kafka))
 
 
 def test_shifted_times_begin_now(kafka: str, topic_name: str, tmp_path: Path) -> None:

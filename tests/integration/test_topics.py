@@ -344,6 +344,8 @@ def test_from_an_offset_a_time_the_beginning_and_the_end(kafka: str, topic: str)
     assert values(run(kafka, "topics tail", topic, "--from", "beginning")) == [0, 1, 2, 3]
     assert values(run(kafka, "topics tail", topic, "--from", "beginning", "-n", "2")) == [0, 1]
     assert values(run(kafka, "topics tail", topic, "--from", "3")) == [3]
+    for before_1970 in ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.998Z", "1900-01-01"):
+        assert values(run(kafka, "topics tail", topic, "--from", before_1970)) == [0, 1, 2, 3]
     assert values(run(kafka, "topics tail", topic, "--from", "99")) == []
     assert values(run(kafka, "topics tail", topic, "--from", "end")) == []
     assert values(run(kafka, "topics tail", topic, "--from", moment.isoformat())) == [2, 3]

@@ -3,7 +3,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
@@ -60,3 +60,47 @@ def test_a_coordinator_that_comes_up_is_asked_again(mocker: MockerFixture) -> No
 def test_a_refusal_is_explained(mocker: MockerFixture) -> None:
     with pytest.raises(ClickstreamError, match=r"Looking up consumer groups at k failed: .* ACL on that group"):
         groups.groups(Cluster("k"), admin(mocker, KafkaError.GROUP_AUTHORIZATION_FAILED))
+
+
+def admin_of(mocker: MockerFixture, described: dict[str, Any], committed: dict[str, Any]) -> Any:
+    """An admin client that answers these descriptions and commits, or error codes, of groups."""
+    mocker.patch("clickstream.inspect.offsets.metadata", return_value={})
+    return mocker.Mock(
+        describe_consumer_groups=lambda names, **_: {name: answer(described[name]) for name in names},
+        list_consumer_group_offsets=lambda asked, **_: {one.group_id: answer(committed[one.group_id]) for one in asked},
+    )
+
+
+def description(mocker: MockerFixture) -> Any:
+    found = mocker.Mock(members=[])
+    found.state.name, found.type.name = "EMPTY", "CLASSIC"
+    return found
+
+
+def commits(mocker: MockerFixture, offset: int) -> Any:
+    return mocker.Mock(topic_partitions=[TopicPartition("t", 0, offset)])
+
+
+def test_a_group_that_cannot_be_read_is_named_and_the_others_are_shown(mocker: MockerFixture) -> None:
+    refused = KafkaError.GROUP_AUTHORIZATION_FAILED
+    client = admin_of(
+        mocker,
+        {"good": description(mocker), "odd": KafkaError._BAD_MSG, "secret": refused, "half": description(mocker)},
+        {"good": commits(mocker, 4), "odd": commits(mocker, 5), "secret": refused, "half": refused},
+    )
+    good, odd, secret, half = groups.described(Cluster("k"), client, ["good", "odd", "secret", "half"])
+    assert good == Group("good", "empty", "classic", [], [Progress("t", 0, 4, None, None)])
+    assert (odd.state, odd.kind, odd.members, odd.progress) == (None, None, None, [Progress("t", 0, 5, None, None)])
+    assert odd.problem is not None
+    assert odd.problem.startswith("its state and members cannot be read: Looking up consumer groups at k failed: ")
+    assert (secret.state, secret.progress) == (None, [])
+    assert secret.problem is not None
+    assert "its commits cannot be read: " in secret.problem
+    assert (half.state, half.members, half.progress) == ("empty", [], [])
+
+
+def test_groups_of_which_none_can_be_read_are_an_error(mocker: MockerFixture) -> None:
+    refused = KafkaError.GROUP_AUTHORIZATION_FAILED
+    client = admin_of(mocker, dict.fromkeys("ab", refused), dict.fromkeys("ab", refused))
+    with pytest.raises(ClickstreamError, match="Looking up consumer groups at k failed: "):
+        groups.described(Cluster("k"), client, ["a", "b"])

@@ -28,6 +28,12 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert sizes.on_disk(tmp_path / "none", ["clicks"]) == {"clicks": 0}
 
 
+def test_a_folder_that_goes_while_it_is_looked_at_holds_nothing(tmp_path: Path, mocker: MockerFixture) -> None:
+    (tmp_path / "clicks-0").mkdir()
+    mocker.patch.object(Path, "glob", side_effect=FileNotFoundError)
+    assert sizes.on_disk(tmp_path, ["clicks"]) == {"clicks": 0}
+
+
 def summary(name: str, written: int | None) -> TopicSummary:
     return TopicSummary(name, 1, written, written, None, None)
 

@@ -136,11 +136,24 @@ class Evaluation:
             partitions.setdefault(tuple(row.values[name] for name in plan.partition), []).append(row)
         made = []
         for rows in partitions.values():
+            if _last_wins(plan):
+                rows.reverse()
             for name, descending in reversed(plan.order):
                 rows = in_order(rows, _column(name), descending)
             for place, row in enumerate(rows[: plan.limit], start=1):
                 made.append(row.with_values(row.values | ({plan.rank.name: place} if plan.rank else {})))
         return made
+
+
+def _last_wins(plan: TopN) -> bool:
+    """Of equal times: Flink deduplicates where a window has one row by nothing but time, and then an equal one replaces
+    the row before.
+    """
+    return (
+        plan.window is not None
+        and plan.limit == 1
+        and plan.order in (((plan.window.time, True),), (("window_time", True),))
+    )
 
 
 def _column(name: str) -> Callable[[Row], Value]:

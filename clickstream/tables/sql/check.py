@@ -18,9 +18,10 @@ from clickstream.tables.sql.functions import REFUSED
 from clickstream.tables.sql.grammar import SyntaxProblem
 from clickstream.tables.sql.limits import beyond
 from clickstream.tables.sql.model import Insert, Plan, Program, Scan, Table, TemporalJoin, View
+from clickstream.tables.sql.nesting import DEEPEST_PLAN
 from clickstream.tables.sql.nodes import CreateTableNode, CreateViewNode, InsertNode, SetNode
 from clickstream.tables.sql.options import SETTINGS, setting
-from clickstream.tables.sql.plans import walk
+from clickstream.tables.sql.plans import depth, walk
 from clickstream.tables.sql.query import Queries
 from clickstream.tables.sql.scope import Catalog
 from clickstream.tables.sql.script import Span, Statement, split
@@ -200,6 +201,9 @@ class _Checker:
             self.catalog.refused.add(node.this.name)
             return None
         fields = plan.fields
+        if self._too_deep(node, plan):
+            self.catalog.refused.add(node.this.name)
+            return None
         if node.args.get("columns"):
             self.catalog.refused.add(node.this.name)
             return self.report(
@@ -207,6 +211,14 @@ class _Checker:
             )
         self.catalog.views[node.this.name] = View(node.this.name, plan, fields, line)
         return None
+
+    def _too_deep(self, node: CreateViewNode | InsertNode, plan: Plan) -> bool:
+        """Views on views on views: whatever goes through a plan calls itself for every step."""
+        if depth(plan) <= DEEPEST_PLAN:
+            return False
+        hint = "Leave out some views, or write a result to a topic and read that."
+        self.report(f"{node.this.name} is more than {DEEPEST_PLAN} steps from its tables.", node.this, hint)
+        return True
 
     def _insert(self, node: InsertNode, line: int) -> None:
         table = self.catalog.tables.get(node.this.name)
@@ -222,7 +234,7 @@ class _Checker:
         if any(one.target.name == table.name for one in self.inserts):
             return self.report(f"A second INSERT INTO {table.name}.", node.this, "Use UNION ALL.")
         columns = target_columns(node, table, self.report)
-        if plan is None or columns is None:
+        if plan is None or columns is None or self._too_deep(node, plan):
             return None
         good = fits(node, plan, columns, self.report) and keyed(node, plan, table, columns, self.settings, self.report)
         if not good or not self._sources(node, plan, table):

@@ -1,12 +1,14 @@
 """Flink SQL as far as we read it: sqlglot's Spark dialect with Flink's words, statements and window functions."""
 
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from clickstream.tables.sql.grammar import ExpressionParser, SyntaxProblem
+from clickstream.tables.sql.nesting import deep_calls, flattened, too_deep
 from clickstream.tables.sql.nodes import (
     ColumnNode,
     CreateTableNode,
@@ -175,9 +177,23 @@ def parse(text: str) -> exp.Expr:
     if not found or found[0].text.upper() not in ("SET", "CREATE", "INSERT"):
         word = found[0].text.upper() if found else "Nothing"
         raise SyntaxProblem(f"{word} is not supported here.", 0, found[0].end + 1 if found else 1, _STATEMENTS)
-    (tree,) = dialect.parser(error_level=None).parse(found, text)
+    try:
+        with deep_calls():
+            (tree,) = dialect.parser(error_level=None).parse(found, text)
+    except RecursionError:
+        deepest = _deepest(found)
+        raise too_deep(deepest.start, deepest.end + 1) from None
     assert isinstance(tree, exp.Expr)
-    return _plain(tree)
+    return flattened(_plain(tree))
+
+
+def _deepest(tokens: list[Token]) -> Token:
+    """The token with the most that is open before it."""
+    depth, found = 0, (0, tokens[0])
+    for token in tokens:
+        depth += {"(": 1, "CASE": 1, ")": -1, "END": -1}.get(token.text.upper(), 0)
+        found = max(found, (depth, token), key=itemgetter(0))
+    return found[1]
 
 
 def _plain(tree: exp.Expr) -> exp.Expr:

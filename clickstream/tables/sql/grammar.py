@@ -105,16 +105,22 @@ class ExpressionParser(SparkParser):
         if unit not in _UNIT_MS:
             self._fail("An interval's unit is expected.", hint="Supported are SECOND, MINUTE, HOUR and DAY.")
         self._advance()
-        digits = 2
+        digits, places = 2, 3
         if self._match(TokenType.L_PAREN):
             digits = int(self._required(self._parse_number(), "a number of digits").name)
-            self._expect(")")
+            if unit == "SECOND" and self._match(TokenType.COMMA):
+                places = int(self._required(self._parse_number(), "a number of decimal places").name)
+            self._expect(")", "a closing parenthesis")
         whole, _, fraction = text.removeprefix("-").partition(".")
         if not whole.isdecimal() or (fraction and (unit != "SECOND" or not fraction.isdecimal() or len(fraction) > 3)):
             self._fail(f"'{text}' is no number of {unit.lower()}s.", start, hint="For example INTERVAL '30' SECOND")
         if len(whole.lstrip("0")) > digits:
             hint = f"Write INTERVAL '{text}' {unit}({len(whole)}): Flink reads 2 digits unless told how many."
             self._fail(f"'{text}' has more than {digits} digits.", start, hint=hint)
+        if len(fraction) > places:
+            self._fail(
+                f"'{text}' has more than {places} decimal places.", start, hint="Flink reads no more than is said."
+            )
         value = int(whole) * _UNIT_MS[unit] + (int(fraction.ljust(3, "0")) if fraction else 0)
         # Not Literal.number: that makes a negative one an expression of its own.
         signed = exp.Literal(this=str(-value if text.startswith("-") else value), is_string=False)

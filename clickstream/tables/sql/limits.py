@@ -1,6 +1,6 @@
 """What Flink computes and this engine does not, where only the whole plan shows it."""
 
-from clickstream.tables.sql.model import GroupBy, Plan, Windowed
+from clickstream.tables.sql.model import GroupBy, Plan, Scan, TemporalJoin, TopN, Windowed
 from clickstream.tables.sql.plans import columns_of, walk
 
 
@@ -8,6 +8,11 @@ def beyond(plan: Plan) -> tuple[str, str] | None:
     """What is wrong with the plan, and what to do instead."""
     grouped = {id(node.input) for node in walk(plan) if isinstance(node, GroupBy)}
     for node in walk(plan):
+        if isinstance(node, Windowed | TemporalJoin | TopN) and (still := _stands_still(node)):
+            return (
+                f"The watermark of {still} stands still: no window ends, and no row of a join is ever due.",
+                "A stream needs one that follows its times, for example  ts - INTERVAL '5' SECOND.",
+            )
         if isinstance(node, Windowed) and node.window.kind == "SESSION" and id(node) not in grouped:
             return (
                 "The rows of a SESSION window without GROUP BY are not supported.",
@@ -19,6 +24,12 @@ def beyond(plan: Plan) -> tuple[str, str] | None:
                 "GROUP BY the window's columns as they are; compute with them in SELECT.",
             )
     return None
+
+
+def _stands_still(node: Plan) -> str | None:
+    """A table with a constant watermark that is read as a stream: Flink waits for ever, or until the read ends."""
+    tables = (one.table for one in walk(node) if isinstance(one, Scan))
+    return next((one.name for one in tables if one.watermark and one.watermark.constant_ms is not None), None)
 
 
 def _window_column(node: GroupBy) -> str | None:

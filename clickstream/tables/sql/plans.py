@@ -36,6 +36,15 @@ def walk(plan: Plan) -> Iterator[Plan]:
             left += reversed(children(node))
 
 
+def depth(plan: Plan) -> int:
+    """How many plans stand on each other at most, views included."""
+    level, found = {id(plan): plan}, 0
+    while level:
+        found += 1
+        level = {id(child): child for node in level.values() for child in children(node)}
+    return found
+
+
 # --- what the rows are
 
 
@@ -111,6 +120,33 @@ def key_columns(plan: Plan, name: str) -> str | None:
             return key_columns(plan.view.plan, name)
         case _:
             return None
+
+
+def keeps_last(plan: TopN) -> bool:
+    """Whether of equal times the last row holds: where the only row of a window is its last one by event time.
+
+    Flink takes a ROW_NUMBER of windows with limit 1 by one time attribute for a deduplication (WindowDeduplicate; what
+    replaces a row is told by DeduplicateFunctionHelper.isDuplicate); every other one keeps the row that came first.
+    """
+    if plan.limit != 1 or plan.window is None or len(plan.order) != 1:
+        return False
+    name, descending = plan.order[0]
+    return descending and _is_time(plan.input, name)
+
+
+def _is_time(plan: Plan, name: str) -> bool:
+    """Whether a field of windows' rows is their event time or the window's time, unchanged."""
+    match plan:
+        case Windowed():
+            return name in (plan.window.time, "window_time")
+        case Select():
+            value = next(output.expression for output in plan.outputs if output.field.name == name)
+            return isinstance(value, exp.Column) and _is_time(plan.input, value.name)
+        case Read():
+            inner = dict(zip((field.name for field in plan.fields), plan.view.plan.fields, strict=True))
+            return _is_time(plan.view.plan, inner[name].name)
+        case _:
+            return False
 
 
 # --- where they come from

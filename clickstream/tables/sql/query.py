@@ -67,19 +67,30 @@ class Queries:
         return self._refuse(f"{node.key.upper()} is not supported.", node, "Supported are SELECT and UNION ALL.")
 
     def _union(self, node: exp.Union, top: bool) -> Plan | None:
+        """All queries that it joins; in the tree each union is the first part of the next one."""
+        unions = [node]
+        while isinstance(unions[-1].this, exp.Union):
+            unions.append(unions[-1].this)
+        whole = self._query(unions[-1].this, top)
+        good = True
+        for union in reversed(unions):
+            good = self._joins_all(union) and good
+            part = self._query(union.expression, top)
+            whole = self._united(whole, part, union) if whole is not None and part is not None else None
+        return whole if good else None
+
+    def _joins_all(self, node: exp.Union) -> bool:
         if node.args.get("distinct"):
-            return self._refuse(
-                "UNION without ALL is not supported.", node, "It would keep every row for ever. Use UNION ALL."
-            )
+            hint = "It would keep every row for ever. Use UNION ALL."
+            self._refuse("UNION without ALL is not supported.", node, hint)
+            return False
         for clause in ("limit", "order", "with_"):
             if node.args.get(clause):
-                return self._refuse(
-                    f"{clause.strip('_').upper()} is not supported.", node.args[clause], _CLAUSES[clause]
-                )
-        inputs = [self._query(part, top) for part in (node.this, node.expression)]
-        left, right = inputs
-        if left is None or right is None:
-            return None
+                self._refuse(f"{clause.strip('_').upper()} is not supported.", node.args[clause], _CLAUSES[clause])
+                return False
+        return True
+
+    def _united(self, left: Plan, right: Plan, node: exp.Union) -> Plan | None:
         if len(left.fields) != len(right.fields):
             message = f"The sides of UNION ALL have {len(left.fields)} and {len(right.fields)} columns."
             return self._refuse(message, node.expression)
@@ -91,7 +102,7 @@ class Queries:
                     f"{one.name} is {one.type} on one side, {other.type} on the other.", node.expression, "Use CAST."
                 )
             fields.append(Field(one.name, kind, one.event_time and other.event_time and one.type == other.type))
-        parts = [part for side in inputs if side for part in (side.inputs if isinstance(side, Union) else (side,))]
+        parts = [part for side in (left, right) for part in (side.inputs if isinstance(side, Union) else (side,))]
         return Union(tuple(parts), tuple(fields))
 
     def _select(self, node: exp.Select, top: bool) -> Plan | None:

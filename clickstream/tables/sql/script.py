@@ -1,10 +1,14 @@
 """A file's statements: where each one stands, with its text untouched."""
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clickstream.tables.sql.source import Problem, Source, is_blank, pieces
 
+# Between words Flink reads blanks of ASCII only; what cannot be seen is no part of a word either.
+_ODD_BLANK = re.compile(r"[^\S \t\n\r\f]|[\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
 _SET_BEGIN = ["EXECUTE", "STATEMENT", "SET", "BEGIN"]
 
 
@@ -57,6 +61,12 @@ def split(source: Source) -> tuple[list[Statement], list[Problem]]:
         for offset, piece in pieces(source.text)
         if piece.startswith("/*+")
     ]
+    problems += [
+        source.problem(f"{_named(match[0])} is not supported.", offset + match.start(), hint="Write a plain space.")
+        for offset, piece in pieces(source.text)
+        if not piece.startswith(("--", "/*", "'", "`"))
+        for match in _ODD_BLANK.finditer(piece)
+    ]
     statements: list[Statement] = []
     members: list[Span] = []
     begin: int | None = None
@@ -88,6 +98,12 @@ def _spans(text: str) -> Iterator[tuple[list[tuple[int, str]], Span]]:
             found.append((offset, piece))
     if found:
         yield found, Span(found[0][0], found[-1][0] + len(found[-1][1]))
+
+
+def _named(character: str) -> str:
+    """A character that cannot be seen, for people."""
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X}{f' ({name})' if name else ''}"
 
 
 def _unclosed(piece: str) -> tuple[str, str]:

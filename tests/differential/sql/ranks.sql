@@ -1,4 +1,4 @@
--- The first rows of windows, over aggregates and over rows; the first row of each key.
+-- The first rows of windows, over aggregates and over rows; their last rows by time; the first row of each key.
 
 CREATE TABLE top_pages (
   window_start TIMESTAMP(3), window_end TIMESTAMP(3), request STRING, n BIGINT, place BIGINT
@@ -43,6 +43,27 @@ CREATE TABLE cheapest (
   'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json'
 );
 
+CREATE TABLE last_in_window (
+  window_start TIMESTAMP(3), window_end TIMESTAMP(3), userid INT, id BIGINT, src_offset BIGINT
+) WITH (
+  'connector' = 'kafka', 'topic' = 'last-in-window-${RESULT}',
+  'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json'
+);
+
+CREATE TABLE last_that_came (
+  window_start TIMESTAMP(3), window_end TIMESTAMP(3), userid INT, id BIGINT, src_offset BIGINT
+) WITH (
+  'connector' = 'kafka', 'topic' = 'last-that-came-${RESULT}',
+  'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json'
+);
+
+CREATE TABLE first_that_came (
+  window_start TIMESTAMP(3), window_end TIMESTAMP(3), userid INT, id BIGINT, src_offset BIGINT
+) WITH (
+  'connector' = 'kafka', 'topic' = 'first-that-came-${RESULT}',
+  'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json'
+);
+
 CREATE TABLE first_of_user (
   userid INT, id BIGINT, ip STRING, ts TIMESTAMP_LTZ(3)
 ) WITH (
@@ -61,6 +82,9 @@ CREATE TEMPORARY VIEW pages AS
 SELECT request, window_start, window_end, COUNT(*) AS n
 FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '20' SECOND))
 GROUP BY request, window_start, window_end;
+
+-- Of equal times the order of arrival decides: it is known within a partition.
+CREATE TEMPORARY VIEW of_one_partition AS SELECT * FROM clicks WHERE src_partition = 0;
 
 EXECUTE STATEMENT SET BEGIN
 
@@ -102,6 +126,24 @@ SELECT window_start, window_end, id, price FROM (
     ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY price, src_partition, src_offset) AS place
   FROM TABLE(HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '20' SECOND)) WHERE ok
 ) WHERE place <= 4;
+
+INSERT INTO last_in_window
+SELECT window_start, window_end, userid, id, src_offset FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, userid ORDER BY ts DESC) AS place
+  FROM TABLE(TUMBLE(TABLE of_one_partition, DESCRIPTOR(ts), INTERVAL '20' SECOND))
+) WHERE place = 1;
+
+INSERT INTO last_that_came
+SELECT window_start, window_end, userid, id, src_offset FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, userid ORDER BY window_time DESC) AS place
+  FROM TABLE(TUMBLE(TABLE of_one_partition, DESCRIPTOR(ts), INTERVAL '20' SECOND))
+) WHERE place = 1;
+
+INSERT INTO first_that_came
+SELECT window_start, window_end, userid, id, src_offset FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, userid ORDER BY window_time) AS place
+  FROM TABLE(TUMBLE(TABLE of_one_partition, DESCRIPTOR(ts), INTERVAL '20' SECOND))
+) WHERE place = 1;
 
 INSERT INTO first_of_user
 SELECT userid, id, ip, ts FROM (

@@ -155,7 +155,13 @@ def _utf8(text: bytes) -> bool:
 
 
 class RawReader:
-    """Reads messages that are one text as it is; None is NULL."""
+    """Reads messages that are one text as it is; None is NULL.
+
+    `columns` is 0 where nobody reads the text: messages that are none are bad all the same, as bad JSON is.
+    """
+
+    def __init__(self, columns: int = 1) -> None:
+        self._columns = columns
 
     def read(self, messages: Messages) -> Read:
         """A row for each message in UTF-8."""
@@ -163,4 +169,4 @@ class RawReader:
         at = np.flatnonzero(good)
         texts = pa.array([messages[index] for index in at.tolist()], pa.binary()).cast(pa.string())
         bad = [(index, "invalid UTF-8") for index in np.flatnonzero(~good).tolist()]
-        return Read([texts], at, bad, 0)
+        return Read([texts] * self._columns, at, bad, 0)

@@ -90,7 +90,7 @@ class RowReader:
         in_key = [one for one in columns if self.needs_keys and one.name in table.key_fields]
         self._in_key = [engine_name(one.name) for one in in_key]
         keys = [(one.name.removeprefix(table.key_prefix), one.type) for one in in_key]
-        self._keys = RawReader() if table.key_format == "raw" else Reader(keys, _standard(table, "key"))
+        self._keys = RawReader(len(keys)) if table.key_format == "raw" else Reader(keys, _standard(table, "key"))
 
     def read(self, records: Records) -> Rows:
         """The rows of records, in their order."""

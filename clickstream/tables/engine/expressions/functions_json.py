@@ -14,6 +14,10 @@ _NUMBERS = r'((?:[^"\d-]|"(?:[^"\\]|\\.)*")*)(-?\d[\d.eE+-]*|\z)'
 # the rule, with strings as a whole.
 _ODD = r"(?i)nan|inf|,[ \t\r\n]*[}\]]"
 _STRICT = r'^(?:,?[ \t\r\n]*(?:[{\[]|"(?:[^"\\]|\\.)*"|true|false|null|-?\d[\d.eE+-]*)|[ \t\r\n:}\]])*$'
+# Jackson reads the first value and does not look at what follows it. An object or array ends at one of these:
+_UP_TO_END = r"[^}\]]*[}\]]"
+_CONTAINER = r"^[ \t\r\n]*[{\[]"
+_SCALAR = r'^[ \t\r\n]*("(?:[^"\\]|\\.)*"|(?:true|false|null|-?\d[\d.eE+-]*)[ \t\r\n])'
 _NUMBER = r"^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$"
 
 
@@ -28,33 +32,51 @@ def _valid(s: str) -> str:
     return f"json_valid({s}) AND {strict}"
 
 
+def _of_first_value(document: Argument, read: Callable[[str], str], otherwise: str) -> str:
+    """`read` of the JSON text, or of its first value if more follows; `otherwise` for what begins with no JSON."""
+
+    def found(s: str) -> str:
+        first = once(_first(s), lambda f: f"CASE WHEN {_valid(f)} THEN {read(f)} ELSE {otherwise} END")
+        return f"(CASE WHEN {_valid(s)} THEN {read(s)} WHEN {s} IS NOT NULL THEN {first} END)"
+
+    return once(document, found)
+
+
+def _first(s: str) -> str:
+    """The first value of a text that is not JSON as a whole; no JSON, where it begins with none."""
+
+    def shortest(parts: str) -> str:
+        # Only the whole of it is JSON: no shorter beginning of an object or array is.
+        begin = f"array_to_string({parts}[:n], '')"
+        ends = f"list_filter(range(1, len({parts}) + 1), lambda n: json_valid({begin}))"
+        return f"list_transform({ends}, lambda n: {begin})[1]"
+
+    container = once(f"regexp_extract_all({s}, {string(_UP_TO_END)})", shortest)
+    scalar = f"regexp_extract({s}, {string(_SCALAR)}, 1)"
+    return f"coalesce(CASE WHEN regexp_matches({s}, {string(_CONTAINER)}) THEN {container} ELSE {scalar} END, '')"
+
+
 def value(document: Argument, where: Argument) -> str:
     """A string, number or boolean at a path as a text; NULL where there is none, and for what is no JSON."""
     place = string(path(where.literal or "$"))
 
-    def found(s: str) -> str:
+    def read(s: str) -> str:
         # DuckDB would write 1.50 as 1.5.
         texts = rf"""regexp_replace({s}, {string(_NUMBERS)}, '\1"\2"', 'g')"""
         exact = f"""json_extract_string(regexp_replace({texts}, '""$', ''), {place})"""
         return (
-            f"(CASE WHEN {_valid(s)} THEN CASE json_type({s}, {place}) "
+            f"CASE json_type({s}, {place}) "
             f"WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL WHEN 'NULL' THEN NULL "
-            f"WHEN 'DOUBLE' THEN {_decimal(exact)} ELSE json_extract_string({s}, {place}) END END)"
+            f"WHEN 'DOUBLE' THEN {_decimal(exact)} ELSE json_extract_string({s}, {place}) END"
         )
 
-    return once(document, found)
+    return _of_first_value(document, read, "NULL")
 
 
 def exists(document: Argument, where: Argument) -> str:
     """Whether there is anything but null at a path; not in what is no JSON."""
     place = string(path(where.literal or "$"))
-    return once(
-        document,
-        lambda s: (
-            f"(CASE WHEN {_valid(s)} THEN coalesce(json_type({s}, {place}) <> 'NULL', FALSE) "
-            f"WHEN {s} IS NOT NULL THEN FALSE END)"
-        ),
-    )
+    return _of_first_value(document, lambda s: f"coalesce(json_type({s}, {place}) <> 'NULL', FALSE)", "FALSE")
 
 
 def _decimal(number: str) -> str:

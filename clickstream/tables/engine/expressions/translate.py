@@ -112,12 +112,15 @@ def _negated(node: exp.Expr) -> str:
 
 
 def _connected(node: exp.And | exp.Or) -> str:
-    left, right = to_duckdb(node.this), to_duckdb(node.expression)
+    nodes = list(node.flatten(unnest=False))
+    parts = [to_duckdb(one) for one in nodes]
     word, decided = ("AND", "FALSE") if isinstance(node, exp.And) else ("OR", "TRUE")
-    if not may_fail(node.expression):
-        return f"({left} {word} {right})"
-    # Flink looks at the right side only when the left one has not decided; DuckDB may compute both.
-    return f"(CASE WHEN {left} IS {decided} THEN {decided} ELSE {left} {word} {right} END)"
+    whole = f" {word} ".join(parts)
+    if not any(map(may_fail, nodes[1:])):
+        return f"({whole})"
+    # Flink looks at a part only when those before it have not decided; DuckDB may compute all.
+    whens = " ".join(f"WHEN {part} IS {decided} THEN {decided}" for part in parts[:-1])
+    return f"(CASE {whens} ELSE {whole} END)"
 
 
 def may_fail(node: exp.Expr) -> bool:

@@ -1,8 +1,9 @@
 """ROW_NUMBER in windows: the first rows of each, in the order that the query says.
 
 NULLs are the lowest values, and of rows that are equal in the order the one that came first is first (as Flink 2.3's
-SyncStateWindowRankProcessor has it). "Came first" is by partition and offset here, so that it is the same after a
-restart.
+SyncStateWindowRankProcessor has it), but the last one where a window keeps its last row by event time only (as
+RowTimeDeduplicateRecordsCombiner has it). "Came first" is by partition and offset here, so that it is the same after
+a restart.
 """
 
 import duckdb
@@ -11,7 +12,7 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, WATERMARK, note_late, only_row
 from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import TopN
-from clickstream.tables.sql.plans import window_of
+from clickstream.tables.sql.plans import keeps_last, window_of
 
 
 def ranked(node: TopN, rows: str) -> str:
@@ -52,6 +53,7 @@ class WindowTopN:
         self._start, self._end = (f"epoch_ms({identifier(roles[role])})" for role in ("window_start", "window_end"))
         self._names = ", ".join(identifier(field.name) for field in node.input.fields)
         self._arrival = f"{PARTITION}, {OFFSET}"
+        self._ties = f"{PARTITION} DESC, {OFFSET} DESC" if keeps_last(node) else self._arrival
         self._batch, self._reported = 0, -1
         self._first_end: int | None = None  # no open window ends before
 
@@ -79,7 +81,7 @@ class WindowTopN:
             return
         self._batch += 1
         self._first_end = first_end if self._first_end is None else min(first_end, self._first_end)
-        number = _number(self._node, self._arrival)
+        number = _number(self._node, self._ties)
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._first} AS "
             f'SELECT {self._names}, {self._arrival}, {self._end} AS "$end", {self._batch} AS "$batch" FROM {rows} '
@@ -120,7 +122,7 @@ class WindowTopN:
         window = f'{self._start} AS "$start", "$end"'
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {names}, {window} "
-            f"FROM ({_ranked(self._node, rows, self._arrival)})"
+            f"FROM ({_ranked(self._node, rows, self._ties)})"
         )
 
     def _same(self, one: str, other: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from clickstream.tables.engine.operators.operator import BEGINNING, END
 from clickstream.tables.engine.operators.topn import WindowTopN, ranked
+from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import TopN
 from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Partitions, Row, connect, late, put
@@ -174,3 +175,44 @@ def test_closed_rows_are_ranked_in_one_go(rank: str, condition: str) -> None:
     expected = [one for one in expected if one[3] <= node.limit]
     found = db.execute(f"SELECT {columns} FROM ({ranked(node, '(FROM closed)')}) ORDER BY ip, userid NULLS FIRST")
     assert found.fetchall() == [one if rank else one[:3] for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("order", "condition", "kept"),
+    [
+        ("ts DESC", "n = 1", 2),
+        ("ts DESC", "n <= 1", 2),
+        ("window_time DESC", "n = 1", 3),
+        ("ts", "n = 1", 3),
+        ("window_time", "n = 1", 0),
+        ("ts DESC", "n <= 2", 0),
+        ("ts DESC, ip DESC", "n = 1", 0),
+    ],
+)
+def test_of_equal_times_the_last_row_is_kept_where_a_window_keeps_one_row_by_time_only(
+    order: str, condition: str, kept: int
+) -> None:
+    inner = (
+        "SELECT ip, window_start, window_end, userid AS id, ts AS moment, ROW_NUMBER() OVER "
+        f"(PARTITION BY window_start, window_end ORDER BY {order}) AS n FROM "
+        "TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"
+    )
+    found = plan(sink("id INT") + f"INSERT INTO results SELECT id FROM ({inner}) WHERE {condition};")
+    node = next(one for one in walk(found) if isinstance(one, TopN))
+    db, topn = connect(), WindowTopN("topn", node)
+    topn.create(db)
+    fields = {one.name for one in node.input.fields}
+    # In two batches: offsets 0 and 1, 2 and 3; the last one is earlier than the others.
+    for offsets in ((0, 1), (2, 3)):
+        rows = [
+            Row(0, offset, 59_000 if offset == 3 else 59_500, BEGINNING, ip="a", userid=offset) for offset in offsets
+        ]
+        batch = put(db, rows)
+        made = {"id": "userid", "moment": 'make_timestamp_ms("$t")', "ip": "ip"}
+        window = {name: f"make_timestamp_ms({ms})" for name, ms in (("window_start", 0), ("window_end", 60_000))}
+        times = {name: "make_timestamp_ms(59_999)" for name in fields if name.startswith("$order")}
+        columns = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in {**made, **window, **times}.items())
+        db.execute(f'CREATE OR REPLACE TEMP VIEW windowed AS SELECT {columns}, "$p", "$o", "$t", "$wm" FROM {batch}')
+        topn.absorb(db, "windowed")
+    topn.close(db, END, "out")
+    assert db.execute("SELECT min(id) FROM out").fetchall() == [(kept,)]

@@ -63,6 +63,12 @@ EXPRESSIONS = [
     ("[[ip ILIKE 'a']]", "ILIKE is not supported.", "docs/sql.md"),
     ("[[99999999999999999999]]", "This number is too large for BIGINT.", ""),
     ("ts - [[INTERVAL]] '100' SECOND", "'100' has more than 2 digits.", "SECOND(3)"),
+    ("ts - [[INTERVAL]] '5.001' SECOND(2, 2)", "'5.001' has more than 2 decimal places.", ""),
+    ("ts - [[INTERVAL]] '5.0001' SECOND(2, 6)", "'5.0001' is no number of seconds.", ""),
+    ("ts - INTERVAL '5' MINUTE(2[[,]] 3)", "A closing parenthesis is expected before ,.", ""),
+    ("ts -[[\u00a0]]INTERVAL '5' SECOND", "U+00A0 (NO-BREAK SPACE) is not supported.", "Write a plain space."),
+    ("ts[[\u2003]] - INTERVAL '5' SECOND", "U+2003 (EM SPACE) is not supported.", "Write a plain space."),
+    ("i[[\u200b]]p", "U+200B (ZERO WIDTH SPACE) is not supported.", "Write a plain space."),
     ("ts - INTERVAL '1' [[MONTH]]", "An interval's unit is expected.", "SECOND, MINUTE, HOUR and DAY"),
     ("TIMESTAMP [['yesterday']]", "'yesterday' is no TIMESTAMP.", "2023-11-14"),
 ]
@@ -473,3 +479,28 @@ def test_a_setting_that_nobody_knows_is_one_problem_wherever_it_stands() -> None
     clauses = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())
     found = check(f"CREATE TABLE t (a STRING) WITH ({clauses});")
     assert [problem.message for problem in found.problems] == ["Unknown setting TOPIC."]
+
+
+def test_blanks_of_any_kind_stand_in_texts_comments_and_quoted_names() -> None:
+    text = (
+        "CREATE TEMPORARY VIEW v AS -- a\u00a0comment\nSELECT 'a\u00a0b' /* \u2003 */ AS `x\u00a0y`\tFROM\f\r\nclicks;"
+    )
+    assert not checked(text).problems
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{COUNTED} TABLE(TUMBLE(TABLE still, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end",
+        "SELECT CAST(s.n AS BIGINT) FROM still AS s LEFT JOIN users FOR SYSTEM_TIME AS OF s.ts AS u ON s.n = u.user_id",
+        "SELECT CAST(n AS BIGINT) FROM (SELECT n, ROW_NUMBER() OVER (PARTITION BY n ORDER BY ts) AS r FROM still) "
+        "WHERE r = 1",
+    ],
+)
+def test_a_stream_whose_watermark_stands_still_is_refused_where_it_is_waited_for(query: str) -> None:
+    still = f"""CREATE TABLE still (n INT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS TO_TIMESTAMP_LTZ(0, 3))
+    WITH ('connector' = 'kafka', 'topic' = 'still', {KAFKA});"""
+    ((message, hint),) = problems(f"{still}{sink('n BIGINT')}INSERT INTO [[results]] {query};")
+    assert message.startswith("The watermark of still stands still")
+    assert "INTERVAL '5' SECOND" in hint
+    assert not checked(f"{still}{sink('n INT')}INSERT INTO results SELECT n FROM still;").problems

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -29,6 +30,12 @@ def _size(value: object) -> str:
     if not re.fullmatch(r"0*[1-9]\d*(\.\d+)? ?([KMGT]i?B)", text, re.IGNORECASE):
         raise ValueError("a size such as 512MB or 2GB is expected")
     return text
+
+
+def _others(totals: Mapping[str, int]) -> str:
+    """What is only said when there is any: it hints at a mistake in the file."""
+    words = {"untimed": "without an event time", "nulled": "fields of another type"}
+    return "".join(f", {totals[name]:,} {text}" for name, text in words.items() if totals[name])
 
 
 @click.command("run")
@@ -157,6 +164,6 @@ def run(
         totals = tables.totals()
         click.echo(
             f"Read {totals['rows']:,} rows, wrote {totals['written']:,}; {totals['late']:,} late, "
-            f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key.",
+            f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key{_others(totals)}.",
             err=True,
         )

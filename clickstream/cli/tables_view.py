@@ -66,7 +66,7 @@ def _in_log(tables: "Tables", _console: Console, stop: threading.Event) -> None:
 def rendered(tables: "Tables", rates: Rates, width: int) -> Group:
     """The view as it is now, for a terminal `width` columns wide."""
     now = rates.of(_counts(tables))
-    sources = _table(width, "source", "rows", "rows/s", "dead", "not typed", "watermark", "behind")
+    sources = _table(width, "source", "rows", "rows/s", "dead", "not typed", "no time", "watermark", "behind")
     results = _table(width, "table", "rows", "rows/s", "early", "late", "no key")
     for file, engine in tables.engines.items():
         for source in engine.sources():
@@ -76,6 +76,7 @@ def rendered(tables: "Tables", rates: Rates, width: int) -> Group:
                 f"{now[f'source {file} {source.name}']:,.0f}",
                 _count(source.dead_letters),
                 _count(source.nulled),
+                _count(source.untimed),
                 _time(source.watermark),
                 f"{source.delay:,.1f} s" if source.delay is not None else "",
             )

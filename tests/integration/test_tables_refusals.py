@@ -94,21 +94,19 @@ def test_reset_before_the_first_run(kafka: str, topic_name: str, tmp_path: Path)
 # --- other topics
 
 
-def test_a_topic_that_was_made_anew(kafka: str, topic_name: str, read: Path) -> None:
+def test_a_topic_that_was_recreated(kafka: str, topic_name: str, read: Path) -> None:
     delete(Cluster(kafka), [topic_name])
     wait_until(lambda: topic_name not in existing(Cluster(kafka)), 20, "it is gone")
     make_topic(kafka, topic_name, 1)
     produce(kafka, topic_name, [click(1), click(2), click(3)])
-    with pytest.raises(ClickstreamError, match=f"Topic {topic_name} was made anew .*--reset"):
+    with pytest.raises(ClickstreamError, match=f"Topic {topic_name} was recreated.*--reset"):
         to_end(kafka, read)
 
 
 def test_records_that_were_deleted_before_they_were_read(kafka: str, topic_name: str, read: Path) -> None:
     produce(kafka, topic_name, [click(62), click(63), click(64)])
     delete_records(kafka, topic_name, {0: 3})
-    with pytest.raises(
-        ClickstreamError, match=r"partition 0: the state stands at offset 2, but .* begins at 3.*--reset"
-    ):
+    with pytest.raises(ClickstreamError, match=r"partition 0: offset 2 comes next, but the log begins at 3.*--reset"):
         to_end(kafka, read)
 
 

@@ -36,7 +36,7 @@ from clickstream.tables.engine.rest import Rest
 from clickstream.tables.engine.sources.source import Source
 from clickstream.tables.engine.state.failures import refuse
 from clickstream.tables.engine.state.statements import Statements
-from clickstream.tables.engine.state.store import State
+from clickstream.tables.engine.state.store import Progress, State
 from clickstream.tables.engine.watermarks import Moment, TableWatermarks
 from clickstream.tables.engine.writing.results import Result
 from clickstream.tables.engine.writing.writer import Writer
@@ -99,6 +99,7 @@ class Engine:
         self._closed_at = Moment({}, {})
         self._begun: float | None = None
         self._taken = 0  # batches in the transaction
+        self._saved: dict[str, Progress] = {}
         self._close_at = 0.0
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
@@ -132,6 +133,7 @@ class Engine:
             "dead_letters": self._dead_letters.count,
             "late": self._pipeline.late.count if self._pipeline is not None else 0,
             "nulled": sum(one.nulled for one in sources),
+            "untimed": sum(one.untimed for one in sources),
             "written": sum(result.written for result in results),
             "early": sum(result.early.count for result in results),
             "dropped": sum(result.dropped for result in results),
@@ -397,7 +399,10 @@ class Engine:
         self._writer.flush()
         self._pipeline.before_commit(state, self._ends)
         for name, source in [*self._references.items(), *self._streams.items()]:
-            state.save(name, source.progress())
+            progress = source.progress()
+            if progress != self._saved.get(name):
+                state.save(name, progress)
+                self._saved[name] = progress
         state.save_floors(self._watermarks.floors())
         state.commit()
         self._begun = None

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SourceReport:
-    """`watermark` is in ms since 1970, None: none yet; `delay` in s behind the wall clock."""
+    """`watermark` is in ms since 1970, None: none yet; `delay` in s behind the wall clock.
+
+    `nulled`: fields of another type; `untimed`: rows without an event time.
+    """
 
     name: str
     topic: str
@@ -14,6 +17,7 @@ class SourceReport:
     nulled: int
     watermark: int | None
     delay: float | None
+    untimed: int = 0
 
 
 @dataclass(frozen=True)

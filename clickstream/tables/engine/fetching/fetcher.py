@@ -17,6 +17,7 @@ from clickstream.kafka.consume import End, OutOfRange, TopicGone, split
 from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.patience import Stopped
 from clickstream.tables.engine.decoding.rows import Records, RowReader, Wanted
+from clickstream.tables.engine.fetching.fieldcheck import FieldCheck
 from clickstream.tables.engine.fetching.logwatch import LogWatch, now
 from clickstream.tables.engine.fetching.silence import Silence, SilenceWatch
 
@@ -127,6 +128,9 @@ class Fetcher:
         self._topic = order.wanted.table.topic
         self._hand_over = hand_over
         self._reader = RowReader(order.wanted)
+        table = order.wanted.table
+        in_values = [one for one in order.wanted.columns if table.key_in_value or one.name not in table.key_fields]
+        self._check = FieldCheck(table.name, table.topic, [one.name for one in in_values])
         # However the time-outs of others are set. A broker holds a fetch at the end of a log back for so long, and
         # only its empty answer tells that it is the end; records it sends at once.
         wait = {"fetch.wait.max.ms": order.end_within_ms}
@@ -177,6 +181,7 @@ class Fetcher:
                     continue
                 batch = self._fetch(rest=not silent)
                 batch.added = self._new_partitions()
+                self._check.speak(last=self._order.bounded and len(self._ended) == len(self._positions))
                 # What was confirmed before these records came is over.
                 batch.silent = {partition: one for partition, one in silent.items() if partition not in batch.passed}
                 silent = {}
@@ -293,6 +298,7 @@ class Fetcher:
             place = int(records.partitions[index]), int(records.offsets[index])
             batch.refused.append(Refused(*place, message.key(), message.value(), reason))
         batch.nulled += rows.nulled
+        self._check.look(records.values, rows.table, rows.nulled)
         for partition in np.unique(records.partitions).tolist():
             batch.passed[partition] = int(records.offsets[records.partitions == partition][-1]) + 1
         self._positions |= batch.passed

@@ -138,6 +138,7 @@ class Source:
                 self.rows -= self._stream.show(db, self._decoded, batch.rows)
         self.next_offsets.update(batch.passed)
         self._note_ends_and_silence(batch)
+        self._stream.notice.speak(last=self._bounded and self.read_to_end)
         return batch.rows is not None and self._reference is None
 
     def changes_state(self, batch: Batch) -> bool:
@@ -190,7 +191,7 @@ class Source:
     @property
     def untimed(self) -> int:
         """Rows without an event time: they are in no window."""
-        return self._stream.untimed
+        return self._stream.notice.untimed
 
     @property
     def delay(self) -> float | None:
@@ -208,4 +209,5 @@ class Source:
             self.nulled,
             mark if mark > BEGINNING else None,
             self.delay,
+            self.untimed,
         )

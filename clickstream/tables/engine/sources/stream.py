@@ -13,6 +13,7 @@ from clickstream.tables.engine.clock import Clock, Times
 from clickstream.tables.engine.compile.compiler import batch_of
 from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.operators.operator import BEGINNING
+from clickstream.tables.engine.sources.notices import TimeNotice
 from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Table
 
@@ -26,14 +27,14 @@ class StreamRows:
     """Makes the relation `batch_of(table)` of decoded rows, with the columns `used`.
 
     `max_ahead_ms`: an event further ahead of its Kafka timestamp would close every window, and is refused. `behind`:
-    whether any row so far was behind its watermark. `untimed`: rows without an event time.
+    whether any row so far was behind its watermark.
     """
 
     def __init__(
         self, cluster: Cluster, table: Table, used: set[str], clock: Clock, max_ahead_ms: int, refuse: Refuse
     ) -> None:
         self.behind = False
-        self.untimed = 0
+        self.notice = TimeNotice(table)
         self._cluster = cluster
         self._table = table
         self._used = used
@@ -56,8 +57,8 @@ class StreamRows:
             ahead = (times > stamps + self._max_ahead) & (stamps > 0)
             if refused := int(np.count_nonzero(ahead)):
                 self._refuse_ahead(db, decoded, rows.filter(pa.array(ahead)))
-                times, partitions = times[~ahead], partitions[~ahead]
-            self.untimed += int(np.count_nonzero(times == BEGINNING))
+                times, partitions, stamps = times[~ahead], partitions[~ahead], stamps[~ahead]
+            self.notice.look(times, stamps)
             marks = self._clock.before(partitions, times)
         self._place_beside(db, decoded, marks)
         return refused

@@ -8,16 +8,24 @@ from collections.abc import Mapping
 import duckdb
 
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.operators.operator import LATE
+from clickstream.tables.engine.operators.operator import LATE, only_row
 from clickstream.tables.names import user_name
 
 # What the engine has beside the columns of a file: where a row comes from, and values that steps hand on.
 _HIDDEN = re.compile(r"\$(p|o|t|wm|(key|agg|order)\d+)")
 
+# A record may have several rows (a JSON array): as many are late as the operator notes that notes most of them.
+_ROWS = f"""
+SELECT coalesce(sum(rows), 0)::BIGINT FROM (
+  SELECT max(rows) AS rows FROM (SELECT statement, p, o, count(*) AS rows FROM {LATE} GROUP BY ALL) GROUP BY p, o
+)
+"""
+
 
 class LateRows:
-    """Late rows by operator. `topic` gets each as JSON, with its origin and those who miss it as headers.
+    """Late rows by operator, and `count`: each once, however many operators miss it.
 
+    `topic` gets each as JSON, with its origin and those who miss it as headers.
     `statements` says which results an operator's rows are for.
     """
 
@@ -26,10 +34,7 @@ class LateRows:
         self._topic = topic
         self._statements = statements
         self.by_operator: Counter[str] = Counter()
-
-    @property
-    def count(self) -> int:
-        return self.by_operator.total()
+        self.count = 0
 
     def take(self, db: duckdb.DuckDBPyConnection) -> None:
         """Count what the operators noted, and forget it."""
@@ -37,6 +42,10 @@ class LateRows:
         if not found:
             return
         self.by_operator.update(dict(found))
+        if len(found) == 1:
+            self.count += found[0][1]
+        else:
+            self.count += only_row(db, _ROWS)[0]
         if self._topic is not None:
             rows = db.execute(f'SELECT statement, "row", p, o FROM {LATE} ORDER BY p, o').fetchall()
             for operator, row, partition, offset in rows:

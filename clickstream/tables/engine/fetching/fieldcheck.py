@@ -1,0 +1,137 @@
+"""Columns that no record has, and fields of another type: rows full of NULL would say nothing of either."""
+
+import difflib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+log = logging.getLogger(__name__)
+
+# After so many records a column that none of them has is worth a word; one whose name only looks wrong, sooner.
+ENOUGH_RECORDS = 1_000
+SOON_S = 10.0
+# Records that are looked at for the names of their fields; examples are looked for in so many batches at most.
+SAMPLE = 100
+LOOKS = 20
+SHOWN_FIELDS = 12
+SHOWN_TEXT = 40
+
+
+class FieldCheck:
+    """Looks at the records of one table, and says in the log, once each, what is wrong with them.
+
+    `names` are the columns that are read from the records' values.
+    """
+
+    def __init__(
+        self, table: str, topic: str, names: Sequence[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._table = table
+        self._topic = topic
+        self._clock = clock
+        self._absent = list(names)
+        self._typed = list(names)
+        self._records = 0
+        self._fields: dict[str, None] = {}
+        self._sampled = 0
+        self._looks = 0
+        self._began: float | None = None
+
+    def look(self, values: Sequence[bytes | None], rows: pa.Table, nulled: int) -> None:
+        """Take note of records and the rows made of them ("$i": the record's index); `nulled` as in rows.Rows."""
+        if self._began is None:
+            self._began = self._clock()
+        if self._absent:
+            self._look_for_absent(values, rows)
+        if nulled and self._typed and self._looks < LOOKS:
+            self._looks += 1
+            self._look_at_types(values, rows)
+
+    def speak(self, *, last: bool = False) -> None:
+        """Say what columns no record has, if enough were seen; `last`: no more come."""
+        if not self._absent or not self._records:
+            return
+        soon = self._began is not None and self._clock() - self._began >= SOON_S
+        said = []
+        for name in self._absent:
+            similar = self._similar(name)
+            if last or self._records >= ENOUGH_RECORDS or (soon and similar is not None):
+                said.append(name)
+                self._say(name, similar)
+        self._absent = [name for name in self._absent if name not in said]
+
+    def _look_for_absent(self, values: Sequence[bytes | None], rows: pa.Table) -> None:
+        present = [value for value in values if value is not None]
+        self._records += len(present)
+        left = [name for name in self._absent if rows[name].null_count == rows.num_rows]
+        # A field that is there may be null, or of no use for its column.
+        self._absent = [name for name in left if not _has(name, present)]
+        for value in present[: SAMPLE - self._sampled] if self._absent else ():
+            self._sampled += 1
+            if isinstance(found := _decoded(value), dict):
+                self._fields |= dict.fromkeys(found)
+
+    def _look_at_types(self, values: Sequence[bytes | None], rows: pa.Table) -> None:
+        index = rows["$i"].to_numpy()
+        for name in list(self._typed):
+            missing = index[np.flatnonzero(rows[name].is_null().to_numpy())]
+            for place in missing.tolist():
+                found = _decoded(values[place])
+                if isinstance(found, dict) and found.get(name) is not None:
+                    self._typed.remove(name)
+                    log.warning(
+                        "Table %s: column %s is NULL where a record of %s has a value of another type, such as %s.",
+                        self._table,
+                        name,
+                        self._topic,
+                        _shown(found[name]),
+                    )
+                    break
+
+    def _similar(self, name: str) -> str | None:
+        others = [field for field in self._fields if field != name]
+        same = next((field for field in others if field.casefold() == name.casefold()), None)
+        return same or next(iter(difflib.get_close_matches(name, others, 1, 0.75)), None)
+
+    def _say(self, name: str, similar: str | None) -> None:
+        fields = list(self._fields)
+        more = ", ..." if len(fields) > SHOWN_FIELDS else ""
+        if similar is not None:
+            hint = f"there is {similar}"
+        elif fields:
+            hint = f"they have {', '.join(fields[:SHOWN_FIELDS])}{more}"
+        else:
+            hint = "they are no JSON objects"
+        log.warning(
+            "Table %s: column %s is in none of %s records of %s; %s.",
+            self._table,
+            name,
+            f"{self._records:,}",
+            self._topic,
+            hint,
+        )
+
+
+def _has(name: str, values: Sequence[bytes]) -> bool:
+    # As it stands in JSON; a name that is written with escapes is found by decoding.
+    quoted = msgspec.json.encode(name)
+    if any(quoted in value for value in values):
+        return True
+    return any(b"\\u" in value and name in (_decoded(value) or ()) for value in values)
+
+
+def _decoded(value: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(value or b"null")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _shown(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}..."

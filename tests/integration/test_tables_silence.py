@@ -1,0 +1,139 @@
+"""What is no silence: a broker that is away, a process that is stopped. And a topic that is another one now."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+
+from clickstream.broker import EmbeddedBroker
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.topics import delete, existing
+from tests.integration.support import make_topic, produce, running
+from tests.integration.tablesupport import MINUTES, AtWork, at_work, click, command, engine_of, per_minute, script
+from tests.support import missing, wait_until
+
+IDLE_S = 8.0
+# Long enough for what would count it as silence to close the minute.
+AWAY_S = 14.0
+
+
+@pytest.fixture
+def minutes(kafka: str, topic_name: str, tmp_path: Path) -> Path:
+    """A file that counts the clicks of each minute of a topic with two partitions."""
+    make_topic(kafka, topic_name, 2)
+    return script(tmp_path, topic_name, MINUTES)
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    """The processes stand still in the block."""
+    for one in processes:
+        os.kill(one, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in processes:
+            os.kill(one, signal.SIGCONT)
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def reading_process(work: AtWork) -> int:
+    process = work.engine._process._process
+    assert process is not None
+    return process.pid
+
+
+def test_an_outage_of_the_broker_is_no_silence(tmp_path: Path, broker_java: str, topic_name: str) -> None:
+    broker = EmbeddedBroker(tmp_path / "frozen", java=broker_java, port=0, linger=5.0)
+    try:
+        lease = broker.acquire()
+    except ClickstreamError as error:
+        missing(f"no embedded Kafka: {error}")
+    with lease:
+        kafka, pid = lease.address, broker.status().pid
+        assert pid is not None
+        make_topic(kafka, topic_name, 2)
+        path = script(tmp_path, topic_name, MINUTES)
+        producer = Producer({"bootstrap.servers": kafka})
+        with at_work(engine_of(kafka, path, idle_timeout=IDLE_S)) as work:
+            for partition in (0, 1):
+                produce(kafka, topic_name, [click(58)], partition=partition)
+            work.until_read(2)
+            with stopped(pid):
+                for partition in (0, 1):
+                    producer.produce(topic_name, click(59), partition=partition)
+                threading.Event().wait(AWAY_S)
+            assert producer.flush(60) == 0
+            work.until(lambda: work.engine.totals()["rows"] == 4, "what the producer had kept", 60)
+            assert work.engine.totals()["late"] == 0
+            work.until(lambda: work.engine.totals()["written"], "the minute, after a silence", 120)
+            assert work.engine.totals()["late"] == 0
+        assert per_minute(kafka, f"{topic_name}-per_min") == {0: 4}
+    broker.stop(force=True)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["the reading process", "both processes"])
+def test_a_process_that_stands_still_is_no_silence(kafka: str, topic_name: str, minutes: Path, both: bool) -> None:
+    for partition in (0, 1):
+        produce(kafka, topic_name, [click(58)], partition=partition)
+    with running(*command(kafka, minutes, "--idle-timeout", str(IDLE_S))) as part:
+        reader = wait_until(lambda: children(part.process.pid), 60, "the reading process")[0]
+        group = Cluster(kafka).consumer(f"clickstream-tables-{minutes.stem}")
+        wait_until(lambda: committed(group, topic_name) == 2 or not part.running, 60, part.said(), 0.2)
+        with stopped(reader, *([part.process.pid] if both else [])):
+            for partition in (0, 1):
+                produce(kafka, topic_name, [click(59)], partition=partition)
+            threading.Event().wait(AWAY_S)
+        wait_until(lambda: committed(group, topic_name) == 4 or not part.running, 60, part.said(), 0.2)
+        group.close()
+        assert part.stop() == 0, part.said()
+        assert "Read 4 rows, wrote 0; 0 late" in part.said()
+
+
+def committed(group: Any, topic: str) -> int:
+    places = group.committed([TopicPartition(topic, partition) for partition in (0, 1)], timeout=10)
+    return sum(max(0, place.offset) for place in places)
+
+
+@pytest.mark.parametrize("stand_still", [False, True], ids=["reading", "stopped"])
+def test_a_topic_that_is_recreated_while_it_is_read(
+    kafka: str, topic_name: str, minutes: Path, stand_still: bool
+) -> None:
+    produce(kafka, topic_name, [click(1), click(2)], partition=0)
+    work = AtWork(engine_of(kafka, minutes))
+    try:
+        work.until_read(2)
+        with stopped(*([reading_process(work)] if stand_still else [])):
+            delete(Cluster(kafka), [topic_name])
+            wait_until(lambda: topic_name not in existing(Cluster(kafka)), 60, "it is gone")
+            make_topic(kafka, topic_name, 2)
+            produce(kafka, topic_name, [click(second) for second in range(5)], partition=0)
+        with pytest.raises(ClickstreamError, match=f"Topic {topic_name} was recreated.*--reset"):
+            work.until(lambda: False, "it is noticed", 60)
+        assert work.engine.totals()["rows"] == 2, "nothing of the new topic is taken"
+    finally:
+        work.end()
+
+
+def test_what_is_wrong_with_the_records_is_said(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    make_topic(kafka, topic_name, 1)
+    path = script(tmp_path, topic_name, MINUTES)
+    path.write_text(path.read_text().replace("`_time`", "`_Time`"))
+    produce(kafka, topic_name, [click(second) for second in range(20)])
+    with running(*command(kafka, path, "--exit-at-end")) as part:
+        assert part.wait(120) == 0, part.said()
+        assert "Table clicks: column _Time is in none of 20 records" in part.said()
+        assert "there is _time" in part.said()
+        assert "20 of 20 rows" in part.said()
+        assert "have no event time (ts is NULL): they are in no window" in part.said()
+        assert "20 without an event time" in part.said()

@@ -1,0 +1,103 @@
+"""Columns that no record has, and fields of another type, are said once."""
+
+import json
+import logging
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from clickstream.tables.engine.fetching.fieldcheck import ENOUGH_RECORDS, SOON_S, FieldCheck
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def warnings(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
+
+def look(check: FieldCheck, records: list[Any], nulled: int = 0, **columns: list[Any]) -> None:
+    """Records, and the columns that were made of them."""
+    rows = pa.table({**columns, "$i": pa.array(range(len(records)), pa.int32())})
+    check.look([json.dumps(one).encode() if one is not None else None for one in records], rows, nulled)
+    check.speak()
+
+
+def checked(*names: str) -> tuple[FieldCheck, Seconds]:
+    seconds = Seconds()
+    return FieldCheck("orders", "shop", names, seconds), seconds
+
+
+def test_a_column_that_no_record_has_is_said_with_the_field_that_looks_like_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    check, _ = checked("Amount", "id")
+    for _ in range(3):
+        look(check, [{"amount": 1, "id": 2}] * 999, Amount=[None] * 999, id=[2] * 999)
+    assert caplog.messages == ["Table orders: column Amount is in none of 1,998 records of shop; there is amount."]
+
+
+def test_a_typing_error_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("produktid")
+    look(check, [{"productid": 1, "id": 2}] * ENOUGH_RECORDS, produktid=[None] * ENOUGH_RECORDS)
+    assert "there is productid" in caplog.text
+
+
+def test_without_one_the_fields_of_the_records_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("price")
+    look(check, [{"a": 1, "b": 2}] * ENOUGH_RECORDS, price=[None] * ENOUGH_RECORDS)
+    assert "column price is in none of 1,000 records of shop; they have a, b." in caplog.text
+
+
+def test_a_name_that_looks_wrong_is_said_soon_and_any_other_only_after_many(caplog: pytest.LogCaptureFixture) -> None:
+    check, seconds = checked("Amount", "price")
+    look(check, [{"amount": 1}], Amount=[None], price=[None])
+    assert not caplog.messages
+    seconds.now = SOON_S
+    check.speak()
+    assert len(caplog.messages) == 1
+    assert "Amount" in caplog.text
+
+
+def test_at_the_end_all_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("price")
+    look(check, [{"a": 1}], price=[None])
+    check.speak(last=True)
+    check.speak(last=True)
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("record", [{"price": None}, {"price": [1]}], ids=["null", "of no use"])
+def test_a_field_that_is_there_is_not_absent(caplog: pytest.LogCaptureFixture, record: Any) -> None:
+    check, _ = checked("price")
+    look(check, [{"a": 1}] * (ENOUGH_RECORDS - 1) + [record], price=[None] * ENOUGH_RECORDS)
+    assert not caplog.messages
+
+
+def test_a_field_whose_name_is_written_with_escapes_is_there(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("größe")
+    look(check, [{"größe": None}] * ENOUGH_RECORDS, größe=[None] * ENOUGH_RECORDS)
+    assert not caplog.messages
+
+
+def test_records_without_a_value_are_none(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("price")
+    look(check, [None] * ENOUGH_RECORDS, price=[None] * ENOUGH_RECORDS)
+    check.speak(last=True)
+    assert not caplog.messages
+
+
+def test_a_field_of_another_type_is_said_once_with_an_example(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("status", "id")
+    for _ in range(2):
+        look(check, [{"status": 200, "id": 1}, {"status": {"code": 404}, "id": 2}], 1, status=[200, None], id=[1, 2])
+    assert caplog.messages == [
+        'Table orders: column status is NULL where a record of shop has a value of another type, such as {"code":404}.'
+    ]

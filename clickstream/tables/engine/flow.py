@@ -14,7 +14,16 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.needs import Needs, below, below_union, below_view
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import BEGINNING, CREATE_LATE, END, HIDDEN, TIME, Operator, quoted
+from clickstream.tables.engine.operators.operator import (
+    BEGINNING,
+    CREATE_LATE,
+    END,
+    HIDDEN,
+    TIME,
+    Operator,
+    first_row,
+    quoted,
+)
 from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.engine.operators.references import Join, Reference
 from clickstream.tables.engine.operators.sessions import Sessions
@@ -142,7 +151,7 @@ class Flow:
 
     def waiting(self, db: Database) -> bool:
         """Whether rows wait in joins."""
-        return any(db.execute(f"SELECT 1 FROM {quoted(name)} LIMIT 1").fetchone() for name in self._joins)
+        return any(first_row(db, f"SELECT 1 FROM {quoted(name)} LIMIT 1") for name in self._joins)
 
     def empty(self, db: Database, table: str) -> None:
         """A batch without rows."""

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.tables.engine.operators.operator import first_row
 from clickstream.tables.engine.options import RESET
 
 # Raised when the same statements would be computed in another way than before.
@@ -74,7 +75,7 @@ class State:
     def _accept(self, statements: Mapping[str, str]) -> None:
         for table in _TABLES:
             self.db.execute(table)
-        found = self.db.execute("SELECT version FROM about").fetchone()
+        found = first_row(self.db, "SELECT version FROM about")
         if found is None:
             self.db.execute("BEGIN")
             self.db.execute("INSERT INTO about VALUES (?)", [VERSION])
@@ -94,7 +95,7 @@ class State:
 
     def progress(self, name: str) -> Progress | None:
         """How far the source table was read; None: never."""
-        found = self.db.execute("SELECT topic_id, floor, watermark FROM sources WHERE name = ?", [name]).fetchone()
+        found = first_row(self.db, "SELECT topic_id, floor, watermark FROM sources WHERE name = ?", [name])
         if found is None:
             return None
         lanes = self.db.execute("SELECT partition, next, highest FROM offsets WHERE name = ?", [name]).fetchall()

@@ -1,5 +1,6 @@
 """What the nodes of a plan that remember rows have in common."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import duckdb
@@ -58,8 +59,18 @@ def note_late(name: str, rows: str, condition: str) -> str:
     return f"INSERT INTO {LATE} SELECT {entry} FROM {rows} r WHERE {condition}"
 
 
+def first_row(db: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    """The first row of a small result; None if it has no rows.
+
+    All rows are fetched: after `fetchone()` the result would stay open, be it of one row only, and the connection
+    refuses to register or unregister anything until it is closed.
+    """
+    found = db.execute(sql, parameters).fetchall()
+    return found[0] if found else None
+
+
 def only_row(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
     """The row of a query that has one: aggregates without GROUP BY."""
-    found = db.execute(sql).fetchone()
+    found = first_row(db, sql)
     assert found is not None
     return found

@@ -9,7 +9,15 @@ import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
-from clickstream.tables.engine.operators.operator import BEGINNING, TIME, WATERMARK, literal, note_late, quoted
+from clickstream.tables.engine.operators.operator import (
+    BEGINNING,
+    TIME,
+    WATERMARK,
+    literal,
+    note_late,
+    only_row,
+    quoted,
+)
 from clickstream.tables.engine.operators.windows import Grid, window_column
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.types import type_of
@@ -55,8 +63,8 @@ class Panes:
         db.execute("CREATE TABLE IF NOT EXISTS closed (name VARCHAR, until BIGINT)")
         keys = "".join(f", {name} {kind}" for name, kind in zip(self._keys, self._key_types, strict=True))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {self._touched} (pane BIGINT, first_end BIGINT{keys})")
-        found = db.execute(f"SELECT max(until) FROM closed WHERE name = {literal(self.name)}").fetchone()
-        self._closed = found[0] if found and found[0] is not None else BEGINNING
+        (until,) = only_row(db, f"SELECT max(until) FROM closed WHERE name = {literal(self.name)}")
+        self._closed = until if until is not None else BEGINNING
         self._compacted = self._count(db)
 
     def absorb(self, db: duckdb.DuckDBPyConnection, rows: str, *, behind: bool = True) -> None:
@@ -68,14 +76,15 @@ class Panes:
         in_time = f" WHERE {_FIRST_END} <= {grid.last_end(_PANE)}" if behind else ""
         timed = f"SELECT *, {pane} AS {_PANE} FROM {rows} WHERE {TIME} IS NOT NULL"
         placed = f"SELECT *, {first_end} AS {_FIRST_END} FROM ({timed})"
-        inserted = db.execute(
+        (inserted,) = only_row(
+            db,
             f"INSERT INTO {self._table} SELECT {_PANE}, {_FIRST_END}{keys}{', ' if parts else ''}{parts} "
-            f"FROM ({placed}){in_time} GROUP BY ALL"
-        ).fetchone()
+            f"FROM ({placed}){in_time} GROUP BY ALL",
+        )
         if behind:
             first_end = grid.first_end(pane, WATERMARK)
             db.execute(note_late(self.name, rows, f"{TIME} IS NOT NULL AND {first_end} > {grid.last_end(pane)}"))
-        self._grown += inserted[0] if inserted else 0
+        self._grown += inserted
         self._compact(db)
 
     def touch(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
@@ -120,8 +129,8 @@ class Panes:
         db.execute(f"DELETE FROM {self._touched}")
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        found = db.execute(f"SELECT max({self._grid.last_end('pane')}) FROM {self._table}").fetchone()
-        return found[0] if found else None
+        (last,) = only_row(db, f"SELECT max({self._grid.last_end('pane')}) FROM {self._table}")
+        return None if last is None else int(last)
 
     def _groups(self, condition: str, first: object, last: object) -> str:
         """The parts of every group of every window whose end is from `first` to `last`."""
@@ -156,5 +165,5 @@ class Panes:
         self._grown, self._compacted = 0, self._count(db)
 
     def _count(self, db: duckdb.DuckDBPyConnection) -> int:
-        found = db.execute(f"SELECT count(*) FROM {self._table}").fetchone()
-        return int(found[0]) if found else 0
+        (count,) = only_row(db, f"SELECT count(*) FROM {self._table}")
+        return int(count)

@@ -3,7 +3,7 @@
 import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
-from clickstream.tables.engine.operators.operator import HIDDEN, OFFSET, PARTITION, TIME, quoted
+from clickstream.tables.engine.operators.operator import HIDDEN, OFFSET, PARTITION, TIME, first_row, quoted
 from clickstream.tables.sql.model import Field, Table, TemporalJoin
 
 
@@ -46,7 +46,7 @@ class Reference:
     def _look(self, db: duckdb.DuckDBPyConnection) -> None:
         key = ", ".join(quoted(name) for name in self.table.primary_key)
         several = f"SELECT 1 FROM {quoted(self.name)} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
-        self.changing = db.execute(several).fetchone() is not None
+        self.changing = first_row(db, several) is not None
 
 
 class Join:

@@ -16,7 +16,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Headers, Sender
 from clickstream.tables.engine.flow import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import quoted
+from clickstream.tables.engine.operators.operator import only_row, quoted
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.state import State, naming
 from clickstream.tables.engine.writing.encode import Encoder
@@ -68,8 +68,7 @@ class Result:
         for number, branch in enumerate(self.branches):
             db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(self._view(number))} AS {branch.sql}")
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._early} (k VARCHAR, until BIGINT)")
-        found = db.execute(f"SELECT count(*) FROM {self._early}").fetchone()
-        self._shown = found[0] if found else 0
+        (self._shown,) = only_row(db, f"SELECT count(*) FROM {self._early}")
 
     def read_back(self, cluster: Cluster, state: State) -> None:
         """After a crash: what was written since the state's last commit is not written again."""
@@ -155,7 +154,6 @@ class Result:
         return f"result_{self.name}_{number}"
 
     def _write(self, db: duckdb.DuckDBPyConnection, relation: str, *, ordered: bool = False) -> None:
-        db.complete()  # what was asked before may have more rows than were fetched
         found = db.sql(f"SELECT * FROM {relation}")
         parts = [found.to_arrow_table()] if ordered else found.to_arrow_reader(ROWS_AT_ONCE)
         for rows in parts:
@@ -184,8 +182,7 @@ class Result:
         if keys:
             self._tombstones(keys)
             db.execute(f"DELETE FROM {self._early} WHERE {closed}")
-        found = db.execute(f"SELECT count(*) FROM {self._early}").fetchone()
-        self._shown = found[0] if found else 0
+        (self._shown,) = only_row(db, f"SELECT count(*) FROM {self._early}")
 
     def _tombstones(self, found: list[Row]) -> None:
         keys = [key for (key,) in found]

@@ -13,6 +13,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.operators.operator import first_row
 from clickstream.tables.engine.state import Identity, naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.origin import origin_columns
@@ -147,7 +148,7 @@ class Outgoing:
         return left
 
     def _refuse(self, db: duckdb.DuckDBPyConnection, empty: str) -> None:
-        found = db.execute(f"SELECT to_json(r) FROM {_ROWS} r WHERE {empty}").fetchone()
+        found = first_row(db, f"SELECT to_json(r) FROM {_ROWS} r WHERE {empty} LIMIT 1")
         raise ClickstreamError(
             f"{self._insert.described}: a NULL in a column that must not be NULL: "
             f"{found[0] if found else ''}. SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."

@@ -17,7 +17,7 @@ from clickstream.tables.engine.operators.operator import first_row
 from clickstream.tables.engine.options import RESET
 
 # Raised when the same statements would be computed in another way than before.
-VERSION = 1
+VERSION = 2
 FILE = "state.duckdb"
 
 # Of a row in an append-only topic: its source partition and offset, or its key and value.

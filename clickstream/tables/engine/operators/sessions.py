@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
+from clickstream.tables.engine.operators.inorder import CREATE_ARRIVALS
 from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row, quoted
 from clickstream.tables.engine.operators.session_merging import LATE_ROW, Session, final, islands, resolve
 from clickstream.tables.engine.operators.windows import window_column
@@ -67,6 +68,7 @@ class Sessions:
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
         columns = "".join(f"{name} {kind}, " for name, kind in self._columns)
+        db.execute(CREATE_ARRIVALS)
         db.execute(
             f"CREATE TABLE IF NOT EXISTS {self._table} "
             f"({columns}start BIGINT, last BIGINT, apart BOOLEAN DEFAULT FALSE, batch BIGINT)"

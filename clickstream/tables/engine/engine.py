@@ -205,8 +205,6 @@ class Engine:
         for result in self._results:
             result.prepare(db)
         db.execute("COMMIT")
-        # Rows that wait in joins since an earlier run may be behind their watermarks.
-        self._flow.behind = self._flow.waiting(db)
         for result in self._results:
             result.read_back(self._cluster, state)
 
@@ -297,8 +295,7 @@ class Engine:
 
     def _absorb(self, state: State) -> None:
         now = time.monotonic()
-        # Rows that were behind may wait in joins for long.
-        self._flow.behind = self._flow.behind or any(intake.behind for intake in self._intakes.values())
+        self._flow.behind = any(intake.behind for intake in self._intakes.values())
         watermarks = {name: intake.clock.advance(now) for name, intake in self._intakes.items()}
         self._flow.relate(state.db, watermarks)
         for result in self._results:

@@ -21,7 +21,6 @@ from clickstream.tables.engine.operators.operator import (
     HIDDEN,
     TIME,
     Operator,
-    first_row,
     quoted,
 )
 from clickstream.tables.engine.operators.panes import Panes
@@ -108,8 +107,9 @@ class Flow:
         self._changes = changes
         self.shown_early: set[str] = set()  # names of operators of which somebody shows early rows
         self._at_once = False  # whether joins let rows go at once
-        # Whether rows may be behind their watermarks: most topics have none, and need not look for late ones.
+        # Whether a row of the batch is behind its watermark: most have none, and need not look for late ones.
         self.behind = False
+        self._behind = False  # the same of a batch and of the rows that joins let go with it
         self.references = {
             name: Reference(program.tables[name], self.needs.tables[name]) for name in self.needs.references
         }
@@ -118,7 +118,7 @@ class Flow:
         self._relations: list[Step] = []  # views and joins, in the order in which they need each other
         self._absorbing: list[Step] = []  # operators that take in rows of them
         self._made: dict[object, str] = {}
-        self._joins: list[str] = []
+        self._joined: dict[str, set[str]] = {}  # the tables that each reference is joined with
         self._filled: set[str] = set()
         self._statement = ""  # that is being built, as errors name it
         self.branches = [
@@ -149,10 +149,6 @@ class Flow:
         """Whether there are groups without a window, which take batches into the state only when they are closed."""
         return any(isinstance(placed.operator, Groups) for placed in self.operators)
 
-    def waiting(self, db: Database) -> bool:
-        """Whether rows wait in joins."""
-        return any(first_row(db, f"SELECT 1 FROM {quoted(name)} LIMIT 1") for name in self._joins)
-
     def empty(self, db: Database, table: str) -> None:
         """A batch without rows."""
         wanted = self.needs.tables[table]
@@ -165,6 +161,7 @@ class Flow:
 
     def relate(self, db: Database, watermarks: Watermarks) -> None:
         """Take the batches through views and joins: rows of streams are there then. `watermarks`: after the batch."""
+        self._behind = self.behind
         for step in self._relations:
             step(db, watermarks)
 
@@ -174,7 +171,10 @@ class Flow:
             step(db, watermarks)
 
     def close(self, db: Database, watermarks: Watermarks) -> list[Branch]:
-        """Close what the watermarks have passed; returns the branches that may have final rows now."""
+        """Close what the watermarks have passed; returns the branches that may have final rows now.
+
+        References forget what rows cannot ask for any more: joins have let go all that the watermarks have passed.
+        """
         moved = set()
         for placed in self.operators:
             watermark = placed.watermark(watermarks)
@@ -185,6 +185,8 @@ class Flow:
             elif placed.output in self._filled:
                 db.execute(f"DELETE FROM {quoted(placed.output)}")
                 self._filled.discard(placed.output)
+        for name, tables in self._joined.items():
+            self.references[name].forget(db, min(watermarks[table] for table in tables))
         return [branch for branch in self.branches if branch.outputs & moved]
 
     def horizon(self, db: Database) -> int | None:
@@ -297,12 +299,14 @@ class Flow:
         self._made[id(plan)] = output
         fields = [field for field in plan.left.fields if field.name in left]
         join = Join(name, plan, self.references[plan.reference.name], fields, needed)
-        self._joins.append(name)
         tables = tuple(stream_tables(plan.left))
+        self._joined.setdefault(plan.reference.name, set()).update(tables)
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
             watermark = END if self._at_once else min(watermarks[table] for table in tables)
-            join.absorb(db, input, watermark, output)
+            let_go = join.behind
+            join.absorb(db, input, watermark, output, behind=self._behind)
+            self._behind = self._behind or let_go
 
         def prepare(db: Database) -> None:
             join.create(db)
@@ -330,7 +334,7 @@ class Flow:
             if not isinstance(operator, Panes):
                 operator.absorb(db, input)
                 return
-            operator.absorb(db, input, behind=self.behind)
+            operator.absorb(db, input, behind=self._behind)
             if self._changes and operator.name in self.shown_early:
                 operator.touch(db, input)
 

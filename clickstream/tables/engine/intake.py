@@ -58,7 +58,7 @@ class Intake:
         self._decoded = f"decoded_{table.name}"
         self._marks = f"marks_{table.name}"
         self._marked: bool | None = None
-        self.behind = False  # whether any row so far was behind its watermark
+        self.behind = False  # whether a row of the batch is behind its watermark
 
     def open(self, progress: Progress | None) -> None:
         """Go on where the state says."""
@@ -157,8 +157,8 @@ class Intake:
                 self._refuse_ahead(db, rows.filter(pa.array(ahead)))
                 times, partitions = times[~ahead], partitions[~ahead]
             marks = self.clock.before(partitions, times)
+        self.behind = marks is not None
         if marks is not None:
-            self.behind = True
             db.register("marks_now", {"wm": marks})
             db.execute(f'CREATE OR REPLACE TEMP TABLE {quoted(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
             db.unregister("marks_now")
@@ -176,6 +176,7 @@ class Intake:
     def emptied(self) -> None:
         """The batch was replaced by an empty one."""
         self._marked = None
+        self.behind = False
 
     def _refuse_ahead(self, db: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
         """Dead-letter these rows' records, which the reading process has let go: they are read once more."""

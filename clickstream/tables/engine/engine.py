@@ -363,7 +363,8 @@ class Engine:
 
     def _absorb(self, state: State) -> None:
         assert self._pipeline is not None
-        self._pipeline.take(state.db, self._watermarks.advance())
+        behind = any(source.behind for source in self._streams.values())
+        self._pipeline.take(state.db, self._watermarks.advance(), behind=behind)
 
     def _something_is_due(self, state: State) -> bool:
         """Whether a watermark has gone on so far, although nothing comes, that something closes; or early rows."""

@@ -34,7 +34,8 @@ class Flow:
         self._changes = changes
         self._filled: set[str] = set()
         self._touched: list[Placed] = []
-        self._floors = {one.input: BEGINNING for one in made.operators if len(one.closes_with) > 1}
+        # Whether a row of the batches is behind its watermark: most are not, and need not be looked through.
+        self.behind = False
 
     @property
     def branches(self) -> list[Branch]:
@@ -52,7 +53,7 @@ class Flow:
     @property
     def joined_tables(self) -> set[tuple[str, ...]]:
         """The tables by whose watermarks rows leave joins."""
-        return self._made.joined_tables
+        return set[tuple[str, ...]]().union(*(together for _, together in self._made.joined.values()))
 
     def prepare(self, db: Database) -> None:
         """Make all tables and views that are not there; call it once, with all batches empty."""
@@ -75,6 +76,7 @@ class Flow:
 
     def relate(self, db: Database, watermarks: Watermarks) -> None:
         """Take the batches through views and joins: rows of streams are there then. `watermarks`: after the batch."""
+        self._made.behind = self.behind
         for step in self._made.relating:
             step(db, watermarks)
 
@@ -82,9 +84,9 @@ class Flow:
         """Have the operators take in what `relate` made."""
         for placed in self.operators:
             floor = watermarks.floor(placed.closes_with)
-            if floor > self._floors.get(placed.input, floor):
+            if floor > self._made.floors.get(placed.input, BEGINNING):
                 placed.show(db, floor)
-                self._floors[placed.input] = floor
+                self._made.floors[placed.input] = floor
         for step in self._made.absorbing:
             step(db, watermarks)
         for placed in self._touched:
@@ -92,7 +94,10 @@ class Flow:
                 placed.operator.touch(db, placed.input)
 
     def close(self, db: Database, watermarks: Watermarks) -> set[str]:
-        """Close what the watermarks have passed; returns the outputs that may have rows now."""
+        """Close what the watermarks have passed; returns the outputs that may have rows now.
+
+        References forget what rows cannot ask for any more: joins have let go all that the watermarks have passed.
+        """
         moved = set()
         for placed in self.operators:
             watermark = placed.watermark(watermarks)
@@ -104,6 +109,8 @@ class Flow:
             elif placed.output in self._filled:
                 db.execute(f"DELETE FROM {identifier(placed.output)}")
                 self._filled.discard(placed.output)
+        for reference, together in self._made.joined.values():
+            reference.forget(db, min(watermarks.of(tables) for tables in together))
         return moved
 
     def early(self, db: Database, placed: Placed, into: str) -> None:

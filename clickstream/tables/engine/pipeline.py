@@ -97,9 +97,13 @@ class Pipeline:
         """Whether rows wait in joins."""
         return any(flow.waiting(db) for flow in self.flows)
 
-    def take(self, db: duckdb.DuckDBPyConnection, watermarks: Watermarks) -> None:
-        """Take in the present batches; `watermarks` are those after them."""
+    def take(self, db: duckdb.DuckDBPyConnection, watermarks: Watermarks, *, behind: bool) -> None:
+        """Take in the present batches; `watermarks` are those after them.
+
+        `behind`: whether a row of them is behind its own watermark.
+        """
         for flow in self.flows:
+            flow.behind = behind
             flow.relate(db, watermarks)
         for result in self.results:
             result.write_streams(db)  # they are written while the operators work

@@ -8,6 +8,7 @@ import duckdb
 
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.operator import BEGINNING, Operator
+from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Insert
 
@@ -88,8 +89,11 @@ class Compiled:
     branches: list[Branch] = field(default_factory=list)
     operators: list[Placed] = field(default_factory=list)
     joins: list[str] = field(default_factory=list)  # tables of rows that wait for the watermark
-    joined_tables: set[tuple[str, ...]] = field(default_factory=set)  # by whose watermarks rows leave joins
+    # By table, each reference that is joined with, and the tables by whose watermarks rows leave its joins.
+    joined: dict[str, tuple[Reference, set[tuple[str, ...]]]] = field(default_factory=dict)
     joins_at_once: bool = False  # rows of joins do not wait: they leave with the version that is known
+    floors: dict[str, int] = field(default_factory=dict)  # in ms, by which the rows of an operator's input are judged
+    behind: bool = False  # a row of the batches, or one that joins let go with them, is behind its watermark
     prepare: list[Callable[[Database], None]] = field(default_factory=list)
     relating: list[Step] = field(default_factory=list)  # views and joins
     absorbing: list[Step] = field(default_factory=list)  # operators that take in rows of them

@@ -202,14 +202,17 @@ class _Compiler:
         input, output = relation("in", name), relation("out", name)
         self._names[id(plan)] = output
         fields = [field for field in plan.left.fields if field.name in left]
-        join = Join(name, plan, self._references[plan.reference.name], fields, needed)
+        reference = self._references[plan.reference.name]
+        join = Join(name, plan, reference, fields, needed)
         made, tables = self.made, tuple(stream_tables(plan.left))
         made.joins.append(name)
-        made.joined_tables.add(tables)
+        made.joined.setdefault(plan.reference.name, (reference, set()))[1].add(tables)
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
             watermark = END if made.joins_at_once else watermarks.of(tables)
-            join.absorb(db, input, watermark, output)
+            let_go = join.behind
+            join.absorb(db, input, watermark, output, behind=made.behind)
+            made.behind = made.behind or let_go
 
         def prepare(db: Database) -> None:
             join.create(db)
@@ -232,8 +235,13 @@ class _Compiler:
         placed = Placed(operator, input, rows, output, tuple(stream_tables(source)), begins=self._begins)
         self.made.operators.append(placed)
 
+        made = self.made
+
         def absorb(db: Database, _watermarks: Watermarks) -> None:
-            operator.absorb(db, input)
+            if isinstance(operator, Panes):
+                operator.absorb(db, input, behind=made.behind or input in made.floors)
+            else:
+                operator.absorb(db, input)
 
         def prepare(db: Database) -> None:
             operator.create(db)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
+from clickstream.tables.engine.operators import inorder
+from clickstream.tables.engine.operators.operator import OFFSET, PARTITION
 from clickstream.tables.engine.operators.windows import modulo
 from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Aggregate
@@ -14,10 +16,13 @@ _BITS = {Type.INT: 32, Type.BIGINT: 64}
 
 
 class Parts:
-    """The aggregates of one GROUP BY. SQL is over the columns named: rows' fields, or parts' columns."""
+    """The aggregates of one GROUP BY. SQL is over the columns named: rows' fields, or parts' columns.
 
-    def __init__(self, aggregates: Sequence[Aggregate]) -> None:
-        self._all = [_Part(f"a{number}", aggregate) for number, aggregate in enumerate(aggregates)]
+    With `aside`, values of DISTINCT aggregates are not in the parts: somebody else counts each of them once.
+    """
+
+    def __init__(self, aggregates: Sequence[Aggregate], *, aside: bool = False) -> None:
+        self._all = [_part(f"a{number}", aggregate, aside=aside) for number, aggregate in enumerate(aggregates)]
 
     @property
     def columns(self) -> list[tuple[str, str]]:
@@ -28,6 +33,16 @@ class Parts:
     def names(self) -> list[str]:
         return [name for name, _ in self.columns]
 
+    @property
+    def in_order(self) -> list[str]:
+        """The columns with lists of values that have to be added in their order, see `inorder`."""
+        return [name for name, kind in self.columns if kind == inorder.TYPE]
+
+    @property
+    def aside(self) -> "list[Aside]":
+        """The aggregates whose values are kept aside; parts of rows have no column for them."""
+        return [one for one in self._all if isinstance(one, Aside)]
+
     def of_rows(self) -> list[str]:
         """Select items that make a part of a group's rows."""
         return [item for one in self._all for item in one.of_rows()]
@@ -36,63 +51,68 @@ class Parts:
         """Select items that make one part of a group's parts."""
         return [item for one in self._all for item in one.merged()]
 
+    def added(self) -> list[str]:
+        """Select items that make a part smaller: what is there by now is added in order."""
+        return [f"{inorder.added(name)} AS {name}" if name in self.in_order else name for name in self.names]
+
+    def placed(self, first: str, then: str) -> list[str]:
+        """Select items that make a part whose values are added in another order, see `inorder.placed`."""
+        moved = self.in_order
+        return [f"{inorder.placed(name, first, then)} AS {name}" if name in moved else name for name in self.names]
+
     def results(self) -> list[str]:
         """Select items that make the aggregates' fields of a part."""
         return [one.result() for one in self._all]
 
 
 class _Part:
+    """One aggregate. Subclasses keep their values in other ways."""
+
     def __init__(self, name: str, aggregate: Aggregate) -> None:
-        self._name = name
+        self.name = name
         self._aggregate = aggregate
         self._function = aggregate.function
-        self._distinct = aggregate.distinct and aggregate.function not in ("MIN", "MAX")
         self._type = type_of(aggregate.argument) if aggregate.argument is not None else Type.BIGINT
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        name = self._name
-        if self._distinct:
-            return [(name, f"{duckdb_type(self._type)}[]")]
         match self._function:
             case "COUNT":
-                return [(name, "BIGINT")]
+                return [(self.name, "BIGINT")]
             case "SUM":
-                return [(name, _SUMS[self._type])]
+                return [(self.name, _SUMS[self._type])]
             case "AVG":
-                return [(name, _SUMS[self._type]), (f"{name}n", "BIGINT")]
+                return [(self.name, _SUMS[self._type]), (f"{self.name}n", "BIGINT")]
             case _:
-                return [(name, duckdb_type(self._type))]
+                return [(self.name, duckdb_type(self._type))]
+
+    @property
+    def _argument(self) -> str:
+        assert self._aggregate.argument is not None
+        return to_duckdb(self._aggregate.argument)
+
+    def _keep(self, *conditions: str) -> str:
+        """FILTER for the rows that count, and fulfil `conditions`."""
+        wanted = [*conditions, *([to_duckdb(self._aggregate.filter)] if self._aggregate.filter is not None else [])]
+        return f" FILTER ({' AND '.join(f'({one})' for one in wanted)})" if wanted else ""
 
     def of_rows(self) -> list[str]:
-        aggregate, name = self._aggregate, self._name
-        keep = f" FILTER ({to_duckdb(aggregate.filter)})" if aggregate.filter is not None else ""
-        if aggregate.argument is None:
+        name, keep = self.name, self._keep()
+        if self._aggregate.argument is None:
             return [f"count(*){keep} AS {name}"]
-        argument = to_duckdb(aggregate.argument)
-        if self._distinct:
-            known = f"{argument} IS NOT NULL"
-            keep = (
-                f" FILTER ({known} AND ({to_duckdb(aggregate.filter)}))" if aggregate.filter else f" FILTER ({known})"
-            )
-            return [f"list(DISTINCT {argument}){keep} AS {name}"]
         match self._function:
             case "COUNT":
-                return [f"count({argument}){keep} AS {name}"]
+                return [f"count({self._argument}){keep} AS {name}"]
             case "SUM":
-                return [f"sum({argument}){keep} AS {name}"]
+                return [f"sum({self._argument}){keep} AS {name}"]
             case "AVG":
-                return [f"sum({argument}){keep} AS {name}", f"count({argument}){keep} AS {name}n"]
+                return [f"sum({self._argument}){keep} AS {name}", f"count({self._argument}){keep} AS {name}n"]
             case function:
-                return [f"{function.lower()}({argument}){keep} AS {name}"]
+                return [f"{function.lower()}({self._argument}){keep} AS {name}"]
 
     def merged(self) -> list[str]:
-        name = self._name
-        if self._distinct:
-            # Without values every part is NULL, and so is their list.
-            return [f"list_distinct(flatten(list({name}) FILTER ({name} IS NOT NULL))) AS {name}"]
         if self._function in ("MIN", "MAX"):
-            return [f"{self._function.lower()}({name}) AS {name}"]
+            return [f"{self._function.lower()}({self.name}) AS {self.name}"]
         # sum() of BIGINT is a HUGEINT; a count is none.
         return [f"sum({column}){'::BIGINT' if kind == 'BIGINT' else ''} AS {column}" for column, kind in self.columns]
 
@@ -100,22 +120,99 @@ class _Part:
         return f"{self._result()} AS {identifier(self._aggregate.field.name)}"
 
     def _result(self) -> str:
-        name = self._name
-        if not self._distinct:
-            match self._function:
-                case "SUM":
-                    return _wrapped(name, self._type)
-                case "AVG":
-                    return _average(name, f"{name}n", self._type)
-                case _:
-                    return name
+        match self._function:
+            case "SUM":
+                return _wrapped(self.name, self._type)
+            case "AVG":
+                return _average(self.name, f"{self.name}n", self._type)
+            case _:
+                return self.name
+
+
+class _InOrder(_Part):
+    """SUM or AVG of DOUBLE."""
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        (_, *count) = super().columns
+        return [(self.name, inorder.TYPE), *count]
+
+    def of_rows(self) -> list[str]:
+        (_, *count) = super().of_rows()
+        made = inorder.entry(PARTITION, OFFSET, self._argument)
+        return [f"list({made}){self._keep(f'{self._argument} IS NOT NULL')} AS {self.name}", *count]
+
+    def merged(self) -> list[str]:
+        (_, *count) = super().merged()
+        return [f"{inorder.together(self.name)} AS {self.name}", *count]
+
+    def _result(self) -> str:
+        total = inorder.total(self.name)
+        return total if self._function == "SUM" else _average(total, f"{self.name}n", self._type)
+
+
+class _Distinct(_Part):
+    """DISTINCT, with the values in the part."""
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        return [(self.name, f"{duckdb_type(self._type)}[]")]
+
+    def of_rows(self) -> list[str]:
+        argument = self._argument
+        return [f"list(DISTINCT {argument}){self._keep(f'{argument} IS NOT NULL')} AS {self.name}"]
+
+    def merged(self) -> list[str]:
+        # Without values every part is NULL, and so is their list.
+        return [f"list_distinct({inorder.together(self.name)}) AS {self.name}"]
+
+    def _result(self) -> str:
+        name = self.name
+        # Sums of DOUBLE depend on the order: of what has none, it is that of the values.
+        total = f"list_sum(list_sort({name}))" if self._type == Type.DOUBLE else f"list_sum({name})"
         match self._function:
             case "COUNT":
                 return f"coalesce(len({name}), 0)::BIGINT"
             case "SUM":
-                return _wrapped(f"list_sum({name})", self._type)
+                return _wrapped(total, self._type)
             case _:
-                return _average(f"list_sum({name})", f"len({name})", self._type)
+                return _average(total, f"len({name})", self._type)
+
+
+class Aside(_Part):
+    """DISTINCT, of whose values only those come that are new: they are summed and counted like any others."""
+
+    @property
+    def kind(self) -> str:
+        """The values' DuckDB type."""
+        return duckdb_type(self._type)
+
+    @property
+    def values(self) -> str:
+        """Select item: a row's value, NULL where it does not count."""
+        condition = self._aggregate.filter
+        value = self._argument if condition is None else f"CASE WHEN {to_duckdb(condition)} THEN {self._argument} END"
+        return f"{value} AS v"
+
+    def of_values(self) -> list[str]:
+        """Select items that make the part of values `v`, each of which is there once."""
+        items = {"COUNT": ["count(v)"], "SUM": ["sum(v)"], "AVG": ["sum(v)", "count(v)"]}[self._function]
+        return [f"{item} AS {column}" for item, (column, _) in zip(items, self.columns, strict=True)]
+
+    def of_rows(self) -> list[str]:
+        return []
+
+    def _result(self) -> str:
+        return f"coalesce({self.name}, 0)" if self._function == "COUNT" else super()._result()
+
+
+def _part(name: str, aggregate: Aggregate, *, aside: bool) -> _Part:
+    sums = aggregate.function in ("SUM", "AVG")
+    doubles = sums and aggregate.argument is not None and type_of(aggregate.argument) == Type.DOUBLE
+    if aggregate.distinct and aggregate.function not in ("MIN", "MAX"):
+        # Sums of DOUBLE are added in the order of all values.
+        return Aside(name, aggregate) if aside and not doubles else _Distinct(name, aggregate)
+    return _InOrder(name, aggregate) if doubles else _Part(name, aggregate)
 
 
 def _wrapped(total: str, kind: Type) -> str:

@@ -4,6 +4,8 @@ import duckdb
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
+from clickstream.tables.engine.operators.distinct import DistinctValues
+from clickstream.tables.engine.operators.inorder import CREATE_ARRIVALS
 from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.types import type_of
@@ -16,7 +18,7 @@ class Groups:
         self.name = name
         self._table = identifier(name)
         self._changed = identifier(f"{name}_changed")
-        self._parts = Parts(node.aggregates)
+        self._parts = Parts(node.aggregates, aside=True)
         self._keys = [f"k{number}" for number in range(len(node.keys))]
         self._types = [duckdb_type(type_of(key.expression)) for key in node.keys]
         self._of_row = [
@@ -27,6 +29,8 @@ class Groups:
             *self._parts.results(),
             *('NULL::BIGINT AS "$start"', 'NULL::BIGINT AS "$end"'),
         ]
+        keys = dict(zip(self._keys, self._types, strict=True))
+        self._distinct = [DistinctValues(name, keys, self._of_row, one) for one in self._parts.aside]
 
     @staticmethod
     def before(into: str) -> str:
@@ -36,26 +40,38 @@ class Groups:
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
         columns = [*zip(self._keys, self._types, strict=True), *self._parts.columns]
         typed = ", ".join(f"{name} {kind}" for name, kind in columns)
+        db.execute(CREATE_ARRIVALS)
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({typed})")
         db.execute(f"CREATE OR REPLACE TEMP TABLE {self._changed} ({typed})")
+        for one in self._distinct:
+            one.create(db)
 
     def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
         items = ", ".join([*self._of_row, *self._parts.of_rows()])
-        db.execute(f"INSERT INTO {self._changed} SELECT {items} FROM {rows} GROUP BY ALL")
+        grouped = " GROUP BY ALL" if self._parts.of_rows() else ""
+        db.execute(
+            f"INSERT INTO {self._changed} BY NAME SELECT {'' if grouped else 'DISTINCT '}{items} FROM {rows}{grouped}"
+        )
+        for one in self._distinct:
+            one.absorb(db, rows)
 
     def due(self, watermark: int) -> bool:
         return True
 
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
+        for one in self._distinct:
+            db.execute(f"INSERT INTO {self._changed} BY NAME {one.take_new(db)}")
         same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM c.{name}" for name in self._keys)
         stored = f"FROM {self._table} s SEMI JOIN {self._changed} c ON {same}"
         names = ", ".join([*self._keys, *self._parts.names])
         merged = ", ".join([*self._keys, *self._parts.merged()])
-        both, outputs = identifier(f"{self.name}_both"), ", ".join(self._outputs)
-        db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {both} AS SELECT {merged} FROM "
-            f"(SELECT {names} {stored} UNION ALL SELECT {names} FROM {self._changed}) GROUP BY ALL"
+        groups = (
+            f"SELECT {merged} FROM (SELECT {names} {stored} UNION ALL SELECT {names} FROM {self._changed}) GROUP BY ALL"
         )
+        if self._parts.in_order:
+            groups = f"SELECT {', '.join([*self._keys, *self._parts.added()])} FROM ({groups})"
+        both, outputs = identifier(f"{self.name}_both"), ", ".join(self._outputs)
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {both} AS {groups}")
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {identifier(self.before(into))} AS "
             f"SELECT {outputs} FROM (SELECT {names} {stored})"

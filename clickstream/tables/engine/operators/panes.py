@@ -6,9 +6,11 @@ of its own, with the first end that still takes it.
 """
 
 import duckdb
+import numpy as np
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
+from clickstream.tables.engine.operators.inorder import CREATE_ARRIVALS
 from clickstream.tables.engine.operators.operator import (
     BEGINNING,
     TIME,
@@ -18,7 +20,8 @@ from clickstream.tables.engine.operators.operator import (
 )
 from clickstream.tables.engine.operators.windows import Grid, window_column
 from clickstream.tables.names import identifier, string
-from clickstream.tables.sql.model import GroupBy
+from clickstream.tables.sql.model import GroupBy, TemporalJoin
+from clickstream.tables.sql.scope import walk
 from clickstream.tables.sql.types import type_of
 
 # Batches append panes of the same key again and again; past this many they are put together.
@@ -49,6 +52,9 @@ class Panes:
             f" AS {identifier(key.field.name)}"
             for key in node.keys
         ]
+        self._lists = self._parts.in_order
+        # Joins let rows wait: what they give comes in the order of offsets only when all is there.
+        self._straight = not any(isinstance(one, TemporalJoin) for one in walk(node.input))
         self._window = [f'{self._grid.start(_END)} AS "$start"', f'{_END} AS "$end"']
         self._closed = BEGINNING  # windows up to this end are closed
         self._grown = 0
@@ -61,6 +67,7 @@ class Panes:
         columns = [*zip(self._keys, self._key_types, strict=True), *self._parts.columns]
         typed = "".join(f", {name} {kind}" for name, kind in columns)
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._table} (pane BIGINT, first_end BIGINT{typed})")
+        db.execute(CREATE_ARRIVALS)
         db.execute("CREATE TABLE IF NOT EXISTS closed (name VARCHAR, until BIGINT)")
         keys = "".join(f", {name} {kind}" for name, kind in zip(self._keys, self._key_types, strict=True))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {self._touched} (pane BIGINT, first_end BIGINT{keys})")
@@ -77,7 +84,7 @@ class Panes:
         in_time = f" WHERE {_FIRST_END} <= {grid.last_end(_PANE)}" if behind else ""
         timed = f"SELECT *, {pane} AS {_PANE} FROM {rows} WHERE {TIME} IS NOT NULL"
         placed = f"SELECT *, {first_end} AS {_FIRST_END} FROM ({timed})"
-        (inserted,) = only_row(
+        self._grown += self._append(
             db,
             f"INSERT INTO {self._table} SELECT {_PANE}, {_FIRST_END}{keys}{', ' if parts else ''}{parts} "
             f"FROM ({placed}){in_time} GROUP BY ALL",
@@ -85,8 +92,15 @@ class Panes:
         if behind:
             first_end = grid.first_end(pane, WATERMARK)
             db.execute(note_late(self.name, rows, f"{TIME} IS NOT NULL AND {first_end} > {grid.last_end(pane)}"))
-        self._grown += inserted
         self._compact(db)
+
+    def _append(self, db: duckdb.DuckDBPyConnection, insert: str) -> int:
+        """Run an INSERT; how much larger the table is: its rows, and the values in their lists."""
+        if not self._lists:
+            (rows,) = only_row(db, insert)
+            return int(rows)
+        lengths = db.execute(f"{insert} RETURNING coalesce(len({self._lists[0]}), 0) AS values").fetchnumpy()["values"]
+        return len(lengths) + len(self._lists) * int(np.sum(lengths))
 
     def touch(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
         """Remember which groups a batch changed, for the next early rows."""
@@ -141,8 +155,19 @@ class Panes:
         if self._grid.single:
             # A pane is in one window, and first_end is its end: nothing to put together again.
             return f'SELECT first_end AS "end"{keys}{names} FROM ({panes})'
-        spread = f'SELECT {self._grid.ends(str(first), str(last))} AS "end"{keys}{names} FROM ({panes})'
+        ends = self._grid.ends(str(first), str(last))
+        if self._lists:
+            spread = f'SELECT pane, first_end, {ends} AS "end"{keys}{names} FROM ({self._added(panes)})'
+            placed = "".join(f", {one}" for one in self._parts.placed(*self._grid.order("pane", "first_end", '"end"')))
+            spread = f'SELECT "end"{keys}{placed} FROM ({spread})'
+        else:
+            spread = f'SELECT {ends} AS "end"{keys}{names} FROM ({panes})'
         return f'SELECT "end"{keys}{merged} FROM ({spread}) GROUP BY ALL'
+
+    def _added(self, panes: str) -> str:
+        """The same panes, with the values in lists added as far as they are there."""
+        items = ", ".join(["pane", "first_end", *self._keys, *self._parts.added()])
+        return f"SELECT {items} FROM ({panes})"
 
     def _results(self, condition: str, first: object, last: object) -> str:
         return (
@@ -156,15 +181,17 @@ class Panes:
             return
         keys, merged = "".join(f", {name}" for name in self._keys), "".join(f", {one}" for one in self._parts.merged())
         compact = identifier(f"{self.name}_compact")
-        db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {compact} AS "
-            f"SELECT pane, first_end{keys}{merged} FROM {self._table} GROUP BY ALL"
-        )
+        panes = f"SELECT pane, first_end{keys}{merged} FROM {self._table} GROUP BY ALL"
+        if self._lists and self._straight:
+            panes = self._added(panes)
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {compact} AS {panes}")
         db.execute(f"DELETE FROM {self._table}")
         db.execute(f"INSERT INTO {self._table} SELECT * FROM {compact}")
         db.execute(f"DROP TABLE {compact}")
         self._grown, self._compacted = 0, self._count(db)
 
     def _count(self, db: duckdb.DuckDBPyConnection) -> int:
-        (count,) = only_row(db, f"SELECT count(*) FROM {self._table}")
+        """The table's rows, and the values in their lists."""
+        values = "".join(f" + coalesce(sum(len({name})), 0)" for name in self._lists)
+        (count,) = only_row(db, f"SELECT count(*){values} FROM {self._table}")
         return int(count)

@@ -45,6 +45,20 @@ class Grid:
         """One row for each end from `first` to `last`, both included."""
         return first if self.single else f"unnest(generate_series({first}, {last}, {self.slide}))"
 
+    def order(self, pane: str, first_end: str, end: str) -> tuple[str, str]:
+        """In which order Flink adds a window's panes: by the first number (0 or more), then by the second.
+
+        HOP: the last pane first. CUMULATE: pane by pane, what was late for earlier windows before the pane that the
+        window ends with. (As HoppingSlicesIterable and CumulativeSliceAssigner.mergeSlices in Flink 2.3.)
+        """
+        if self.kind == "CUMULATE":
+            late = f"{first_end} > {pane} + {self.slide}"
+            return (
+                f"({first_end} - {self.start(end)}) // {self.slide}",
+                f"CASE WHEN {late} THEN {pane} ELSE {2**62} END",
+            )
+        return f"({end} - {pane}) // {self.slide}", first_end
+
     def closed_at(self, watermark: int) -> int:
         """The highest end (ms) of a window that is closed at `watermark`: watermark >= end - 1."""
         return (watermark + 1) // self.slide * self.slide

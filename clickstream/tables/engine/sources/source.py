@@ -185,7 +185,7 @@ class Source:
 
     @property
     def behind(self) -> bool:
-        """Whether any row so far was behind its watermark."""
+        """Whether a row of the batch is behind its watermark."""
         return self._stream.behind
 
     @property

@@ -27,7 +27,7 @@ class StreamRows:
     """Makes the relation `batch_of(table)` of decoded rows, with the columns `used`.
 
     `max_ahead_ms`: an event further ahead of its Kafka timestamp would close every window, and is refused. `behind`:
-    whether any row so far was behind its watermark.
+    whether a row of the batch is behind its watermark.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class StreamRows:
         typed = "".join(f"NULL::{duckdb_type(column.type)} AS {identifier(column.name)}, " for column in columns)
         batch = identifier(batch_of(self._table.name))
         db.execute(f"CREATE OR REPLACE TEMP VIEW {batch} AS SELECT {typed}{_NO_ORIGIN} WHERE FALSE")
-        self._marked = None
+        self._marked, self.behind = None, False
 
     def _place_beside(self, db: duckdb.DuckDBPyConnection, decoded: str, marks: Times | None) -> None:
         """The batch is what was decoded, with the watermarks beside it if any row is behind its own."""
+        self.behind = marks is not None
         if marks is not None:
-            self.behind = True
             db.register("marks_now", {"wm": marks})
             db.execute(f'CREATE OR REPLACE TEMP TABLE {identifier(self._marks)} AS SELECT wm AS "$wm" FROM marks_now')
             db.unregister("marks_now")

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 import clickstream.tables
@@ -14,13 +15,13 @@ from clickstream.tables.engine.operators.operator import first_row, only_row
 def test_the_first_row_leaves_no_result_open(rows: int) -> None:
     db = duckdb.connect()
     assert first_row(db, f"SELECT range FROM range({rows}) ORDER BY 1") == ((0,) if rows else None)
-    db.register("more", {"n": [1]})  # refused while a result is open
+    db.register("more", pa.table({"n": [1]}))  # refused while a result is open
 
 
 def test_the_only_row_leaves_no_result_open() -> None:
     db = duckdb.connect()
     assert only_row(db, "SELECT count(*), 1 FROM range(5)") == (5, 1)
-    db.register("more", {"n": [1]})
+    db.register("more", pa.table({"n": [1]}))
 
 
 def test_nobody_fetches_a_part_of_a_result() -> None:

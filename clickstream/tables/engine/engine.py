@@ -344,6 +344,7 @@ class Engine:
 
     def _close(self, state: State, watermarks: dict[str, int]) -> None:
         closed = self._flow.close(state.db, watermarks)
+        self._late.take(state.db)  # sessions judge rows then
         for result in self._results:
             for branch in result.branches:
                 if branch in closed:

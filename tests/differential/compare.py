@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tests.differential.oracle import Appends, Final, Upserts
+from tests.differential.outcome import Appends, Final, Upserts
 
 SHOWN = 5
 

@@ -63,6 +63,8 @@ def topics(variant: Variant, seed: int = 1) -> dict[str, list[Record]]:
         "clickstream_codes": _reference(rng, variant, end, "code", (200, 301, 404, 500), _web_code),
         "vip-users": _reference(rng, variant, end, "user_id", [f"user_{one}" for one in range(1, 6)], _vip_user),
     }
+    # What is drawn last leaves the others as they are.
+    made["taps"] = _stream(rng, variant, _times(rng, variant.count // 2, 2), _click)
     return made
 
 

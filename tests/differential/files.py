@@ -5,12 +5,12 @@ from pathlib import Path
 
 from clickstream.config import config_dir
 from clickstream.tables.sql.check import VARIABLES, Checked, check
-from clickstream.tables.sql.model import Insert, Plan, TemporalJoin, TopN, Union, Windowed
+from clickstream.tables.sql.model import Insert, TemporalJoin, TopN, Union, Windowed
 from clickstream.tables.sql.plans import walk
 from tests.differential.data import Variant
 
 SQL = Path(__file__).parent / "sql"
-OWN = ("windows", "aggregates", "groups", "ranks", "joins", "formats")
+OWN = ("windows", "aggregates", "groups", "ranks", "joins", "unions", "formats")
 SHIPPED = ("clickstream", "vip", "products")
 FILES = (*OWN, *SHIPPED)
 
@@ -43,18 +43,6 @@ def compiled(text: str, address: str) -> Checked:
     checked = check(text, {**VARIABLES, "BOOTSTRAP_SERVERS": address, "BOUNDED": "latest-offset", "REF_IDLE": "0 s"})
     assert not checked.problems, checked.render()
     return checked
-
-
-def sessions(plan: Plan) -> bool:
-    return any(isinstance(node, Windowed) and node.window.kind == "SESSION" for node in walk(plan))
-
-
-def same_here(insert: Insert, variant: Variant) -> bool:
-    """Whether our engine has to give exactly the oracle's rows.
-
-    Which sessions a late row finds open depends on how the partitions are interleaved.
-    """
-    return not (variant.late and variant.partitions > 1 and sessions(insert.plan))
 
 
 def same_on_flink(insert: Insert, variant: Variant) -> bool:

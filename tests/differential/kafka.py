@@ -9,7 +9,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.tables.sql.model import Table
 from clickstream.topics import Declared, ensure
-from tests.differential.oracle import Final, final
+from tests.differential.outcome import Final, final
 from tests.differential.records import marked
 from tests.differential.rows import Record, Value
 

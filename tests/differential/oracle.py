@@ -1,69 +1,27 @@
 """What a program's target topics have to hold in the end: evaluated naively, all records at once, without an engine."""
 
-import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from clickstream.tables.sql.model import Insert, Program
 from clickstream.tables.sql.types import Type
+from tests.differential.outcome import Expected, final
 from tests.differential.records import encode_key, encode_value
-from tests.differential.relations import Evaluation
-from tests.differential.rows import Origin, Topics, Values
-
-
-@dataclass(frozen=True)
-class Upserts:
-    """The last value of each key, both as canonical JSON; a deleted key is not there."""
-
-    rows: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Appends:
-    """How often each (key, value) is there, both as canonical JSON."""
-
-    rows: Counter[tuple[str, str]]
-
-
-Final = Upserts | Appends
-
-
-@dataclass
-class Expected:
-    """Final rows by the name of their table; `dead` and `late` are what does not count, `late` by table too."""
-
-    tables: dict[str, Final] = field(default_factory=dict)
-    dead: set[Origin] = field(default_factory=set)
-    late: dict[str, set[Origin]] = field(default_factory=dict)
+from tests.differential.relations import Evaluation, Floor
+from tests.differential.rows import Topics, Values
 
 
 class NullKey(Exception):
     """A NULL where the target has NOT NULL, and the program does not drop such rows."""
 
 
-def canonical(value: object) -> str:
-    """JSON that is equal for equal values; 1 and 1.0 are different."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+def evaluate(program: Program, topics: Topics, floors: Sequence[Floor] = ()) -> Expected:
+    """The final rows of every INSERT, as they are after a read of the log during which the floors took effect.
 
-
-def final(upsert: bool, records: Sequence[tuple[object, object | None]]) -> Final:
-    """What is left of a topic's parsed keys and values, in the order of each key's log."""
-    if not upsert:
-        return Appends(Counter((canonical(key), canonical(value)) for key, value in records))
-    rows: dict[str, str] = {}
-    for key, value in records:
-        rows.pop(canonical(key), None)
-        if value is not None:
-            rows[canonical(key)] = canonical(value)
-    return Upserts(rows)
-
-
-def evaluate(program: Program, topics: Topics) -> Expected:
-    """The final rows of every INSERT. Raises NullKey, and ValueError where an expression stops the job."""
+    Raises NullKey, and ValueError where an expression stops the job.
+    """
     expected = Expected()
     for insert in program.inserts:
-        evaluation = Evaluation(topics)
+        evaluation = Evaluation(topics, floors)
         rows = [_target(insert, row.values) for row in evaluation.rows(insert.plan)]
         kept = [row for row in rows if _not_null(insert, row, program.drops_null_keys)]
         written = [(encode_key(insert.target, row), encode_value(insert.target, row)) for row in kept]

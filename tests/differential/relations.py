@@ -1,6 +1,6 @@
 """The nodes of a plan, each evaluated over all of its rows at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from clickstream.tables.sql.model import (
@@ -15,13 +15,34 @@ from clickstream.tables.sql.model import (
     TopN,
     Union,
     Windowed,
+    children,
 )
 from clickstream.tables.sql.types import Type
 from tests.differential.aggregates import aggregated
 from tests.differential.expressions import holds, value_of
 from tests.differential.records import Unreadable, decode, decode_key, version_time
 from tests.differential.rows import NONE_YET, Origin, Record, Row, Topics, Value, Values, in_order
+from tests.differential.versions import Versions, as_of
 from tests.differential.windows import aligned, sessions
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What closed because partitions or tables were silent, or the wall clock went on: nothing that the log tells.
+
+    From then on rows are judged by no less than `watermark` (ms): those of one table (its name) wherever they go, those
+    of several where these feed something together. `read` is how far each (topic, partition) was read then: the next
+    offset; what is not there: nothing of it.
+    """
+
+    tables: frozenset[str]
+    watermark: int
+    read: Mapping[tuple[str, int], int]
+
+    def watermark_of(self, row: Row) -> int:
+        """The row's watermark."""
+        topic, partition, offset = row.origin
+        return max(row.watermark, self.watermark) if offset >= self.read.get((topic, partition), 0) else row.watermark
 
 
 @dataclass
@@ -29,6 +50,7 @@ class Evaluation:
     """One INSERT's plan over complete topics. What does not count is noted in `dead` and `late`."""
 
     topics: Topics
+    floors: Sequence[Floor] = ()
     dead: set[Origin] = field(default_factory=set)
     late: set[Origin] = field(default_factory=set)
 
@@ -67,7 +89,7 @@ class Evaluation:
             made.append(Row(values, origin, time, before))
             if table.watermark and time is not None:
                 watermarks[record.partition] = max(before, time - table.watermark.delay_ms)
-        return made
+        return self._above_floors(made, frozenset([table.name]))
 
     def _select(self, plan: Select) -> list[Row]:
         times = [output.field.name for output in plan.outputs if output.field.event_time]
@@ -86,15 +108,14 @@ class Evaluation:
         made = []
         for row in self.rows(plan.left):
             key = tuple(value_of(expression, row.values) for expression, _name in plan.keys)
-            found = _as_of(versions.get(key, []), row.values[plan.time])
+            found = as_of(versions.get(key, []), row.values[plan.time])
             if found is not None or plan.kind == "LEFT":
                 joined = {known.name: found[name] if found else None for name, known in plan.reference_fields}
                 made.append(row.with_values(row.values | joined))
         return made
 
-    def _versions(self, table: Table) -> dict[tuple[Value, ...], list[tuple[int, Values | None]]]:
-        """Of each key: from when on (ms) it has which row; None: none."""
-        found: dict[tuple[Value, ...], list[tuple[int, Values | None]]] = {}
+    def _versions(self, table: Table) -> dict[tuple[Value, ...], Versions]:
+        found: dict[tuple[Value, ...], Versions] = {}
         for record in self.topics[table.topic]:
             try:
                 key = decode_key(table, record)
@@ -105,9 +126,20 @@ class Evaluation:
             found.setdefault(key, []).append((version_time(table, record, values), values))
         return found
 
+    def _judged(self, plan: Plan) -> list[Row]:
+        """The plan's rows as an operator of it judges them: by the floors of several tables that feed it, too."""
+        tables = _tables(plan)
+        return self._above_floors(self.rows(plan), tables) if len(tables) > 1 else self.rows(plan)
+
+    def _above_floors(self, rows: list[Row], tables: frozenset[str]) -> list[Row]:
+        for floor in self.floors:
+            if floor.tables == tables:
+                rows = [replace(row, watermark=floor.watermark_of(row)) for row in rows]
+        return rows
+
     def _windowed(self, plan: Windowed) -> list[Row]:
         place = sessions if plan.window.kind == "SESSION" else aligned
-        placed, late = place(plan.window, self.rows(plan.input))
+        placed, late = place(plan.window, self._judged(plan.input))
         self.late |= late
         made = []
         for row, start, end in placed:
@@ -129,7 +161,7 @@ class Evaluation:
 
     def _first(self, plan: TopN) -> list[Row]:
         partitions: dict[tuple[Value, ...], list[Row]] = {}
-        for row in self.rows(plan.input):
+        for row in self.rows(plan.input) if plan.window is not None else self._judged(plan.input):
             if plan.window is None and (row.time is None or row.time < row.watermark):
                 self.late |= {row.origin} if row.time is not None else set()
                 continue
@@ -156,6 +188,13 @@ def _last_wins(plan: TopN) -> bool:
     )
 
 
+def _tables(plan: Plan) -> frozenset[str]:
+    """The names of the tables that are read as streams."""
+    if isinstance(plan, Scan):
+        return frozenset([plan.table.name])
+    return frozenset().union(*map(_tables, children(plan)))
+
+
 def _column(name: str) -> Callable[[Row], Value]:
     return lambda row: row.values[name]
 
@@ -170,15 +209,6 @@ def _read(table: Table, records: Sequence[Record]) -> Iterator[Record]:
             reading.add(record.partition)
         if record.partition in reading:
             yield record
-
-
-def _as_of(versions: Sequence[tuple[int, Values | None]], time: int | None) -> Values | None:
-    """The row of the last version that was there at that time."""
-    if time is None:
-        return None
-    past = [(when, values) for when, values in versions if when <= time]
-    # Of equal times the last one that was written: max() gives the first.
-    return max(reversed(past), key=lambda one: one[0])[1] if past else None
 
 
 def _as(fields: Sequence[Field], wanted: Sequence[Field], row: Row) -> Row:

@@ -47,6 +47,12 @@ def aligned(window: Window, rows: Sequence[Row]) -> tuple[Placed, set[Origin]]:
     return placed, late
 
 
+def _turn(row: Row) -> tuple[int, int, int, int]:
+    """A sort key of rows that have a time."""
+    _topic, partition, offset = row.origin
+    return row.watermark, partition, offset, row.time or 0
+
+
 @dataclass
 class _Session:
     start: int
@@ -57,14 +63,14 @@ class _Session:
 def sessions(window: Window, rows: Sequence[Row]) -> tuple[Placed, set[Origin]]:
     """Rows, taken one by one, with their sessions; and the origins of rows that came too late for any.
 
+    They are taken by the watermarks before them, then partition, offset and time: partitions have no other order.
     A row makes a session from its time to the gap after it, which merges with those that it overlaps or touches
     and that are open for the row. What it makes must be open too.
     """
     kept: dict[tuple[Value, ...], list[_Session]] = {}
     late: set[Origin] = set()
-    for row in rows:
-        if row.time is None:
-            continue
+    for row in sorted((one for one in rows if one.time is not None), key=_turn):
+        assert row.time is not None
         known = kept.setdefault(tuple(row.values[name] for name in window.partition), [])
         made = _Session(row.time, row.time + window.gap_ms, [row])
         touched = [

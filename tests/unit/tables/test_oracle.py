@@ -8,7 +8,9 @@ import pytest
 
 from clickstream.tables.sql.types import Type
 from tests.differential.compare import differences
-from tests.differential.oracle import Appends, Expected, NullKey, Upserts, evaluate
+from tests.differential.oracle import NullKey, evaluate
+from tests.differential.outcome import Appends, Expected, Upserts
+from tests.differential.relations import Floor
 from tests.differential.rows import Record
 from tests.differential.texts import from_json, load, time_text
 from tests.unit.tables.sql.support import checked, sink
@@ -35,10 +37,12 @@ def user(time: int, key: int, name: str | None) -> Record:
     return Record(0, 0, time, json.dumps({"user_id": key}).encode(), value)
 
 
-def outcome(sql: str, clicks: list[Record], users: tuple[Record, ...] = ()) -> Expected:
+def outcome(
+    sql: str, clicks: list[Record], users: tuple[Record, ...] = (), floors: tuple[Floor, ...] = (), **more: list[Record]
+) -> Expected:
     found = checked(sql)
     assert not found.problems, found.render()
-    return evaluate(found.program, {"clicks": clicks, "users": list(users)})
+    return evaluate(found.program, {"clicks": clicks, "users": list(users), **more}, floors)
 
 
 def rows(sql: str, clicks: list[Record], users: tuple[Record, ...] = ()) -> list[dict[str, Any]]:
@@ -154,6 +158,73 @@ def test_a_row_that_touches_a_closed_session_is_late() -> None:
     found = counted(SESSION, log(click(3_000), click(25_000), click(4_000)))
 
     assert found == {("03", "13"): 1, ("25", "35"): 1}
+
+
+def test_rows_of_several_partitions_come_to_sessions_by_their_watermarks() -> None:
+    # Partition 0 closes the session of 0 s before partition 1 has seen anything; its row joins it nevertheless.
+    one = log(click(0), click(25_000), click(0))
+    other = log(click(5_000), partition=1)
+
+    assert counted(SESSION, [*one, *other]) == {("00", "15"): 2, ("25", "35"): 1}
+    assert counted(SESSION, [*other, *one]) == {("00", "15"): 2, ("25", "35"): 1}
+
+
+# --- silence, and several tables
+
+
+TAPS = (
+    "CREATE TABLE taps (`_time` BIGINT, ts AS TO_TIMESTAMP_LTZ(`_time`, 3), "
+    "WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector' = 'kafka', 'topic' = 'taps', "
+    "'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json', "
+    "'scan.startup.mode' = 'earliest-offset');"
+    "CREATE TEMPORARY VIEW together AS SELECT `_time`, ts FROM clicks UNION ALL SELECT `_time`, ts FROM taps;"
+)
+
+
+def of_both(clicks: list[Record], taps: list[Record], *floors: Floor) -> Expected:
+    """Rows of each window of two tables together, by the second at which it starts."""
+    window = "TABLE(TUMBLE(TABLE together, DESCRIPTOR(ts), INTERVAL '10' SECOND))"
+    sql = f"INSERT INTO results SELECT window_start, COUNT(*) FROM {window} GROUP BY window_start, window_end;"
+    return outcome(sink("s TIMESTAMP(3), n BIGINT") + TAPS + sql, clicks, (), floors, taps=taps)
+
+
+def starts(found: Expected) -> dict[str, int]:
+    made = found.tables["results"]
+    assert isinstance(made, Appends)
+    return {row["s"][17:]: row["n"] for row in (json.loads(value) for _, value in made.rows.elements())}
+
+
+def test_rows_of_two_tables_are_judged_by_their_own_tables_delays() -> None:
+    found = of_both(log(click(13_000), click(9_000)), log(click(13_000), click(9_000)))
+
+    assert starts(found) == {"00": 1, "10": 2}
+    assert found.late == {"results": {("taps", 0, 1)}}
+
+
+def test_what_closed_in_silence_is_closed_for_what_is_read_from_then_on() -> None:
+    silence = Floor(frozenset({"clicks", "taps"}), 9_999, {("clicks", 0): 1})
+    found = of_both(log(click(1_000), click(2_000), click(10_000)), log(click(3_000)), silence)
+
+    assert starts(found) == {"00": 1, "10": 1}
+    assert found.late == {"results": {("clicks", 0, 1), ("taps", 0, 0)}}
+
+
+def test_what_one_table_closed_is_closed_for_its_own_rows_only() -> None:
+    silence = Floor(frozenset({"clicks"}), 9_999, {})
+    found = of_both(log(click(1_000)), log(click(3_000)), silence)
+
+    assert starts(found) == {"00": 1}
+    assert found.late == {"results": {("clicks", 0, 0)}}
+
+
+def test_a_session_that_closed_by_the_wall_clock_takes_no_row_any_more() -> None:
+    sql = f"SELECT window_start, COUNT(*) FROM TABLE({SESSION}) GROUP BY window_start, window_end"
+    table = sink("s TIMESTAMP(3), n BIGINT")
+    silence = Floor(frozenset({"clicks"}), 9_999, {("clicks", 0): 1})
+    found = outcome(f"{table}INSERT INTO results {sql};", log(click(0), click(0), click(5_000)), (), (silence,))
+
+    assert starts(found) == {"00": 1, "05": 1}
+    assert found.late == {"results": {("clicks", 0, 1)}}
 
 
 def test_sessions_have_their_own_rows() -> None:

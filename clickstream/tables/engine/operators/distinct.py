@@ -17,10 +17,8 @@ class DistinctValues:
     def __init__(self, group: str, keys: Mapping[str, str], of_row: Sequence[str], aggregate: Aside) -> None:
         """`keys`: names and types of the groups' keys; `of_row`: the select items that give them."""
         self._known = identifier(f"{group}_{aggregate.name}_values")
-        self._arrived, self._new = (
-            identifier(f"{group}_{aggregate.name}_arrived"),
-            identifier(f"{group}_{aggregate.name}_new"),
-        )
+        self._arrived = identifier(f"{group}_{aggregate.name}_arrived")
+        self._new = identifier(f"{group}_{aggregate.name}_new")
         self._keys = list(keys)
         self._columns = ", ".join(f"{name} {kind}" for name, kind in {**keys, "v": aggregate.kind}.items())
         self._of_row = ", ".join([*of_row, aggregate.values])

@@ -33,19 +33,20 @@ class Operator(Protocol):
         """Take in a batch: `rows` names a relation with the input's fields and the hidden columns."""
 
     def due(self, watermark: int) -> bool:
-        """Whether `close` could find anything to close at this watermark."""
+        """Whether `close` could find anything to do at this watermark."""
 
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         """Make temp table `into` of the rows that are final at `watermark` (ms), and forget their state.
 
-        Beside the node's fields it has "$start" and "$end" (ms) of each row's window, NULL without windows.
+        Beside the node's fields it has "$start" and "$end" (ms) of each row's window, NULL without windows. Rows that
+        could not be judged before may be noted as late.
         """
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
         """Make temp table `into` of the present rows of what is open and changed since the last call; as `close`."""
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        """The highest end (ms) of an open window; None when nothing is open."""
+        """The highest end (ms) of an open window, less 1 the watermark that closes all; None: nothing is open."""
 
 
 def note_late(name: str, rows: str, condition: str) -> str:

@@ -21,7 +21,7 @@ from clickstream.tables.engine.operators.operator import (
 from clickstream.tables.engine.operators.windows import Grid, window_column
 from clickstream.tables.names import identifier, string
 from clickstream.tables.sql.model import GroupBy, TemporalJoin
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from clickstream.tables.sql.types import type_of
 
 # Batches append panes of the same key again and again; past this many they are put together.

@@ -160,9 +160,8 @@ class Join:
         waited = f"SELECT {columns} FROM {own} WHERE {TIME} <= {watermark}"
         # A row without a time finds nothing, and has nothing to wait for.
         passed = f"SELECT {columns} FROM {rows} WHERE {TIME} <= {watermark} OR {TIME} IS NULL"
-        db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS {self._joined(f'{waited} UNION ALL {passed}', columns)}"
-        )
+        joined = self._joined(f"{waited} UNION ALL {passed}", columns)
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS {joined}")
         db.execute(f"DELETE FROM {own} WHERE {TIME} <= {watermark}")
         db.execute(f"INSERT INTO {own} SELECT {columns} FROM {rows} WHERE {TIME} > {watermark}")
         if behind or self.behind:

@@ -38,7 +38,6 @@ class Session:
     island: int
     start: int
     last: int
-    apart: bool = False
     changed: bool = False
     into: int | None = None
 
@@ -50,8 +49,8 @@ def resolve(rows: Iterable[tuple[int, int, int]], sessions: list[Session], gap: 
     """The index in `sessions` of each row's session, or LATE_ROW.
 
     A row is its island, time and watermark (ms); rows come in the order of their watermarks. `sessions` are those
-    that are held; new ones are added. Afterwards the sessions of rows are `changed`, those that were merged with
-    another say so in `into`, and those that touch another one, closed for rows that both touched, are `apart`.
+    that are held; new ones are added. Afterwards the sessions of rows are `changed`, and those that were merged with
+    another say so in `into`.
     """
     live: dict[int, list[int]] = defaultdict(list)
     for number, session in enumerate(sessions):
@@ -71,7 +70,6 @@ def resolve(rows: Iterable[tuple[int, int, int]], sessions: list[Session], gap: 
             sessions.append(Session(island, time, time, changed=True))
         else:
             found.append(LATE_ROW)
-    _mark_apart(sessions, gap)
     return [number if number == LATE_ROW else final(sessions, number) for number in found]
 
 
@@ -89,17 +87,5 @@ def _merge(sessions: list[Session], touching: list[int], time: int) -> None:
         other = sessions[number]
         other.into = touching[0]
         kept.start, kept.last = min(kept.start, other.start), max(kept.last, other.last)
-        # What a session stands apart from may be out of sight here.
-        kept.apart = kept.apart or other.apart
     kept.start, kept.last = min(kept.start, time), max(kept.last, time)
     kept.changed = True
-
-
-def _mark_apart(sessions: list[Session], gap: int) -> None:
-    standing = sorted((one for one in sessions if one.into is None), key=lambda one: (one.island, one.start))
-    before: Session | None = None
-    for session in standing:
-        if before is not None and before.island == session.island and session.start <= before.last + gap:
-            before.apart = session.apart = True
-        if before is None or before.island != session.island or session.last > before.last:
-            before = session

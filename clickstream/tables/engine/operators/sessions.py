@@ -5,10 +5,26 @@ an end that equals the other's start touches. A session is closed for a row whos
 end - 1; a row whose session, merged or alone, is closed for it is late. (As Flink 2.3: SessionWindowAssigner,
 TimeWindow.intersects, MergingWindowProcessFunction.)
 
-Only of rows behind their watermark, t <= watermark + 1, does the order matter: all others touch no closed session,
-whenever they come. So a batch is aggregated to slices, and slices are merged with the sessions that they touch, in
-SQL. Slices and sessions that hang together are an island; rows are taken one by one only in islands where one behind
-its watermark may have met a closed session.
+So the order of rows matters, and several partitions have none in common. It is defined as that of the watermarks that
+rows had before them in their own partitions, then partition, offset, time: sessions are a function of the log,
+however its partitions are read, and at one partition they are Flink's.
+
+Rows come in other orders than that, and most need not wait:
+
+- A row q ahead of its watermark, t > watermark + 1, is merged at once. It touches no session that is closed for it, for
+  such a one ends at watermark + 1 or before. And it can change places with any row r whose watermark is also
+  less than t - 1: both ways q and r end in one session, or do not meet.
+  If r touches q, r is in time for a session of its own, which is open for q as well. If r touches an open
+  session that q touches, that one still touches q with r in it. A session closed for r is too old to touch q.
+- A row behind its watermark is deferred until the operator's watermark W is higher than the row's own: from then on
+  partitions bring only rows that come later in the order. Deferred rows are judged in the order, against the open
+  sessions with all that was merged early.
+- A row that a join held back comes when others with watermarks up to its time - 1 may be judged: its time
+  is above W until it comes, so it can change places with them.
+
+A session leaves when W has reached its end, not end - 1: a join may still hold a row at W + 1, which touches it.
+Sessions that touch and yet are two, since one was closed for a row that opened the other, do not outlast the
+judging: W has passed that row's watermark, so the closed one leaves.
 """
 
 import contextlib
@@ -20,23 +36,25 @@ import numpy.typing as npt
 
 from clickstream.tables.engine.expressions.translate import duckdb_type, to_duckdb
 from clickstream.tables.engine.operators.aggregates import Parts
+from clickstream.tables.engine.operators.inorder import CREATE_ARRIVALS
 from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row
 from clickstream.tables.engine.operators.session_merging import LATE_ROW, Session, final, islands, resolve
 from clickstream.tables.engine.operators.windows import window_column
-from clickstream.tables.names import engine_name, identifier
+from clickstream.tables.names import engine_name, identifier, string
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.types import type_of
 
 # Added to times before they are divided, so that `//` rounds down before 1970 too.
 _POSITIVE = 2**61
+# Of two tables' rows, partition and offset may be the same; and if the times are too, so is what becomes of them.
+_ORDER = ", ".join((WATERMARK, PARTITION, OFFSET, TIME))
 
 
 class Sessions:
     """The open sessions of one GROUP BY; `absorb` takes rows of the windowed relation's input.
 
-    In the state a session has its keys, the times (ms) of its first and last row, its aggregates in parts, the batch
-    that changed it last, and whether it is `apart`: it touches another session that was closed for its rows. Such
-    sessions stay side by side while the watermark of the slowest partition has closed neither.
+    In the state a session has its keys, the times (ms) of its first and last row, its aggregates in parts, and the
+    batch that changed it last. Deferred rows are in a table of their own, as they came.
     """
 
     def __init__(self, name: str, node: GroupBy) -> None:
@@ -45,6 +63,7 @@ class Sessions:
         self._table = identifier(name)
         self._slices, self._pieces = identifier(f"{name}_slices"), identifier(f"{name}_pieces")
         self._islands, self._rows = identifier(f"{name}_islands"), identifier(f"{name}_rows")
+        self._deferred, self._judged = f"{name}_deferred", identifier(f"{name}_judged")
         self._gap = node.window.gap_ms
         parts = Parts(node.aggregates)
         roles = {field: role for role, field in node.window_keys.items()}
@@ -66,42 +85,52 @@ class Sessions:
         self._outputs = ", ".join([*outputs, *parts.results(), *window])
         self._batch, self._reported = 0, -1
         self._first_last: int | None = None  # no open session has its last row before
-        self._apart = False  # whether a session is
+        self._first_mark: int | None = None  # no deferred row has a lower watermark
+        self._defers = False  # whether the table of deferred rows is there: most streams need none
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
         columns = "".join(f"{name} {kind}, " for name, kind in self._columns)
-        db.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table} "
-            f"({columns}start BIGINT, last BIGINT, apart BOOLEAN DEFAULT FALSE, batch BIGINT)"
-        )
+        db.execute(CREATE_ARRIVALS)
+        db.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({columns}start BIGINT, last BIGINT, batch BIGINT)")
         (self._batch,) = only_row(db, f"SELECT coalesce(max(batch), 0) FROM {self._table}")
         self._reported = -1
+        (self._defers,) = only_row(
+            db, f"SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = {string(engine_name(self._deferred))}"
+        )
         self._look(db)
 
     def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
-        first, last, behind = only_row(
-            db, f"SELECT min({TIME}), max({TIME}), bool_or({TIME} <= {WATERMARK} + 1) FROM {rows}"
+        behind = f"{TIME} <= {WATERMARK} + 1"
+        first, last, mark = only_row(
+            db,
+            f"SELECT min({TIME}) FILTER (NOT ({behind})), max({TIME}) FILTER (NOT ({behind})), "
+            f"min({WATERMARK}) FILTER ({behind}) FROM {rows}",
         )
+        if mark is not None:
+            self._defer(db, f"FROM {rows} WHERE {behind}", mark)
+            rows = f"(FROM {rows} WHERE NOT ({behind}))"
         if first is None:
             return
         self._batch += 1
         self._first_last = first if self._first_last is None else min(first, self._first_last)
-        if last - first <= self._gap and not behind and not self._apart:
+        if last - first <= self._gap:
             self._merge_short(db, rows)
         else:
             self._merge_any(db, rows)
 
     def due(self, watermark: int) -> bool:
-        return self._first_last is not None and watermark >= self._first_last + self._gap - 1
+        """As Operator.due; or there are deferred rows to judge."""
+        some_ended = self._first_last is not None and watermark >= self._first_last + self._gap
+        return some_ended or (self._first_mark is not None and watermark > self._first_mark)
 
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
-        ended = f"last <= {watermark + 1 - self._gap}"
-        db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {self._outputs} FROM {self._table} WHERE {ended}"
-        )
+        """As Operator.close, once the deferred rows that came before `watermark` are judged; late ones are noted."""
+        if self._first_mark is not None and watermark > self._first_mark:
+            self._judge(db, watermark)
+        ended = f"last <= {watermark - self._gap}"
+        rows = f"SELECT {self._outputs} FROM {self._table} WHERE {ended}"
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS {rows}")
         db.execute(f"DELETE FROM {self._table} WHERE {ended}")
-        if self._apart:
-            self._forget_apart(db)
         self._look(db)
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:
@@ -117,21 +146,18 @@ class Sessions:
         self._open(db, into, "TRUE")
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        (last,) = only_row(db, f"SELECT max(last) FROM {self._table}")
-        return None if last is None else int(last) + self._gap
+        """As Operator.horizon: at this less 1 all sessions leave, with the deferred rows in them."""
+        times = f"SELECT last FROM {self._table}"
+        if self._defers:
+            times += f" UNION ALL SELECT greatest({TIME}, {WATERMARK}) FROM {identifier(self._deferred)}"
+        (last,) = only_row(db, f"SELECT max(last) FROM ({times})")
+        return None if last is None else int(last) + self._gap + 1
 
     def _look(self, db: duckdb.DuckDBPyConnection) -> None:
-        self._first_last, self._apart = only_row(
-            db, f"SELECT min(last), coalesce(bool_or(apart), FALSE) FROM {self._table}"
-        )
-
-    def _forget_apart(self, db: duckdb.DuckDBPyConnection) -> None:
-        """Sessions are apart no longer when what they touched is closed for all."""
-        db.execute(
-            f"UPDATE {self._table} SET apart = FALSE WHERE rowid IN (SELECT s.rowid FROM {self._table} s "
-            f"ANTI JOIN {self._table} o ON {self._same('s', 'o')} AND o.rowid <> s.rowid "
-            f"AND o.start <= s.last + {self._gap} AND o.last >= s.start - {self._gap} WHERE s.apart)"
-        )
+        (self._first_last,) = only_row(db, f"SELECT min(last) FROM {self._table}")
+        self._first_mark = None
+        if self._defers:
+            (self._first_mark,) = only_row(db, f"SELECT min({WATERMARK}) FROM {identifier(self._deferred)}")
 
     def _open(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
         db.execute(
@@ -139,10 +165,29 @@ class Sessions:
             f"SELECT {self._outputs} FROM {self._table} WHERE {condition}"
         )
 
+    # --- rows behind their watermarks
+
+    def _defer(self, db: duckdb.DuckDBPyConnection, behind: str, mark: int) -> None:
+        """Keep the rows of the query `behind`, the lowest watermark of which is `mark`."""
+        if self._defers:
+            db.execute(f"INSERT INTO {identifier(self._deferred)} {behind}")
+        else:
+            db.execute(f"CREATE TABLE {identifier(self._deferred)} AS {behind}")
+            self._defers = True
+        self._first_mark = mark if self._first_mark is None else min(mark, self._first_mark)
+
+    def _judge(self, db: duckdb.DuckDBPyConnection, watermark: int) -> None:
+        """Merge the deferred rows whose own watermarks are below `watermark`, or note them as late."""
+        before = f"FROM {identifier(self._deferred)} WHERE {WATERMARK} < {watermark}"
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {self._judged} AS {before}")
+        db.execute(f"DELETE {before}")
+        self._batch += 1
+        self._merge_any(db, self._judged)
+
     # --- batches
 
     def _merge_short(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
-        """Merge a batch that is no longer than the gap, with no row behind its watermark: a slice for each key."""
+        """Merge a batch that is no longer than the gap, ahead of its watermarks: a slice for each key."""
         names, gap = ", ".join(self._names), self._gap
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._slices} AS "
@@ -175,7 +220,8 @@ class Sessions:
     def _find_islands(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
         """Make the table of islands that have rows of the batch; `ids` are their sessions in the state.
 
-        `late`: no session, and only rows that are late on their own. `doubtful`: one has to look at the rows.
+        An island is slices and sessions that hang together. `late`: no session, and only rows that are late on their
+        own. `doubtful`: a row behind its watermark may have met a closed session, so one has to look at the rows.
         """
         gap = self._gap
         db.execute(
@@ -190,9 +236,9 @@ class Sessions:
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._pieces} AS WITH spans AS MATERIALIZED "
             f"(SELECT {', '.join(spans)}, row_number() OVER () - 1 AS key FROM {self._slices} {grouped}) "
-            f"SELECT key, {self._of('n')}, NULL::BIGINT AS id, behind, hopeless, FALSE AS apart "
+            f"SELECT key, {self._of('n')}, NULL::BIGINT AS id, behind, hopeless "
             f"FROM {self._slices} n JOIN spans ON {self._same('n', 'spans')} "
-            f"UNION ALL SELECT key, {self._of('s')}, s.rowid, NULL, FALSE, apart "
+            f"UNION ALL SELECT key, {self._of('s')}, s.rowid, NULL, FALSE "
             f"FROM {self._table} s JOIN spans ON {self._same('s', 'spans')} AND s.last >= low AND s.start <= high"
         )
         found = db.execute(f"SELECT rowid AS piece, key, start, last FROM {self._pieces}").fetchnumpy()
@@ -205,7 +251,7 @@ class Sessions:
                 f"CREATE OR REPLACE TEMP TABLE {self._islands} AS "
                 f"SELECT *, NOT late AND uncertain AS doubtful FROM (SELECT island, {self._merged}, "
                 "list(id) FILTER (id IS NOT NULL) AS ids, count(id) = 0 AND bool_and(hopeless) AS late, "
-                f"bool_or(apart) OR coalesce({closed}, FALSE) AS uncertain "
+                f"coalesce({closed}, FALSE) AS uncertain "
                 f"FROM {self._pieces} p JOIN {table} n ON n.piece = p.rowid "
                 "GROUP BY island HAVING count(id) < count(*))"
             )
@@ -216,31 +262,21 @@ class Sessions:
         """Merge the rows of doubtful islands with their sessions, one by one."""
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._rows} AS "
-            f'SELECT r.*, "$island", row_number() OVER (ORDER BY {WATERMARK}, {PARTITION}, {OFFSET}) AS "$number" '
+            f'SELECT r.*, "$island", row_number() OVER (ORDER BY {_ORDER}) AS "$number" '
             f"FROM {rows} r JOIN {self._matching('doubtful')}"
         )
         held = db.execute(
-            f"SELECT s.rowid, island, s.start, s.last, s.apart FROM {self._table} s "
+            f"SELECT s.rowid, island, s.start, s.last FROM {self._table} s "
             f"JOIN (SELECT island, unnest(ids) AS id FROM {self._islands} WHERE doubtful) ON s.rowid = id "
             "ORDER BY island, s.start"
         ).fetchall()
         found = db.execute(f'SELECT "$number", "$island", {TIME}, {WATERMARK} FROM {self._rows} ORDER BY 1').fetchall()
-        sessions = [Session(island, start, last, apart) for _, island, start, last, apart in held]
+        sessions = [Session(*one) for _, *one in held]
         taken_by = resolve((row[1:] for row in found), sessions, self._gap)
         became = [final(sessions, number) for number in range(len(held))]
         merged = [(row[0], number) for row, number in zip(held, became, strict=True) if sessions[number].changed]
-        apart = [one.apart for one in sessions]
-        self._apart = self._apart or any(apart)
-        of_rows = {
-            "$number": [row[0] for row in found],
-            "$session": taken_by,
-            "$apart": [number != LATE_ROW and apart[number] for number in taken_by],
-        }
-        of_held = {
-            "$id": [id for id, _ in merged],
-            "$session": [number for _, number in merged],
-            "$apart": [apart[number] for _, number in merged],
-        }
+        of_rows = {"$number": [row[0] for row in found], "$session": taken_by}
+        of_held = {"$id": [id for id, _ in merged], "$session": [number for _, number in merged]}
         with (
             _registered(db, f"{self.name}_taken", of_rows) as taken,
             _registered(db, f"{self.name}_held", of_held) as held_by,
@@ -249,12 +285,12 @@ class Sessions:
 
     def _put(self, db: duckdb.DuckDBPyConnection, taken: str, held: str) -> None:
         """Write what `resolve` found: the sessions that rows are in, and those that held ones became part of."""
-        session = '"$session", "$apart"'
+        session = '"$session"'
         db.execute(
             f"INSERT INTO {self._table} BY NAME "
-            f'SELECT {self._merged}, "$apart" = 1 AS apart, {self._batch} AS batch FROM ('
+            f"SELECT {self._merged}, {self._batch} AS batch FROM ("
             f'SELECT {session}, {self._slice} FROM {self._rows} JOIN {taken} USING ("$number") '
-            f'WHERE "$session" <> {LATE_ROW} GROUP BY {", ".join([session, *self._of_row])} UNION ALL '
+            f"WHERE {session} <> {LATE_ROW} GROUP BY {', '.join([session, *self._of_row])} UNION ALL "
             f'SELECT {session}, {self._of("s")} FROM {self._table} s JOIN {held} ON s.rowid = "$id") GROUP BY {session}'
         )
         db.execute(f'DELETE FROM {self._table} WHERE rowid IN (SELECT "$id" FROM {held})')

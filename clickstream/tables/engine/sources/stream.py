@@ -65,10 +65,7 @@ class StreamRows:
 
     def show_nothing(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make the relation one without rows."""
-        columns = [column for column in self._table.columns if column.name in self._used]
-        typed = "".join(f"NULL::{duckdb_type(column.type)} AS {identifier(column.name)}, " for column in columns)
-        batch = identifier(batch_of(self._table.name))
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {batch} AS SELECT {typed}{_NO_ORIGIN} WHERE FALSE")
+        show_nothing(db, self._table, self._used)
         self._marked, self.behind = None, False
 
     def _place_beside(self, db: duckdb.DuckDBPyConnection, decoded: str, marks: Times | None) -> None:
@@ -99,3 +96,11 @@ class StreamRows:
         for place, count in places.items():
             for _ in range(count):
                 self._refuse(*place, None, None, f"{reason}; the record itself is gone from the log")
+
+
+def show_nothing(db: duckdb.DuckDBPyConnection, table: Table, used: set[str]) -> None:
+    """Make the relation `batch_of(table)` one without rows."""
+    columns = [column for column in table.columns if column.name in used]
+    typed = "".join(f"NULL::{duckdb_type(column.type)} AS {identifier(column.name)}, " for column in columns)
+    batch = identifier(batch_of(table.name))
+    db.execute(f"CREATE OR REPLACE TEMP VIEW {batch} AS SELECT {typed}{_NO_ORIGIN} WHERE FALSE")

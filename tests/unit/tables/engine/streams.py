@@ -61,8 +61,12 @@ def put(db: duckdb.DuckDBPyConnection, rows: list[Row], columns: str = "ip, user
         "status INTEGER)"
     )
     if rows:
-        values = [[row.partition, row.offset, row.time, row.watermark, row.ip, row.userid, row.status] for row in rows]
-        db.executemany("INSERT INTO given VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        # One statement: a property test puts thousands of small batches.
+        values = [(row.partition, row.offset, row.time, row.watermark, row.ip, row.userid, row.status) for row in rows]
+        db.execute(
+            f"INSERT INTO given VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * len(rows))}",
+            [cell for one in values for cell in one],
+        )
     db.execute(
         f"CREATE OR REPLACE TEMP VIEW batch AS "
         f'SELECT {columns}, p AS "$p", o AS "$o", t AS "$t", wm AS "$wm" FROM given'

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from clickstream.tables.engine.flow import Flow, batch_of
-from clickstream.tables.engine.operators.operator import BEGINNING, quoted
+from clickstream.tables.engine.compile.compiler import batch_of
+from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.panes import Panes
+from clickstream.tables.names import identifier
+from tests.unit.tables.engine.flows import at, flow_of
 from tests.unit.tables.engine.streams import Row, connect, put
 from tests.unit.tables.sql.support import checked, sink
 
@@ -20,9 +22,8 @@ SQL = (
 
 
 def test_the_late_path_is_left_when_no_late_row_waits_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    db, flow = connect(), Flow(checked(SQL).program)
-    flow.references["users"].create(db)
-    flow.prepare(db)
+    db = connect()
+    flow = flow_of(db, checked(SQL).program)
     asked: list[bool] = []
     absorb = Panes.absorb
 
@@ -34,10 +35,10 @@ def test_the_late_path_is_left_when_no_late_row_waits_any_more(monkeypatch: pyte
 
     def step(watermark: int, *rows: Row) -> None:
         batch = put(db, list(rows), "userid, make_timestamp_ms(t) AS ts")
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(batch_of('clicks'))} AS SELECT * FROM {batch}")
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(batch_of('clicks'))} AS SELECT * FROM {batch}")
         flow.behind = any(row.time is not None and row.time <= row.watermark + 1 for row in rows)
-        flow.relate(db, {"clicks": watermark})
-        flow.absorb(db, {"clicks": watermark})
+        flow.relate(db, at(clicks=watermark))
+        flow.absorb(db, at(clicks=watermark))
 
     step(BEGINNING, Row(0, 0, 30_000, BEGINNING))
     step(BEGINNING, Row(0, 1, 12_000, 25_000))  # behind its own partition's watermark; the table's has not passed it

@@ -18,7 +18,7 @@ from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.sql.model import GroupBy
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Row, connect, put
 from tests.unit.tables.sql.support import plan, sink
 

@@ -12,7 +12,7 @@ from clickstream.tables.engine.operators import references
 from clickstream.tables.engine.operators.operator import END
 from clickstream.tables.engine.operators.references import Join, Reference
 from clickstream.tables.sql.model import TemporalJoin
-from clickstream.tables.sql.scope import walk
+from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Row, connect, put
 from tests.unit.tables.sql.support import plan, sink
 

@@ -1,7 +1,8 @@
-"""Sessions against sessions found row by row."""
+"""Sessions against sessions found row by row, in the order that is defined for a log of several partitions."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clickstream.config import config_dir
 from clickstream.tables.engine.operators.operator import BEGINNING, END
 from clickstream.tables.engine.operators.sessions import Sessions
+from clickstream.tables.sql.check import check
 from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.plans import walk
 from tests.unit.tables.engine.streams import Partitions, Row, connect, late, put
@@ -66,30 +69,26 @@ class Session:
         return self.rows[0].ip, self.start, self.end, self.end - 1, len(self.rows), total, len(statuses)
 
 
-class RowByRow:
-    """Sessions as Flink's MergingWindowProcessFunction makes them."""
-
-    def __init__(self) -> None:
-        self.open: list[Session] = []
-        self.late: list[tuple[int, int]] = []
-
-    def take(self, row: Row) -> None:
+def row_by_row(rows: Sequence[Row]) -> tuple[list[Result], list[tuple[int, int]]]:
+    """The sessions and the late rows of a log, as Flink's MergingWindowProcessFunction makes them of one partition."""
+    kept: list[Session] = []
+    late_rows: list[tuple[int, int]] = []
+    for row in sorted(rows, key=lambda one: (*one.arrival, one.time or 0)):
         if row.time is None:
-            return
-        made = Session(row.time, row.time + GAP, [])
-        for other in [one for one in self.open if one.rows[0].ip == row.ip and row.watermark < one.end - 1]:
-            if other.start <= row.time + GAP and other.end >= row.time:
-                self.open.remove(other)
-                made = Session(min(made.start, other.start), max(made.end, other.end), made.rows + other.rows)
+            continue
+        made, touched = Session(row.time, row.time + GAP, []), []
+        for other in kept:
+            open_ = other.rows[0].ip == row.ip and row.watermark < other.end - 1
+            if open_ and other.start <= row.time + GAP and other.end >= row.time:
+                touched.append(other)
+        for other in touched:
+            made = Session(min(made.start, other.start), max(made.end, other.end), made.rows + other.rows)
         if made.end - 1 <= row.watermark:
-            self.late.append((row.partition, row.offset))
+            late_rows.append((row.partition, row.offset))
         else:
-            self.open.append(Session(made.start, made.end, [*made.rows, row]))
-
-    def close(self, watermark: int) -> list[Result]:
-        closed = [one for one in self.open if one.end - 1 <= watermark]
-        self.open = [one for one in self.open if one.end - 1 > watermark]
-        return sort(one.result for one in closed)
+            kept = [one for one in kept if one not in touched]
+            kept.append(Session(made.start, made.end, [*made.rows, row]))
+    return sort(one.result for one in kept), sorted(late_rows)
 
 
 def sort(found: Any) -> list[Result]:
@@ -97,53 +96,126 @@ def sort(found: Any) -> list[Result]:
     return sorted(found, key=lambda row: [(value is None, value if value is not None else 0) for value in row])
 
 
+@dataclass
+class Reading:
+    """One way to read a log: how its partitions are interleaved, cut into batches, closed and restarted is `draw`'s.
+
+    `held`: rows come once the operator's watermark has reached their time, as from a join. `idles`: now and then the
+    watermark goes on without the slower partitions, to a floor below which rows are late from then on.
+    """
+
+    draw: random.Random
+    delay: int
+    held: bool = False
+    idles: bool = False
+
+    def read(self, log: list[list[Row]]) -> tuple[list[Result], list[tuple[int, int]], list[Row]]:
+        """The sessions, the late rows, and the rows with the watermarks that they were judged by."""
+        draw, db = self.draw, connect()
+        sessions = started(db)
+        self._left = [list(reversed(rows)) for rows in log]
+        self._marks = [BEGINNING] * len(log)
+        self._floor = watermark = BEGINNING
+        seen: list[Row] = []
+        held: list[Row] = []
+        found: list[Result] = []
+        while any(self._left):
+            came = [self._next() for _ in range(draw.choice((2, 8, 30)))]
+            held += [one for one in came if one is not None]
+            seen += [one for one in came if one is not None]
+            if self.idles and draw.random() < 0.2:
+                self._floor = max(self._floor, *self._marks)
+            watermark = max(watermark, min(self._marks), self._floor)
+            batch = [one for one in held if not self.held or one.time is None or one.time <= watermark]
+            held = [one for one in held if one not in batch]
+            db.execute("BEGIN")
+            sessions.absorb(db, put(db, batch))
+            if draw.random() < 0.6:
+                found += closed(db, sessions, watermark)
+            db.execute("COMMIT")
+            if draw.random() < 0.2:
+                sessions = started(db)
+        sessions.absorb(db, put(db, held))
+        horizon = sessions.horizon(db)
+        if horizon is not None:
+            found += closed(db, sessions, horizon - 1)
+        assert sessions.horizon(db) is None
+        return sort(found), late(db), seen
+
+    def _next(self) -> Row | None:
+        """The next row of some partition, judged by its own watermark and the floor."""
+        lane = self.draw.choice([number for number, rows in enumerate(self._left) if rows] or [-1])
+        if lane < 0:
+            return None
+        given = self._left[lane].pop()
+        made = replace(given, watermark=max(given.watermark, self._floor))
+        if given.time is not None:
+            self._marks[lane] = max(self._marks[lane], given.time - self.delay)
+        return made
+
+
+def closed(db: duckdb.DuckDBPyConnection, sessions: Sessions, watermark: int) -> list[Result]:
+    """What leaves at the watermark; nothing that has ended before it stays."""
+    due = sessions.due(watermark)
+    sessions.close(db, watermark, "out")
+    found = results(db)
+    assert due or not found
+    assert all(one[2] <= watermark for one in found)
+    assert db.execute(f"SELECT count(*) FROM sessions WHERE last + {GAP} <= {watermark}").fetchall() == [(0,)]
+    return found
+
+
 # Times go on, and sometimes back, in quarters of the gap: many are the same, or a gap apart exactly.
 records = st.tuples(
-    st.integers(0, 2),
+    st.integers(0, 3),
     st.sampled_from([0, 0, 1, 2, 5]),
     st.sampled_from([0, 0, 1, 3, 6, 9]),
     st.sampled_from([0, 0, 0, 1, -1, None]),
     st.none() | st.sampled_from("aaab"),
     st.none() | st.integers(-9, 9),
 )
-batches = st.lists(st.lists(records, min_size=3, max_size=12), min_size=2, max_size=5)
 delays = st.sampled_from([0, 1, 2_500, 10_000, 30_000])
+# Each reads a log of some dozens of rows two times, in some dozens of batches: 0.1 s of CPU.
+EXAMPLES = 6
+seeds = st.integers(0, 2**32)
 
 
-def stream(kind: str, delay: int, given_batches: list[list[Any]]) -> Iterator[tuple[list[Row], int]]:
-    """Batches, each with the table's watermark after it."""
-    count = 3 if kind == "three partitions" else 1
+def log_of(count: int, delay: int, given_records: list[Any]) -> list[list[Row]]:
+    """The rows of each of `count` partitions, with their own watermarks."""
     partitions, clocks = Partitions(count, delay), [-20_000] * count
-    for batch in given_batches:
-        rows = []
-        for partition, forward, back, off, ip, userid in batch:
-            lane = partition % count
-            clocks[lane] += forward * 2_500
-            time = None if off is None else clocks[lane] - back * 2_500 + off
-            rows.append(partitions.row(lane, time, ip=ip, userid=userid, status=forward))
-        yield rows, BEGINNING if kind == "beside a partition that waits" else partitions.watermark
+    log: list[list[Row]] = [[] for _ in range(count)]
+    for number, forward, back, off, ip, userid in given_records:
+        lane = number % count
+        clocks[lane] += forward * 2_500
+        time = None if off is None else clocks[lane] - back * 2_500 + off
+        log[lane].append(partitions.row(lane, time, ip=ip, userid=userid, status=forward))
+    return log
 
 
-@pytest.mark.parametrize("kind", ["one partition", "beside a partition that waits", "three partitions"])
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(delays, batches)
-def test_sessions_are_those_found_row_by_row(kind: str, delay: int, given_batches: list[list[Any]]) -> None:
-    db, reference = connect(), RowByRow()
-    sessions = started(db)
-    for rows, watermark in stream(kind, delay, given_batches):
-        db.execute("BEGIN")
-        sessions.absorb(db, put(db, rows))
-        for row in sorted(rows, key=lambda row: row.arrival):
-            reference.take(row)
-        assert sessions.horizon(db) == max((one.end for one in reference.open), default=None)
-        expected = reference.close(watermark)
-        assert sessions.due(watermark) or not expected
-        sessions.close(db, watermark, "out")
-        db.execute("COMMIT")
-        assert results(db) == expected
-        assert late(db) == sorted(reference.late)
-    sessions.close(db, END, "out")
-    assert results(db) == reference.close(END)
+@pytest.mark.parametrize("held", [False, True], ids=["at once", "from a join"])
+@pytest.mark.parametrize("count", [1, 3])
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(delays, st.lists(records, min_size=5, max_size=60), seeds)
+def test_sessions_are_a_function_of_the_log(
+    count: int, held: bool, delay: int, given_records: list[Any], seed: int
+) -> None:
+    log = log_of(count, delay, given_records)
+    expected = row_by_row([one for rows in log for one in rows])
+    for _ in range(2):
+        draw = random.Random(seed)
+        seed += 1
+        assert Reading(draw, delay, held).read(log)[:2] == expected
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["at once", "from a join"])
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(delays, st.lists(records, min_size=5, max_size=60), seeds)
+def test_with_idle_partitions_they_are_one_of_the_log_and_the_floors(
+    held: bool, delay: int, given_records: list[Any], seed: int
+) -> None:
+    found, late_rows, seen = Reading(random.Random(seed), delay, held, idles=True).read(log_of(3, delay, given_records))
+
+    assert (found, late_rows) == row_by_row(seen)
 
 
 def row(offset: int, time: int | None, watermark: int = BEGINNING, ip: str | None = "a", partition: int = 0) -> Row:
@@ -188,17 +260,19 @@ def test_a_row_is_in_the_sessions_that_are_open_for_it(case: str, how: str) -> N
     assert len(late(db)) == timed - sum(count for *_, count in expected)
 
 
-def test_sessions_that_one_partition_keeps_apart_stay_so_however_rows_are_batched() -> None:
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 0, 1, 2), (0, 3, 1, 2), (0, 1, 3, 2)])
+def test_what_one_partition_keeps_apart_another_does_not_bring_together(order: tuple[int, ...]) -> None:
+    """In the order of watermarks the other's row comes after: by then, the first session is closed for it, too."""
+    rows = [row(0, 0), row(1, 10_000, 9_999), row(2, 12_000, 9_999), row(0, 5_000, 10_000, partition=1)]
     db = connect()
     sessions = started(db)
-    far = row(0, -50_000, partition=1)
-    for batch in [[row(0, 0)], [row(1, 10_000, 9_999)], [row(2, 12_000, 9_999)], [row(3, 13_000, 9_999), far]]:
-        sessions.absorb(db, put(db, batch))
+    for number in order:
+        sessions.absorb(db, put(db, [rows[number]]))
     sessions.close(db, END, "out")
-    assert [one[1:3] for one in results(db)] == [(-50_000, -40_000), (0, 10_000), (10_000, 23_000)]
+    assert [one[1:5] for one in results(db)] == [(0, 10_000, 9_999, 1), (5_000, 22_000, 21_999, 3)]
 
 
-def test_a_slower_partition_brings_together_what_a_faster_one_kept_apart() -> None:
+def test_a_slower_partition_brings_together_what_a_faster_one_would_keep_apart() -> None:
     db = connect()
     sessions = started(db)
     for one in [row(0, 0), row(1, 10_000, 9_999), row(0, 5_000, -20_000, partition=1)]:
@@ -207,13 +281,81 @@ def test_a_slower_partition_brings_together_what_a_faster_one_kept_apart() -> No
     assert [one[1:5] for one in results(db)] == [(0, 20_000, 19_999, 3)]
 
 
-def test_sessions_are_no_longer_apart_when_one_is_closed() -> None:
+def test_a_row_behind_its_watermark_waits_until_all_partitions_have_passed_it() -> None:
     db = connect()
     sessions = started(db)
-    sessions.absorb(db, put(db, [row(0, 0), row(1, 10_000, 9_999)]))
-    assert db.execute("SELECT bool_or(apart) FROM sessions").fetchall() == [(True,)]
-    sessions.close(db, 9_999, "out")
-    assert db.execute("SELECT start, apart FROM sessions").fetchall() == [(10_000, False)]
+    sessions.absorb(db, put(db, [row(0, 20_000), row(1, 12_000, 15_000), row(2, 0, 15_000)]))
+    assert sessions.horizon(db) == 30_001
+    sessions.early(db, "early")
+    assert [one[1:5] for one in results(db, "early")] == [(20_000, 30_000, 29_999, 1)]
+    assert not sessions.due(15_000)
+    sessions.close(db, 15_000, "out")
+    assert late(db) == []
+    assert sessions.due(15_001)
+    sessions.close(db, 15_001, "out")
+    assert (results(db), late(db)) == ([], [(0, 2)])
+    sessions.early(db, "early")
+    assert [one[1:5] for one in results(db, "early")] == [(12_000, 30_000, 29_999, 2)]
+
+
+def test_the_end_waits_for_a_row_that_was_judged_by_a_floor_ahead_of_all() -> None:
+    db = connect()
+    sessions = started(db)
+    sessions.absorb(db, put(db, [row(0, 1_000, 70_000)]))
+    horizon = sessions.horizon(db)
+    assert horizon is not None
+    sessions.close(db, horizon - 1, "out")
+    assert (late(db), sessions.horizon(db)) == ([(0, 0)], None)
+
+
+def test_rows_of_two_tables_may_have_the_same_place() -> None:
+    """Late alone, or in the session that the other opens: the earlier time is first."""
+    for rows in ([row(0, 5_000, 20_000), row(0, 14_000, 20_000)], [row(0, 14_000, 20_000), row(0, 5_000, 20_000)]):
+        db = connect()
+        sessions = started(db)
+        sessions.absorb(db, put(db, rows))
+        sessions.close(db, END, "out")
+        assert [one[1:5] for one in results(db)] == [(14_000, 24_000, 23_999, 1)]
+        assert late(db) == [(0, 0)]
+
+
+SHIPPED = check((config_dir() / "tables" / "clickstream.sql").read_text("utf-8")).program
+USERS = next(one for one in SHIPPED.inserts if one.target.name == "click_user_sessions")
+
+
+def clicks_with_late_ones(count: int = 1_200) -> list[list[Row]]:
+    """Three partitions of clicks of 40 users, a click in 400 ms; of 100 clicks 3 are up to a minute late."""
+    draw, partitions = random.Random(1), Partitions(3, 5_000)
+    log: list[list[Row]] = [[], [], []]
+    for number in range(count):
+        late_by = draw.randint(1, 60_000) if draw.random() < 0.03 else 0
+        lane = draw.randrange(3)
+        user = f"user {draw.randrange(20) + 20 * (number // 200 % 2)}"
+        log[lane].append(partitions.row(lane, number * 400 - late_by, ip=user, status=1))
+    return log
+
+
+def read_shipped(log: list[list[Row]], size: int) -> tuple[list[Any], list[tuple[int, int]]]:
+    """The shipped file's sessions of users: all partitions side by side, `size` rows of each in a batch."""
+    db = connect()
+    sessions = started(db, next(one for one in walk(USERS.plan) if isinstance(one, GroupBy)))
+    found: list[Any] = []
+    for first in range(0, max(map(len, log)), size):
+        batch = [one for rows in log for one in rows[first : first + size]]
+        sessions.absorb(db, put(db, batch, 'ip AS username, status AS "bytes"'))
+        seen = [max((one.time or 0 for one in rows[: first + size]), default=0) - 5_000 for rows in log]
+        for watermark in [min(seen)] if first + size < max(map(len, log)) else [min(seen), END]:
+            sessions.close(db, watermark, "out")
+            found += db.execute("SELECT * FROM out").fetchall()
+    return sorted(found), late(db)
+
+
+def test_the_shipped_file_gives_the_same_sessions_read_live_and_at_once() -> None:
+    log = clicks_with_late_ones()
+    live, at_once = read_shipped(log, 20), read_shipped(log, 1_000)
+    assert live == at_once
+    assert len(live[0]) > 100
+    assert live[1]
 
 
 def test_only_sessions_that_are_touched_are_written_again() -> None:
@@ -248,8 +390,8 @@ def test_after_a_restart_sessions_go_on_and_all_are_early() -> None:
     before.absorb(db, put(db, [row(0, 0), row(1, 50_000)]))
     before.early(db, "early")
     again = started(db)
-    assert again.due(9_999)
-    assert not again.due(9_998)
+    assert again.due(10_000)
+    assert not again.due(9_999)
     again.early(db, "early")
     assert len(results(db, "early")) == 2
     again.absorb(db, put(db, [row(2, 3_000)]))
@@ -261,6 +403,7 @@ def test_late_rows_are_noted_as_they_came() -> None:
     db = connect()
     sessions = started(db)
     sessions.absorb(db, put(db, [row(0, 0), row(1, 30_000), row(2, 8_000, 20_000), row(3, 7_000, 30_000)]))
+    sessions.close(db, END, "out")
     found = db.execute(
         'SELECT statement, p, o, "row"->>\'ip\', ("row"->>\'userid\')::INTEGER, json_keys("row")::VARCHAR FROM late'
     ).fetchall()

@@ -38,7 +38,7 @@ def shown(table: Table, rows: list[tuple[int | None, int]], monkeypatch: pytest.
     refused: list[str] = []
     clock = Clock(5_000, None)
     clock.lanes[0] = Lane()
-    made = StreamRows(Cluster("x"), table, clock, DAY, lambda *given: refused.append(given[-1]))
+    made = StreamRows(Cluster("x"), table, {"ts"}, clock, DAY, lambda *given: refused.append(given[-1]))
     count = len(rows)
     given = pa.table(
         {

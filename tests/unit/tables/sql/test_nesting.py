@@ -4,10 +4,10 @@ import duckdb
 import pytest
 
 from clickstream.tables.engine.expressions.translate import to_duckdb
-from clickstream.tables.engine.flow import Flow
 from clickstream.tables.sql import explain
 from clickstream.tables.sql.check import Checked
 from clickstream.tables.sql.model import Select
+from tests.unit.tables.engine.flows import flow_of
 from tests.unit.tables.sql.support import checked, problems, sink
 
 TARGET = sink("userid INT, ip STRING")
@@ -36,8 +36,7 @@ def works(found: Checked) -> list[tuple[object, ...]]:
     assert explain.mermaid(program)
     assert explain.as_json(program)
     with duckdb.connect() as db:
-        flow = Flow(program)
-        flow.prepare(db)
+        flow = flow_of(db, program)
         return db.execute(flow.branches[0].sql).fetchall()
 
 

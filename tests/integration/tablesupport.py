@@ -13,8 +13,10 @@ from typing import Any
 
 from clickstream.config import config_dir
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.describe import cluster_id
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.state.place import directory_of
 from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import VARIABLES, check_file
 from tests.integration.support import Done, records, run
@@ -101,14 +103,15 @@ def engine_of(kafka: str, path: Path, **changes: Any) -> Engine:
     """A file's engine in this process; it has the same state as the command."""
     checked = check_file(path, VARIABLES)
     assert not checked.problems, checked.render()
+    cluster = Cluster(kafka)
     options = EngineOptions(
         name=path.stem,
-        state_dir=path.parent / "state" / "tables" / path.stem,
+        state_dir=directory_of(path.parent / "state", cluster_id(cluster), path.stem),
         group=f"clickstream-tables-{path.stem}",
         dead_letter_topic=f"{path.stem}-dead",
         idle_timeout=0.0,
     )
-    return Engine(Cluster(kafka), checked.program, statements_of(checked), replace(options, **changes))
+    return Engine(cluster, checked.program, statements_of(checked), replace(options, **changes))
 
 
 # --- small files of SQL over made-up clicks

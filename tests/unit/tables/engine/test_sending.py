@@ -128,7 +128,7 @@ def test_a_null_in_a_key_is_told_by_the_names_of_the_target(
 ) -> None:
     sent = Sent(mocker, KEYED)
     found = pa.table(
-        {name: pa.array([value]) for name, value in {"EXPR$0": 3, "EXPR$1": None, "$p": 0, "$o": 7}.items()}
+        {name: pa.array([value]) for name, value in {"expr$0:f": 3, "expr$1:f": None, "$p": 0, "$o": 7}.items()}
     )
     with pytest.raises(ClickstreamError) as refusal:
         sent.outgoing.rows(db, found, ordered=True)

@@ -53,7 +53,7 @@ def shown(table: Table, rows: list[tuple[int | None, int]], monkeypatch: pytest.
         db.execute("CREATE TEMP TABLE decoded AS FROM given")
         number = made.show(db, "decoded", given)
         assert number == len(refused)
-        return [time for (time,) in db.execute('SELECT "$t" FROM batch_clicks ORDER BY "$o"').fetchall()], number
+        return [time for (time,) in db.execute('SELECT "$t" FROM "batch:clicks:0" ORDER BY "$o"').fetchall()], number
 
 
 def test_an_event_far_ahead_of_its_record_is_refused(clicks: Table, monkeypatch: pytest.MonkeyPatch) -> None:

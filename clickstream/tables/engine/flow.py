@@ -91,7 +91,7 @@ class Flow:
             step(db, watermarks)
         for placed in self._touched:
             if isinstance(placed.operator, Panes):
-                placed.operator.touch(db, placed.input)
+                placed.operator.touch(db, identifier(placed.input))
 
     def close(self, db: Database, watermarks: Watermarks) -> set[str]:
         """Close what the watermarks have passed; returns the outputs that may have rows now.

@@ -211,13 +211,13 @@ class _Compiler:
         def absorb(db: Database, watermarks: Watermarks) -> None:
             watermark = END if made.joins_at_once else watermarks.of(tables)
             let_go = join.behind
-            join.absorb(db, input, watermark, output, behind=made.behind)
+            join.absorb(db, identifier(input), watermark, output, behind=made.behind)
             made.behind = made.behind or let_go
 
         def prepare(db: Database) -> None:
             join.create(db)
             db.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(input)} AS {rows}")
-            join.absorb(db, input, BEGINNING, output)
+            join.absorb(db, identifier(input), BEGINNING, output)
 
         self.made.prepare.append(prepare)
         self._then(self.made.relating, absorb)
@@ -239,9 +239,9 @@ class _Compiler:
 
         def absorb(db: Database, _watermarks: Watermarks) -> None:
             if isinstance(operator, Panes):
-                operator.absorb(db, input, behind=made.behind or input in made.floors)
+                operator.absorb(db, identifier(input), behind=made.behind or input in made.floors)
             else:
-                operator.absorb(db, input)
+                operator.absorb(db, identifier(input))
 
         def prepare(db: Database) -> None:
             operator.create(db)

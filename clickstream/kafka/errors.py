@@ -64,6 +64,8 @@ _MISSING = frozenset(
         KafkaError.INCONSISTENT_TOPIC_ID,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
+        # "No leaders found", asked where partitions end: the topic is gone, or its only broker was frozen.
+        KafkaError._NOENT,
     }
 )
 

@@ -16,7 +16,18 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.topics import delete, existing
 from tests.integration.support import make_topic, produce, running
-from tests.integration.tablesupport import MINUTES, AtWork, at_work, click, command, engine_of, per_minute, script
+from tests.integration.tablesupport import (
+    MINUTES,
+    AtWork,
+    at_work,
+    click,
+    command,
+    engine_of,
+    minute,
+    per_minute,
+    script,
+    table,
+)
 from tests.support import missing, wait_until
 
 IDLE_S = 8.0
@@ -98,6 +109,37 @@ def test_a_process_that_stands_still_is_no_silence(kafka: str, topic_name: str, 
         group.close()
         assert part.stop() == 0, part.said()
         assert "Read 4 rows, wrote 0; 0 late" in part.said()
+
+
+OTHERS = """
+CREATE TABLE others (`_time` BIGINT, ts AS TO_TIMESTAMP_LTZ(`_time`, 3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+WITH ('connector' = 'kafka', 'topic' = '{topic}-others', 'properties.bootstrap.servers' = '${{BOOTSTRAP_SERVERS}}',
+  'scan.startup.mode' = 'earliest-offset', 'format' = 'json', 'json.ignore-parse-errors' = 'true');
+CREATE TEMPORARY VIEW both_of_them AS SELECT ts FROM clicks UNION ALL SELECT ts FROM others;
+"""
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["empty", "old"])
+def test_a_silent_table_holds_no_window_of_a_union(kafka: str, topic_name: str, tmp_path: Path, old: bool) -> None:
+    for topic in (topic_name, f"{topic_name}-others"):
+        make_topic(kafka, topic, 1)
+    union = MINUTES.replace("TABLE clicks", "TABLE both_of_them")
+    path = script(tmp_path, topic_name, OTHERS, union)
+    if old:
+        produce(kafka, f"{topic_name}-others", [click(-1_000_000)])
+    with at_work(engine_of(kafka, path, idle_timeout=6.0)) as work:
+        second = iter(range(10_000))
+
+        def closed() -> bool:
+            """The clicks go on while the others are silent."""
+            produce(kafka, topic_name, [click(66 + next(second) / 1000)])
+            rows = table(kafka, f"{topic_name}-per_min").values()
+            return any((row["window_start"], row["hits"]) == (minute(0), 2) for row in rows)
+
+        produce(kafka, topic_name, [click(1), click(59)])
+        work.until(closed, "the first minute closes without the others", 120)
+        produce(kafka, f"{topic_name}-others", [click(2)])
+        work.until(lambda: work.engine.totals()["late"] == 1, "what the others have for it now is late", 60)
 
 
 def committed(group: Any, topic: str) -> int:

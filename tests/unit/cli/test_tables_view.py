@@ -67,7 +67,7 @@ def shown(*engines: FakeEngine, width: int = 100) -> list[str]:
 
 def test_before_the_first_row() -> None:
     head, source, results, result = shown(FRESH)
-    assert head.split() == ["source", "rows", "rows/s", "dead", "not", "typed", "watermark", "behind"]
+    assert head.split() == ["source", "rows", "rows/s", "dead", "not", "typed", "no", "time", "watermark", "behind"]
     assert source.split() == ["clicks", "0", "0"]
     assert results.split() == ["table", "rows", "rows/s", "early", "late", "no", "key"]
     assert result.split() == ["per_min", "0", "0"]

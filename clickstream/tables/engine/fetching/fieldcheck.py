@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from clickstream.tables.names import engine_name
+
 log = logging.getLogger(__name__)
 
 # After so many records a column that none of them has is worth a word; one whose name only looks wrong, sooner.
@@ -68,7 +70,7 @@ class FieldCheck:
     def _look_for_absent(self, values: Sequence[bytes | None], rows: pa.Table) -> None:
         present = [value for value in values if value is not None]
         self._records += len(present)
-        left = [name for name in self._absent if rows[name].null_count == rows.num_rows]
+        left = [name for name in self._absent if rows[engine_name(name)].null_count == rows.num_rows]
         # A field that is there may be null, or of no use for its column.
         self._absent = [name for name in left if not _has(name, present)]
         for value in present[: SAMPLE - self._sampled] if self._absent else ():
@@ -79,7 +81,7 @@ class FieldCheck:
     def _look_at_types(self, values: Sequence[bytes | None], rows: pa.Table) -> None:
         index = rows["$i"].to_numpy()
         for name in list(self._typed):
-            missing = index[np.flatnonzero(rows[name].is_null().to_numpy())]
+            missing = index[np.flatnonzero(rows[engine_name(name)].is_null().to_numpy())]
             for place in missing.tolist():
                 found = _decoded(values[place])
                 if isinstance(found, dict) and found.get(name) is not None:

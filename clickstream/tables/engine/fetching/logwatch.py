@@ -14,7 +14,7 @@ from typing import TypeVar
 from clickstream.kafka import log, offsets
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.describe import describe
-from clickstream.kafka.patience import Stopped
+from clickstream.kafka.patience import Stopped, TopicGone
 from clickstream.tables.engine.options import RESET
 
 Answer = TypeVar("Answer")
@@ -73,12 +73,17 @@ class LogWatch:
         """Where these partitions end; the log is the same then."""
 
         def ask() -> Ends:
-            asked_at = now()
-            found = offsets.ends(
-                self._cluster, self._identity.topic, self._admin, partitions=partitions, stop=self._closing
-            )
-            self._make_sure()
-            return Ends(asked_at, now(), found)
+            while True:
+                asked_at = now()
+                try:
+                    found = offsets.ends(
+                        self._cluster, self._identity.topic, self._admin, partitions=partitions, stop=self._closing
+                    )
+                except TopicGone:  # or nothing leads it yet: only the id tells
+                    self._make_sure()
+                    continue
+                self._make_sure()
+                return Ends(asked_at, now(), found)
 
         return self._ask(ask)
 

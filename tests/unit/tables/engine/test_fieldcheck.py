@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from clickstream.tables.engine.fetching.fieldcheck import ENOUGH_RECORDS, SOON_S, FieldCheck
+from clickstream.tables.names import engine_name
 
 
 class Seconds:
@@ -25,6 +26,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> None:
 
 def look(check: FieldCheck, records: list[Any], nulled: int = 0, **columns: list[Any]) -> None:
     """Records, and the columns that were made of them."""
+    columns = {engine_name(name): cells for name, cells in columns.items()}
     rows = pa.table({**columns, "$i": pa.array(range(len(records)), pa.int32())})
     check.look([json.dumps(one).encode() if one is not None else None for one in records], rows, nulled)
     check.speak()

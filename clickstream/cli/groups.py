@@ -78,7 +78,7 @@ def _warn(found: Group) -> None:
         if one.lag is not None and one.lag < 0:
             click.echo(
                 f"Warning: {one.topic} partition {one.partition} ends at {one.end}, before the offset that the group "
-                f"committed, {one.committed}: the topic was made anew.",
+                f"committed, {one.committed}: the topic was recreated.",
                 err=True,
             )
 

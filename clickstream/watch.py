@@ -74,7 +74,7 @@ class _Reporter(threading.Thread):
         self._stop_reporting.set()
         self.join()
         self._sender.send(self._topic, None, self._id.encode())
-        self._sender.close(5.0)
+        self._sender.close(2.0)
 
     def _report(self, state: str) -> None:
         rates = self._rates.of(self._part.totals()) | self._part.gauges()

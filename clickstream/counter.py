@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BATCH = 10_000
 MAX_WAIT_S = 0.1
 OTHERS_LEAVE_WITHIN_S = 10.0
-SAVED_WITHIN_S = 5.0  # after a stop, while Kafka is away
+SAVED_WITHIN_S = 4.0  # after a stop, while Kafka is away
 PUBLISHING_PARTITION = 0
 
 

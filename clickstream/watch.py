@@ -19,7 +19,7 @@ from clickstream.topics import ensure
 log = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 2.0
-GOODBYE_WITHIN_S = 3.0  # while the broker is away, it is all that a part does after its own draining
+GOODBYE_WITHIN_S = 2.0
 
 # Keyed words, of which the last one counts: a repeat does no harm, and without a producer id to be fetched the
 # first word, and the goodbye of a short run, take 0.4 s less.

@@ -114,7 +114,7 @@ def describe(app: App, name: str, json: bool) -> None:
 
     For each partition: its leader, replicas and in-sync replicas by broker id, its first offset (LOW) and the
     one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is
-    deleted and created again has another id.
+    deleted and recreated has another id.
 
     \b
     Example:

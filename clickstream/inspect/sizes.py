@@ -129,7 +129,7 @@ def rates(before: Iterable[TopicSummary], after: Iterable[TopicSummary], seconds
 
 
 def _rate(before: int | None, after: int | None, seconds: float) -> float | None:
-    # Fewer than before: the topic was made anew.
+    # Fewer than before: the topic was recreated.
     if before is None or after is None or after < before or seconds <= 0:
         return None
     return (after - before) / seconds

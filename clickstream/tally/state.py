@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MAX_STATE_BYTES = 8_000_000
 EXISTS_WITHIN_S = 10.0
 # After a stop: how long an acknowledgement that is under way is waited for.
-GRACE_S = 4.0
+GRACE_S = 3.0
 # Records that wait for a broker that is away: what they account for is saved when it comes back, however late.
 PATIENT = {"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES, "message.timeout.ms": 0}
 

@@ -5,6 +5,7 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,9 +111,17 @@ class Trouble:
 
 def _troubles(brokers: ThreeBrokers, topic: str) -> list[Trouble]:
     """Leaders of the source and of both kinds of coordinators, killed and frozen."""
-    leader = lambda: brokers.leader(topic)  # noqa: E731
-    of_group = lambda: brokers.group_coordinator(f"{topic}-each-group")  # noqa: E731
-    of_transactions = lambda: brokers.transaction_coordinator(f"{topic}-each-group")  # noqa: E731
+    group = f"{topic}-each-group"
+
+    def leader() -> int:
+        return brokers.leader(topic)
+
+    def of_group() -> int:
+        return brokers.group_coordinator(group)
+
+    def of_transactions() -> int:
+        return brokers.transaction_coordinator(group)
+
     return [
         Trouble(of_transactions, kill=True),
         Trouble(leader, kill=False),
@@ -126,19 +135,24 @@ def _troubles(brokers: ThreeBrokers, topic: str) -> list[Trouble]:
 def _go_on(brokers: ThreeBrokers, topic: str, producer: Part, others: list[Participant]) -> None:
     """Everybody still runs, and makes progress."""
 
-    def check() -> None:
-        for part in (producer, *(one.part for one in others)):
-            assert part.running, part.said()
+    def wait_for_more(name: str, progress: Callable[[], int]) -> None:
+        before = progress()
 
-    def went_on(before: int, progress: Callable[[], int]) -> bool:
-        check()
-        return progress() > before
+        def went_on() -> bool:
+            for part in (producer, *(one.part for one in others)):
+                assert part.running, part.said()
+            return progress() > before
 
-    before = written(brokers.address, topic)
-    wait_until(lambda: went_on(before, lambda: written(brokers.address, topic)), LONG, "events go on", 0.2)
+        wait_until(went_on, LONG, f"{name} goes on", 0.2)
+
+    wait_for_more("the producer", lambda: written(brokers.address, topic))
     for one in others:
-        been = one.progress()
-        wait_until(lambda one=one, been=been: went_on(been, one.progress), LONG, f"{one.name} goes on", 0.2)  # type: ignore[misc]
+        wait_for_more(one.name, one.progress)
+
+
+def _is_complete(one: Participant, produced: dict[str, int]) -> bool:
+    assert one.part.running, one.part.said()
+    return one.complete(produced)
 
 
 def _rounds(brokers: ThreeBrokers, topic: str, rounds: int, participants: list[Participant], rate: int) -> None:
@@ -159,8 +173,7 @@ def _rounds(brokers: ThreeBrokers, topic: str, rounds: int, participants: list[P
         produced = dict(Counts(json.loads(value(one))["eventName"] for one in records(brokers.address, topic)))
         assert f"acknowledged {sum(produced.values()):,}, failed 0" in producer.said()
         for one in participants:
-            wait_until(lambda one=one: not one.part.running or one.complete(produced), LONG, one.name, 1.0)  # type: ignore[misc]
-            assert one.part.running, one.part.said()
+            wait_until(partial(_is_complete, one, produced), LONG, one.name, 1.0)
             assert one.part.stop(60) == 0, one.part.said()
             assert "Traceback" not in one.part.said()
 
@@ -170,3 +183,18 @@ def test_counters_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topi
     make_topic(brokers.address, topic_name)
     participants = [_counter(brokers, topic_name, each) for each in (False, True)]
     _rounds(brokers, topic_name, 3, participants, rate=300)
+
+
+@pytest.mark.timeout(600)
+def test_tables_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topic_name: str, tmp_path: Path) -> None:
+    make_topic(brokers.address, topic_name)
+    _rounds(brokers, topic_name, 3, [_tables(brokers, topic_name, tmp_path)], rate=300)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_everybody_goes_on_through_many_deaths(brokers: ThreeBrokers, topic_name: str, tmp_path: Path) -> None:
+    make_topic(brokers.address, topic_name)
+    participants = [_counter(brokers, topic_name, each) for each in (False, True)]
+    participants.append(_tables(brokers, topic_name, tmp_path))
+    _rounds(brokers, topic_name, 12, participants, rate=300)

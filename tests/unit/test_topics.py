@@ -9,6 +9,7 @@ from pytest_mock import MockerFixture
 
 from clickstream import topics
 from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.kafka import patience
 from clickstream.kafka.clients import Cluster
 from clickstream.topics import Declared, create, declared, ensure, require
 
@@ -78,6 +79,11 @@ def test_malformed_files_are_refused_with_their_place(write: Write, text: str, c
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"Cannot read {tmp_path / 'none'}: No such file"):
         declared(tmp_path / "none")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "RESTARTS_WITHIN_S", 0.0)
 
 
 class Admin:

@@ -17,7 +17,7 @@ _STRICT = r'^(?:,?[ \t\r\n]*(?:[{\[]|"(?:[^"\\]|\\.)*"|true|false|null|-?\d[\d.e
 # Jackson reads the first value and does not look at what follows it. An object or array ends at one of these:
 _UP_TO_END = r"[^}\]]*[}\]]"
 _CONTAINER = r"^[ \t\r\n]*[{\[]"
-_SCALAR = r'^[ \t\r\n]*("(?:[^"\\]|\\.)*"|(?:true|false|null|-?\d[\d.eE+-]*)[ \t\r\n])'
+_SCALAR = r'^[ \t\r\n]*("(?:[^"\\]|\\.)*"|(?:true|false|null)\b|-?\d[\d.eE+-]*[ \t\r\n])'
 _NUMBER = r"^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$"
 
 

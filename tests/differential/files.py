@@ -10,7 +10,7 @@ from clickstream.tables.sql.plans import walk
 from tests.differential.data import Variant
 
 SQL = Path(__file__).parent / "sql"
-OWN = ("windows", "aggregates", "groups", "ranks", "joins", "unions", "formats")
+OWN = ("windows", "aggregates", "sums", "groups", "ranks", "joins", "unions", "formats")
 SHIPPED = ("clickstream", "vip", "products")
 FILES = (*OWN, *SHIPPED)
 

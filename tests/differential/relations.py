@@ -23,7 +23,7 @@ from tests.differential.expressions import holds, value_of
 from tests.differential.records import Unreadable, decode, decode_key, version_time
 from tests.differential.rows import NONE_YET, Origin, Record, Row, Topics, Value, Values, in_order
 from tests.differential.versions import Versions, as_of
-from tests.differential.windows import aligned, sessions
+from tests.differential.windows import aligned, pane, sessions
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Evaluation:
         made = []
         for row, start, end in placed:
             window = {"window_start": start, "window_end": end, "window_time": end - 1}
-            made.append(replace(row, values=row.values | window, time=end - 1))
+            made.append(replace(row, values=row.values | window, time=end - 1, pane=pane(plan.window, row.time, end)))
         return made
 
     def _grouped(self, plan: GroupBy) -> list[Row]:

@@ -1,7 +1,7 @@
 """What the oracle computes with: records of topics, and rows of relations."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # BOOLEAN bool; INT and BIGINT int; DOUBLE float; STRING str; TIMESTAMP and TIMESTAMP_LTZ int (ms since 1970, UTC);
@@ -34,15 +34,19 @@ Origin = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a relation. `watermark` (ms) is its partition's before it; `time` its event time."""
+    """A row of a relation. `watermark` (ms) is its partition's before it; `time` its event time.
+
+    Rows of a window are added by `pane`.
+    """
 
     values: Values
     origin: Origin
     time: int | None = None
     watermark: int = NONE_YET
+    pane: int = 0
 
     def with_values(self, values: Values) -> "Row":
-        return Row(values, self.origin, self.time, self.watermark)
+        return replace(self, values=values)
 
 
 def nulls_lowest(value: Value) -> tuple[bool, Value]:

@@ -29,6 +29,17 @@ def bounds(window: Window, time: int) -> Iterator[tuple[int, int]]:
                 end += window.slide_ms
 
 
+def pane(window: Window, time: int | None, end: int) -> int:
+    """The place of a row's part of a window in the order in which Flink puts these parts together."""
+    assert time is not None
+    match window.kind:
+        case "HOP":
+            return end - time // window.slide_ms * window.slide_ms
+        case "CUMULATE":
+            return time // window.slide_ms
+    return 0
+
+
 def closed(end: int, watermark: int) -> bool:
     return watermark >= end - 1
 

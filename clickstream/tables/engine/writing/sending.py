@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.produce import Sender, record_time
 from clickstream.tables.engine.operators.operator import first_row, only_row
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.writing.encode import Encoder
@@ -104,7 +104,7 @@ class Outgoing:
         for row in rows:
             timestamp = row[-2 if headed else -1] if timed else None
             headers = list(row[-1] or []) if headed else None
-            self._sender.send(self._topic, row[1], row[0], timestamp=timestamp or 0, headers=headers)
+            self._sender.send(self._topic, row[1], row[0], timestamp=record_time(timestamp), headers=headers)
         self._count(len(rows))
 
     def _together(self, messages: list[dict[str, Any]]) -> None:

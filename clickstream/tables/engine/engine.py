@@ -42,6 +42,7 @@ from clickstream.tables.engine.writing.results import Result
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
+from clickstream.tables.sql.plans import stream_tables
 from clickstream.topics import ensure, existing
 
 log = logging.getLogger(__name__)
@@ -245,15 +246,16 @@ class Engine:
 
     def _begin_added(self, state: State) -> None:
         """INSERTs that are new in the file begin where it stands, with windows that begin after what was read."""
-        if not state.added:
-            return
-        progress = [state.progress(name) for name in self._streams]
-        highest = [lane[1] for one in progress if one is not None for lane in one.lanes.values()]
-        begins = max(highest, default=BEGINNING)
-        state.add({target: self._statements[target] for target in state.added}, begins)
-        names = ", ".join(f"INSERT INTO {target}" for target in state.added)
-        since = f" Windows that began at or before {_utc(begins)} are not written." if begins > BEGINNING else ""
-        log.warning("%s: new in the file, and begins where the other tables stand.%s", names, since)
+        for insert in self._program.inserts:
+            target = insert.target.name
+            if target not in state.added:
+                continue
+            read = [state.progress(table) for table in stream_tables(insert.plan)]
+            highest = [time for one in read if one is not None for _, time in one.lanes.values()]
+            begins = max(highest, default=BEGINNING)
+            state.add({target: self._statements[target]}, begins if begins > BEGINNING else None)
+            since = f" Windows that began at or before {_utc(begins)} are not written." if begins > BEGINNING else ""
+            log.warning("INSERT INTO %s is new in the file, and begins where the file stands.%s", target, since)
 
     def _open(self, state: State, stop: threading.Event) -> bool:
         """Read the references to their end, then start reading streams; False when stopped meanwhile."""

@@ -167,7 +167,7 @@ class State:
             )
         self.added = [target for target in statements if target not in before]
 
-    def add(self, targets: Statements, begins: int) -> None:
+    def add(self, targets: Statements, begins: int | None) -> None:
         """Have INSERTs that are new in the file begin where it stands: part of the caller's transaction."""
         last = self.db.execute("SELECT max(generation) FROM targets").fetchall()[0][0]
         self._add(targets, generation=(last if last is not None else -1) + 1, begins=begins)

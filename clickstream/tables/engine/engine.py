@@ -61,8 +61,11 @@ CLOSE_EVERY_S_BOUNDED = 3.0
 TICK_S = 0.2
 BATCHES_AHEAD = 1
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
-PRODUCER = {"linger.ms": 5}
+# Rows do not time out: an outage of any length is waited for.
+PRODUCER = {"linger.ms": 5, "message.timeout.ms": 0}
 DEFAULT_IDLE_S = 10.0
+# What is on its way already may arrive.
+CLOSES_WITHIN_S = 5.0
 
 
 class Engine:
@@ -95,6 +98,7 @@ class Engine:
         self._pipeline: Pipeline | None = None  # none before the state says what is in it
         self._watermarks: TableWatermarks
         self._rest: Rest
+        self._stop: threading.Event = self._ended
         self._pace = Pace()
         self._owed: list[int] = []  # sources that may send more once the pause is over
         self._closed_at = Moment({}, {})
@@ -174,6 +178,7 @@ class Engine:
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or to the end. Raises ClickstreamError with what went wrong."""
         options = self._options
+        self._stop = stop
         state = State(
             options.state_dir,
             self._statements,
@@ -182,14 +187,20 @@ class Engine:
             threads=options.threads,
         )
         try:
-            self._writer.start()
+            self._writer.start(stop)
             self._process.start()  # it takes half a second; meanwhile the tables are made
             with _explained(state):
                 self._prepare(state, stop)
                 if self._open(state, stop):
                     self._loop(state, stop)
+        except Stopped as stopped:
+            self._ended.set_for(0.0)
+            raise ClickstreamError(
+                f"Kafka at {self._cluster.address} is away: the latest rows are not written. Nothing is lost: the next "
+                "start computes them again."
+            ) from stopped
         finally:
-            self._ended.set()
+            self._ended.set_for(CLOSES_WITHIN_S)
             self._process.close()
             self._writer.close()
             self._sender.close()
@@ -418,7 +429,7 @@ class Engine:
 
     def _ends(self, topic: str) -> dict[int, int]:
         """Where each partition ends now, those included that were added while the engine runs."""
-        return ends(self._cluster, topic, self._admin, stop=self._ended)
+        return ends(self._cluster, topic, self._admin, stop=self._stop)
 
     def _end(self, state: State) -> None:
         """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""

@@ -2,17 +2,21 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 import duckdb
 
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 
 Work = Callable[[duckdb.DuckDBPyConnection], None]
 
 # Pieces of work that may wait: each has the rows of a batch.
 AHEAD = 2
-FLUSH_WITHIN_S = 300.0
+# While Kafka is away works wait without an end; once the part is to stop, for this long.
+GRACE_S = 5.0
+LOOK_EVERY_S = 0.1
 # It has no tables: what it needs is a batch's rows and their texts.
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
@@ -31,20 +35,43 @@ class Writer:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="write results", daemon=True)
 
-    def start(self) -> None:
+    def start(self, stop: threading.Event) -> None:
+        """`stop`: set when the part is to end."""
+        self._stop = stop
         self._db = duckdb.connect(config=CONFIG)
         self._thread.start()
 
     def put(self, work: Work) -> None:
-        """Have it done; waits while others wait. Raises what went wrong in an earlier one."""
-        self._raise()
-        self._works.put(work)
+        """Have it done; waits while others wait. Raises what went wrong in an earlier one, and as `flush`."""
+        deadline: float | None = None
+        while True:
+            self._raise()
+            try:
+                self._works.put(work, timeout=LOOK_EVERY_S)
+                return
+            except queue.Full:
+                deadline = self._patience(deadline)
 
     def flush(self) -> None:
-        """Wait until all works are done and all records acknowledged. Raises what went wrong."""
-        self._works.join()
+        """Wait until all works are done and all records acknowledged, however long Kafka is away.
+
+        Raises what went wrong, and Stopped when that takes too long once the part is to end.
+        """
+        deadline: float | None = None
+        while self._works.unfinished_tasks:
+            with self._works.all_tasks_done:
+                self._works.all_tasks_done.wait(LOOK_EVERY_S)
+            deadline = self._patience(deadline)
         self._raise()
-        self._sender.must_have_delivered("Rows", FLUSH_WITHIN_S)
+        self._sender.deliver_all("Rows", self._stop, GRACE_S)
+
+    def _patience(self, deadline: float | None) -> float | None:
+        """Until when to wait, given what was said before; None: without an end."""
+        if not self._stop.is_set():
+            return None
+        if deadline is not None and time.monotonic() >= deadline:
+            raise Stopped("Stopped while rows waited for Kafka.")
+        return deadline or time.monotonic() + GRACE_S
 
     def close(self) -> None:
         """End the thread. What waits is not done: without a flush nobody has counted on it."""

@@ -7,7 +7,9 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
+from clickstream.tables.engine.writing import writer as writer_module
 from clickstream.tables.engine.writing.writer import AHEAD, Writer
 
 
@@ -18,9 +20,14 @@ def sender(mocker: MockerFixture) -> Sender:
 
 
 @pytest.fixture
-def writer(sender: Sender) -> Iterator[Writer]:
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def writer(sender: Sender, stop: threading.Event) -> Iterator[Writer]:
     made = Writer(sender)
-    made.start()
+    made.start(stop)
     yield made
     made.close()
 
@@ -31,11 +38,11 @@ def test_works_are_done_in_their_order_before_a_flush_returns(writer: Writer, se
         writer.put(lambda db, number=number: done.append(db.execute(f"SELECT {number}").fetchone()[0]))  # type: ignore[misc]
     writer.flush()
     assert done == list(range(20))
-    sender.must_have_delivered.assert_called_once()  # type: ignore[attr-defined]
+    sender.deliver_all.assert_called_once()  # type: ignore[attr-defined]
 
 
 def test_a_flush_says_what_the_broker_did_not_take(writer: Writer, sender: Sender) -> None:
-    sender.must_have_delivered.side_effect = ClickstreamError("Rows could not be written")  # type: ignore[attr-defined]
+    sender.deliver_all.side_effect = ClickstreamError("Rows could not be written")  # type: ignore[attr-defined]
     with pytest.raises(ClickstreamError, match="Rows could not be written"):
         writer.flush()
 
@@ -54,7 +61,7 @@ def test_after_a_failure_nothing_more_is_done_and_everything_says_so(writer: Wri
     with pytest.raises(ClickstreamError, match="no"):
         writer.flush()
     assert done == []
-    sender.must_have_delivered.assert_not_called()  # type: ignore[attr-defined]
+    sender.deliver_all.assert_not_called()  # type: ignore[attr-defined]
 
 
 def test_works_wait_for_each_other_in_a_short_queue(writer: Writer) -> None:
@@ -75,3 +82,22 @@ def test_works_wait_for_each_other_in_a_short_queue(writer: Writer) -> None:
     go.set()
     more.join(10)
     assert not more.is_alive()
+
+
+def test_a_stop_does_not_wait_long_for_a_broker_that_is_away(
+    writer: Writer, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GRACE_S", 0.2)
+    back = threading.Event()
+
+    def wait(_db: object) -> None:
+        back.wait(30)
+
+    for _ in range(AHEAD + 1):
+        writer.put(wait)
+    stop.set()
+    with pytest.raises(Stopped):
+        writer.flush()
+    with pytest.raises(Stopped):
+        writer.put(wait)
+    back.set()

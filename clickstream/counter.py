@@ -17,7 +17,7 @@ from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.tally.batch import Tallier
-from clickstream.tally.members import Member, PartitionCounts
+from clickstream.tally.members import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import Fenced, TallyPublisher
 from clickstream.tally.source import Source
@@ -52,6 +52,7 @@ class Counter:
         self._tallies = 0  # of publishers that we were before
         self._fenced = False
         self._stop = threading.Event()  # the one given to run()
+        self._leaves_within = LEAVES_WITHIN_S
         self._next_emission = 0.0
         self._alone_by: float | None = None
         self._lag = 0
@@ -190,6 +191,7 @@ class Counter:
         """Kafka did not come back before the stop. Raises ClickstreamError if there was something left to do."""
         unsaved = self._unsaved()
         self._member.give_up()
+        self._leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
         if unsaved:
             raise not_saved(self._cluster.address) from stopped
         if self._publisher is not None and self._publisher.last != self._states.fold.counts():
@@ -279,7 +281,7 @@ class Counter:
 
     def _close(self) -> None:
         try:
-            self._member.leave()
+            self._member.leave(self._leaves_within)
         finally:
             self._drop_publisher()
             self._states.close()

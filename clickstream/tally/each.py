@@ -16,7 +16,7 @@ from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.records import StateKey, Tally, encode, utc_text
 from clickstream.tally.batch import Tallier
-from clickstream.tally.members import Member, PartitionCounts
+from clickstream.tally.members import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
 from clickstream.tally.source import Source
@@ -60,6 +60,7 @@ class EachCounter:
             self._open(stop)
         except Stopped:
             return  # nothing is counted yet
+        leaves_within = LEAVES_WITHIN_S
         try:
             while not stop.is_set() and not self._finished():
                 try:
@@ -67,10 +68,11 @@ class EachCounter:
                 except Fenced as fence:
                     self._go_on_after(fence, stop)
         except Stopped as stopped:
+            leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
             if any(own.unsaved for own in self._member.owned.values()):
                 raise not_saved(self._cluster.address) from stopped
         finally:
-            self._member.leave()
+            self._member.leave(leaves_within)
             if self._transactions is not None:
                 self._transactions.close()
             self._states.close()

@@ -1,6 +1,7 @@
 """One member of the counter's consumer group: its partitions, restored before and saved after."""
 
 import logging
+import threading
 from collections import Counter as Counts
 from collections.abc import Callable
 
@@ -15,6 +16,9 @@ from clickstream.tally.source import Source
 from clickstream.tally.state import StateLog, check_identity
 
 log = logging.getLogger(__name__)
+
+LEAVES_WITHIN_S = 8.0
+LEAVES_IN_AN_OUTAGE_WITHIN_S = 1.0
 
 
 class PartitionCounts:
@@ -150,8 +154,12 @@ class Member:
             lag += max(0, high - own.next_offset) if high >= 0 else 0
         return lag
 
-    def leave(self) -> None:
-        self.consumer.close()
+    def leave(self, within: float = LEAVES_WITHIN_S) -> None:
+        """Leave the group; after `within` seconds without waiting any longer for a coordinator that is away."""
+        # Closing waits for commits that are under way, for minutes if nobody answers them.
+        leaving = threading.Thread(target=self.consumer.close, name="leave the group", daemon=True)
+        leaving.start()
+        leaving.join(within)
 
     def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:

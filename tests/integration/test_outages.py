@@ -33,6 +33,7 @@ from tests.integration.support import (
     delete_records,
     is_an_error_for_people,
     make_topic,
+    members,
     named,
     options_for,
     produce,
@@ -228,9 +229,10 @@ def test_a_stop_in_an_outage_says_what_is_not_saved_and_loses_nothing(
     out = f"{topic_name}-tally"
     ensure(Cluster(kafka), [out])
     port = any_free()
-    watched = [*command_of(topic_name, interval="3600", metrics_port=str(port)), "-b", kafka, *CUT]
+    watched = [*command_of(topic_name, interval="3600", metrics_port=str(port)), "-b", kafka, *CUT, *SHORT_SESSION]
     # With one tally per event, the commit that is under way is not saved; else the interval is long.
-    words = [*command_of(topic_name, metrics_port=str(port)), "-b", kafka, *CUT, "--emit", "each"] if each else watched
+    words = [*command_of(topic_name, metrics_port=str(port)), "-b", kafka, *CUT, *SHORT_SESSION]
+    words = [*words, "--emit", "each"] if each else watched
     flow = ["run-producer", "-b", kafka, "--topic", topic_name, "--rate", "1000", "--quiet", *CUT]
     with running(*flow) as producer, running(*words) as counter:
 
@@ -246,6 +248,8 @@ def test_a_stop_in_an_outage_says_what_is_not_saved_and_loses_nothing(
             assert "not saved. Nothing is lost: the next start counts" in counter.said()
             assert "Traceback" not in counter.said()
         assert producer.stop(60) == 0, producer.said()
+    # It could not say goodbye: its group knows it until its session times out.
+    wait_until(lambda: members(kafka, f"{topic_name}-group") == 0, 60, "the group has forgotten it", 0.5)
     run_well(*words, "--exit-at-end", timeout=120)
     found = tallies(kafka, out)
     assert found[-1] == counted_by_hand(kafka, topic_name)

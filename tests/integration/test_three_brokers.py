@@ -132,6 +132,15 @@ def _troubles(brokers: ThreeBrokers, topic: str) -> list[Trouble]:
     ]
 
 
+def _leaders(brokers: ThreeBrokers, topic: str, out: str) -> list[Trouble]:
+    """Of the source and of the result of tables, which need no coordinator."""
+    return [
+        Trouble(lambda: brokers.leader(topic), kill=True),
+        Trouble(lambda: brokers.leader(topic), kill=False),
+        Trouble(lambda: brokers.leader(out), kill=True),
+    ]
+
+
 def _go_on(brokers: ThreeBrokers, topic: str, producer: Part, others: list[Participant]) -> None:
     """Everybody still runs, and makes progress."""
 
@@ -155,7 +164,9 @@ def _is_complete(one: Participant, produced: dict[str, int]) -> bool:
     return one.complete(produced)
 
 
-def _rounds(brokers: ThreeBrokers, topic: str, rounds: int, participants: list[Participant], rate: int) -> None:
+def _rounds(
+    brokers: ThreeBrokers, topic: str, participants: list[Participant], troubles: list[Trouble], rate: int = 300
+) -> None:
     with ExitStack() as stack:
         for one in participants:
             stack.callback(one.part.end)
@@ -166,9 +177,8 @@ def _rounds(brokers: ThreeBrokers, topic: str, rounds: int, participants: list[P
             _go_on(brokers, topic, producer, participants)
 
         go_on()
-        troubles = _troubles(brokers, topic)
-        for number in range(rounds):
-            troubles[number % len(troubles)].make(brokers, go_on)
+        for trouble in troubles:
+            trouble.make(brokers, go_on)
         assert producer.stop(60) == 0, producer.said()
         produced = dict(Counts(json.loads(value(one))["eventName"] for one in records(brokers.address, topic)))
         assert f"acknowledged {sum(produced.values()):,}, failed 0" in producer.said()
@@ -182,13 +192,14 @@ def _rounds(brokers: ThreeBrokers, topic: str, rounds: int, participants: list[P
 def test_counters_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topic_name: str) -> None:
     make_topic(brokers.address, topic_name)
     participants = [_counter(brokers, topic_name, each) for each in (False, True)]
-    _rounds(brokers, topic_name, 3, participants, rate=300)
+    _rounds(brokers, topic_name, participants, _troubles(brokers, topic_name)[:3])
 
 
 @pytest.mark.timeout(600)
 def test_tables_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topic_name: str, tmp_path: Path) -> None:
     make_topic(brokers.address, topic_name)
-    _rounds(brokers, topic_name, 3, [_tables(brokers, topic_name, tmp_path)], rate=300)
+    participants = [_tables(brokers, topic_name, tmp_path)]
+    _rounds(brokers, topic_name, participants, _leaders(brokers, topic_name, f"{topic_name}-passed"))
 
 
 @pytest.mark.slow
@@ -197,4 +208,4 @@ def test_everybody_goes_on_through_many_deaths(brokers: ThreeBrokers, topic_name
     make_topic(brokers.address, topic_name)
     participants = [_counter(brokers, topic_name, each) for each in (False, True)]
     participants.append(_tables(brokers, topic_name, tmp_path))
-    _rounds(brokers, topic_name, 12, participants, rate=300)
+    _rounds(brokers, topic_name, participants, _troubles(brokers, topic_name) * 2)

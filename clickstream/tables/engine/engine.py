@@ -7,10 +7,10 @@ before it commits. See `writing.results` for why nothing is lost or written twic
 import contextlib
 import itertools
 import logging
-import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
@@ -24,7 +24,7 @@ from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.stop import Stop
 from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
-from clickstream.tables.engine.fetching.process import Batches, ReadingProcess
+from clickstream.tables.engine.fetching.process import Reading, ReadingProcess
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
@@ -59,7 +59,6 @@ CLOSE_EVERY_S = 1.0
 CLOSE_EVERY_S_BOUNDED = 3.0
 # While nothing comes, silence may close windows.
 TICK_S = 0.2
-BATCHES_AHEAD = 1
 # librdkafka's own waiting is the least: rows should be visible soon, and batches fill by themselves.
 # Rows do not time out: an outage of any length is waited for.
 PRODUCER = {"linger.ms": 5, "message.timeout.ms": 0}
@@ -68,12 +67,32 @@ DEFAULT_IDLE_S = 10.0
 CLOSES_WITHIN_S = 5.0
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What an engine is made of beside its cluster: a test brings its own (see `rig`). `clock` gives s."""
+
+    reading: Callable[[str, Cluster], Reading] = ReadingProcess
+    state: Callable[..., State] = State
+    clock: Callable[[], float] = time.monotonic
+
+
 class Engine:
-    """One file's program at work. `statements` is what its state belongs to."""
+    """One file's program at work. `statements` is what its state belongs to.
+
+    `run` is all that a command needs. It is made of `start`, then `turn` again and again, `drain` and `close`.
+    """
 
     kind = "tables"
 
-    def __init__(self, cluster: Cluster, program: Program, statements: Statements, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        program: Program,
+        statements: Statements,
+        options: EngineOptions,
+        parts: Parts | None = None,
+    ) -> None:
+        self._parts = parts or Parts()
         self._cluster = cluster
         self._program = program
         self._options = options
@@ -85,8 +104,7 @@ class Engine:
         self._sender = Sender(cluster.producer(PRODUCER), self._ended)
         self._writer = Writer(self._sender)
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
-        self._batches: Batches = queue.Queue(BATCHES_AHEAD)
-        self._process = ReadingProcess(options.name, cluster, self._batches)
+        self._process = self._parts.reading(options.name, cluster)
         self._admin = cluster.admin()
         self._numbers = itertools.count()
         self._tables = {
@@ -95,6 +113,7 @@ class Engine:
         self._streams = {table.name: self._source(table) for table in streams}
         self._references = {name: self._source(one.table, one) for name, one in self._tables.items()}
         self._by_number = {one.number: one for one in [*self._references.values(), *self._streams.values()]}
+        self._state: State | None = None
         self._pipeline: Pipeline | None = None  # none before the state says what is in it
         self._watermarks: TableWatermarks
         self._rest: Rest
@@ -177,22 +196,11 @@ class Engine:
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or to the end. Raises ClickstreamError with what went wrong."""
-        options = self._options
-        self._stop = stop
-        state = State(
-            options.state_dir,
-            self._statements,
-            cluster_id=cluster_id(self._cluster, self._admin, stop=stop),
-            memory_limit=options.memory_limit,
-            threads=options.threads,
-        )
         try:
-            self._writer.start(stop)
-            self._process.start()  # it takes half a second; meanwhile the tables are made
-            with _explained(state):
-                self._prepare(state, stop)
-                if self._open(state, stop):
-                    self._loop(state, stop)
+            if self.start(stop):
+                while not stop.is_set() and self.turn():
+                    pass
+                self.drain()
         except Stopped as stopped:
             self._ended.set_for(0.0)
             raise ClickstreamError(
@@ -200,12 +208,78 @@ class Engine:
                 "start computes them again."
             ) from stopped
         finally:
-            self._ended.set_for(CLOSES_WITHIN_S)
-            self._process.close()
-            self._writer.close()
-            self._sender.close()
+            self.close()
+
+    def start(self, stop: threading.Event) -> bool:
+        """Open the state, read the references to their end, begin to read streams; False when stopped meanwhile.
+
+        Raises ClickstreamError, as all of the following.
+        """
+        options = self._options
+        self._stop = stop
+        state = self._state = self._parts.state(
+            options.state_dir,
+            self._statements,
+            cluster_id=cluster_id(self._cluster, self._admin, stop=stop),
+            memory_limit=options.memory_limit,
+            threads=options.threads,
+        )
+        self._writer.start(stop)
+        self._process.start()  # it takes half a second; meanwhile the tables are made
+        with _explained(state):
+            self._prepare(state, stop)
+            return self._open(state, stop)
+
+    def turn(self) -> bool:
+        """Take the next batch, or find within TICK_S that there is none; commit if it is time for it.
+
+        False once everything was read, in a bounded run: all windows are closed then.
+        """
+        state = self._opened
+        with _explained(state):
+            self._ask_for_more()
+            batch = self._process.next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
+            if batch is not None:
+                self._take(state, batch)
+            elif self._something_is_due(state):
+                self._begin(state)
+                self._absorb_nothing(state)
+            if self._begun is not None and (self._idle() or self._due(self._begun)):
+                self._finish(state)
+            if self._bounded and not self._process.waiting and all(map(_is_read, self._streams.values())):
+                self._end(state)
+                return False
+            return True
+
+    def flush(self) -> None:
+        """Wait until all that was handed over is acknowledged; a turn may leave rows on their way."""
+        self._writer.flush()
+
+    def drain(self) -> None:
+        """Commit what was taken in; have the state forget what was handed over after the last commit."""
+        state, pipeline = self._opened, self._pipeline
+        assert pipeline is not None
+        with _explained(state):
+            if self._begun is not None:
+                self._finish(state)
+            if not pipeline.settled:
+                self._begin(state)
+                self._commit(state)
+
+    def close(self) -> None:
+        """End all parts, however far they are; what is not committed is not in the state."""
+        self._ended.set_for(CLOSES_WITHIN_S)
+        self._process.close()
+        self._writer.close()
+        self._sender.close()
+        if self._state is not None:
             with contextlib.suppress(duckdb.Error):
-                state.close()
+                self._state.close()
+
+    @property
+    def _opened(self) -> State:
+        assert self._state is not None, "start() comes first"
+        return self._state
 
     def _prepare(self, state: State, stop: threading.Event) -> None:
         options = self._options
@@ -283,7 +357,7 @@ class Engine:
         while not all(source.read_to_end for source in self._references.values()):
             if stop.is_set():
                 return False
-            batch = self._next(TICK_S)
+            batch = self._process.next(TICK_S)
             if batch is not None:
                 self._take(state, batch)
             if self._begun is not None:
@@ -301,48 +375,14 @@ class Engine:
                 state.save_written(result.name, self._ends(result.target.topic), {})
             state.commit()
 
-    def _loop(self, state: State, stop: threading.Event) -> None:
-        while not stop.is_set():
-            self._ask_for_more()
-            batch = self._next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
-            if batch is not None:
-                self._take(state, batch)
-            elif self._something_is_due(state):
-                self._begin(state)
-                self._absorb_nothing(state)
-            if self._begun is not None and (self._idle() or self._due(self._begun)):
-                self._finish(state)
-            if self._bounded and self._batches.empty() and all(one.read_to_end for one in self._streams.values()):
-                self._end(state)
-                break
-        if self._begun is not None:
-            self._finish(state)
-        self._settle(state)
-
-    def _settle(self, state: State) -> None:
-        """Have the state forget what was handed over after the last commit."""
-        assert self._pipeline is not None
-        if not self._pipeline.settled:
-            self._begin(state)
-            self._commit(state)
-
     def _idle(self) -> bool:
         """Whether somebody would rather see what there is than wait for more rows."""
-        return not self._bounded and self._batches.empty()
+        return not self._bounded and not self._process.waiting
 
     def _due(self, begun: float) -> bool:
-        return self._taken >= BATCHES_PER_COMMIT or time.monotonic() - begun > (
+        return self._taken >= BATCHES_PER_COMMIT or self._parts.clock() - begun > (
             COMMIT_EVERY_S_BOUNDED if self._bounded else COMMIT_EVERY_S
         )
-
-    def _next(self, timeout: float) -> Batch | None:
-        try:
-            item = self._batches.get(timeout=max(0.001, timeout))
-        except queue.Empty:
-            return None
-        if isinstance(item, BaseException):
-            raise item
-        return item
 
     def _ask_for_more(self) -> None:
         """Let the sources go on whose rows were taken, if the pause after them is over."""
@@ -354,7 +394,7 @@ class Engine:
     def _begin(self, state: State) -> None:
         if self._begun is None:
             state.begin()
-            self._begun, self._taken = time.monotonic(), 0
+            self._begun, self._taken = self._parts.clock(), 0
             self._pace.began()
 
     def _take(self, state: State, batch: Batch) -> None:
@@ -395,18 +435,18 @@ class Engine:
     def _finish(self, state: State) -> None:
         """Close what the watermark has passed, if it is time for it; have all rows acknowledged, commit."""
         assert self._pipeline is not None
-        if self._pipeline.updates or self._idle() or time.monotonic() >= self._close_at:
-            self._close_at = time.monotonic() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
+        if self._pipeline.updates or self._idle() or self._parts.clock() >= self._close_at:
+            self._close_at = self._parts.clock() + (CLOSE_EVERY_S_BOUNDED if self._bounded else CLOSE_EVERY_S)
             # The watermark of the last batch: joins have let go what it passed, and no more.
             self._closed_at = self._watermarks.now()
             self._pipeline.close(state.db, self._closed_at)
         if self._early_due():
-            self._early_at, self._changed = time.monotonic() + self._options.early_interval, False
+            self._early_at, self._changed = self._parts.clock() + self._options.early_interval, False
             self._pipeline.note_early(state.db)
         self._commit(state)
 
     def _early_due(self) -> bool:
-        return self._options.changes and self._changed and time.monotonic() >= self._early_at
+        return self._options.changes and self._changed and self._parts.clock() >= self._early_at
 
     def _commit(self, state: State) -> None:
         assert self._pipeline is not None
@@ -447,6 +487,10 @@ class Engine:
         self._begin(state)
         pipeline.close(state.db, watermarks.now())
         self._commit(state)
+
+
+def _is_read(source: Source) -> bool:
+    return source.read_to_end
 
 
 @contextlib.contextmanager

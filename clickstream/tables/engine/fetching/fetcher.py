@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,7 +16,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, OutOfRange, TopicGone, split
 from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.patience import Stopped
-from clickstream.tables.engine.decoding.rows import Records, RowReader, Wanted
+from clickstream.tables.engine.decoding.rows import Records, RowReader, Rows, Wanted
 from clickstream.tables.engine.fetching.fieldcheck import FieldCheck
 from clickstream.tables.engine.fetching.logwatch import LogWatch, now
 from clickstream.tables.engine.fetching.silence import Silence, SilenceWatch
@@ -89,6 +89,20 @@ class Batch:
 
     def __bool__(self) -> bool:
         return self.rows is not None or bool(self.ends or self.added or self.silent)
+
+
+def read_into(batch: Batch, reader: RowReader, messages: Sequence[Message]) -> tuple[Records, Rows]:
+    """The rows of messages without errors; what else is to be said of them goes into the batch."""
+    records = Records.of(messages, keys=reader.needs_keys, headers=reader.needs_headers)
+    rows = reader.read(records)
+    for index, reason in sorted(rows.bad.items()):
+        message = messages[index]
+        place = int(records.partitions[index]), int(records.offsets[index])
+        batch.refused.append(Refused(*place, message.key(), message.value(), reason))
+    batch.nulled += rows.nulled
+    for partition in np.unique(records.partitions).tolist():
+        batch.passed[partition] = int(records.offsets[records.partitions == partition][-1]) + 1
+    return records, rows
 
 
 class Room:
@@ -291,20 +305,13 @@ class Fetcher:
         return None
 
     def _read(self, messages: list[Message], batch: Batch) -> pa.Table:
-        records = Records.of(messages, keys=self._reader.needs_keys, headers=self._reader.needs_headers)
-        rows = self._reader.read(records)
-        for index, reason in sorted(rows.bad.items()):
-            message = messages[index]
-            place = int(records.partitions[index]), int(records.offsets[index])
-            batch.refused.append(Refused(*place, message.key(), message.value(), reason))
-        batch.nulled += rows.nulled
+        records, rows = read_into(batch, self._reader, messages)
         self._check.look(records.values, rows.table, rows.nulled)
-        for partition in np.unique(records.partitions).tolist():
-            batch.passed[partition] = int(records.offsets[records.partitions == partition][-1]) + 1
-        self._positions |= batch.passed
-        self._at_end -= batch.passed.keys()
+        passed = {int(partition): batch.passed[partition] for partition in np.unique(records.partitions).tolist()}
+        self._positions |= passed
+        self._at_end -= passed.keys()
         if self._silence is not None:
-            self._silence.break_off(batch.passed)
+            self._silence.break_off(passed)
         return rows.table
 
     def _commit(self) -> None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
@@ -24,7 +24,8 @@ from clickstream.tables.engine.fetching.frames import receive, send
 
 log = logging.getLogger(__name__)
 
-Batches = queue.Queue[Batch | BaseException]
+# Batches that wait for the engine; more wait in the pipe.
+AHEAD = 1
 
 # Pipes hold 64 KB unless told, a batch has megabytes.
 PIPE_BYTES = 1 << 20
@@ -73,13 +74,39 @@ class Report:
     text: str
 
 
+class Reading(Protocol):
+    """What reads topics for an engine: orders go there, batches come from there."""
+
+    def start(self) -> None:
+        """Begin. Raises ClickstreamError when that cannot be."""
+
+    def read(self, order: Order) -> None:
+        """Have it read a topic."""
+
+    def commit(self, source: int, places: dict[int, int]) -> None:
+        """Have it commit the offsets, to show the group's lag."""
+
+    def taken(self, source: int) -> None:
+        """Say that a batch was taken: there is room for another."""
+
+    def next(self, timeout: float) -> Batch | None:
+        """The next batch, None if there is none within `timeout` s. Raises what went wrong in reading."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a batch waits to be taken."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 class ReadingProcess:
     """The engine's side: orders go to the process, batches come into a queue."""
 
-    def __init__(self, name: str, cluster: Cluster, batches: Batches) -> None:
+    def __init__(self, name: str, cluster: Cluster) -> None:
         self._name = name
         self._cluster = cluster
-        self._batches = batches
+        self._batches: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
         self._closing = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._pump: threading.Thread | None = None
@@ -125,6 +152,21 @@ class ReadingProcess:
     def taken(self, source: int) -> None:
         """Say that a batch was taken: there is room for another."""
         self._send(Taken(source))
+
+    def next(self, timeout: float) -> Batch | None:
+        """The next batch, None if there is none within `timeout` s. Raises what went wrong in reading."""
+        try:
+            item = self._batches.get(timeout=max(0.001, timeout))
+        except queue.Empty:
+            return None
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a batch waits to be taken."""
+        return not self._batches.empty()
 
     def close(self) -> None:
         self._closing.set()

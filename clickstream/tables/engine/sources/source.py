@@ -11,7 +11,7 @@ from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.tables.engine.clock import Clock, Lane
 from clickstream.tables.engine.decoding.decode import Decoder
 from clickstream.tables.engine.fetching.fetcher import Batch, Order
-from clickstream.tables.engine.fetching.process import ReadingProcess
+from clickstream.tables.engine.fetching.process import Reading
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import SourceReport
@@ -67,7 +67,7 @@ class Source:
         self._dead_letters = dead_letters
         self._topic_id = ""
         self._known_ends: set[int] = set()
-        self._process: ReadingProcess | None = None
+        self._process: Reading | None = None
 
     # --- before reading
 
@@ -88,7 +88,7 @@ class Source:
             else:
                 self.clock.lanes[partition] = Lane(saved[1] if saved else BEGINNING)
 
-    def start_reading(self, process: ReadingProcess, group: str) -> None:
+    def start_reading(self, process: Reading, group: str) -> None:
         """Have the topic read from here on; the consumer group only shows the lag."""
         self._process = process
         # What is computed of columns is the engine's.

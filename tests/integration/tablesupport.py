@@ -15,6 +15,7 @@ from clickstream.config import config_dir
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.describe import cluster_id
 from clickstream.tables.engine.engine import Engine
+from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.state.place import directory_of
 from clickstream.tables.engine.state.statements import statements_of
@@ -200,6 +201,14 @@ class AtWork:
     def until_read(self, rows: int) -> None:
         """Wait until it has taken in so many rows."""
         self.until(lambda: self.engine.totals()["rows"] >= rows, f"{rows} rows")
+
+    @property
+    def reader(self) -> int:
+        """The id of the process that reads for it."""
+        reading = self.engine._process
+        assert isinstance(reading, ReadingProcess)
+        assert reading._process is not None
+        return reading._process.pid
 
     def end(self) -> None:
         self._stop.set()

@@ -45,9 +45,7 @@ def test_an_engine_ends_when_its_reading_process_dies_and_goes_on_later(
     produce(kafka, topic_name, [click(1), click(2)], partition=0)
     work = AtWork(engine_of(kafka, minutes))
     work.until_read(2)
-    process = work.engine._process._process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(work.reader, signal.SIGKILL)
     with pytest.raises(ClickstreamError, match=r"process that reads the topics has died \(signal SIGKILL\)"):
         work.until(lambda: False, "it ends")
     work.end()
@@ -76,10 +74,8 @@ def test_a_reading_process_that_is_told_to_stop_leaves_that_to_its_engine(
     with at_work(engine_of(kafka, minutes)) as work:
         produce(kafka, topic_name, [click(1)])
         work.until_read(1)
-        process = work.engine._process._process
-        assert process is not None
         for number in (signal.SIGINT, signal.SIGTERM):
-            os.kill(process.pid, number)
+            os.kill(work.reader, number)
         produce(kafka, topic_name, [click(2)])
         work.until_read(2)
         assert alive(process.pid)

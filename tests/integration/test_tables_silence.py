@@ -58,12 +58,6 @@ def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def reading_process(work: AtWork) -> int:
-    process = work.engine._process._process
-    assert process is not None
-    return process.pid
-
-
 def test_an_outage_of_the_broker_is_no_silence(tmp_path: Path, broker_java: str, topic_name: str) -> None:
     broker = EmbeddedBroker(tmp_path / "frozen", java=broker_java, port=0, linger=5.0)
     try:
@@ -155,7 +149,7 @@ def test_a_topic_that_is_recreated_while_it_is_read(
     work = AtWork(engine_of(kafka, minutes))
     try:
         work.until_read(2)
-        with stopped(*([reading_process(work)] if stand_still else [])):
+        with stopped(*([work.reader] if stand_still else [])):
             delete(Cluster(kafka), [topic_name])
             wait_until(lambda: topic_name not in existing(Cluster(kafka)), 60, "it is gone")
             make_topic(kafka, topic_name, 2)

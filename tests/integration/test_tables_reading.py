@@ -74,9 +74,10 @@ def test_a_reading_process_that_is_told_to_stop_leaves_that_to_its_engine(
     with at_work(engine_of(kafka, minutes)) as work:
         produce(kafka, topic_name, [click(1)])
         work.until_read(1)
+        reader = work.reader
         for number in (signal.SIGINT, signal.SIGTERM):
-            os.kill(work.reader, number)
+            os.kill(reader, number)
         produce(kafka, topic_name, [click(2)])
         work.until_read(2)
-        assert alive(process.pid)
-    assert not alive(process.pid)
+        assert alive(reader)
+    assert not alive(reader)

@@ -69,9 +69,10 @@ def forget(directory: Path) -> None:
 
 
 def reset(directory: Path) -> None:
-    """Forget the state. Raises ClickstreamError while another process has it."""
-    with held([directory]):
-        forget(directory)
+    """Forget the state, if there is one. Raises ClickstreamError while another process has it."""
+    if directory.exists():
+        with held([directory]):
+            forget(directory)
 
 
 def prepared(directory: Path) -> IO[str]:

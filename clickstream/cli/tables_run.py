@@ -2,8 +2,9 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +13,13 @@ from clickstream.cli.output import say
 from clickstream.cli.tables_file import FILE, Variables, checked, extra_needed, variables_option
 from clickstream.config import positive
 from clickstream.errors import ConfigError
+from clickstream.kafka.clients import Cluster
 from clickstream.kafka.describe import cluster_id
 from clickstream.watch import watched
+
+if TYPE_CHECKING:
+    from clickstream.tables.engine.options import EngineOptions
+    from clickstream.tables.sql.model import Program
 
 
 def _seconds_or_none(value: object) -> float:
@@ -36,6 +42,26 @@ def _others(totals: Mapping[str, int]) -> str:
     """What is only said when there is any: it hints at a mistake in the file."""
     words = {"untimed": "without an event time", "nulled": "fields of another type"}
     return "".join(f", {totals[name]:,} {text}" for name, text in words.items() if totals[name])
+
+
+def _start_over(
+    cluster: Cluster, programs: "Sequence[Program]", options: "Sequence[EngineOptions]", *, ask: bool
+) -> None:
+    """Forget the states and delete the rows of former runs; nothing of it while another process has a state."""
+    from clickstream.tables.engine.state.place import held
+    from clickstream.tables.reset import left_by, reset
+
+    directories = [one.state_dir for one in options]
+    with held(directories):
+        leftovers = left_by(cluster, programs)
+        if ask:
+            names = ", ".join(one.name for one in options)
+            rows = f", delete the {leftovers.count:,} rows that it wrote," if leftovers.count else ""
+            click.confirm(
+                f"Forget the state of {names}{rows} and read the topics from the start?", abort=True, err=True
+            )
+        reset(cluster, directories, leftovers)
+    click.echo(f"Deleted {leftovers.count:,} rows of a former run.", err=True)
 
 
 @click.command("run")
@@ -121,7 +147,6 @@ def run(
             raise ConfigError(f"{path} has no INSERT: there is nothing to run.")
     with extra_needed():
         from clickstream.cli.tables_view import view
-        from clickstream.tables.reset import left_by, reset
         from clickstream.tables.run import Tables, check_names, check_topics, options_for
 
     check_names(files)
@@ -148,15 +173,7 @@ def run(
             for path in files
         ]
         if start_over:
-            leftovers = left_by(cluster, [one.program for one in found])
-            if not yes:
-                names = ", ".join(one.name for one in options)
-                rows = f", delete the {leftovers.count:,} rows that it wrote," if leftovers.count else ""
-                click.confirm(
-                    f"Forget the state of {names}{rows} and read the topics from the start?", abort=True, err=True
-                )
-            reset(cluster, [one.state_dir for one in options], leftovers)
-            click.echo(f"Deleted {leftovers.count:,} rows of a former run.", err=True)
+            _start_over(cluster, [one.program for one in found], options, ask=not yes)
         tables = Tables(cluster, found, options)
         status_topic = app.config["status-topic"]
         with watched(cluster, tables, status_topic=status_topic, metrics_port=metrics_port), view(tables, quiet=quiet):

@@ -54,9 +54,13 @@ def left_by(cluster: Cluster, programs: Iterable[Program]) -> Leftovers:
 
 
 def reset(cluster: Cluster, directories: Iterable[Path], leftovers: Leftovers) -> None:
-    """Forget the states, then the rows. Raises ClickstreamError while another process has a state."""
+    """Forget the states, which the caller holds (place.held), then the rows: of a crash in between, another reset
+    finds the rows, while a state without its rows would go on and never write them again.
+
+    Raises ClickstreamError when the states cannot be removed, or the rows not be deleted.
+    """
     for directory in directories:
-        place.reset(directory)
+        place.forget(directory)
     sender = Sender(cluster.producer())
     try:
         for topic, keys in leftovers.keys.items():

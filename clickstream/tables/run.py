@@ -28,7 +28,7 @@ def options_for(path: Path, state_dir: Path, cluster_id: str, **others: Any) -> 
     name = name_of(path)
     directory = directory_of(state_dir, cluster_id, name)
     elsewhere = clusters_with(state_dir, name)
-    if elsewhere and cluster_id not in elsewhere:
+    if elsewhere and directory.parent.name not in elsewhere:
         log.warning(
             "There is a state of %s for another Kafka cluster (%s), none for this one (%s): it begins from the start.",
             *(name, ", ".join(elsewhere), cluster_id),

@@ -17,7 +17,7 @@ from clickstream.kafka.describe import cluster_id
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.options import EngineOptions
-from clickstream.tables.engine.state.place import directory_of
+from clickstream.tables.engine.state.place import FILE, directory_of
 from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import VARIABLES, check_file
 from tests.integration.support import Done, records, run
@@ -100,6 +100,11 @@ def command(kafka: str, path: Path, *options: str) -> list[str]:
     ]
 
 
+def state_of(kafka: str, path: Path) -> Path:
+    """The database of a file's state."""
+    return directory_of(path.parent / "state", cluster_id(Cluster(kafka)), path.stem) / FILE
+
+
 def engine_of(kafka: str, path: Path, **changes: Any) -> Engine:
     """A file's engine in this process; it has the same state as the command."""
     checked = check_file(path, VARIABLES)
@@ -107,7 +112,7 @@ def engine_of(kafka: str, path: Path, **changes: Any) -> Engine:
     cluster = Cluster(kafka)
     options = EngineOptions(
         name=path.stem,
-        state_dir=directory_of(path.parent / "state", cluster_id(cluster), path.stem),
+        state_dir=state_of(kafka, path).parent,
         group=f"clickstream-tables-{path.stem}",
         dead_letter_topic=f"{path.stem}-dead",
         idle_timeout=0.0,

@@ -7,15 +7,21 @@ import itertools
 import os
 import random
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from confluent_kafka.cimpl import NewPartitions
 from pytest_mock import MockerFixture
 
+from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine import engine as engine_module
 from clickstream.tables.engine.sources import source as sources
 from clickstream.tables.engine.state.store import Progress, State
-from tests.integration.support import is_an_error_for_people, make_topic, produce, run, running, written
+from clickstream.topics import existing
+from tests.integration import everykind
+from tests.integration.support import is_an_error_for_people, make_topic, produce, records, run, running, written
 from tests.integration.tablesupport import (
     at_work,
     click,
@@ -25,6 +31,8 @@ from tests.integration.tablesupport import (
     same_results,
     script,
     shipped,
+    state_of,
+    stream,
     table,
     tables,
     targets,
@@ -33,8 +41,8 @@ from tests.integration.tablesupport import (
 )
 from tests.support import wait_until
 
-KILLS = 30
 OPTIONS = ("--idle-timeout", "0")
+EARLY = ("--emit", "changes", "--early-interval", "0.2")
 
 
 @pytest.fixture
@@ -44,8 +52,11 @@ def draw() -> random.Random:
     return random.Random(seed)
 
 
-@pytest.mark.timeout(600)
-def test_thirty_kills_lose_and_double_nothing(kafka: str, topic_name: str, tmp_path: Path, draw: random.Random) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.slow)])
+def test_kills_of_the_shipped_file_lose_and_double_nothing(
+    kafka: str, topic_name: str, tmp_path: Path, draw: random.Random, kills: int
+) -> None:
     source = topic_name
     killed = shipped("clickstream", tmp_path / "killed", source, f"{source}-killed")
     calm = shipped("clickstream", tmp_path / "calm", source, f"{source}-calm")
@@ -55,13 +66,8 @@ def test_thirty_kills_lose_and_double_nothing(kafka: str, topic_name: str, tmp_p
     flow = ["--rate", "4000", "--event-rate", "400", "--seed", "3", "--late", "2", "--late-by", "20s"]
     with running("generate", "web", "-b", kafka, *topics, "--quiet", *flow) as feed:
         streams = [topic for topic, keyed in targets(killed).items() if not keyed]
-        for _ in range(KILLS):
-            with running(*command(kafka, killed, *OPTIONS)) as part:
-                if streams[0] in _existing(kafka):
-                    before = written(kafka, streams[0])
-                    wait_until(lambda: written(kafka, streams[0]) > before, 30, what=part.said() or "rows")  # noqa: B023
-                threading.Event().wait(draw.uniform(0.0, 0.6))
-                part.kill()
+        for _ in range(kills):
+            kill_at_some_moment(kafka, command(kafka, killed, *OPTIONS), streams[0], draw)
         assert feed.running, feed.said()
         feed.stop()
     for path in (killed, calm):
@@ -70,10 +76,91 @@ def test_thirty_kills_lose_and_double_nothing(kafka: str, topic_name: str, tmp_p
     same_results(kafka, killed, calm)
 
 
-def _existing(kafka: str) -> set[str]:
-    from clickstream.kafka.clients import Cluster
-    from clickstream.topics import existing
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kills", [5, pytest.param(60, marks=pytest.mark.slow)])
+def test_kills_of_every_kind_of_result_lose_and_double_nothing(
+    kafka: str, topic_name: str, tmp_path: Path, draw: random.Random, kills: int
+) -> None:
+    """With early rows, while references change and topics of sources and of results get partitions."""
+    killed = everykind.file_of(tmp_path / "killed", topic_name, f"{topic_name}-killed", "killed")
+    calm = everykind.file_of(tmp_path / "calm", topic_name, f"{topic_name}-calm", "calm")
+    streams = [name for name, (_, key, _) in everykind.RESULTS.items() if key is None]
+    growing = {kills // 3, 2 * kills // 3}
+    feed = everykind.Feed(kafka, topic_name, "clickstream-tables-killed", draw)
+    try:
+        for number in range(kills):
+            kill_at_some_moment(
+                kafka, command(kafka, killed, *OPTIONS, *EARLY), f"{topic_name}-killed-{draw.choice(streams)}", draw
+            )
+            if number in growing:
+                feed.grow()
+                add_partition(kafka, [f"{topic_name}-killed-{name}" for name in streams])
+            assert feed.raised is None, feed.raised
+        with running(*command(kafka, killed, *OPTIONS, *EARLY)) as part:  # what grows is read
+            wait_until(lambda: not feed.grows or not part.running, 120, "new partitions")
+            feed.end()
+            assert part.stop(60) == 0, part.said()
+    finally:
+        feed.end()
+    for path, options in ((killed, EARLY), (calm, ())):
+        done = tables(kafka, path, *OPTIONS, *options, timeout=600)
+        assert done.code == 0, done.said
+    wrong = {}
+    for name, (_, key, _) in everykind.RESULTS.items():
+        topics = [f"{topic_name}-{run}-{name}" for run in ("killed", "calm")]
+        if key is None:
+            streamed = [stream(kafka, topic) for topic in topics]
+            assert streamed[1], name
+            if streamed[0] != streamed[1]:
+                wrong[name] = f"doubled {some(streamed[0] - streamed[1])}, lost {some(streamed[1] - streamed[0])}"
+        else:
+            assert not early_rows_left(kafka, topics[0]), name
+            kept = [table(kafka, topic) for topic in topics]
+            assert kept[1], name
+            if kept[0] != kept[1]:
+                wrong[name] = some(
+                    {
+                        one: (kept[0].get(one), kept[1].get(one))
+                        for one in kept[0].keys() | kept[1].keys()
+                        if kept[0].get(one) != kept[1].get(one)
+                    }
+                )
+    assert not wrong, "\n".join(f"{name}: {how}" for name, how in wrong.items())
 
+
+def kill_at_some_moment(kafka: str, arguments: list[str], topic: str, draw: random.Random) -> None:
+    """Run the command and SIGKILL it: soon after it has written to the topic, or some time after its start."""
+    with running(*arguments) as part:
+        if topic in _existing(kafka) and draw.random() < 0.7:
+            before = written(kafka, topic)
+            wait_until(lambda: written(kafka, topic) > before or not part.running, 90, what="rows")
+            threading.Event().wait(draw.uniform(0.0, 0.6))
+        else:
+            threading.Event().wait(draw.uniform(0.5, 4.0))
+        assert part.running, part.said()
+        part.kill()
+
+
+def add_partition(kafka: str, topics: list[str]) -> None:
+    cluster = Cluster(kafka)
+    admin = cluster.admin()
+    there = existing(cluster)
+    new = [NewPartitions(topic, there[topic] + 1) for topic in topics if topic in there]
+    for future in admin.create_partitions(new).values():
+        future.result()
+
+
+def early_rows_left(kafka: str, topic: str) -> list[bytes | None]:
+    """Keys whose last record is an early row."""
+    last = {record.key(): record for record in records(kafka, topic)}
+    return [key for key, record in last.items() if record.headers() and record.value() is not None]
+
+
+def some(found: Mapping[Any, Any]) -> str:
+    return f"{len(found)}: {dict(list(found.items())[:5])}"
+
+
+def _existing(kafka: str) -> set[str]:
     return set(existing(Cluster(kafka)))
 
 
@@ -163,7 +250,7 @@ def test_a_second_instance_is_refused(kafka: str, topic_name: str, tmp_path: Pat
     generate(kafka, topic_name, "--count", "10", "--seed", "1")
     path = shipped("clickstream", tmp_path, topic_name, f"{topic_name}-out")
     with running(*command(kafka, path)) as part:
-        state = tmp_path / "state" / "tables" / "clickstream" / "state.duckdb"
+        state = state_of(kafka, path)
         wait_until(state.exists, 20, what=part.said())
         second = run(*command(kafka, path))
         assert second.code == 1

@@ -18,9 +18,9 @@ import duckdb
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetters
-from clickstream.kafka.describe import cluster_id, describe
+from clickstream.kafka.describe import cluster_id
 from clickstream.kafka.offsets import ends
-from clickstream.kafka.patience import Stopped
+from clickstream.kafka.patience import Stopped, TopicGone
 from clickstream.kafka.produce import Sender
 from clickstream.stop import Stop
 from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
@@ -28,7 +28,7 @@ from clickstream.tables.engine.fetching.process import Reading, ReadingProcess
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
-from clickstream.tables.engine.options import RESET, EngineOptions
+from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.pace import Pace
 from clickstream.tables.engine.pipeline import Pipeline
 from clickstream.tables.engine.report import ResultReport, SourceReport
@@ -39,11 +39,10 @@ from clickstream.tables.engine.state.statements import Statements
 from clickstream.tables.engine.state.store import Progress, State
 from clickstream.tables.engine.watermarks import Moment, TableWatermarks
 from clickstream.tables.engine.writing.results import Result
+from clickstream.tables.engine.writing.topics import ResultTopics
 from clickstream.tables.engine.writing.writer import Writer
-from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Program, Table
 from clickstream.tables.sql.plans import stream_tables
-from clickstream.topics import ensure, existing
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +105,9 @@ class Engine:
         self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
         self._process = self._parts.reading(options.name, cluster)
         self._admin = cluster.admin()
+        targets = [insert.target for insert in program.inserts]
+        extra = [options.late_topic] if options.late_topic else []
+        self._topics = ResultTopics(cluster, self._admin, targets, [options.dead_letter_topic, *extra])
         self._numbers = itertools.count()
         self._tables = {
             name: Reference(program.tables[name], self._needs.tables[name]) for name in self._needs.references
@@ -283,9 +285,7 @@ class Engine:
 
     def _prepare(self, state: State, stop: threading.Event) -> None:
         options = self._options
-        self._check_results(state, stop)
-        extra = [options.late_topic] if options.late_topic else []
-        ensure(self._cluster, [options.dead_letter_topic, *extra])
+        self._topics.prepare(state, stop)
         state.begin()
         self._begin_added(state)
         pipeline = self._pipeline = Pipeline(
@@ -309,25 +309,6 @@ class Engine:
         self._watermarks.restore(state.floors())
         self._rest = Rest(pipeline)
         pipeline.read_back(self._cluster, state)
-
-    def _check_results(self, state: State, stop: threading.Event) -> None:
-        """A result topic that was deleted or recreated lacks what was written before."""
-        targets = [insert.target for insert in self._program.inserts]
-        before = {target.name: state.topic_id(target.name) for target in targets}
-        gone = [one.topic for one in targets if before[one.name] and one.topic not in existing(self._cluster)]
-        if gone:
-            raise ClickstreamError(f"Topic {gone[0]}, which these tables write, was deleted since they ran. {RESET}")
-        ensure(self._cluster, [output(target) for target in targets])
-        state.begin()
-        for target in targets:
-            current = describe(self._cluster, target.topic, self._admin, stop=stop).topic_id
-            if before[target.name] not in (None, current):
-                raise ClickstreamError(
-                    f"Topic {target.topic}, which these tables write, was recreated since they ran: the rows that "
-                    f"they had written are gone. {RESET}"
-                )
-            state.save_topic_id(target.name, current)
-        state.commit()
 
     def _begin_added(self, state: State) -> None:
         """INSERTs that are new in the file begin where it stands, with windows that begin after what was read."""
@@ -450,7 +431,7 @@ class Engine:
 
     def _commit(self, state: State) -> None:
         assert self._pipeline is not None
-        self._writer.flush()
+        self._acknowledge()
         self._pipeline.before_commit(state, self._ends)
         for name, source in [*self._references.items(), *self._streams.items()]:
             progress = source.progress()
@@ -467,9 +448,21 @@ class Engine:
         self._rest.disturb()
         self._pace.ended()
 
+    def _acknowledge(self) -> None:
+        """Wait until all that was sent is acknowledged. Raises ClickstreamError when something cannot be written."""
+        try:
+            self._writer.flush()
+        except Stopped:
+            raise
+        except ClickstreamError as problem:
+            raise self._topics.why(problem) from problem
+
     def _ends(self, topic: str) -> dict[int, int]:
         """Where each partition ends now, those included that were added while the engine runs."""
-        return ends(self._cluster, topic, self._admin, stop=self._stop)
+        try:
+            return ends(self._cluster, topic, self._admin, stop=self._stop)
+        except TopicGone as problem:
+            raise self._topics.why(problem) from problem
 
     def _end(self, state: State) -> None:
         """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""

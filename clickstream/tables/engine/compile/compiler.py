@@ -17,7 +17,7 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import BEGINNING, END, HIDDEN, Operator
+from clickstream.tables.engine.operators.operator import BEGINNING, END, HIDDEN, Operator, lane
 from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.engine.operators.references import Join, Reference
 from clickstream.tables.engine.operators.sessions import Sessions
@@ -138,7 +138,7 @@ class _Compiler:
                 inner = self._rows(plan.input, below(plan, needed))
                 return f"{selected(plan, needed)}, {_ORIGIN} FROM ({inner}){where_clause(plan.where)}"
             case Union():
-                return " UNION ALL ".join(self._part(plan, one, needed) for one in plan.inputs)
+                return " UNION ALL ".join(self._part(plan, number, needed) for number in range(len(plan.inputs)))
             case Windowed():
                 return expanded(plan, needed, self._rows(plan.input, below(plan, needed)))
             case TemporalJoin():
@@ -153,13 +153,18 @@ class _Compiler:
     def _select(self, needed: set[str], plan: Plan, rows: str) -> str:
         return f"SELECT {listed(plan, needed)}{_ORIGIN} FROM {rows}"
 
-    def _part(self, plan: Union, one: Plan, needed: set[str]) -> str:
+    def _part(self, plan: Union, number: int, needed: set[str]) -> str:
+        one = plan.inputs[number]
+        origin = _ORIGIN
+        if len(stream_tables(plan)) > 1:
+            before = sum(len(stream_tables(other)) for other in plan.inputs[:number])
+            origin = ", ".join([lane(before), *HIDDEN[1:]])
         items = [
             f"CAST({identifier(inner.name)} AS {duckdb_type(outer.type)}) AS {identifier(outer.name)}"
             for outer, inner in zip(plan.fields, one.fields, strict=True)
             if outer.name in needed
         ]
-        return f"SELECT {', '.join([*items, _ORIGIN])} FROM ({self._rows(one, below_union(plan, one, needed))})"
+        return f"SELECT {', '.join([*items, origin])} FROM ({self._rows(one, below_union(plan, one, needed))})"
 
     def _read(self, plan: Read, needed: set[str]) -> str:
         view = plan.view

@@ -8,8 +8,10 @@ An entry of the list is {k, n, v}: the partition and where in it the value stand
 values of the same record arrived, and the value. Added values are one entry for each partition, before all others.
 """
 
-# In the upper bits of `k` is the partition; below them there is room for any offset.
-_BITS = 48
+from clickstream.tables.engine.operators.operator import PARTITION_BITS, TABLE_BITS
+
+# In the upper bits of `k` is the partition, and the table that it is of; below them there is room for any offset.
+_BITS = 63 - PARTITION_BITS - TABLE_BITS
 TYPE = "STRUCT(k BIGINT, n BIGINT, v DOUBLE)[]"
 # A message that is a JSON array gives several rows with one offset.
 CREATE_ARRIVALS = "CREATE TEMP SEQUENCE IF NOT EXISTS arrivals"
@@ -43,7 +45,7 @@ def total(entries: str) -> str:
 
 
 def placed(entries: str, first: str, then: str) -> str:
-    """SQL of the entries at another place in their partition: by `first` (below 2^48), then by `then`."""
+    """SQL of the entries at another place in their partition: by `first` (below 2^44), then by `then`."""
     place = f"{{'k': (x.k >> {_BITS} << {_BITS}) + {first}, 'n': {then}, 'v': x.v}}"
     return f"list_transform({entries}, lambda x: {place})"
 

@@ -12,6 +12,22 @@ from clickstream.tables.names import string
 PARTITION, OFFSET, TIME, WATERMARK = '"$p"', '"$o"', '"$t"', '"$wm"'
 HIDDEN = (PARTITION, OFFSET, TIME, WATERMARK)
 
+# In a union of several tables the upper bits of "$p" say which table a row is of: without them partition 0 of one would
+# be partition 0 of the other, and the order of their rows a matter of which was read first.
+PARTITION_BITS = 14
+TABLE_BITS = 5
+
+
+def lane(table: int) -> str:
+    """SQL of "$p" for rows of the union's table with that number, which may be lanes of a union themselves."""
+    return f"{PARTITION} + {table % (1 << TABLE_BITS) << PARTITION_BITS} AS {PARTITION}"
+
+
+def partition_of(lane: str) -> str:
+    """SQL of the source partition."""
+    return f"({lane} & {(1 << PARTITION_BITS) - 1})"
+
+
 # Where rows that no window takes are noted, until the end of the step.
 LATE = "late"
 CREATE_LATE = f'CREATE OR REPLACE TEMP TABLE {LATE} (statement VARCHAR, "row" VARCHAR, p INTEGER, o BIGINT)'
@@ -51,7 +67,7 @@ class Operator(Protocol):
 
 def note_late(name: str, rows: str, condition: str) -> str:
     """SQL that notes the rows of `rows` that fulfil `condition` as late for the statement `name`."""
-    entry = f"{string(name)}, to_json(r), r.{PARTITION}, r.{OFFSET}"
+    entry = f"{string(name)}, to_json(r), {partition_of(f'r.{PARTITION}')}, r.{OFFSET}"
     return f"INSERT INTO {LATE} SELECT {entry} FROM {rows} r WHERE {condition}"
 
 

@@ -4,9 +4,11 @@ A state belongs to one Kafka cluster: its offsets mean nothing elsewhere. So the
 the tables of one file can be run against two clusters with one `--state-dir`.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -18,12 +20,18 @@ COMMITS = "commits"
 
 
 def directory_of(state_dir: Path, cluster_id: str, name: str) -> Path:
-    """Where the state of the tables `name` is for one cluster. A state of the old layout is moved there, once."""
+    """Where the state of the tables `name` is for one cluster. A state of the old layout is moved there, once.
+
+    Raises ClickstreamError when it cannot be moved.
+    """
     place = state_dir / "tables" / _safe(cluster_id) / name
     old = state_dir / "tables" / name
-    if (old / FILE).exists() and not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        old.rename(place)
+    try:
+        if (old / FILE).exists() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            old.rename(place)
+    except OSError as error:
+        raise _unusable(old, error) from error
     return place
 
 
@@ -37,18 +45,34 @@ def _safe(cluster_id: str) -> str:
     return "".join(one if one.isalnum() or one in "-_" else f"%{ord(one):02x}" for one in cluster_id) or "unknown"
 
 
-def reset(directory: Path) -> None:
-    """Forget the state. Raises ClickstreamError while another process has it."""
-    if not directory.exists():
-        return
-    lock = locked(directory)
+@contextlib.contextmanager
+def held(directories: Iterable[Path]) -> Iterator[None]:
+    """Keep other processes from all of these states meanwhile.
+
+    Raises ClickstreamError, and holds none of them, when another process has one, or a directory cannot be made.
+    """
+    with contextlib.ExitStack() as locks:
+        for directory in directories:
+            locks.enter_context(prepared(directory))
+        yield
+
+
+def forget(directory: Path) -> None:
+    """Remove the state, which the caller holds. Raises ClickstreamError when that cannot be."""
     try:
         for path in directory.iterdir():
             if path.name.startswith(FILE) or path.name == COMMITS:
                 path.unlink()
-        shutil.rmtree(directory / "spill", ignore_errors=True)
-    finally:
-        lock.close()
+    except OSError as error:
+        raise ClickstreamError(f"The state in {directory} cannot be removed: {error.strerror}.") from error
+    shutil.rmtree(directory / "spill", ignore_errors=True)
+
+
+def reset(directory: Path) -> None:
+    """Forget the state, if there is one. Raises ClickstreamError while another process has it."""
+    if directory.exists():
+        with held([directory]):
+            forget(directory)
 
 
 def prepared(directory: Path) -> IO[str]:
@@ -57,9 +81,13 @@ def prepared(directory: Path) -> IO[str]:
         directory.mkdir(parents=True, exist_ok=True)
         return locked(directory)
     except OSError as error:
-        raise ClickstreamError(
-            f"The state directory {directory} cannot be used: {error.strerror}. Choose another with --state-dir."
-        ) from error
+        raise _unusable(directory, error) from error
+
+
+def _unusable(directory: Path, error: OSError) -> ClickstreamError:
+    return ClickstreamError(
+        f"The state directory {directory} cannot be used: {error.strerror}. Choose another with --state-dir."
+    )
 
 
 def locked(directory: Path) -> IO[str]:

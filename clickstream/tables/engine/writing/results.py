@@ -21,6 +21,7 @@ import duckdb
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.offsets import beginnings
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.compile.compiled import Branch
 from clickstream.tables.engine.flow import Flow
@@ -96,7 +97,9 @@ class Result:
             last[key or b""] = value
             found[self._outgoing.written_rows.identity(key, value)] += 1
 
-        read_to_end(cluster, self.target.topic, note, start=ends)
+        # Partitions that came after the last commit have nothing that was written before it.
+        start = {**beginnings(cluster, self.target.topic), **ends}
+        read_to_end(cluster, self.target.topic, note, start=start)
         if self.appends:
             left = self._outbox.forget_written(state.db, found)
             self._outgoing.written_rows.add(left)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender, record_time
-from clickstream.tables.engine.operators.operator import first_row, only_row
+from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, first_row, only_row, partition_of
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.origin import origin_columns
@@ -53,7 +53,7 @@ class Outgoing:
         empty = made.not_null(_ROWS) or "FALSE"
         # They nearly always are in order: a join with references that have changed may mix them up.
         order = ' ORDER BY "$p", "$o"' if ordered and not _in_order(rows) else ""
-        origin = ['"$p"', '"$o"'] if self.written_rows and self._origin else []
+        origin = [partition_of(PARTITION), OFFSET] if self.written_rows and self._origin else []
         extras = [one for one in (made.timestamp, made.headers) if one is not None]
         # In one query: another one for the NULLs would cost as much as a small result itself.
         items = ", ".join([f"({empty}) AS without", f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])

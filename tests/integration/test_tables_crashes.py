@@ -163,8 +163,8 @@ def test_a_second_instance_is_refused(kafka: str, topic_name: str, tmp_path: Pat
     generate(kafka, topic_name, "--count", "10", "--seed", "1")
     path = shipped("clickstream", tmp_path, topic_name, f"{topic_name}-out")
     with running(*command(kafka, path)) as part:
-        state = tmp_path / "state" / "tables" / "clickstream" / "state.duckdb"
-        wait_until(state.exists, 20, what=part.said())
+        states = tmp_path / "state" / "tables"
+        wait_until(lambda: list(states.glob("*/clickstream/state.duckdb")), 60, what=part.said())
         second = run(*command(kafka, path))
         assert second.code == 1
         assert is_an_error_for_people(second, "Another process runs these tables", "--state-dir")

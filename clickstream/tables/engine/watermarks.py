@@ -39,7 +39,11 @@ class TableWatermarks:
         """The watermarks as they stand."""
         single: dict[Tables, int] = {(name,): clock.watermark for name, clock in self._clocks.items()}
         together = {tables: one.watermark for tables, one in self._combined.items()}
-        return Moment({**single, **together}, {tables: one.floor for tables, one in self._combined.items()})
+        return Moment(
+            {**single, **together},
+            {tables: one.floor for tables, one in self._combined.items()},
+            {tables: one.prospect for tables, one in self._combined.items()},
+        )
 
     def prospects(self) -> "Moment":
         """The watermarks that will hold once the floors are stored."""
@@ -66,13 +70,20 @@ class TableWatermarks:
 class Moment:
     """Watermarks (ms) that stand still."""
 
-    def __init__(self, watermarks: Mapping[Tables, int], floors: Mapping[Tables, int]) -> None:
+    def __init__(
+        self, watermarks: Mapping[Tables, int], floors: Mapping[Tables, int], coming: Mapping[Tables, int] | None = None
+    ) -> None:
         self._watermarks = dict(watermarks)
         self._floors = dict(floors)
+        self._coming = dict(coming or {})
 
     def of(self, tables: Tables) -> int:
         """The watermark of some tables together."""
         return self._watermarks[tables]
+
+    def coming(self, tables: Tables) -> int:
+        """What it will be once the floors that are pending are stored."""
+        return self._coming.get(tables, self._watermarks[tables])
 
     def floor(self, tables: Tables) -> int:
         """Below it every row of these tables together is late; what is so of one table its rows carry themselves."""

@@ -28,8 +28,14 @@ class TableWatermarks:
         return {_name(tables): max(one.floor, one.next_floor) for tables, one in self._combined.items()}
 
     def advance(self) -> "Moment":
-        """Take in what the clocks have noted."""
+        """Take in what the clocks have noted.
+
+        The news of one table say how old those of the others are: a table whose broker is away says nothing itself,
+        and is not idle any more.
+        """
+        latest = max((clock.read_at for clock in self._clocks.values()), default=float("-inf"))
         for clock in self._clocks.values():
+            clock.read_until(latest)
             clock.advance()
         for combined in self._combined.values():
             combined.advance()

@@ -251,7 +251,7 @@ def test_a_second_instance_is_refused(kafka: str, topic_name: str, tmp_path: Pat
     path = shipped("clickstream", tmp_path, topic_name, f"{topic_name}-out")
     with running(*command(kafka, path)) as part:
         state = state_of(kafka, path)
-        wait_until(state.exists, 20, what=part.said())
+        wait_until(state.exists, 60, what=part.said())
         second = run(*command(kafka, path))
         assert second.code == 1
         assert is_an_error_for_people(second, "Another process runs these tables", "--state-dir")

@@ -99,6 +99,11 @@ class Clock:
 
     # --- silence
 
+    @property
+    def read_at(self) -> float:
+        """The time (s) of the latest news."""
+        return self._read_at
+
     def read_until(self, at: float) -> None:
         """The batch at hand was read at this time (s): what was confirmed long before says nothing of now."""
         self._read_at = max(self._read_at, at)

@@ -399,6 +399,7 @@ class Engine:
         assert self._pipeline is not None
         behind = any(source.behind for source in self._streams.values())
         self._pipeline.take(state.db, self._watermarks.advance(), behind=behind)
+        self._rest.disturb()
 
     def _something_is_due(self, state: State) -> bool:
         """Whether a watermark has gone on so far, although nothing comes, that something closes; or early rows."""

@@ -20,7 +20,7 @@ class _Beginning:
     def of(self, _tables: tuple[str, ...]) -> int:
         return BEGINNING
 
-    floor = of
+    coming = floor = of
 
 
 _NOTHING = _Beginning()

@@ -28,8 +28,14 @@ class TableWatermarks:
         return {_name(tables): max(one.floor, one.next_floor) for tables, one in self._combined.items()}
 
     def advance(self) -> "Moment":
-        """Take in what the clocks have noted."""
+        """Take in what the clocks have noted.
+
+        The news of one table say how old those of the others are: a table whose broker is away says nothing itself,
+        and is not idle any more.
+        """
+        latest = max((clock.read_at for clock in self._clocks.values()), default=float("-inf"))
         for clock in self._clocks.values():
+            clock.read_until(latest)
             clock.advance()
         for combined in self._combined.values():
             combined.advance()
@@ -39,7 +45,11 @@ class TableWatermarks:
         """The watermarks as they stand."""
         single: dict[Tables, int] = {(name,): clock.watermark for name, clock in self._clocks.items()}
         together = {tables: one.watermark for tables, one in self._combined.items()}
-        return Moment({**single, **together}, {tables: one.floor for tables, one in self._combined.items()})
+        return Moment(
+            {**single, **together},
+            {tables: one.floor for tables, one in self._combined.items()},
+            {tables: one.prospect for tables, one in self._combined.items()},
+        )
 
     def prospects(self) -> "Moment":
         """The watermarks that will hold once the floors are stored."""
@@ -66,13 +76,20 @@ class TableWatermarks:
 class Moment:
     """Watermarks (ms) that stand still."""
 
-    def __init__(self, watermarks: Mapping[Tables, int], floors: Mapping[Tables, int]) -> None:
+    def __init__(
+        self, watermarks: Mapping[Tables, int], floors: Mapping[Tables, int], coming: Mapping[Tables, int] | None = None
+    ) -> None:
         self._watermarks = dict(watermarks)
         self._floors = dict(floors)
+        self._coming = dict(coming or {})
 
     def of(self, tables: Tables) -> int:
         """The watermark of some tables together."""
         return self._watermarks[tables]
+
+    def coming(self, tables: Tables) -> int:
+        """What it will be once the floors that are pending are stored."""
+        return self._coming.get(tables, self._watermarks[tables])
 
     def floor(self, tables: Tables) -> int:
         """Below it every row of these tables together is late; what is so of one table its rows carry themselves."""

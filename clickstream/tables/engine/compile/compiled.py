@@ -21,6 +21,9 @@ class Watermarks(Protocol):
     def of(self, tables: tuple[str, ...]) -> int:
         """The least of some tables, of which silent ones do not count."""
 
+    def coming(self, tables: tuple[str, ...]) -> int:
+        """What it will be once a floor that is pending is stored: rows that wait for it are in time."""
+
     def floor(self, tables: tuple[str, ...]) -> int:
         """Below it every row is late for what closes by the watermark of these tables."""
 

@@ -214,7 +214,8 @@ class _Compiler:
         made.joined.setdefault(plan.reference.name, (reference, set()))[1].add(tables)
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
-            watermark = END if made.joins_at_once else watermarks.of(tables)
+            # Before the floor holds: these rows were in time, and it would have them late.
+            watermark = END if made.joins_at_once else watermarks.coming(tables)
             let_go = join.behind
             join.absorb(db, identifier(input), watermark, output, behind=made.behind)
             made.behind = made.behind or let_go

@@ -18,7 +18,7 @@ from clickstream.tables.engine.rig.topics import Crash, MemoryCluster, Record, T
 from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.engine.state.store import State
 from clickstream.tables.engine.writing.early import EARLY
-from clickstream.tables.sql.check import Checked, check
+from clickstream.tables.sql.check import VARIABLES, Checked, check
 from clickstream.tables.sql.model import Table
 
 Row = dict[str, Any]
@@ -47,12 +47,18 @@ class _Planned:
 class Rig:
     """Runs `sql`, with its state in `directory`. Topics outlast runs: see `restart`.
 
-    `partitions`: how many the topic of a table has, by the table's name (1 unless given). `options` are those of
-    EngineOptions; partitions are never idle unless an `idle_timeout` (s) is given.
+    `partitions`: how many the topic of a table has, by the table's name (1 unless given). `variables` are what `${NAME}`
+    stands for. `options` are those of EngineOptions; partitions are never idle unless an `idle_timeout` (s) is given.
     """
 
     def __init__(
-        self, sql: str, directory: Path, *, partitions: Mapping[str, int] | None = None, **options: Any
+        self,
+        sql: str,
+        directory: Path,
+        *,
+        partitions: Mapping[str, int] | None = None,
+        variables: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> None:
         self.topics = Topics()
         self.topics.on_flush = self._on_flush
@@ -73,6 +79,7 @@ class Rig:
         self._planned: _Planned | None = None
         self._handing_over = False
         self._sql = sql
+        self._variables = {**VARIABLES, **(variables or {})}
         self._engine: Engine | None = None
         self._open(sql, options)
 
@@ -157,9 +164,10 @@ class Rig:
         """
         self._planned = _Planned(instant, after, Random(luck) if luck is not None else None)
 
-    def restart(self, sql: str | None = None, **options: Any) -> None:
+    def restart(self, sql: str | None = None, *, variables: Mapping[str, str] | None = None, **options: Any) -> None:
         """Run again, another file if it is given, with the same state and topics. A run that lives ends before."""
         self.stop()
+        self._variables |= variables or {}
         self.topics.live()
         self._open(sql or self._sql, options)
 
@@ -209,7 +217,7 @@ class Rig:
         return found
 
     def _open(self, sql: str, options: Mapping[str, Any]) -> None:
-        self._checked: Checked = check(sql)
+        self._checked: Checked = check(sql, self._variables)
         if self._checked.problems:
             raise ConfigError(self._checked.render())
         self._sql = sql
@@ -242,9 +250,9 @@ class Rig:
         """Turn until there is nothing more to do."""
         engine, quiet = self.engine, False
         while not quiet and not self.over:
-            before = self.commits
+            before, waiting = self.commits, self._readings.now.waiting
             self._survive(self._turn)
-            quiet = not self._readings.now.waiting and self.commits == before
+            quiet = not waiting and self.commits == before
         assert self._engine is engine
 
     def _turn(self) -> None:

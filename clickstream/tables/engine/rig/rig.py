@@ -47,7 +47,7 @@ class _Planned:
 class Rig:
     """Runs `sql`, with its state in `directory`. Topics outlast runs: see `restart`.
 
-    `partitions`: how many the topic of a table has, by the table's name (1 unless given). `variables` are what `${NAME}`
+    `partitions`: how many the topic of a table has, by its name (1 unless given). `variables` are what `${NAME}`
     stands for. `options` are those of EngineOptions; partitions are never idle unless an `idle_timeout` (s) is given.
     """
 

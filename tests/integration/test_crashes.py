@@ -352,7 +352,7 @@ def test_what_could_not_be_saved_is_not_published(kafka: str, topic_name: str) -
     make_topic(kafka, f"{topic_name}-group-state", partitions=1, cleanup_policy="compact", max_message_bytes="1200")
     incompressible = random.Random(1)
     produce(kafka, topic_name, named(*[incompressible.randbytes(100).hex() for _ in range(20)]))
-    with pytest.raises(ClickstreamError, match=r"State on .* could not be written: .*size too large"):
+    with pytest.raises(ClickstreamError, match=r"State on .* could not be written: .*larger than topic .* takes"):
         count(kafka, topic_name)
     assert tallies(kafka, f"{topic_name}-tally") == []
 
@@ -444,12 +444,12 @@ def test_a_last_tally_that_cannot_be_seen_is_not_fallen_short_of(
     other.flush(10)
     made: list[TallyPublisher] = []
 
-    def take_over(cluster: Cluster, topic: str, group: str, epoch: int) -> TallyPublisher:
+    def take_over(cluster: Cluster, topic: str, group: str, epoch: int, stop: threading.Event) -> TallyPublisher:
         if not made:
             with state_log(kafka, group) as log:
                 log.save([state])
             assert frozen.publish({"purchase": 80})
-        made.append(TallyPublisher(cluster, topic, group, epoch))
+        made.append(TallyPublisher(cluster, topic, group, epoch, stop))
         return made[-1]
 
     monkeypatch.setattr(counter_module, "TallyPublisher", take_over)

@@ -100,7 +100,7 @@ def _start_over(
     metavar="SIZE",
     help="What DuckDB may use; more goes to disk.",
 )
-@click.option("--reset", "start_over", is_flag=True, help="Forget the state and read the topics from the start.")
+@click.option("--reset", "start_over", is_flag=True, help="Forget the state, delete its rows, and start over.")
 @click.option("--yes", is_flag=True, help="Do not ask before --reset.")
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
 @variables_option
@@ -152,7 +152,7 @@ def run(
     check_names(files)
     check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
     if start_over and not yes and not sys.stdin.isatty():
-        raise ConfigError("--reset forgets the state; without a terminal to ask, it needs --yes.")
+        raise ConfigError("--reset forgets the state and deletes its rows; without a terminal to ask, it needs --yes.")
     stop = stop_event()
     with app.connect() as cluster:
         this = cluster_id(cluster)

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupState, Message, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupState, KafkaException, Message, Producer, TopicPartition
 
 from clickstream.counter import Counter
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
+from clickstream.kafka.errors import is_transient
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import Declared, create
@@ -237,7 +238,12 @@ def decreases(found: Sequence[dict[str, int]]) -> list[int]:
 def members(kafka: str, group: str) -> int:
     """How many members a consumer group has now."""
     admin = Cluster(kafka).admin()
-    return len(admin.describe_consumer_groups([group])[group].result().members)
+    try:
+        return len(admin.describe_consumer_groups([group])[group].result().members)
+    except KafkaException as problem:
+        if not is_transient(problem):
+            raise
+        return -1  # the coordinator is on its way back
 
 
 def delete_records(kafka: str, topic: str, before: dict[int, int]) -> None:

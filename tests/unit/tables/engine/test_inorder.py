@@ -108,7 +108,7 @@ def batches(rows: list[Row], cuts: list[int]) -> list[list[Row]]:
 
 
 def results(db: duckdb.DuckDBPyConnection, order: str = "") -> list[tuple[Any, ...]]:
-    return db.execute(f'SELECT "$agg0", "$agg1", "$agg2", "$agg3" FROM out {order}').fetchall()
+    return db.execute(f'SELECT "$agg0:0", "$agg1:0", "$agg2:0", "$agg3:0" FROM out {order}').fetchall()
 
 
 @pytest.mark.parametrize("threads", [1, 4])

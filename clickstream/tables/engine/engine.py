@@ -271,6 +271,7 @@ class Engine:
 
     def _loop(self, state: State, stop: threading.Event) -> None:
         while not stop.is_set():
+            self._topics.look()
             self._ask_for_more()
             batch = self._next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
             if batch is not None:

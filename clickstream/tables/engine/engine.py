@@ -270,6 +270,10 @@ class Engine:
             state.commit()
 
     def _loop(self, state: State, stop: threading.Event) -> None:
+        assert self._pipeline is not None
+        if self._pipeline.owes:  # no record may come for a long time
+            self._begin(state)
+            self._commit(state)
         while not stop.is_set():
             self._topics.look()
             self._ask_for_more()

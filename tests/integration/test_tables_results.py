@@ -82,6 +82,25 @@ def test_a_result_that_is_deleted_while_it_is_written(kafka: str, clicks: str, t
     assert is_an_error_for_people(done, f"Topic {result}", "deleted", "--reset")
 
 
+@pytest.mark.parametrize("recreated", [False, True])
+def test_a_result_that_is_gone_is_noticed_though_there_are_no_rows_for_it(
+    kafka: str, clicks: str, tmp_path: Path, recreated: bool
+) -> None:
+    """A producer would write to a topic of the same name without a word."""
+    path, result = script(tmp_path, clicks, EVERY), f"{clicks}-each_row"
+    with running(*command(kafka, path, "--idle-timeout", "0")) as part:
+        wait_until(lambda: result in existing(Cluster(kafka)) and written(kafka, result) == 2, 60, part.said())
+        remove(kafka, result)
+        if recreated:
+            make_topic(kafka, result, 1)
+        assert part.wait(90) == 1
+        what = "recreated" if recreated else "deleted"
+        assert is_an_error_for_people(
+            part.done(), f"Topic {result}, which these tables write, was {what} while they ran", "--reset"
+        )
+        assert not recreated or written(kafka, result) == 0
+
+
 class Died(Exception):
     """Instead of a SIGKILL."""
 

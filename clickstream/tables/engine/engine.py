@@ -230,7 +230,12 @@ class Engine:
         self._process.start()  # it takes half a second; meanwhile the tables are made
         with _explained(state):
             self._prepare(state, stop)
-            return self._open(state, stop)
+            if not self._open(state, stop):
+                return False
+            if self._pipeline is not None and self._pipeline.owes:  # no record may come for a long time
+                self._begin(state)
+                self._commit(state)
+            return True
 
     def turn(self) -> bool:
         """Take the next batch, or find within TICK_S that there is none; commit if it is time for it.
@@ -239,6 +244,7 @@ class Engine:
         """
         state = self._opened
         with _explained(state):
+            self._topics.look()
             self._ask_for_more()
             batch = self._process.next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
             if batch is not None:

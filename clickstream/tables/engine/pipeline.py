@@ -138,6 +138,11 @@ class Pipeline:
             result.after_commit(db)
 
     @property
+    def owes(self) -> bool:
+        """Whether a former run committed rows and could not hand them over."""
+        return any(result.owes for result in self.results)
+
+    @property
     def settled(self) -> bool:
         """Whether the state has nothing to forget that was handed over."""
         return all(result.settled for result in self.results)

@@ -57,6 +57,11 @@ class Outbox:
         return rows
 
     @property
+    def owes(self) -> bool:
+        """Whether committed rows wait to be handed over: after a crash they are nobody else's."""
+        return self._sent < self._stored
+
+    @property
     def holds(self) -> bool:
         """Whether rows were handed over that the state still keeps."""
         return self._sent > 0

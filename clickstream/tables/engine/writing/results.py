@@ -146,6 +146,11 @@ class Result:
         self.early.send()
 
     @property
+    def owes(self) -> bool:
+        """Whether a former run committed rows and could not hand them over."""
+        return self.appends and self._outbox.owes
+
+    @property
     def settled(self) -> bool:
         """Whether nothing was handed over that the state still has to forget."""
         return not (self.appends and self._outbox.holds)

@@ -1,18 +1,27 @@
 """The topics of results: whether they are still those that hold what was written before."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from threading import Event
+from typing import Any
 
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import describe
+from clickstream.kafka.describe import ANSWER_WITHIN_S, describe
+from clickstream.kafka.errors import is_missing
 from clickstream.tables.engine.options import RESET
 from clickstream.tables.engine.state.store import State
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Table
 from clickstream.topics import ensure, existing
+
+LOOK_EVERY_S = 10.0
+# A broker that has just started may not know every topic at once.
+BELIEVED_AFTER_LOOKS = 2
 
 
 class ResultTopics:
@@ -24,6 +33,9 @@ class ResultTopics:
         self._targets = targets
         self._others = others
         self._ids: dict[str, str] = {}  # by topic
+        self._asked: Mapping[str, Future[Any]] = {}
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._missed: dict[str, int] = {}  # looks in a row at which a topic was not there
 
     def prepare(self, state: State, stop: Event) -> None:
         """Create those that are missing, and note in the state which they are.
@@ -44,6 +56,33 @@ class ResultTopics:
             state.save_topic_id(target.name, current)
             self._ids[target.topic] = current
         state.commit()
+
+    def look(self) -> None:
+        """Ask about them now and then, without waiting for the answer: call it often.
+
+        Raises ClickstreamError when one was deleted or recreated while the tables run: a producer only finds out when
+        it has rows for it, and writes them to a topic of the same name without a word.
+        """
+        if self._asked:
+            if all(future.done() for future in self._asked.values()):
+                asked, self._asked = self._asked, {}
+                self._look_at = time.monotonic() + LOOK_EVERY_S
+                for topic, future in asked.items():
+                    self._compare(topic, future)
+        elif time.monotonic() >= self._look_at and self._ids:
+            self._asked = self._admin.describe_topics(TopicCollection(list(self._ids)), request_timeout=ANSWER_WITHIN_S)
+
+    def _compare(self, topic: str, future: "Future[Any]") -> None:
+        try:
+            current = str(future.result().topic_id)
+        except KafkaException as problem:  # nobody answers: asked again
+            self._missed[topic] = self._missed.get(topic, 0) + 1 if is_missing(problem) else 0
+            if self._missed[topic] >= BELIEVED_AFTER_LOOKS:
+                raise _deleted(topic, "while they ran") from problem
+            return
+        self._missed[topic] = 0
+        if current != self._ids[topic]:
+            raise _recreated(topic, "while they ran")
 
     def why(self, problem: ClickstreamError) -> ClickstreamError:
         """What people need to know when rows could not be written: that a topic is gone, or else `problem`.

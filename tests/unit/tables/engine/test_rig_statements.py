@@ -65,7 +65,7 @@ def test_an_insert_that_is_added_begins_where_the_file_stands(tmp_path: Path, ca
         with caplog.at_level(logging.WARNING):
             rig.restart(TABLES + SUMS + PER_IP + SUM_N + COUNT_IP)
         assert caplog.messages == [
-            "INSERT INTO sums: new in the file, and begins where the other tables stand. "
+            "INSERT INTO sums is new in the file, and begins where the file stands. "
             "Windows that began at or before 1970-01-01 00:00:13 UTC are not written."
         ]
         rig.put("clicks", 0, row(14, n=1), row(20, n=2), row(29, n=3), row(31, n=4))

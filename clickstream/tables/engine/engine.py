@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import duckdb
 
@@ -23,14 +22,14 @@ from clickstream.kafka.offsets import ends
 from clickstream.kafka.patience import Stopped, TopicGone
 from clickstream.kafka.produce import Sender
 from clickstream.stop import Stop
+from clickstream.tables.engine.added import begin_added
 from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
 from clickstream.tables.engine.fetching.process import Reading, ReadingProcess
 from clickstream.tables.engine.needs import Needs
-from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.pace import Pace
-from clickstream.tables.engine.pipeline import Pipeline
+from clickstream.tables.engine.pipeline import TOTALS, Pipeline
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from clickstream.tables.engine.rest import Rest
 from clickstream.tables.engine.sources.source import Source
@@ -38,11 +37,9 @@ from clickstream.tables.engine.state.failures import refuse
 from clickstream.tables.engine.state.statements import Statements
 from clickstream.tables.engine.state.store import Progress, State
 from clickstream.tables.engine.watermarks import Moment, TableWatermarks
-from clickstream.tables.engine.writing.results import Result
 from clickstream.tables.engine.writing.topics import ResultTopics
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.sql.model import Program, Table
-from clickstream.tables.sql.plans import stream_tables
 
 log = logging.getLogger(__name__)
 
@@ -153,16 +150,13 @@ class Engine:
 
     def totals(self) -> dict[str, int]:
         """Counts since the start, for rates and metrics."""
-        sources, results = self._streams.values(), self._results
+        sources = self._streams.values()
         return {
             "rows": sum(one.rows for one in sources),
             "dead_letters": self._dead_letters.count,
-            "late": self._pipeline.late.count if self._pipeline is not None else 0,
             "nulled": sum(one.nulled for one in sources),
             "untimed": sum(one.untimed for one in sources),
-            "written": sum(result.written for result in results),
-            "early": sum(result.early.count for result in results),
-            "dropped": sum(result.dropped for result in results),
+            **(self._pipeline.totals() if self._pipeline is not None else dict.fromkeys(TOTALS, 0)),
         }
 
     def gauges(self) -> dict[str, float]:
@@ -175,31 +169,16 @@ class Engine:
 
     def results(self) -> list[ResultReport]:
         """Rows written, early, dropped and late of each result."""
-        pipeline = self._pipeline
-        if pipeline is None:
-            return [ResultReport(one.target.name, one.target.topic, 0, 0, 0, 0) for one in self._program.inserts]
-        return [
-            ResultReport(
-                result.name,
-                result.target.topic,
-                result.written,
-                result.early.count,
-                result.dropped,
-                sum(pipeline.late.by_operator[name] for name in pipeline.operators_of(result)),
-            )
-            for result in pipeline.results
-        ]
-
-    @property
-    def _results(self) -> list[Result]:
-        return self._pipeline.results if self._pipeline is not None else []
+        if self._pipeline is not None:
+            return self._pipeline.reports()
+        return [ResultReport(one.target.name, one.target.topic, 0, 0, 0, 0) for one in self._program.inserts]
 
     # --- running
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or to the end. Raises ClickstreamError with what went wrong."""
         try:
-            if self.start(stop):
+            if self._started(stop):
                 while not stop.is_set() and self.turn():
                     pass
                 self.drain()
@@ -211,6 +190,12 @@ class Engine:
             ) from stopped
         finally:
             self.close()
+
+    def _started(self, stop: threading.Event) -> bool:
+        try:
+            return self.start(stop)
+        except Stopped:
+            return False  # nothing was taken in yet
 
     def start(self, stop: threading.Event) -> bool:
         """Open the state, read the references to their end, begin to read streams; False when stopped meanwhile.
@@ -293,7 +278,7 @@ class Engine:
         options = self._options
         self._topics.prepare(state, stop)
         state.begin()
-        self._begin_added(state)
+        begin_added(state, self._program.inserts, self._statements)
         pipeline = self._pipeline = Pipeline(
             self._program,
             state.memberships(),
@@ -315,19 +300,6 @@ class Engine:
         self._watermarks.restore(state.floors())
         self._rest = Rest(pipeline)
         pipeline.read_back(self._cluster, state)
-
-    def _begin_added(self, state: State) -> None:
-        """INSERTs that are new in the file begin where it stands, with windows that begin after what was read."""
-        for insert in self._program.inserts:
-            target = insert.target.name
-            if target not in state.added:
-                continue
-            read = [state.progress(table) for table in stream_tables(insert.plan)]
-            highest = [time for one in read if one is not None for _, time in one.lanes.values()]
-            begins = max(highest, default=BEGINNING)
-            state.add({target: self._statements[target]}, begins if begins > BEGINNING else None)
-            since = f" Windows that began at or before {_utc(begins)} are not written." if begins > BEGINNING else ""
-            log.warning("INSERT INTO %s is new in the file, and begins where the file stands.%s", target, since)
 
     def _open(self, state: State, stop: threading.Event) -> bool:
         """Read the references to their end, then start reading streams; False when stopped meanwhile."""
@@ -355,7 +327,8 @@ class Engine:
 
     def _mark_ends(self, state: State) -> None:
         """Before the first row: from here on a restart reads back what was written."""
-        missing = [one for one in self._results if one.is_read_back and not state.written(one.name)]
+        assert self._pipeline is not None
+        missing = [one for one in self._pipeline.results if one.is_read_back and not state.written(one.name)]
         if missing:
             state.begin()
             for result in missing:
@@ -499,7 +472,3 @@ def _explained(state: State) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise refuse(error, state.directory) from error
-
-
-def _utc(time_ms: int) -> str:
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -16,12 +16,15 @@ from clickstream.tables.engine.compile.compiler import compiled
 from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.operators.operator import CREATE_LATE
 from clickstream.tables.engine.operators.references import Reference
+from clickstream.tables.engine.report import ResultReport
 from clickstream.tables.engine.state.store import Membership, State
 from clickstream.tables.engine.writing.early import has_early_rows
 from clickstream.tables.engine.writing.lateness import LateRows
 from clickstream.tables.engine.writing.results import Result
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.sql.model import Program
+
+TOTALS = ("late", "written", "early", "dropped")
 
 
 class Pipeline:
@@ -50,6 +53,8 @@ class Pipeline:
                 flow.show_early({one.placed.operator.name for one in shown if one.placed is not None})
             self.flows.append(flow)
             self.results += results
+        places = {insert.target.name: place for place, insert in enumerate(program.inserts)}
+        self.results.sort(key=lambda result: places[result.name])
         self.late = LateRows(sender, late_topic, self._names())
 
     def _names(self) -> dict[str, str]:
@@ -64,6 +69,31 @@ class Pipeline:
         """The names of the operators that a result's rows come from."""
         outputs = frozenset().union(*(branch.outputs for branch in result.branches))
         return {one.operator.name for flow in self.flows for one in flow.operators if one.output in outputs}
+
+    def totals(self) -> dict[str, int]:
+        """Rows of all results since the start: see TOTALS."""
+        results = self.results
+        return {
+            "late": self.late.count,
+            "written": sum(result.written for result in results),
+            "early": sum(result.early.count for result in results),
+            "dropped": sum(result.dropped for result in results),
+        }
+
+    def reports(self) -> list[ResultReport]:
+        """The same of each result, in the order of the file."""
+        by_operator = self.late.by_operator
+        return [
+            ResultReport(
+                result.name,
+                result.target.topic,
+                result.written,
+                result.early.count,
+                result.dropped,
+                sum(by_operator[name] for name in self.operators_of(result)),
+            )
+            for result in self.results
+        ]
 
     def tables(self) -> set[tuple[str, ...]]:
         """The tables whose watermarks are asked for together."""

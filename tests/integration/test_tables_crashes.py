@@ -102,8 +102,7 @@ def test_kills_of_every_kind_of_result_lose_and_double_nothing(
             assert feed.raised is None, feed.raised
         with running(*command(kafka, killed, *OPTIONS, *EARLY)) as part:  # what grows is read
             wait_until(lambda: not feed.grows or not part.running, 120, "new partitions")
-            feed.end()
-            assert part.stop(60) == 0, part.said()
+            assert part.running, part.said()
     finally:
         feed.end()
     for path, options in ((killed, EARLY), (calm, ())):

@@ -37,6 +37,7 @@ class _Topic:
         self.places = dict(order.places)
         self.reader = RowReader(order.wanted)
         self.silences = Silences(order.longest_gap_s)
+        self.whole = order.wanted.table.upsert  # a reference
 
 
 class MemoryReading:
@@ -96,12 +97,12 @@ class MemoryReading:
         self._starting, self._unseen = False, []
 
     def read_on(self, tables: Collection[str], records: int | None, *, ends: bool) -> bool:
-        """Make ready what these tables' topics hold, one batch for each: all, or so many records; whether there is any.
+        """Make ready what these tables' topics hold, one batch for each: all records, or so many; whether there are any.
 
         `ends`: say which partitions' ends were reached.
         """
         chosen = [topic for name, topic in self._read.items() if name in tables]
-        given = [self._give(topic, self._records(topic)[:records], ends=ends) for topic in chosen]
+        given = [self._give(one, self._records(one)[: None if one.whole else records], ends=ends) for one in chosen]
         return any(given)
 
     def confirm(self, tables: Collection[str]) -> None:
@@ -132,7 +133,7 @@ class MemoryReading:
             batch.ends = [End(topic.name, partition, known[partition]) for partition in reached]
         if batch:
             self._ready.append(batch)
-        return bool(batch)
+        return bool(records)
 
 
 class Readings:

@@ -42,6 +42,7 @@ class _Planned:
     instant: Instant
     after: int
     luck: Random | None
+    starting: bool
 
 
 class Rig:
@@ -78,6 +79,7 @@ class Rig:
         self._partitions = dict(partitions or {})
         self._planned: _Planned | None = None
         self._handing_over = False
+        self._aside = False  # while an engine starts, or has drained
         self._sql = sql
         self._variables = {**VARIABLES, **(variables or {})}
         self._engine: Engine | None = None
@@ -118,6 +120,7 @@ class Rig:
     def step(self, *tables: str, records: int | None = None) -> bool:
         """Take in what the topics hold, all or of some tables, all or so many records of each; close what can close.
 
+        References are always taken in whole, and first.
         One transaction, as a rule. Returns whether there was anything. Raises what the engine raises, or Crash.
         """
         found = self._readings.now.read_on(tables or list(self._program.tables), records, ends=self._bounded)
@@ -155,14 +158,18 @@ class Rig:
                 self.topics.crash(None)
                 raise
             finally:
+                self._aside = True
                 engine.close()
+                self._aside = False
 
-    def crash(self, instant: Instant, *, after: int = 0, luck: int | None = 0) -> None:
+    def crash(self, instant: Instant, *, after: int = 0, luck: int | None = 0, starting: bool = False) -> None:
         """Have the process die at this instant, after so many of these; whatever is done then raises Crash.
+
+        What an engine does while it starts counts only with `starting`: it commits then, too.
 
         `luck` draws which of the records that are on their way arrive, in each partition the first ones; None: none.
         """
-        self._planned = _Planned(instant, after, Random(luck) if luck is not None else None)
+        self._planned = _Planned(instant, after, Random(luck) if luck is not None else None, starting)
 
     def restart(self, sql: str | None = None, *, variables: Mapping[str, str] | None = None, **options: Any) -> None:
         """Run again, another file if it is given, with the same state and topics. A run that lives ends before."""
@@ -229,7 +236,11 @@ class Rig:
         parts = Parts(self._readings, self._state, self._clock.engine)
         engine = Engine(self._cluster, self._program, statements_of(self._checked), self._options, parts)
         self._engine, self.over = engine, False
-        self._survive(lambda: engine.start(threading.Event()))
+        self._aside = True
+        try:
+            self._survive(lambda: engine.start(threading.Event()))
+        finally:
+            self._aside = False
         self._readings.now.started()
 
     def _state(self, *given: Any, **named: Any) -> State:
@@ -272,7 +283,7 @@ class Rig:
     def at(self, instant: Instant) -> None:
         """An instant has come: raises Crash if it is planned for."""
         planned = self._planned
-        if planned is None or planned.instant is not instant:
+        if planned is None or planned.instant is not instant or (self._aside and not planned.starting):
             return
         if planned.after > 0:
             planned.after -= 1

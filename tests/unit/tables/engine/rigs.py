@@ -1,8 +1,7 @@
 """Files of SQL and rows for the rig. Times of rows are in seconds; a table's rows may come without any disorder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -59,11 +58,14 @@ def row(second: float, **fields: Any) -> dict[str, Any]:
     return {"ip": "a", **fields, "at_": round(second * 1000)}
 
 
-def survive(rig: Rig, instant: Instant, play: Callable[[Rig], None], *, after: int = 1, seed: int = 0) -> int:
-    """Play to the end, however often the process dies: in every other transaction. Returns how often it did."""
+def survive(
+    rig: Rig, play: Callable[[Rig], None], *, instants: Sequence[Instant] = tuple(Instant), seed: int = 0
+) -> int:
+    """Play to the end, however often the process dies, every few transactions; returns how often it did."""
+    draw = Random(seed)
     for deaths in count():
-        assert deaths < 200, "it never ends"
-        rig.crash(instant, after=after, luck=seed + deaths)
+        assert deaths < 100, "it never ends"
+        rig.crash(draw.choice(instants), after=draw.randint(0, 2 + deaths // 5), luck=draw.randint(0, 99))
         try:
             play(rig)
         except Crash:
@@ -82,11 +84,6 @@ def in_steps(records: int) -> Callable[[Rig], None]:
         rig.finish()
 
     return play
-
-
-def directories(below: Path) -> Iterator[Path]:
-    """New directories."""
-    return (below / str(number) for number in count())
 
 
 def shuffled(seed: int, logs: dict[int, list[Any]]) -> Iterator[tuple[int, Any]]:

@@ -97,7 +97,12 @@ KEYED = {
         "SELECT ip, COUNT(*), SUM(price) FROM a GROUP BY ip HAVING MOD(COUNT(*), 5) > 1",
     ),
     "two tables together": (HITS, "ip, window_start", hits("ab", "TUMBLE", 10)),
-    "union": (HITS, "ip, window_start, n", f"{hits('a', 'HOP', 5, 10)} UNION ALL {hits('b', 'TUMBLE', 20)}"),
+    "a count in the key": (HITS, "ip, window_start, n", hits("a", "HOP", 5, 10)),
+    "union": (
+        HITS,
+        "ip, window_start, window_end, n",
+        f"{hits('a', 'HOP', 5, 10)} UNION ALL {hits('b', 'TUMBLE', 20)}",
+    ),
 }
 
 

@@ -152,6 +152,11 @@ def _is_time(plan: Plan, name: str) -> bool:
 # --- where they come from
 
 
+def is_joined(plan: Plan) -> bool:
+    """Whether rows of the plan may have waited in a join."""
+    return any(isinstance(one, TemporalJoin) for one in walk(plan))
+
+
 def stream_tables(plan: Plan) -> dict[str, None]:
     """The tables that are read as streams below the plan."""
     if isinstance(plan, Scan):

@@ -19,10 +19,13 @@ class Parts:
     """The aggregates of one GROUP BY. SQL is over the columns named: rows' fields, or parts' columns.
 
     With `aside`, values of DISTINCT aggregates are not in the parts: somebody else counts each of them once.
+    `arrival`: rows come in the order of their arrival, as they do if no join is before.
     """
 
-    def __init__(self, aggregates: Sequence[Aggregate], *, aside: bool = False) -> None:
-        self._all = [_part(f"a{number}", aggregate, aside=aside) for number, aggregate in enumerate(aggregates)]
+    def __init__(self, aggregates: Sequence[Aggregate], *, aside: bool = False, arrival: bool = True) -> None:
+        self._all = [
+            _part(f"a{number}", aggregate, aside=aside, arrival=arrival) for number, aggregate in enumerate(aggregates)
+        ]
 
     @property
     def columns(self) -> list[tuple[str, str]]:
@@ -132,6 +135,10 @@ class _Part:
 class _InOrder(_Part):
     """SUM or AVG of DOUBLE."""
 
+    def __init__(self, name: str, aggregate: Aggregate, *, arrival: bool) -> None:
+        super().__init__(name, aggregate)
+        self._arrival = arrival
+
     @property
     def columns(self) -> list[tuple[str, str]]:
         (_, *count) = super().columns
@@ -139,7 +146,7 @@ class _InOrder(_Part):
 
     def of_rows(self) -> list[str]:
         (_, *count) = super().of_rows()
-        made = inorder.entry(PARTITION, OFFSET, self._argument)
+        made = inorder.entry(PARTITION, OFFSET, self._argument, arrival=self._arrival)
         return [f"list({made}){self._keep(f'{self._argument} IS NOT NULL')} AS {self.name}", *count]
 
     def merged(self) -> list[str]:
@@ -206,13 +213,13 @@ class Aside(_Part):
         return f"coalesce({self.name}, 0)" if self._function == "COUNT" else super()._result()
 
 
-def _part(name: str, aggregate: Aggregate, *, aside: bool) -> _Part:
+def _part(name: str, aggregate: Aggregate, *, aside: bool, arrival: bool) -> _Part:
     sums = aggregate.function in ("SUM", "AVG")
     doubles = sums and aggregate.argument is not None and type_of(aggregate.argument) == Type.DOUBLE
     if aggregate.distinct and aggregate.function not in ("MIN", "MAX"):
         # Sums of DOUBLE are added in the order of all values.
         return Aside(name, aggregate) if aside and not doubles else _Distinct(name, aggregate)
-    return _InOrder(name, aggregate) if doubles else _Part(name, aggregate)
+    return _InOrder(name, aggregate, arrival=arrival) if doubles else _Part(name, aggregate)
 
 
 def _wrapped(total: str, kind: Type) -> str:

@@ -8,6 +8,7 @@ from clickstream.tables.engine.operators.distinct import DistinctValues
 from clickstream.tables.engine.operators.inorder import CREATE_ARRIVALS
 from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import GroupBy
+from clickstream.tables.sql.plans import is_joined
 from clickstream.tables.sql.types import type_of
 
 
@@ -18,7 +19,7 @@ class Groups:
         self.name = name
         self._table = identifier(name)
         self._changed = identifier(f"{name}_changed")
-        self._parts = Parts(node.aggregates, aside=True)
+        self._parts = Parts(node.aggregates, aside=True, arrival=not is_joined(node.input))
         self._keys = [f"k{number}" for number in range(len(node.keys))]
         self._types = [duckdb_type(type_of(key.expression)) for key in node.keys]
         self._of_row = [

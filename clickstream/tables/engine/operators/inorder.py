@@ -5,7 +5,8 @@ first those of each partition in the order of their offsets, as Flink does at on
 theirs. So a row is the same after a crash, with other batches, and on Flink.
 
 An entry of the list is {k, n, v}: the partition and where in it the value stands (`entry`), then the order in which
-values of the same record arrived, and the value. Added values are one entry for each partition, before all others.
+values of the same record arrived, and the value. Behind a join rows of one record come in any order, which `n` does not
+tell then: their values are in that of their size. Added values are one entry for each partition, before all others.
 """
 
 from clickstream.tables.engine.operators.operator import PARTITION_BITS, TABLE_BITS
@@ -17,10 +18,11 @@ TYPE = "STRUCT(k BIGINT, n BIGINT, v DOUBLE)[]"
 CREATE_ARRIVALS = "CREATE TEMP SEQUENCE IF NOT EXISTS arrivals"
 
 
-def entry(partition: str, offset: str, value: str) -> str:
-    """SQL of the entry for a row's value."""
+def entry(partition: str, offset: str, value: str, *, arrival: bool = True) -> str:
+    """SQL of the entry for a row's value; `arrival`: rows come in the order of their arrival."""
     place = f"(coalesce({partition}, 0)::BIGINT << {_BITS}) + coalesce({offset}, 0) + 1"
-    return f"{{'k': {place}, 'n': nextval('arrivals'), 'v': {value}}}"
+    number = "nextval('arrivals')" if arrival else "0::BIGINT"
+    return f"{{'k': {place}, 'n': {number}, 'v': {value}}}"
 
 
 def together(lists: str) -> str:

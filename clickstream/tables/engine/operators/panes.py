@@ -20,8 +20,8 @@ from clickstream.tables.engine.operators.operator import (
 )
 from clickstream.tables.engine.operators.windows import Grid, window_column
 from clickstream.tables.names import identifier, string
-from clickstream.tables.sql.model import GroupBy, TemporalJoin
-from clickstream.tables.sql.plans import walk
+from clickstream.tables.sql.model import GroupBy
+from clickstream.tables.sql.plans import is_joined
 from clickstream.tables.sql.types import type_of
 
 # Batches append panes of the same key again and again; past this many they are put together.
@@ -40,7 +40,9 @@ class Panes:
         self._table = identifier(name)
         self._touched = identifier(f"{name}_touched")
         self._grid = Grid(node.window)
-        self._parts = Parts(node.aggregates)
+        # Joins let rows wait: what they give comes in the order of offsets only when all is there.
+        self._straight = not is_joined(node.input)
+        self._parts = Parts(node.aggregates, arrival=self._straight)
         roles = {field: role for role, field in node.window_keys.items()}
         groups = [key for key in node.keys if key.field.name not in roles]
         self._keys = [f"k{number}" for number in range(len(groups))]
@@ -53,8 +55,6 @@ class Panes:
             for key in node.keys
         ]
         self._lists = self._parts.in_order
-        # Joins let rows wait: what they give comes in the order of offsets only when all is there.
-        self._straight = not any(isinstance(one, TemporalJoin) for one in walk(node.input))
         self._window = [f'{self._grid.start(_END)} AS "$start"', f'{_END} AS "$end"']
         self._closed = BEGINNING  # windows up to this end are closed
         self._grown = 0

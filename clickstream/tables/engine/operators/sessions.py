@@ -42,6 +42,7 @@ from clickstream.tables.engine.operators.session_merging import LATE_ROW, Sessio
 from clickstream.tables.engine.operators.windows import window_column
 from clickstream.tables.names import engine_name, identifier, string
 from clickstream.tables.sql.model import GroupBy
+from clickstream.tables.sql.plans import is_joined
 from clickstream.tables.sql.types import type_of
 
 # Added to times before they are divided, so that `//` rounds down before 1970 too.
@@ -65,7 +66,7 @@ class Sessions:
         self._islands, self._rows = identifier(f"{name}_islands"), identifier(f"{name}_rows")
         self._deferred, self._judged = f"{name}_deferred", identifier(f"{name}_judged")
         self._gap = node.window.gap_ms
-        parts = Parts(node.aggregates)
+        parts = Parts(node.aggregates, arrival=not is_joined(node.input))
         roles = {field: role for role, field in node.window_keys.items()}
         groups = [key for key in node.keys if key.field.name not in roles]
         self._keys = [f"k{number}" for number in range(len(groups))]

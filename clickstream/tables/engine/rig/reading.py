@@ -97,7 +97,7 @@ class MemoryReading:
         self._starting, self._unseen = False, []
 
     def read_on(self, tables: Collection[str], records: int | None, *, ends: bool) -> bool:
-        """Make ready what these tables' topics hold, a batch for each: all records, or so many; whether there are any.
+        """Make ready what these tables' topics hold, one batch for each: all records, or so many; whether any.
 
         `ends`: say which partitions' ends were reached.
         """

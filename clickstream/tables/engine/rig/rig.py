@@ -48,7 +48,7 @@ class _Planned:
 class Rig:
     """Runs `sql`, with its state in `directory`. Topics outlast runs: see `restart`.
 
-    `partitions`: how many the topic of a table has, by its name (1 unless given). `variables` are what `${NAME}`
+    `partitions`: how many the topic of a table has, by the table's name (1 unless given). `variables`: what `${NAME}`
     stands for. `options` are those of EngineOptions; partitions are never idle unless an `idle_timeout` (s) is given.
     """
 
@@ -238,10 +238,15 @@ class Rig:
         self._engine, self.over = engine, False
         self._aside = True
         try:
-            self._survive(lambda: engine.start(threading.Event()))
+            self._survive(lambda: self._start(engine))
         finally:
             self._aside = False
         self._readings.now.started()
+
+    @staticmethod
+    def _start(engine: Engine) -> None:
+        engine.start(threading.Event())
+        engine.flush()
 
     def _state(self, *given: Any, **named: Any) -> State:
         return _State(self, *given, **named)

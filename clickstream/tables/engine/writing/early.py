@@ -52,6 +52,11 @@ class EarlyRows:
         """Whether any key of the branch has an early row."""
         return self._shown.get(branch.name, 0) > 0
 
+    @property
+    def any_shown(self) -> bool:
+        """Whether any key of any branch has an early row."""
+        return bool(self._shown)
+
     def note(self, db: duckdb.DuckDBPyConnection, branch: Branch, present: str) -> list[str]:
         """Take up the rows of `present`, a table of the operator's rows that changed; `send` writes them later.
 
@@ -85,11 +90,15 @@ class EarlyRows:
         self.count += len(self._pending)
         self._pending = []
 
-    def closed(self, db: duckdb.DuckDBPyConnection, branch: Branch, final: str, watermark: int) -> list[str]:
-        """Final rows of the branch, in table `final`, take the place of early ones. Returns the keys to bury."""
-        mine = f"branch = {string(branch.name)}"
-        db.execute(f"DELETE FROM {self._noted} WHERE {mine} AND k IN ({self._encoder.select_keys(final)})")
+    def replaced(self, db: duckdb.DuckDBPyConnection, final: str) -> None:
+        """Final rows, in table `final`, take the place of early ones of their keys, whichever branch these are of:
+        a tombstone for one would be one for the final row.
+        """
+        db.execute(f"DELETE FROM {self._noted} WHERE k IN ({self._encoder.select_keys(final)})")
         self._count(db)
+
+    def closed(self, db: duckdb.DuckDBPyConnection, branch: Branch, watermark: int) -> list[str]:
+        """The keys of the branch's early rows to bury: those whose windows have closed without a final row."""
         assert branch.placed is not None
         if isinstance(branch.placed.operator, Sessions):
             return self._moved_sessions(db, branch)
@@ -108,11 +117,16 @@ class EarlyRows:
 
     def _forget(self, db: duckdb.DuckDBPyConnection, branch: Branch, condition: str) -> list[str]:
         where = f"branch = {string(branch.name)} AND {condition}"
-        keys = [key for (key,) in db.execute(f"SELECT k FROM {self._noted} WHERE {where}").fetchall()]
-        if keys:
-            db.execute(f"DELETE FROM {self._noted} WHERE {where}")
-            self._count(db)
-        return keys
+        keys = db.execute(f"SELECT k FROM {self._noted} WHERE {where}").fetchall()
+        if not keys:
+            return []
+        if len(self._shown) > 1:
+            # Where another branch has an early row of the same key, that one stands.
+            others = f"SELECT k FROM {self._noted} WHERE branch <> {string(branch.name)}"
+            keys = db.execute(f"SELECT k FROM {self._noted} WHERE {where} AND k NOT IN ({others})").fetchall()
+        db.execute(f"DELETE FROM {self._noted} WHERE {where}")
+        self._count(db)
+        return [key for (key,) in keys]
 
     def _count(self, db: duckdb.DuckDBPyConnection) -> None:
         self._shown = dict(db.execute(f"SELECT branch, count(*) FROM {self._noted} GROUP BY branch").fetchall())

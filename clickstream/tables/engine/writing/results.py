@@ -181,8 +181,9 @@ class Result:
 
     def _write_final(self, db: duckdb.DuckDBPyConnection, branches: list[Branch], watermark: int) -> None:
         relations = {branch.name: self._rows_of(branch) for branch in branches}
+        any_shown = self.early.any_shown
         for branch in branches:
-            if self.early.shown(branch):  # views are computed once more for each use
+            if any_shown:  # views are computed once more for each use
                 relations[branch.name] = identifier(relation("final", branch.name))
                 db.execute(
                     f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
@@ -192,9 +193,12 @@ class Result:
             self._store(db, union)
         else:
             self._write(db, f'{union} ORDER BY "$t"')
+        if any_shown:
+            for final in relations.values():
+                self.early.replaced(db, final)
         for branch in branches:
             if self.early.shown(branch):
-                self._bury(self.early.closed(db, branch, relations[branch.name], watermark))
+                self._bury(self.early.closed(db, branch, watermark))
 
     def note_early(self, db: duckdb.DuckDBPyConnection, present: dict[str, str]) -> None:
         """Take up early rows of all branches; `after_commit` writes them. `present`: tables of them, by operator.

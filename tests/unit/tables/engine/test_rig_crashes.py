@@ -1,7 +1,6 @@
 """A process that dies at any instant: in the end the results are those of a run that was not disturbed."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -95,10 +94,15 @@ KEYED = {
     "groups": (
         "ip STRING, n BIGINT, price DOUBLE",
         "ip",
-        "SELECT ip, COUNT(*), SUM(price) FROM a GROUP BY ip HAVING MOD(COUNT(*), 3) > 0",
+        "SELECT ip, COUNT(*), SUM(price) FROM a GROUP BY ip HAVING MOD(COUNT(*), 5) > 1",
     ),
     "two tables together": (HITS, "ip, window_start", hits("ab", "TUMBLE", 10)),
-    "union": (HITS, "ip, window_start, n", f"{hits('a', 'HOP', 5, 10)} UNION ALL {hits('b', 'TUMBLE', 20)}"),
+    "a count in the key": (HITS, "ip, window_start, n", hits("a", "HOP", 5, 10)),
+    "union": (
+        HITS,
+        "ip, window_start, window_end, n",
+        f"{hits('a', 'HOP', 5, 10)} UNION ALL {hits('b', 'TUMBLE', 20)}",
+    ),
 }
 
 
@@ -109,7 +113,7 @@ def logs(seed: int) -> dict[str, dict[int, list[Any]]]:
     for number in range(40):
         rows = [
             row(
-                max(0.0, number - draw.choice([0, 0, 1, 3, 9]) + draw.random()),
+                max(0.1, number - draw.choice([0, 0, 1, 3, 9]) + draw.random()),
                 ip=draw.choice("xyz"),
                 n=draw.randint(1, 4),
                 price=round(draw.random() * 10, 2),
@@ -174,7 +178,7 @@ def dying(sql: str, directory: Path, seed: int, **options: Any) -> Iterator[Rig]
     """A run that died again and again, when it has ended."""
     with Rig(sql, directory, partitions=PARTITIONS, **options) as rig:
         feed(rig, 1 + seed)
-        assert survive(rig, cut(seed), seed=seed) > 3
+        assert survive(rig, cut(seed), seed=seed) > 0
         yield rig
 
 
@@ -247,9 +251,8 @@ def test_groups_are_what_the_state_says_right_after_a_restart(tmp_path: Path) ->
             different += rig.table("groups") != before
             # Not even that is sure to succeed at once.
             rig.crash(Instant.FLUSHING, luck=different, starting=True)
-            with contextlib.suppress(Crash):
+            with pytest.raises(Crash):
                 rig.restart()
-                rig.step(records=1)
             rig.restart()
             assert rig.table("groups") == before
     assert different > 3
@@ -264,5 +267,5 @@ def test_late_rows_are_counted_once_however_many_results_miss_them(tmp_path: Pat
         rig.stop()
         assert rig.totals["late"] == 4
         rig.finish()
-    found = [json.loads(record.value or b"")["at_"] for record in rig.sent("late")] if False else rig.sent("late")
-    assert len(found) >= 4
+    places = [dict(record.headers)["origin-offset"] for record in rig.sent("late")]
+    assert sorted(places) == sorted([b"2", b"3", b"4", b"4"] * 4)  # once for each statement that misses it

@@ -1,7 +1,6 @@
 """Names that differ in case only, or look like those of the engine, are different names everywhere."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 

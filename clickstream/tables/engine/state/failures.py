@@ -11,7 +11,7 @@ import duckdb
 from clickstream.errors import ClickstreamError
 from clickstream.tables.engine.options import RESET
 
-_FULL = ("No space left", "Disk quota exceeded", "Could not write", "max_temp_directory_size")
+_FULL = ("No space left", "Disk quota exceeded", "max_temp_directory_size")
 _READ_ONLY = ("Read-only file system", "Permission denied", "read-only")
 _NO_MEMORY = ("Out of Memory", "could not allocate", "Cannot allocate memory", "bad_alloc", "failed to pin block")
 
@@ -55,6 +55,10 @@ def _of_the_machine(text: str, directory: Path) -> ClickstreamError | None:
         return ClickstreamError(
             f"The state in {directory} cannot be written: {text}. "
             "Nothing is lost: make the directory writable, or choose another with --state-dir."
+        )
+    if "could not write" in lowered:
+        return ClickstreamError(
+            f"The state in {directory} cannot be written: {text}. Nothing is lost: mend that, and start again."
         )
     return None
 

@@ -144,7 +144,7 @@ def test_a_null_in_a_key_is_told_by_the_names_of_the_target(kafka: str, topic_na
     with pytest.raises(ClickstreamError) as refused:
         to_end(kafka, path)
 
-    assert '{"Who":null,"n":200}' in str(refused.value)
+    assert 'Who of o must not be NULL: {"Who": null, "n": 200}' in str(refused.value)
     assert "EXPR" not in str(refused.value)
     assert "$p" not in str(refused.value)
 

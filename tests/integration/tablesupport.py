@@ -197,7 +197,7 @@ class AtWork:
         except BaseException as problem:  # noqa: BLE001 - handed to the test
             self.raised = problem
 
-    def until(self, condition: Callable[[], Any], what: str, timeout: float = 30.0) -> None:
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = 60.0) -> None:
         """Wait for a condition; an engine that fails meanwhile fails the test."""
         wait_until(lambda: self.raised is not None or condition(), timeout, what)
         if self.raised is not None:

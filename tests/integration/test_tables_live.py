@@ -86,8 +86,6 @@ def test_a_partition_without_a_time_out_holds_windows_back(kafka: str, topic_nam
         assert per_minute(kafka, f"{topic_name}-per_min") == {0: 2}
 
 
-# Its first minute sometimes is not written within a minute, with a time-out as short as this: a known fault.
-@pytest.mark.slow
 def test_windows_close_by_the_wall_clock_when_all_is_silent(kafka: str, topic_name: str, minutes: Path) -> None:
     produce(kafka, topic_name, [click(50)], partition=0)
     produce(kafka, topic_name, [click(63)], partition=1)

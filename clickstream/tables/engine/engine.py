@@ -234,7 +234,8 @@ class Engine:
             batch = self._process.next(min(TICK_S, self._pace.left) if self._owed else TICK_S)
             if batch is not None:
                 self._take(state, batch)
-            elif self._something_is_due(state):
+            # Confirmations of silence may come faster than turns without any batch.
+            if self._begun is None and self._something_is_due(state):
                 self._begin(state)
                 self._absorb_nothing(state)
             if self._begun is not None and (self._idle() or self._due(self._begun)):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import cast
 
 from bench.broker import JAVA
-from clickstream.broker import jars, java
 from clickstream.errors import ClickstreamError
 from clickstream.generate.products import BLOCK_SIZE, ProductEvents, dated
+from clickstream.java import jars, runtime
 from clickstream.records import utc_text
 
 STREAMS_SOURCE = Path(__file__).parent / "streams" / "CountEvents.java"
@@ -87,7 +87,7 @@ class Peers:
         return path
 
     def _tool(self, name: str) -> list[str]:
-        return _jvm(java.find(JAVA).path, jars.ensure("kafka-tools", self.notify), TOOLS + name)
+        return _jvm(runtime.find(JAVA).path, jars.ensure("kafka-tools", self.notify), TOOLS + name)
 
     @functools.cached_property
     def _streams_classes(self) -> tuple[Path, Path]:
@@ -107,7 +107,7 @@ def find_jdk() -> Path:
     compiler = shutil.which("javac")
     candidates = [
         Path(os.environ["JAVA_HOME"], "bin") if os.environ.get("JAVA_HOME") else None,
-        java.find(JAVA).path.resolve().parent,
+        runtime.find(JAVA).path.resolve().parent,
         Path(compiler).resolve().parent if compiler else None,
     ]
     for directory in candidates:

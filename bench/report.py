@@ -15,10 +15,10 @@ from bench.latency import Latency
 from bench.measure import machine
 from bench.table import markdown, table, verdicts
 from bench.tables_latency import TITLES
-from clickstream.broker import java
-from clickstream.broker.lockfile import read
 from clickstream.errors import ClickstreamError
 from clickstream.flink import FLINK_VERSION
+from clickstream.java import runtime
+from clickstream.java.lockfile import read
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 
@@ -28,7 +28,7 @@ def surroundings() -> str:
     kafka = read()["kafka"].roots[0].rpartition(":")[2]
     return (
         f"{machine()}; the broker runs on the same machine. "
-        f"Kafka {kafka}, Java {java.find(JAVA).version}, librdkafka {confluent_kafka.libversion()[0]}."
+        f"Kafka {kafka}, Java {runtime.find(JAVA).version}, librdkafka {confluent_kafka.libversion()[0]}."
     )
 
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from clickstream.broker import EmbeddedBroker
 from clickstream.cli.demo import INTERVAL_S
 from clickstream.counter import Counter
-from clickstream.demo import Demo, Snapshot
-from clickstream.demo_tables import beside
-from clickstream.demo_view import view
+from clickstream.demo.demo import Demo, Snapshot
+from clickstream.demo.tables import beside
+from clickstream.demo.view import view
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender

@@ -12,8 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from clickstream.broker.locks import FileLock
 from clickstream.broker.serverconfig import JVM_OPTIONS
+from clickstream.java.locks import FileLock
 
 TIMEOUT = 300.0  # s
 KEPT = 3  # archives: of other Javas, or of versions before an upgrade

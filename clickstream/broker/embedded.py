@@ -13,13 +13,14 @@ from pathlib import Path
 from types import TracebackType
 
 from clickstream import terminal
-from clickstream.broker import jars, java, ports, wire
+from clickstream.broker import wire
 from clickstream.broker.jvm import JvmError, end_orphan
-from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import KAFKA_VERSION, NewerVersionError, Status, read_status
 from clickstream.broker.storage import StateDir
 from clickstream.broker.supervisor import ANOTHER, Launch
 from clickstream.errors import ClickstreamError
+from clickstream.java import jars, ports, runtime
+from clickstream.java.locks import FileLock, is_free
 
 START_TIMEOUT = 60.0  # s from the start to an answered metadata request
 STOP_TIMEOUT = 30.0  # s; longer than supervisor and JVM need together
@@ -86,7 +87,7 @@ class EmbeddedBroker:
     `port` DEFAULT_PORT gives way to another one if it is in use, 0 is any free one, another number is meant
     exactly; `heap` is as in -Xmx; `linger` is how many seconds it stays up without users; `class_data` False does
     without what makes starts quick (classdata.py). They apply when this object is the one that starts it. `java`
-    is as in java.find.
+    is as in runtime.find.
     """
 
     def __init__(
@@ -212,7 +213,7 @@ class EmbeddedBroker:
 
     def _launch(self) -> bool:
         """Start a supervisor, in a session of its own: Ctrl-C here must not reach it. False: somebody else just did."""
-        runtime = java.find(self._java)
+        java = runtime.find(self._java)
         files = jars.ensure(JAR_SET, self._notify)
         free = shutil.disk_usage(self.state.root).free
         if free < SPACE:
@@ -222,7 +223,7 @@ class EmbeddedBroker:
             )
         launch = Launch(
             state_dir=str(self.state.root),
-            java=str(runtime.path),
+            java=str(java.path),
             class_path=[str(path) for path in files],
             port=self._port,
             heap=self._heap,

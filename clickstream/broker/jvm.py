@@ -11,9 +11,10 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from clickstream.broker.locks import FileLock
 from clickstream.broker.serverconfig import JVM_OPTIONS, log_config, server_properties
-from clickstream.broker.storage import StateDir, replace_text
+from clickstream.broker.storage import StateDir
+from clickstream.files import replace_text
+from clickstream.java.locks import FileLock
 
 TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s
 FORMAT_TIMEOUT = 60.0

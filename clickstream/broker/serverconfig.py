@@ -4,7 +4,7 @@ where the JVM runs: both formats would take some characters of an absolute path 
 
 from pathlib import Path
 
-from clickstream.broker.ports import HOST
+from clickstream.java.ports import HOST
 
 NODE_ID = 1
 

@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from clickstream.broker.storage import StateDir, replace_text
+from clickstream.broker.storage import StateDir
+from clickstream.files import replace_text
 
 KAFKA_VERSION = "4.3.1"
 FORMAT = 1  # of the state directory

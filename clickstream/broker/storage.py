@@ -1,7 +1,5 @@
-"""What lies where in the broker's state directory, and how its small files are replaced."""
+"""What lies where in the broker's state directory."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,20 +75,3 @@ class StateDir:
     def tmp(self) -> Path:
         """The JVM's java.io.tmpdir, emptied at each start: a killed JVM leaves its native libraries there."""
         return self.root / "tmp"
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that readers find the old or the new content whole, also after a crash or on a full disk.
-
-    Raises OSError.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

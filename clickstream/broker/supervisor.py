@@ -21,12 +21,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from clickstream.broker import ports, wire
+from clickstream.broker import wire
 from clickstream.broker.classdata import CLASS_LIST, ClassData
 from clickstream.broker.jvm import Jvm, JvmError
-from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import NewerVersionError, Status, read_status, write_status
 from clickstream.broker.storage import StateDir
+from clickstream.java import ports
+from clickstream.java.locks import FileLock, is_free
 
 ANOTHER = 3  # exit code: another supervisor is at work
 START_TIMEOUT = 600.0  # s; after a crash Kafka may have gigabytes of log to read through

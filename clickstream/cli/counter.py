@@ -9,11 +9,11 @@ from clickstream.cli.progress import progress
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.watch import watched
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions, default_group
 from clickstream.tally.reset import reset
 from clickstream.topics import require
-from clickstream.watch import watched
 
 
 @click.command("run-counter")

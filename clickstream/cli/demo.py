@@ -8,21 +8,21 @@ import click
 
 from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
 from clickstream.cli.output import console
-from clickstream.cli.tables_file import extra_needed
+from clickstream.cli.tables.file import extra_needed
 from clickstream.counter import Counter
-from clickstream.demo import Demo, explain_outcome
-from clickstream.demo_view import shown
+from clickstream.demo.demo import Demo, explain_outcome
+from clickstream.demo.view import shown
 from clickstream.errors import ClickstreamError
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
+from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import ensure
-from clickstream.watch import watched
 
 if TYPE_CHECKING:
-    from clickstream.demo_tables import Beside
+    from clickstream.demo.tables import Beside
 
 INTERVAL_S = 0.5
 
@@ -99,7 +99,7 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
 
 def _beside(app: App, cluster: Cluster) -> "Beside":
     with extra_needed():
-        from clickstream.demo_tables import beside
+        from clickstream.demo.tables import beside
 
     return beside(
         cluster,

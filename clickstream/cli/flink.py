@@ -11,7 +11,7 @@ import click
 from clickstream.broker.embedded import to_stderr
 from clickstream.cli.options import App, app_options, cluster_options, stop_event
 from clickstream.cli.output import as_json, echo_json, say, show
-from clickstream.cli.tables_file import FILE, Variables, checked, variables_option
+from clickstream.cli.tables.file import FILE, Variables, checked, variables_option
 from clickstream.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop
 from clickstream.cli.progress import progress
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
 from clickstream.topics import ensure
-from clickstream.watch import watched
 
 
 class _Weight(click.ParamType[tuple[str, float]]):

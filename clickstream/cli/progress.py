@@ -19,7 +19,7 @@ from rich.table import Column
 
 from clickstream import terminal
 from clickstream.cli.output import console
-from clickstream.part import Part, Rates
+from clickstream.parts.part import Part, Rates
 
 log = logging.getLogger(__name__)
 

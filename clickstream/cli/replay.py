@@ -6,10 +6,10 @@ from clickstream.cli.options import App, cluster_options, setting, stop_event
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.watch import watched
 from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
 from clickstream.topics import ensure
-from clickstream.watch import watched
 
 
 @click.command("replay")

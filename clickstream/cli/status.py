@@ -9,8 +9,8 @@ from rich.text import Text
 
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import cell, console, echo_json
-from clickstream.status import Seen, running
-from clickstream.watch import STATUS_EVERY_S
+from clickstream.parts.status import Seen, running
+from clickstream.parts.watch import STATUS_EVERY_S
 
 
 @click.command("status")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clickstream.broker.locks import FileLock, is_free
 from clickstream.flink.jvm import console_file
+from clickstream.java.locks import FileLock, is_free
 
 TERM_TIMEOUT = 10.0  # s that it has to shut down before it is killed
 

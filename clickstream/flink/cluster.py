@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from clickstream.broker import ports
-from clickstream.broker.locks import FileLock, is_free
-from clickstream.broker.storage import replace_text
 from clickstream.errors import ClickstreamError
+from clickstream.files import replace_text
 from clickstream.flink.jobs import Overview, overview
 from clickstream.flink.jvm import Runtime, configure, console_file, last_words, log_file
 from clickstream.flink.rest import Refused, Rest, Unreachable
+from clickstream.java import ports
+from clickstream.java.locks import FileLock, is_free
 
 DEFAULT_PORT = 8081
 TASK_MANAGERS = 2

@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from clickstream.broker import ports
 from clickstream.errors import ClickstreamError
 from clickstream.flink.child import Child, work_directory
 from clickstream.flink.jvm import Runtime, configure, last_failure, last_words, log_file
 from clickstream.flink.rest import Refused, Rest, Unreachable, root_cause
+from clickstream.java import ports
 
 START_TIMEOUT = 60.0  # s; it takes 1.5
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clickstream.broker import jars, java
-from clickstream.broker.java import Java
-from clickstream.broker.storage import replace_text
+from clickstream.files import replace_text
 from clickstream.flink import JAR_SET
+from clickstream.java import jars, runtime
+from clickstream.java.runtime import Java
 
 NEWEST_JAVA = 21  # that this Flink is released for
 
@@ -94,9 +94,9 @@ class Runtime:
 
 def find(java_setting: str, notify: Callable[[str], None]) -> Runtime:
     """Java and Flink's jars, which are downloaded unless they are here. Raises ClickstreamError without them."""
-    found = java.find(java_setting)
+    found = runtime.find(java_setting)
     if java_setting == "auto" and found.version > NEWEST_JAVA:
-        found = java.find("wheel")
+        found = runtime.find("wheel")
     return Runtime(found, tuple(jars.ensure(JAR_SET, notify)))
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from clickstream.broker import jars, java, ports
 from clickstream.broker.classdata import ClassData
 from clickstream.broker.embedded import JAR_SET
 from clickstream.broker.serverconfig import JVM_OPTIONS, log_config
+from clickstream.java import jars, ports, runtime
 from clickstream.kafka.clients import Cluster
 from tests.support import wait_until
 
@@ -71,7 +71,7 @@ class ThreeBrokers:
     def __init__(self, directory: Path, java_setting: str) -> None:
         """Formats the storage. Raises ClickstreamError when there is no Java or no Kafka to be had."""
         self._directory = directory
-        self._java = str(java.find(java_setting).path)
+        self._java = str(runtime.find(java_setting).path)
         class_path = [str(path) for path in jars.ensure(JAR_SET, lambda _line: None)]
         self._class_path = ":".join(class_path)
         class_data = ClassData(jars.cache_dir().parent / "class-data", self._java, class_path)

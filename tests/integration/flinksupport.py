@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clickstream.broker import ports
 from clickstream.errors import ClickstreamError
 from clickstream.flink import jvm
+from clickstream.java import ports
 from tests.integration.support import Done, run
 from tests.support import missing
 

@@ -14,8 +14,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from clickstream.broker import BrokerStatus, EmbeddedBroker
-from clickstream.broker.locks import is_free
 from clickstream.errors import ClickstreamError
+from clickstream.java.locks import is_free
 from tests.support import missing, wait_until
 
 START = 60.0  # s; a start takes 3, on a busy machine more

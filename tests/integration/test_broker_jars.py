@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.broker import jars
-from clickstream.broker.lockfile import read
 from clickstream.errors import ClickstreamError
+from clickstream.java import jars
+from clickstream.java.lockfile import read
 from tests.support import missing
 
 

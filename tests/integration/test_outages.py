@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from clickstream.broker import EmbeddedBroker
-from clickstream.broker.ports import any_free
 from clickstream.errors import ClickstreamError
+from clickstream.java.ports import any_free
 from clickstream.kafka.clients import Cluster
 from clickstream.tally.reset import reset
 from clickstream.topics import delete, ensure, existing

@@ -10,10 +10,10 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.broker import EmbeddedBroker, embedded
-from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import FORMAT, Status, write_status
 from clickstream.broker.storage import StateDir
 from clickstream.errors import ClickstreamError
+from clickstream.java.locks import FileLock, is_free
 
 RUNNING = Status("running", address="127.0.0.1:1234", port=1234, supervisor_pid=1, pid=2, cluster_id="id")
 
@@ -146,7 +146,7 @@ def test_a_directory_that_cannot_be_written_is_named(
     broker: EmbeddedBroker, state: StateDir, mocker: MockerFixture, error: OSError
 ) -> None:
     state.root.mkdir()
-    mocker.patch("clickstream.broker.locks.os.open", side_effect=error)
+    mocker.patch("clickstream.java.locks.os.open", side_effect=error)
     for call in (broker.acquire, broker.start, broker.stop, broker.status):
         with pytest.raises(ClickstreamError, match=f"{state.root}: {error.strerror}.*--state-dir"):
             call()
@@ -202,7 +202,7 @@ def test_before_the_first_start_it_is_stopped_and_looking_makes_nothing(
 def test_stop_ends_the_process_that_holds_the_supervisors_lock(broker: EmbeddedBroker, state: StateDir) -> None:
     state.root.mkdir()
     code = (
-        "import os, signal, sys; from pathlib import Path; from clickstream.broker.locks import FileLock\n"
+        "import os, signal, sys; from pathlib import Path; from clickstream.java.locks import FileLock\n"
         "lock = FileLock(Path(sys.argv[1])); lock.try_acquire(); print(flush=True)\n"
         "lock.write(str(os.getpid())); signal.pause()"
     )

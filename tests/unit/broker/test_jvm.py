@@ -8,8 +8,8 @@ from pytest_mock import MockerFixture
 
 from clickstream.broker import jvm
 from clickstream.broker.jvm import Jvm, JvmError, cluster_id_of, end_orphan, has_records, last_errors
-from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.storage import StateDir
+from clickstream.java.locks import FileLock, is_free
 from tests.support import wait_until
 
 LOG = """\

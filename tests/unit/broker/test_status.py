@@ -60,6 +60,6 @@ def test_an_older_kafka_is_upgraded(tmp_path: Path) -> None:
 def test_on_a_full_disk_the_status_is_still_told(tmp_path: Path, mocker: MockerFixture) -> None:
     state = StateDir(tmp_path)
     write_status(state, Status("running", error="a longer text than the next " * 10))
-    mocker.patch("clickstream.broker.storage.tempfile.mkstemp", side_effect=OSError(28, "No space left on device"))
+    mocker.patch("clickstream.files.tempfile.mkstemp", side_effect=OSError(28, "No space left on device"))
     write_status(state, Status("failed", error="No space left on device"))
     assert read_status(state) == Status("failed", error="No space left on device")

@@ -14,10 +14,10 @@ from pytest_mock import MockerFixture
 from clickstream.broker import supervisor as module
 from clickstream.broker.classdata import ClassData
 from clickstream.broker.jvm import JvmError
-from clickstream.broker.locks import FileLock, is_free
 from clickstream.broker.status import Status, read_status, write_status
 from clickstream.broker.storage import StateDir
 from clickstream.broker.supervisor import FAILURES, Launch, Supervisor
+from clickstream.java.locks import FileLock, is_free
 
 NOW = 1_000_000.0
 LINGER = 60.0

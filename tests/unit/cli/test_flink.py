@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.broker import ports
 from clickstream.config import config_dir
+from clickstream.java import ports
 from tests.unit.cli.conftest import Run
 from tests.unit.flink.fakes import serving
 

@@ -18,8 +18,8 @@ from clickstream.inspect.details import PartitionDetails, Setting, TopicDetails
 from clickstream.inspect.groups import Group, Member, Progress
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.status import Seen
 from clickstream.records import Status
-from clickstream.status import Seen
 from tests.hostile import HOSTILE, SHOWN, assert_harmless, plain
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_main import Add, ending_with
@@ -64,8 +64,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, tmp_path: Pa
     mocker.patch("clickstream.inspect.sizes.summaries", return_value=[TopicSummary(HOSTILE, 1, 2, 3, 4, 5)])
     mocker.patch("clickstream.inspect.offsets.metadata", return_value={"t": {}, f"near{HOSTILE}": {}})
     mocker.patch("clickstream.inspect.details.details", return_value=TOPIC)
-    mocker.patch("clickstream.cli.topic_records.tail", return_value=iter([[RECORD]]))
-    mocker.patch("clickstream.cli.topic_records.find", return_value={})
+    mocker.patch("clickstream.cli.topics.records.tail", return_value=iter([[RECORD]]))
+    mocker.patch("clickstream.cli.topics.records.find", return_value={})
     mocker.patch("clickstream.inspect.export.Source.messages", side_effect=lambda: iter([RECORD]))
     mocker.patch("clickstream.flink.jobs.jobs", return_value=[Job(HOSTILE, HOSTILE, HOSTILE, 0.0, 0.0, HOSTILE)])
     mocker.patch("clickstream.broker.embedded.EmbeddedBroker.status", return_value=BROKER)

@@ -8,7 +8,7 @@ from rich.console import Console
 from clickstream.cli import progress as module
 from clickstream.cli.producer import _expected
 from clickstream.cli.progress import passing, progress
-from clickstream.part import Rates
+from clickstream.parts.part import Rates
 from tests.hostile import HOSTILE, SHOWN
 from tests.unit.fakes import Clock
 
@@ -40,7 +40,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_a_line_says_how_much_how_fast_and_what_else_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("clickstream.part.time", clock)
+    monkeypatch.setattr("clickstream.parts.part.time", clock)
     rates = Rates()
     clock.now += 2
     line = module._line(Part(), "acknowledged", rates)

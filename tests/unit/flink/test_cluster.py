@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
-from clickstream.broker import ports
-from clickstream.broker.java import Java
 from clickstream.errors import ClickstreamError
 from clickstream.flink.cluster import DEFAULT_PORT, SLOTS, TASK_MANAGERS, SessionCluster
 from clickstream.flink.jobs import Overview
 from clickstream.flink.jvm import Runtime
+from clickstream.java import ports
+from clickstream.java.runtime import Java
 from tests.support import wait_until
 
 MakeRuntime = Callable[[str], Runtime]

@@ -6,10 +6,10 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from pytest_mock import MockerFixture
 
-from clickstream.broker.java import Java
-from clickstream.broker.lockfile import read
 from clickstream.flink import FLINK_VERSION, JAR_SET, jvm
 from clickstream.flink.rest import root_cause
+from clickstream.java.lockfile import read
+from clickstream.java.runtime import Java
 
 JOBS = """\
 2026-01-01 00:00:00.000 INFO Job a.sql (1) switched from state RUNNING to FAILING.
@@ -57,7 +57,7 @@ def test_a_java_that_is_too_new_gives_way_unless_it_was_asked_for(
 ) -> None:
     mocker.patch("clickstream.flink.jvm.jars.ensure", return_value=[])
     mocker.patch(
-        "clickstream.flink.jvm.java.find",
+        "clickstream.flink.jvm.runtime.find",
         side_effect=lambda asked: Java(Path("java"), 21 if asked == "wheel" else version, ""),
     )
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from clickstream.broker import ports
 from clickstream.flink.rest import Refused, Rest, Unreachable, root_cause
+from clickstream.java import ports
 from tests.unit.flink.fakes import serving
 
 TRACE = """<Exception on server side:

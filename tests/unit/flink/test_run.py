@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from clickstream.broker.java import Java
 from clickstream.errors import ClickstreamError
 from clickstream.flink import run as runner
 from clickstream.flink.gateway import Gateway
 from clickstream.flink.jvm import Runtime
 from clickstream.flink.rest import Rest
 from clickstream.flink.script import Script
+from clickstream.java.runtime import Java
 from clickstream.tables.sql.model import Program
 from tests.unit.flink.fakes import FakeGateway, serving
 

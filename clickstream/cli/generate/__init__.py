@@ -1,0 +1,142 @@
+"""`clickstream generate`: made-up clicks with their users, into topics."""
+
+import dataclasses
+
+import click
+from click.core import ParameterSource
+
+from clickstream.cli.generate.options import Asked, planned, traffic_options
+from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.cli.progress import progress
+from clickstream.errors import ConfigError
+from clickstream.generate.feed import Feed
+from clickstream.generate.plan import Plan
+from clickstream.generate.traffic import Traffic
+from clickstream.generate.vip import vip
+from clickstream.generate.web import web
+from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.watch import watched
+from clickstream.topics import Declared, declared, ensure
+
+
+@click.group("generate")
+def command() -> None:
+    """Make up clicks with their users: a web site's, or a shop's."""
+
+
+@command.command("web")
+@setting("generate-web.topic", "--topic")
+@setting("generate-web.codes-topic", "--codes-topic")
+@setting("generate-web.users-topic", "--users-topic")
+@setting("generate-web.rate", "--rate")
+@traffic_options
+@cluster_options
+def web_(
+    app: App,
+    asked: Asked,
+    generate_web__topic: str,
+    generate_web__codes_topic: str,
+    generate_web__users_topic: str,
+    generate_web__rate: float,
+) -> None:
+    """Clicks on a web site, with its users and the meaning of its status codes.
+
+    Each visitor keeps an address, a browser and a name, and walks from page to page. Codes and users are
+    written first, then clicks until Ctrl-C.
+
+    \b
+    Examples:
+      clickstream generate web --sessions 90s/35s
+      clickstream generate web --count 1000000 --rate max --seed 1 --start 2026-01-01
+
+    Ends with the clicks sent, acknowledged and failed; exit code 1 if any failed.
+    """
+    plan = planned(asked, generate_web__rate, _typed("generate_web__rate"))
+    names = {
+        "clickstream": generate_web__topic,
+        "clickstream_codes": generate_web__codes_topic,
+        "clickstream_users": generate_web__users_topic,
+    }
+    traffic = web(
+        asked.users,
+        seed=plan.seed,
+        skew=asked.skew,
+        topic=generate_web__topic,
+        codes_topic=generate_web__codes_topic,
+        users_topic=generate_web__users_topic,
+    )
+    _send(app, asked, plan, traffic, names)
+
+
+@command.command("vip")
+@setting("generate-vip.topic", "--topic")
+@setting("generate-vip.users-topic", "--users-topic")
+@setting("generate-vip.rate", "--rate")
+@traffic_options
+@cluster_options
+def vip_(
+    app: App, asked: Asked, generate_vip__topic: str, generate_vip__users_topic: str, generate_vip__rate: float
+) -> None:
+    """What customers of a level from BRONZE to PLATINUM do in a shop, and who they are.
+
+    Customers are written first, then clicks until Ctrl-C.
+
+    \b
+    Example:
+      clickstream generate vip --rate 200 --duration 2m
+
+    Ends with the clicks sent, acknowledged and failed; exit code 1 if any failed.
+    """
+    plan = planned(asked, generate_vip__rate, _typed("generate_vip__rate"))
+    names = {"vip-clicks": generate_vip__topic, "vip-users": generate_vip__users_topic}
+    traffic = vip(
+        asked.users,
+        seed=plan.seed,
+        skew=asked.skew,
+        topic=generate_vip__topic,
+        users_topic=generate_vip__users_topic,
+    )
+    _send(app, asked, plan, traffic, names)
+
+
+def _typed(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) == ParameterSource.COMMANDLINE
+
+
+def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str, str]) -> None:
+    """Send the traffic; `names` are the topics' names, by that of the declared topic whose settings they get."""
+    if len(set(names.values())) < len(names):
+        raise ConfigError(f"Two of the topics have the same name: {', '.join(names.values())}.")
+    stop = stop_event()
+    with app.connect() as cluster:
+        ensure(cluster, [_like(known, name) for known, name in names.items()])
+        producer = cluster.producer()
+        feed = Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop))
+        total = plan.expected(asked.duration)
+        status_topic = app.config["status-topic"]
+        try:
+            with (
+                watched(cluster, feed, status_topic=status_topic, metrics_port=asked.metrics_port),
+                stop_after(None if asked.duration is None else asked.duration / 1000, stop),
+                progress(feed, "acknowledged", total=total, quiet=asked.quiet),
+            ):
+                feed.run(stop)
+        finally:
+            _say_how_it_went(feed)
+        must_be_acknowledged("records", feed.clicks, feed.references)
+
+
+def _like(known: str, name: str) -> Declared:
+    """The declaration of `name`, or that of a `known` topic under this name."""
+    topics = declared()
+    return topics.get(name) or dataclasses.replace(topics.get(known, Declared(name)), name=name)
+
+
+def _say_how_it_went(feed: Feed) -> None:
+    totals = feed.totals()
+    click.echo(
+        f"Sent {totals['sent']:,} clicks ({totals['late']:,} late, {totals['malformed']:,} malformed), "
+        f"acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}; "
+        f"{totals['references']:,} reference records before them.",
+        err=True,
+    )

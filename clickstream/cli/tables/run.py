@@ -1,0 +1,186 @@
+"""`clickstream tables run`."""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
+from clickstream.cli.output import say
+from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
+from clickstream.config import positive
+from clickstream.errors import ConfigError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.describe import cluster_id
+from clickstream.parts.watch import watched
+
+if TYPE_CHECKING:
+    from clickstream.tables.engine.options import EngineOptions
+    from clickstream.tables.sql.model import Program
+
+
+def _seconds_or_none(value: object) -> float:
+    """A positive number, or 0."""
+    try:
+        return 0.0 if value in ("0", 0) else positive(value)
+    except ValueError as error:
+        raise ValueError("a number that is not negative is expected") from error
+
+
+def _size(value: object) -> str:
+    """What DuckDB reads as a size: above 0."""
+    text = str(value)
+    if not re.fullmatch(r"0*[1-9]\d*(\.\d+)? ?([KMGT]i?B)", text, re.IGNORECASE):
+        raise ValueError("a size such as 512MB or 2GB is expected")
+    return text
+
+
+def _others(totals: Mapping[str, int]) -> str:
+    """What is only said when there is any: it hints at a mistake in the file."""
+    words = {"untimed": "without an event time", "nulled": "fields of another type"}
+    return "".join(f", {totals[name]:,} {text}" for name, text in words.items() if totals[name])
+
+
+def _start_over(
+    cluster: Cluster, programs: "Sequence[Program]", options: "Sequence[EngineOptions]", *, ask: bool
+) -> None:
+    """Forget the states and delete the rows of former runs; nothing of it while another process has a state."""
+    from clickstream.tables.engine.state.place import held
+    from clickstream.tables.reset import left_by, reset
+
+    directories = [one.state_dir for one in options]
+    with held(directories):
+        leftovers = left_by(cluster, programs)
+        if ask:
+            names = ", ".join(one.name for one in options)
+            rows = f", delete the {leftovers.count:,} rows that it wrote," if leftovers.count else ""
+            click.confirm(
+                f"Forget the state of {names}{rows} and read the topics from the start?", abort=True, err=True
+            )
+        reset(cluster, directories, leftovers)
+    click.echo(f"Deleted {leftovers.count:,} rows of a former run.", err=True)
+
+
+@click.command("run")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@click.option("--exit-at-end", is_flag=True, help="Read all topics to their end, close all windows, and leave.")
+@click.option(
+    "--emit",
+    type=click.Choice(["final", "changes"]),
+    default="final",
+    show_default=True,
+    help="Rows of closed windows only, as Flink does, or early rows of open ones too (header final=0).",
+)
+@click.option(
+    "--early-interval", type=SECONDS, default=1.0, metavar="S", help="Early rows at most this often.  [default: 1]"
+)
+@click.option(
+    "--idle-timeout",
+    type=Cast(_seconds_or_none, "S"),
+    metavar="S",
+    help="A partition silent for this long holds no window back; 0: it always does.  [default: the file's, or 10]",
+)
+@click.option(
+    "--max-ahead",
+    type=SECONDS,
+    default=86_400.0,
+    metavar="S",
+    help="Refuse events further ahead of their record's time.  [default: 86400]",
+)
+@click.option("--late-topic", metavar="TOPIC", help="Keep rows that came too late for every window.")
+@click.option(
+    "--memory",
+    "memory_limit",
+    type=Cast(_size, "SIZE"),
+    default="512MB",
+    show_default=True,
+    metavar="SIZE",
+    help="What DuckDB may use; more goes to disk.",
+)
+@click.option("--reset", "start_over", is_flag=True, help="Forget the state, delete its rows, and start over.")
+@click.option("--yes", is_flag=True, help="Do not ask before --reset.")
+@click.option("--quiet", is_flag=True, help="No progress, only the summary.")
+@variables_option
+@setting("dead-letter-topic", "--dead-letter-topic")
+@setting("metrics-port", "--metrics-port")
+@cluster_options
+def run(
+    app: App,
+    files: tuple[Path, ...],
+    exit_at_end: bool,
+    emit: str,
+    early_interval: float,
+    idle_timeout: float | None,
+    max_ahead: float,
+    late_topic: str | None,
+    memory_limit: str,
+    start_over: bool,
+    yes: bool,
+    quiet: bool,
+    variables: Variables,
+    dead_letter_topic: str,
+    metrics_port: int,
+) -> None:
+    """Run files of SQL: topics become tables, live, until Ctrl-C.
+
+    Windows close by the events' own time. A crash at any moment loses and doubles nothing: the state, under
+    --state-dir, goes on where it was.
+
+    \b
+    Examples:
+      clickstream tables run config/tables/clickstream.sql
+      clickstream tables run config/tables/products.sql --exit-at-end
+    """
+    bounded = {"BOUNDED": "latest-offset", "REF_IDLE": "0 s"} if exit_at_end else {}
+    given = tuple({**bounded, **dict(variables)}.items())
+    found = [checked(path, given) for path in files]
+    for one in found:
+        if one.problems:
+            say(one.render() + "\n", err=True)
+    if any(one.problems for one in found):
+        raise click.exceptions.Exit(1)
+    for path, one in zip(files, found, strict=True):
+        if not one.program.inserts:
+            raise ConfigError(f"{path} has no INSERT: there is nothing to run.")
+    with extra_needed():
+        from clickstream.cli.tables.view import view
+        from clickstream.tables.run import Tables, check_names, check_topics, options_for
+
+    check_names(files)
+    check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
+    if start_over and not yes and not sys.stdin.isatty():
+        raise ConfigError("--reset forgets the state and deletes its rows; without a terminal to ask, it needs --yes.")
+    stop = stop_event()
+    with app.connect() as cluster:
+        this = cluster_id(cluster)
+        options = [
+            options_for(
+                path,
+                app.state_dir,
+                this,
+                dead_letter_topic=dead_letter_topic,
+                late_topic=late_topic,
+                changes=emit == "changes",
+                early_interval=early_interval,
+                idle_timeout=idle_timeout,
+                max_ahead=max_ahead,
+                exit_at_end=exit_at_end,
+                memory_limit=memory_limit,
+            )
+            for path in files
+        ]
+        if start_over:
+            _start_over(cluster, [one.program for one in found], options, ask=not yes)
+        tables = Tables(cluster, found, options)
+        status_topic = app.config["status-topic"]
+        with watched(cluster, tables, status_topic=status_topic, metrics_port=metrics_port), view(tables, quiet=quiet):
+            tables.run(stop)
+        totals = tables.totals()
+        click.echo(
+            f"Read {totals['rows']:,} rows, wrote {totals['written']:,}; {totals['late']:,} late, "
+            f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key{_others(totals)}.",
+            err=True,
+        )

@@ -1,0 +1,223 @@
+"""`clickstream topics`: wiring only; what is shown is worked out in clickstream/inspect."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from confluent_kafka.admin import AdminClient
+
+from clickstream.cli.options import App, cluster_options
+from clickstream.cli.output import as_json, echo_json, parsed, partition_count, say, show
+from clickstream.cli.topics.listing import list_
+from clickstream.cli.topics.records import export_, tail_
+from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.inspect import details, offsets, text
+from clickstream.inspect.details import PartitionDetails, TopicDetails
+from clickstream.inspect.names import is_internal, must_exist
+from clickstream.kafka.clients import Cluster
+from clickstream.topics import MAX_NUMBER, Declared, declared, delete, ensure, legal_name
+
+
+def _key_value(given: str) -> tuple[str, str]:
+    key, equals, value = given.partition("=")
+    if not equals or not key:
+        raise ValueError("KEY=VALUE is expected, for example retention.ms=3600000")
+    return key, value
+
+
+@click.group("topics")
+def command() -> None:
+    """Create, list, describe, tail, export and delete topics."""
+
+
+@click.command("create")
+@click.argument("names", nargs=-1, metavar="[NAME]...", callback=parsed(legal_name))
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Declared topics (TOML).  [default: config/topics.toml]",
+)
+@click.option("--partitions", type=click.IntRange(1, MAX_NUMBER), help="Partitions of the named topics.")
+@click.option(
+    "--replication-factor", "replication", type=click.IntRange(1, MAX_NUMBER), help="Replicas of each partition."
+)
+@click.option(
+    "-c",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=parsed(_key_value),
+    help="A topic setting such as retention.ms or cleanup.policy; repeat it.",
+)
+@cluster_options
+def create(
+    app: App,
+    names: tuple[str, ...],
+    file: Path | None,
+    partitions: int | None,
+    replication: int | None,
+    settings: tuple[tuple[str, str], ...],
+) -> None:
+    """Create the declared topics, or only those with the given names.
+
+    A name that is not declared gets the given partitions, replication factor and settings, else the broker's
+    defaults; for a declared name they go before its declaration. A topic that is there already is left as it
+    is: where it differs, a warning says so, and the exit code is still 0.
+
+    \b
+    Examples:
+      clickstream topics create
+      clickstream topics create clicks --partitions 6 -c retention.ms=86400000 -c cleanup.policy=delete
+    """
+    if not names and (partitions or replication or settings):
+        raise click.UsageError("--partitions, --replication-factor and -c need the NAME of the topic to create.")
+    known = declared(file)
+    chosen = [_with(known.get(name, Declared(name)), partitions, replication, dict(settings)) for name in names]
+    with app.connect() as cluster:
+        admin = cluster.admin()
+        for topic in chosen or known.values():
+            if ensure(cluster, [topic]):
+                found = offsets.metadata(cluster, admin).get(topic.name, {})
+                click.echo(f"Created {topic.name}" + (f" ({partition_count(len(found))})." if found else "."))
+            else:
+                _report_differences(cluster, admin, topic)
+
+
+def _with(topic: Declared, partitions: int | None, replication: int | None, settings: dict[str, str]) -> Declared:
+    return Declared(
+        topic.name, partitions or topic.partitions, replication or topic.replication, {**topic.config, **settings}
+    )
+
+
+def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -> None:
+    partitions = offsets.metadata(cluster, admin).get(topic.name, {})
+    try:
+        found = details.config(cluster, admin, topic.name) if topic.config else {}
+    except ClickstreamError as error:
+        say(f"Warning: {topic.name} is there, but its settings cannot be compared: {error}", err=True)
+        return
+    differences = details.differences(topic, partitions, found)
+    if differences:
+        say(f"Warning: {topic.name} is there and was not changed: {'; '.join(differences)}.", err=True)
+    else:
+        click.echo(f"{topic.name} is there already.")
+
+
+@click.command("describe")
+@click.argument("name")
+@as_json
+@cluster_options
+def describe(app: App, name: str, json: bool) -> None:
+    """Show a topic's partitions and settings.
+
+    For each partition: its leader, replicas and in-sync replicas by broker id, its first offset (LOW) and the
+    one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is
+    deleted and recreated has another id.
+
+    \b
+    Example:
+      clickstream topics describe event-topic
+    """
+    with app.connect() as cluster:
+        admin = cluster.admin()
+        topics = offsets.metadata(cluster, admin)
+        must_exist(cluster, [name], topics)
+        found = details.details(cluster, admin, name, topics[name])
+    if json:
+        echo_json(_details_json(found))
+        return
+    say(f"{found.name}, id {found.topic_id}, {partition_count(len(found.partitions))}")
+    rows = [_partition_row(partition) for partition in found.partitions]
+    show(
+        ("PARTITION", "LEADER", "REPLICAS", "ISR", "LOW", "HIGH"),
+        rows,
+        frozenset({"PARTITION", "LEADER", "LOW", "HIGH"}),
+    )
+    if found.config:
+        click.echo()
+        show(("SETTING", "VALUE", "SET BY"), [[key, one.value, one.source] for key, one in found.config.items()])
+
+
+def _partition_row(partition: PartitionDetails) -> list[str]:
+    limits = partition.limits
+    return [
+        str(partition.number),
+        "none" if partition.leader < 0 else str(partition.leader),
+        ",".join(map(str, partition.replicas)),
+        ",".join(map(str, partition.isr)),
+        text.count(None if limits is None else limits.low),
+        text.count(None if limits is None else limits.high),
+    ]
+
+
+def _details_json(found: TopicDetails) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "id": found.topic_id,
+        "partitions": [
+            {
+                "partition": partition.number,
+                "leader": None if partition.leader < 0 else partition.leader,
+                "replicas": partition.replicas,
+                "isr": partition.isr,
+                "low": partition.limits and partition.limits.low,
+                "high": partition.limits and partition.limits.high,
+            }
+            for partition in found.partitions
+        ],
+        "config": {key: {"value": one.value, "source": one.source} for key, one in found.config.items()},
+    }
+
+
+@click.command("delete")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Do not ask; needed when there is no terminal to ask on.")
+@cluster_options
+def delete_(app: App, names: tuple[str, ...], yes: bool) -> None:
+    """Delete topics and all their records, for good.
+
+    Kafka's own topics (their names begin with __) are refused, and if one of the names does not exist, none is
+    deleted.
+
+    \b
+    Example:
+      clickstream topics delete old-clicks older-clicks --yes
+    """
+    internal = [name for name in names if is_internal(name)]
+    if internal:
+        raise ConfigError(f"{', '.join(internal)}: Kafka needs its own topics; they are not deleted.")
+    names = tuple(dict.fromkeys(names))
+    with app.connect() as cluster:
+        records = _records(cluster, names)
+        if not yes:
+            _ask(names, records, cluster.address)
+        for name in names:
+            delete(cluster, [name])
+            click.echo(f"Deleted {name}.")
+
+
+def _records(cluster: Cluster, names: tuple[str, ...]) -> int:
+    """Records in all of the topics; raises ClickstreamError when one does not exist."""
+    admin = cluster.admin()
+    topics = offsets.metadata(cluster, admin)
+    must_exist(cluster, names, topics)
+    found = offsets.limits(cluster, admin, offsets.led(topics, names))
+    return sum(limit.span for limit in found.values())
+
+
+def _ask(names: tuple[str, ...], records: int, address: str) -> None:
+    if not on_terminal():
+        raise ConfigError("Deleting topics cannot be undone; without a terminal to ask on, say --yes.")
+    if not click.confirm(f"Delete {', '.join(names)} with {text.count(records)} records at {address}?", err=True):
+        click.echo("Nothing was deleted.", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def on_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+for _subcommand in (create, list_, describe, tail_, export_, delete_):
+    command.add_command(_subcommand)

@@ -1,0 +1,1 @@
+"""Everything at once: producer, counter, made-up visitors and the tables over them."""

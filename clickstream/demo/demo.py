@@ -1,0 +1,180 @@
+"""Producer and counter in one process, and whether what was acknowledged was counted."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clickstream.counter import Counter
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.produce import shortfall
+from clickstream.parts.part import Rates
+from clickstream.producer import EventProducer
+
+CATCH_UP_WITHIN_S = 600.0
+COUNTED_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.25
+HISTORY = 40
+
+
+@dataclass(frozen=True)
+class TableLine:
+    """How one streaming table does: rows written so far, final and early, and per second."""
+
+    name: str
+    rows: int
+    rate: float
+
+
+@dataclass
+class Snapshot:
+    """What the view shows: rates are per second, `tally` and `lag` are as last published."""
+
+    address: str
+    phase: str
+    seconds: float = 0.0
+    acknowledged: int = 0
+    counted: int = 0
+    rate_in: float = 0.0
+    rate_out: float = 0.0
+    lag: float = 0.0
+    tally: dict[str, int] = field(default_factory=dict)
+    history_in: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    history_out: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    tables: list[TableLine] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Events acknowledged and counted by this run; `shortfall` says which were not acknowledged, if any."""
+
+    acknowledged: int
+    counted: int
+    shortfall: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        return self.acknowledged == self.counted and self.shortfall is None
+
+
+class Demo:
+    """Runs the counter until it has counted what was there before, then the producer beside it."""
+
+    def __init__(
+        self,
+        address: str,
+        producer: EventProducer,
+        counter: Counter,
+        tables: Callable[[], list[TableLine]] = list,
+    ) -> None:
+        """`tables` says how the tables beside the heart do."""
+        self._tables = tables
+        self._producer = producer
+        self._counter = counter
+        self._snapshot = Snapshot(address, "joining")
+        self._rates = Rates()
+        self._since = time.monotonic()
+        self._problem: BaseException | None = None
+        self._ended = threading.Event()  # a part that ends by itself ends the demo
+
+    def run(self, stop: threading.Event, show: Callable[[Snapshot], None], duration: float | None) -> Outcome:
+        """Run until `stop`, or `duration` seconds after the first event; `show` is called four times a second.
+
+        Raises ClickstreamError when a part fails, or what was there before cannot be counted in ten minutes.
+        """
+        counting = threading.Event()
+        counter = self._start(self._counter.run, counting)
+        try:
+            self._watch(
+                show, lambda: stop.is_set() or self._counter.settled, CATCH_UP_WITHIN_S, "counting what was there"
+            )
+            before = sum(self._counter.tally.values())
+            if not stop.is_set():
+                self._produce(stop, show, duration, before)
+            self._drain(show, before)
+        finally:
+            counting.set()
+            counter.join()
+        self._raise()
+        counted = sum(self._counter.tally.values()) - before
+        return Outcome(self._producer.totals()["acknowledged"], counted, shortfall("events", self._producer.sender))
+
+    def _produce(
+        self, stop: threading.Event, show: Callable[[Snapshot], None], duration: float | None, before: int
+    ) -> None:
+        producer = self._start(self._producer.run, stop)
+        end = time.monotonic() + duration if duration is not None else float("inf")
+        try:
+            self._watch(show, lambda: stop.is_set() or time.monotonic() > end, float("inf"), "running", before)
+        finally:
+            stop.set()
+            producer.join()
+
+    def _drain(self, show: Callable[[Snapshot], None], before: int) -> None:
+        wanted = before + self._producer.totals()["acknowledged"]
+        try:
+            self._watch(show, lambda: sum(self._counter.tally.values()) >= wanted, COUNTED_WITHIN_S, "draining", before)
+        except TimeoutError:
+            return  # the outcome says so
+
+    def _watch(
+        self,
+        show: Callable[[Snapshot], None],
+        until: Callable[[], bool],
+        within: float,
+        phase: str,
+        before: int | None = None,
+    ) -> None:
+        deadline = time.monotonic() + within
+        while not until():
+            self._raise()
+            if time.monotonic() > deadline:
+                raise TimeoutError(phase)
+            show(self._look(phase, before))
+            self._ended.wait(LOOK_EVERY_S)
+        show(self._look(phase, before))
+
+    def _look(self, phase: str, before: int | None) -> Snapshot:
+        view = self._snapshot
+        totals = {"in": self._producer.totals()["acknowledged"], "out": self._counter.totals()["counted"]}
+        rates = self._rates.of(totals)
+        view.phase = phase
+        view.seconds = time.monotonic() - self._since
+        view.tally = dict(self._counter.tally)
+        view.acknowledged = totals["in"]
+        view.counted = sum(view.tally.values()) - before if before is not None else 0
+        view.rate_in, view.rate_out = rates["in"], rates["out"]
+        view.lag = self._counter.gauges()["lag"]
+        view.history_in.append(view.rate_in)
+        view.history_out.append(view.rate_out)
+        view.tables = self._tables()
+        return view
+
+    def _start(self, run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                run(stop)
+            except BaseException as problem:  # noqa: BLE001 - raised again in the thread that can report it
+                self._problem = self._problem or problem
+                self._ended.set()
+
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        return thread
+
+    def _raise(self) -> None:
+        if self._problem is not None:
+            raise self._problem
+
+
+def explain_outcome(outcome: Outcome, topic: str) -> str:
+    """The summary line; raises ClickstreamError when the two numbers differ."""
+    line = f"Acknowledged by this run: {outcome.acknowledged:,}. Counted by this run: {outcome.counted:,}."
+    if outcome.equal:
+        return f"{line} Equal."
+    if outcome.shortfall is not None:
+        raise ClickstreamError(f"{line} {outcome.shortfall}")
+    if outcome.counted > outcome.acknowledged:
+        raise ClickstreamError(f"{line} Not equal: does another producer write to {topic}?")
+    raise ClickstreamError(f"{line} Not equal: not everything was counted within {COUNTED_WITHIN_S:.0f} s.")

@@ -1,0 +1,117 @@
+"""What the demo runs beside the heart: visitors and customers made up, and the shipped tables over them."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clickstream.config import config_dir
+from clickstream.demo.demo import TableLine
+from clickstream.generate.feed import Feed
+from clickstream.generate.plan import Plan
+from clickstream.generate.timeline import Phase, Timeline
+from clickstream.generate.traffic import Traffic
+from clickstream.generate.vip import vip
+from clickstream.generate.web import web
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.describe import cluster_id
+from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Part, Rates
+from clickstream.stop import Stop
+from clickstream.tables.run import Tables, options_for
+from clickstream.tables.sql.check import check_file
+from clickstream.topics import ensure
+
+log = logging.getLogger(__name__)
+
+# Visitors come and go, so that sessions end: what `generate --sessions 90s/35s` means.
+ACTIVE_MS, PAUSE_MS = 90_000, 35_000
+USERS = 100
+FEEDS_DRAIN_S = 5.0
+
+
+class Beside:
+    """Feeds and tables in threads of their own. `problem` is what stopped them, None while all is well."""
+
+    def __init__(self, feeds: Sequence[Feed], tables: Tables, made_up: Stop) -> None:
+        """`made_up` ends the feeds: it is the one that their senders know."""
+        self._feeds = feeds
+        self._tables = tables
+        self._made_up = made_up
+        self._computed = threading.Event()
+        self._threads = [self._thread(feed.run, self._made_up) for feed in feeds]
+        self._threads.append(self._thread(tables.run, self._computed))
+        self._rates = Rates()
+        self.problem: Exception | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        return [*self._feeds, self._tables]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """First the feeds, then the tables, which still take in what was sent."""
+        self._made_up.set()
+        for thread in self._threads[:-1]:
+            thread.join()
+        self._computed.set()
+        self._threads[-1].join()
+
+    def lines(self) -> list[TableLine]:
+        """Each result, in the order of the files."""
+        rows = {
+            result.name: result.written + result.early
+            for engine in self._tables.engines.values()
+            for result in engine.results()
+        }
+        rates = self._rates.of(rows)
+        return [TableLine(name, count, rates[name]) for name, count in rows.items()]
+
+    def summary(self) -> str:
+        """What was made up and computed, in one line."""
+        clicks = sum(feed.totals()["acknowledged"] for feed in self._feeds)
+        totals = self._tables.totals()
+        return (
+            f"Clicks made up: {clicks:,}. Tables: {totals['rows']:,} rows read, "
+            f"{totals['written'] + totals['early']:,} written."
+        )
+
+    def _thread(self, run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                run(stop)
+            except Exception as problem:  # noqa: BLE001 - the demo ends with it
+                log.error("%s", problem)
+                self.problem = self.problem or problem
+
+        return threading.Thread(target=guarded)
+
+
+def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rate: float, vip_rate: float) -> Beside:
+    """The generators, at so many clicks per second, and all shipped tables, on their declared topics."""
+    site = web(
+        USERS,
+        seed=secrets.randbits(32),
+        topic="clickstream",
+        codes_topic="clickstream_codes",
+        users_topic="clickstream_users",
+    )
+    shop = vip(USERS, seed=secrets.randbits(32), topic="vip-clicks", users_topic="vip-users")
+    paths = sorted((config_dir() / "tables").glob("*.sql"))
+    this = cluster_id(cluster)
+    options = [options_for(path, state_dir, this, dead_letter_topic=dead_letter_topic, changes=True) for path in paths]
+    tables = Tables(cluster, [check_file(path) for path in paths], options)
+    stop = Stop(FEEDS_DRAIN_S)
+    return Beside([_feed(cluster, site, web_rate, stop), _feed(cluster, shop, vip_rate, stop)], tables, stop)
+
+
+def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop) -> Feed:
+    """A live feed of `traffic`, with pauses."""
+    ensure(cluster, [traffic.topic, *traffic.references])
+    timeline = Timeline([Phase(rate, ACTIVE_MS), Phase(0.0, PAUSE_MS)])
+    producer = cluster.producer()
+    return Feed(traffic, Plan(secrets.randbits(32), timeline, 1.0), Sender(producer, stop), Sender(producer, stop))

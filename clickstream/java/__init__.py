@@ -1,0 +1,1 @@
+"""A Java runtime and verified jars for what runs on it: the embedded Kafka and Flink."""

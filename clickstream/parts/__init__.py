@@ -1,0 +1,1 @@
+"""Long-running parts: their contract, running them, and what they tell about themselves."""

@@ -1,0 +1,234 @@
+import json
+import logging
+import os
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Message
+from prometheus_client.parser import text_string_to_metric_families
+
+from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.statistics import Statistics
+from clickstream.parts import part as part_module
+from clickstream.parts import watch
+from clickstream.parts.metrics import serve
+from clickstream.parts.part import Rates
+from clickstream.parts.watch import watched
+from clickstream.records import Status, decode
+from tests.support import wait_until
+from tests.unit.fakes import Clock
+from tests.unit.mockkafka import MockKafka
+
+
+class Part:
+    kind = "counter"
+
+    def __init__(self) -> None:
+        self.topics = ["clicks", "tallies"]
+        self.counted = 0
+        self.lag = 0.0
+        self.asked = threading.Semaphore(0)
+
+    def totals(self) -> dict[str, int]:
+        self.asked.release()
+        return {"counted": self.counted, "dead_letters": 2}
+
+    def gauges(self) -> dict[str, float]:
+        return {"lag": self.lag}
+
+
+@pytest.fixture
+def part() -> Part:
+    return Part()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(part_module, "time", found)
+    return found
+
+
+# --- rates
+
+
+def test_rates_are_per_second_since_the_last_time(clock: Clock) -> None:
+    rates = Rates()
+    clock.now += 2
+    assert rates.of({"counted": 10, "failed": 0}) == {"counted": 5.0, "failed": 0.0}
+    clock.now += 4
+    assert rates.of({"counted": 11, "failed": 0}) == {"counted": 0.2, "failed": 0.0}
+
+
+def test_a_total_that_comes_later_began_at_0(clock: Clock) -> None:
+    rates = Rates()
+    rates.of({})
+    clock.now += 2
+    assert rates.of({"counted": 8}) == {"counted": 4.0}
+
+
+def test_a_rate_is_never_below_0_and_no_time_is_no_trouble(clock: Clock) -> None:
+    rates = Rates()
+    rates.of({"counted": 10})
+    assert rates.of({"counted": 10}) == {"counted": 0.0}
+    assert rates.of({"counted": 9}) == {"counted": 0.0}
+
+
+# --- the status topic
+
+
+@pytest.fixture
+def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
+    kafka.create("status", 1)
+    monkeypatch.setattr(watch, "ensure", lambda _cluster, topics: topics)
+    # Without idempotence the client need not ask for an id first, which takes half a second.
+    kafka.cluster = Cluster(kafka.cluster.address, for_producers={"enable.idempotence": "false"})
+    return kafka
+
+
+def reports(kafka: MockKafka) -> list[tuple[str, Status | None]]:
+    found: list[Message] = []
+    read_to_end(kafka.cluster, "status", found.append)
+    return [
+        ((one.key() or b"").decode(), decode(one.value(), Status) if one.value() is not None else None) for one in found
+    ]
+
+
+def test_a_part_says_what_it_is_and_how_it_does(kafka: MockKafka, part: Part) -> None:
+    part.lag = 7.0
+    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+        (key, status), *_ = wait_until(lambda: reports(kafka))
+    assert status is not None
+    assert key == status.id == f"counter-{socket.gethostname()}-{os.getpid()}"
+    assert (status.kind, status.host, status.state) == ("counter", socket.gethostname(), "running")
+    assert status.topics == ["clicks", "tallies"]
+    assert status.rates["lag"] == 7.0
+    assert status.rates.keys() == {"counted", "dead_letters", "lag"}
+
+
+def test_it_says_so_again_and_again(kafka: MockKafka, part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watch.STATUS_EVERY_S == 2.0
+    monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.01)
+    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+        for _ in range(3):
+            assert part.asked.acquire(timeout=10)
+    assert len([status for _, status in reports(kafka) if status]) >= 2
+
+
+def test_a_part_that_ends_leaves_a_tombstone(kafka: MockKafka, part: Part) -> None:
+    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+        assert part.asked.acquire(timeout=10)
+    *_, (key, status) = reports(kafka)
+    assert (key, status) == (f"counter-{socket.gethostname()}-{os.getpid()}", None)
+
+
+def test_a_part_that_fails_leaves_a_tombstone_too(kafka: MockKafka, part: Part) -> None:
+    with (
+        pytest.raises(ClickstreamError, match="disk full"),
+        watched(kafka.cluster, part, status_topic="status", metrics_port=0),
+    ):
+        raise ClickstreamError("disk full")
+    assert reports(kafka)[-1][1] is None
+
+
+def test_a_status_topic_that_cannot_be_is_said_once_and_stops_nothing(
+    kafka: MockKafka, part: Part, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_cluster: object, _topics: object) -> None:
+        raise ClickstreamError("no ACL")
+
+    monkeypatch.setattr(watch, "ensure", refuse)
+    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+        part.counted += 1
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, "No status reports: no ACL")
+    ]
+    assert reports(kafka) == []
+
+
+# --- metrics
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def statistics() -> Statistics:
+    found = Statistics()
+    broker = {"nodeid": 1, "rtt": {"p50": 1_500, "p99": 9_000}, "txerrs": 1, "rxerrs": 2, "req_timeouts": 3}
+    found.take(
+        json.dumps({"name": "c#1", "type": "consumer", "rxmsgs": 5, "rxmsg_bytes": 500, "brokers": {"b": broker}})
+    )
+    return found
+
+
+def scraped(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_are_what_the_part_says_at_that_moment(port: int, part: Part, statistics: Statistics) -> None:
+    with serve(part, statistics, port):
+        assert scraped(port)["clickstream_counted_total[counter]"] == 0
+        part.counted, part.lag = 41, 3.0
+        found = scraped(port)
+    assert found["clickstream_counted_total[counter]"] == 41
+    assert found["clickstream_dead_letters_total[counter]"] == 2
+    assert found["clickstream_lag[counter]"] == 3.0
+    assert "process_resident_memory_bytes" in found
+
+
+def test_metrics_hold_what_matters_of_the_clients_statistics(port: int, part: Part, statistics: Statistics) -> None:
+    with serve(part, statistics, port):
+        found = scraped(port)
+    assert found["clickstream_client_received_messages_total[c#1]"] == 5
+    assert found["clickstream_client_received_message_bytes_total[c#1]"] == 500
+    assert found["clickstream_client_errors_total[c#1]"] == 6
+    assert found["clickstream_client_round_trip_p50_seconds[c#1]"] == 0.0015
+    assert found["clickstream_client_round_trip_p99_seconds[c#1]"] == 0.009
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(part: Part, statistics: Statistics) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ClickstreamError, match=rf"metrics on 127\.0\.0\.1:{port}: .* in use\. .*--metrics-port"),
+            serve(part, statistics, port),
+        ):
+            raise AssertionError("it must not run")
+
+
+def test_port_0_serves_nothing(part: Part, statistics: Statistics) -> None:
+    before = set(threading.enumerate())
+    with serve(part, statistics, 0):
+        assert set(threading.enumerate()) <= before
+    assert not part.asked.acquire(blocking=False)
+
+
+def test_the_port_is_free_again_afterwards(port: int, part: Part, statistics: Statistics) -> None:
+    for _ in range(2):
+        with serve(part, statistics, port):
+            assert scraped(port)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    wait_until(lambda: not {one for one in set(threading.enumerate()) - before if one.name == "status"})

@@ -13,9 +13,10 @@ from confluent_kafka import Message
 
 from bench.measure import cpu_seconds
 from clickstream.broker import EmbeddedBroker
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
-from clickstream.topics import Declared, delete, ensure, existing
+from clickstream.topics import Declared, ensure
 
 PARTITIONS = 3
 

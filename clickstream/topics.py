@@ -1,25 +1,18 @@
-"""Topics through AdminClient: the declared ones, and creating, checking, identifying and deleting them."""
+"""The declared topics, created through AdminClient where they are missing."""
 
-import threading
-import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from clickstream.config import SETTINGS, config_dir
 from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.kafka.admin import create, existing, wait_until_led
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ANSWER_WITHIN_S, describe, look_around
-from clickstream.kafka.errors import error_of, explain, is_transient
-from clickstream.kafka.patience import patiently
 
-REQUEST_TIMEOUT_S = 15.0
 BROKER_DEFAULT = -1
 MAX_NUMBER = 10_000
 
@@ -35,6 +28,12 @@ class Declared:
     partitions: int = BROKER_DEFAULT
     replication: int = BROKER_DEFAULT
     config: dict[str, str] = field(default_factory=dict)
+
+    def request(self) -> NewTopic:
+        """What the broker is asked to create."""
+        return NewTopic(
+            self.name, num_partitions=self.partitions, replication_factor=self.replication, config=self.config
+        )
 
 
 def declared(path: Path | None = None) -> dict[str, Declared]:
@@ -112,42 +111,9 @@ def ensure(cluster: Cluster, wanted: Iterable[str | Declared]) -> list[str]:
     admin = cluster.admin()
     present = existing(cluster, admin)
     missing = [topic for topic in topics if topic.name not in present]
-    created = [topic.name for topic in missing if create(cluster, topic, admin)]
-    _wait_until_led(cluster, admin, {topic.name for topic in missing})
+    created = [topic.name for topic in missing if create(cluster, topic.request(), admin)]
+    wait_until_led(cluster, {topic.name for topic in missing}, admin)
     return created
-
-
-def create(cluster: Cluster, topic: Declared, admin: AdminClient | None = None) -> bool:
-    """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses."""
-    admin = admin or cluster.admin()  # kept in a name: a client that nobody holds ends before it answers
-    new = NewTopic(
-        topic.name,
-        num_partitions=topic.partitions,
-        replication_factor=topic.replication,
-        config=topic.config,
-    )
-    doing = f"Creating topic {topic.name}"
-
-    def ask() -> bool:
-        try:
-            admin.create_topics([new], request_timeout=REQUEST_TIMEOUT_S)[topic.name].result()
-        except KafkaException as problem:
-            error = error_of(problem)
-            if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return False
-            if is_transient(problem):
-                look_around(admin)  # the controller that it knows may be the one that is away
-            raise
-        return True
-
-    return patiently(ask, doing, cluster.address)
-
-
-def existing(cluster: Cluster, admin: AdminClient | None = None) -> dict[str, int]:
-    """Number of partitions of every topic that the cluster shows us."""
-    asked = admin or cluster.admin()
-    metadata = patiently(lambda: asked.list_topics(timeout=ANSWER_WITHIN_S), "Listing topics", cluster.address)
-    return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
 
 
 def require(cluster: Cluster, name: str) -> int:
@@ -165,42 +131,3 @@ def require(cluster: Cluster, name: str) -> int:
             f"Check the name, or create it with: clickstream topics create {name}"
         )
     return present[name]
-
-
-def topic_id(cluster: Cluster, name: str, admin: AdminClient | None = None) -> str:
-    """The id that the broker gave the topic: one recreated under the same name has another (see kafka.log)."""
-    return describe(cluster, name, admin).topic_id
-
-
-def delete(cluster: Cluster, names: Iterable[str]) -> None:
-    """Delete topics and their records; raises ClickstreamError naming the first that cannot be deleted."""
-    admin = cluster.admin()
-    futures = admin.delete_topics(list(names), request_timeout=REQUEST_TIMEOUT_S)
-    for name, future in futures.items():
-        try:
-            future.result()
-        except KafkaException as problem:
-            raise explain(problem, f"Deleting topic {name}", cluster.address) from problem
-
-
-def _wait_until_led(cluster: Cluster, admin: AdminClient, names: set[str]) -> None:
-    """A created topic takes a moment until every partition has a leader; clients would log errors meanwhile."""
-    deadline = time.monotonic() + REQUEST_TIMEOUT_S
-    pause = threading.Event()
-    while names:
-        metadata = patiently(
-            lambda: admin.list_topics(timeout=ANSWER_WITHIN_S), "Listing topics", cluster.address
-        ).topics
-        names = {
-            name
-            for name in names
-            if name not in metadata
-            or not metadata[name].partitions
-            or any(partition.leader < 0 for partition in metadata[name].partitions.values())
-        }
-        if names and time.monotonic() > deadline:
-            raise ClickstreamError(
-                f"Topic {min(names)} was created but has no leader after 15 s. See the broker's log."
-            )
-        if names:
-            pause.wait(0.02)

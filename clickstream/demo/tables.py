@@ -14,8 +14,8 @@ from clickstream.generate.timeline import Phase, Timeline
 from clickstream.generate.traffic import Traffic
 from clickstream.generate.vip import vip
 from clickstream.generate.web import web
+from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import cluster_id
 from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Part, Rates
 from clickstream.stop import Stop

@@ -14,10 +14,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits
+from clickstream.kafka.admin import REQUEST_TIMEOUT_S, describe
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import describe
 from clickstream.kafka.errors import explain
-from clickstream.topics import BROKER_DEFAULT, REQUEST_TIMEOUT_S, Declared
+from clickstream.topics import BROKER_DEFAULT, Declared
 
 HIDDEN = "[hidden]"
 
@@ -52,7 +52,7 @@ class TopicDetails:
 def details(
     cluster: Cluster, admin: AdminClient, name: str, partitions: Mapping[int, PartitionMetadata]
 ) -> TopicDetails:
-    """`partitions` is the topic's part of offsets.metadata()."""
+    """`partitions` is the topic's part of metadata()."""
     limits = offsets.limits(cluster, admin, offsets.led({name: partitions}, [name]))
     return TopicDetails(
         name=name,

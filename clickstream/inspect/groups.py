@@ -18,9 +18,9 @@ from clickstream.errors import ClickstreamError
 from clickstream.inspect import offsets
 from clickstream.inspect.names import suggestions
 from clickstream.inspect.offsets import Limits, Partition
+from clickstream.kafka.admin import REQUEST_TIMEOUT_S, metadata
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import error_of, explain, is_transient
-from clickstream.topics import REQUEST_TIMEOUT_S
 
 Answer = TypeVar("Answer")
 
@@ -201,7 +201,7 @@ def _limits(
     """Of all the partitions that still exist and have a leader."""
     wanted = {partition for commits in committed for partition in commits}
     wanted |= {partition for some in members for member in some for partition in member.partitions}
-    led = offsets.led(offsets.metadata(cluster, admin), {topic for topic, _ in wanted})
+    led = offsets.led(metadata(cluster, admin), {topic for topic, _ in wanted})
     return offsets.limits(cluster, admin, sorted(wanted.intersection(led)))
 
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     PartitionMetadata,
 )
 
+from clickstream.kafka.admin import REQUEST_TIMEOUT_S
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import error_of, explain, is_missing, is_transient
 from clickstream.kafka.offsets import EARLIEST as EARLIEST
@@ -19,22 +20,12 @@ from clickstream.kafka.offsets import MAX_TIMESTAMP as MAX_TIMESTAMP
 from clickstream.kafka.offsets import Answers, result, send
 from clickstream.kafka.offsets import Limits as Limits
 from clickstream.kafka.offsets import Partition as Partition
-from clickstream.topics import REQUEST_TIMEOUT_S
 
 _UNSUPPORTED = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE})
 
 
 class UnsupportedByBroker(Exception):
     """The broker is too old for this kind of question."""
-
-
-def metadata(cluster: Cluster, admin: AdminClient) -> dict[str, Mapping[int, PartitionMetadata]]:
-    """Every topic that the cluster shows us, with its partitions by number."""
-    try:
-        topics = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
-    except KafkaException as problem:
-        raise explain(problem, "Listing topics", cluster.address) from problem
-    return {name: topic.partitions for name, topic in topics.items() if topic.error is None}
 
 
 def led(topics: Mapping[str, Mapping[int, PartitionMetadata]], names: Iterable[str]) -> list[Partition]:

@@ -12,6 +12,7 @@ from clickstream.inspect.names import is_internal
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import last, reader
 from clickstream.inspect.render import timestamp_of
+from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
 
 
@@ -33,7 +34,7 @@ class TopicSummary:
 
 def summaries(cluster: Cluster, admin: AdminClient, *, internal: bool = False) -> list[TopicSummary]:
     """Every topic by name; Kafka's own ones only with `internal`."""
-    topics = offsets.metadata(cluster, admin)
+    topics = metadata(cluster, admin)
     names = sorted(name for name in topics if internal or not is_internal(name))
     partitions = offsets.led(topics, names)
     limits = offsets.limits(cluster, admin, partitions)

@@ -14,6 +14,7 @@ from clickstream.inspect.names import must_exist
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.position import Position
 from clickstream.inspect.read import Span, last, read, reader
+from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
 
 # With a filter, few of the last records may fit: look at this many per partition at once.
@@ -75,7 +76,7 @@ def find(
 
     Raises ClickstreamError for a topic or partition that does not exist, and for one that cannot be read now.
     """
-    known = offsets.metadata(cluster, admin)
+    known = metadata(cluster, admin)
     must_exist(cluster, topics, known)
     for topic in topics:
         if partition is not None and partition not in known[topic]:

@@ -16,8 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import patience
+from clickstream.kafka.admin import ask_description, cluster_id, describe
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ask_description, cluster_id, describe
 from clickstream.kafka.errors import explain, is_missing, is_transient
 from clickstream.kafka.offsets import Limits, limits
 from clickstream.kafka.patience import Stopped, TopicGone

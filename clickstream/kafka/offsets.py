@@ -12,8 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     OffsetSpec,
 )
 
+from clickstream.kafka.admin import ANSWER_WITHIN_S, look_around
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ANSWER_WITHIN_S, look_around
 from clickstream.kafka.patience import patiently
 
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]

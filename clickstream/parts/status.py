@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from confluent_kafka import Message
 from msgspec import MsgspecError
 
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.records import Status, decode
-from clickstream.topics import existing
 
 FORGET_AFTER_S = 24 * 3600.0
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.offsets import limits
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.state import place
 from clickstream.tables.sql.model import Program
-from clickstream.topics import existing
 
 FLUSH_WITHIN_S = 300.0
 

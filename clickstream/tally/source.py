@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from confluent_kafka import ConsumerGroupState
 
+from clickstream.kafka.admin import ANSWER_WITHIN_S, describe
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ANSWER_WITHIN_S, describe
 from clickstream.kafka.log import Recreated, check, identify, is_same
 from clickstream.kafka.offsets import beginnings
 from clickstream.kafka.patience import patiently

@@ -13,8 +13,8 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.cimpl import NewPartitions
 
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import existing
 from tests.integration.support import make_topic
 from tests.integration.tablesupport import START
 from tests.support import wait_until

@@ -19,12 +19,13 @@ from typing import Any
 from confluent_kafka import ConsumerGroupState, KafkaException, Message, Producer, TopicPartition
 
 from clickstream.counter import Counter
+from clickstream.kafka.admin import create
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
 from clickstream.kafka.errors import is_transient
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
-from clickstream.topics import Declared, create
+from clickstream.topics import Declared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -157,7 +158,7 @@ def how_many_counted(said: str) -> int:
 
 def make_topic(kafka: str, topic: str, partitions: int = 3, **config: str) -> None:
     settings = {name.replace("_", "."): value for name, value in config.items()}
-    assert create(Cluster(kafka), Declared(topic, partitions, config=settings))
+    assert create(Cluster(kafka), Declared(topic, partitions, config=settings).request())
 
 
 def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: int = -1) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from clickstream.config import config_dir
+from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import cluster_id
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.fetching.process import ReadingProcess
 from clickstream.tables.engine.options import EngineOptions

@@ -6,9 +6,10 @@ from collections import Counter as Counts
 import pytest
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import MAX_VALUE_BYTES
-from clickstream.topics import delete, ensure, existing
+from clickstream.topics import ensure
 from tests.integration.support import (
     SHORT_SESSION,
     command_of,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import existing
 from tests.integration.flinksupport import (
     ENVIRONMENT,
     command,

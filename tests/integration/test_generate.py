@@ -10,9 +10,9 @@ import pytest
 
 from clickstream.generate.timeline import Phase, Timeline
 from clickstream.inspect import details
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.records import CodeKey, StatusCode, UserKey, VipClick, VipUser, VipUserKey, WebClick, WebUser, decode
-from clickstream.topics import existing
 from tests.integration.support import Part, records, run_well, running, value
 from tests.support import wait_until
 

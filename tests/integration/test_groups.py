@@ -13,9 +13,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from clickstream.cli import clickstream
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from clickstream.topics import Declared, delete, ensure, existing
+from clickstream.topics import Declared, ensure
 from tests.support import wait_until
 
 

@@ -20,9 +20,10 @@ import pytest
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.java.ports import any_free
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tally.reset import reset
-from clickstream.topics import delete, ensure, existing
+from clickstream.topics import ensure
 from tests.integration.support import (
     SHORT_SESSION,
     command_of,

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
-from clickstream.topics import existing
 from tests.support import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

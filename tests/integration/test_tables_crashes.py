@@ -15,12 +15,12 @@ import pytest
 from confluent_kafka.cimpl import NewPartitions
 from pytest_mock import MockerFixture
 
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine import engine as engine_module
 from clickstream.tables.engine.pipeline import Pipeline
 from clickstream.tables.engine.sources import source as sources
 from clickstream.tables.engine.state.store import Progress, State
-from clickstream.topics import existing
 from tests.integration import everykind
 from tests.integration.support import is_an_error_for_people, make_topic, produce, records, run, running, written
 from tests.integration.tablesupport import (

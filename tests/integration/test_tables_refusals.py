@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine.state.place import reset
-from clickstream.topics import delete, existing
 from tests.integration.support import (
     delete_records,
     is_an_error_for_people,

@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka.cimpl import NewPartitions
 from pytest_mock import MockerFixture
 
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine.state.store import State
-from clickstream.topics import delete, existing
 from tests.integration.support import (
     is_an_error_for_people,
     make_topic,

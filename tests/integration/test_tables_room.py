@@ -150,8 +150,8 @@ def killed(kafka: str, topic_name: str, tmp_path: Path) -> Path:
 
 
 def _has(kafka: str, topic: str, rows: int) -> bool:
+    from clickstream.kafka.admin import existing
     from clickstream.kafka.clients import Cluster
-    from clickstream.topics import existing
 
     return topic in existing(Cluster(kafka)) and written(kafka, topic) >= rows
 

@@ -13,8 +13,8 @@ from confluent_kafka import Producer, TopicPartition
 
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import delete, existing
 from tests.integration.support import make_topic, produce, running
 from tests.integration.tablesupport import (
     MINUTES,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import existing
 from tests.integration.support import is_an_error_for_people, make_topic, produce, running
 from tests.integration.tablesupport import (
     MINUTES,

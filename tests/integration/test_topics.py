@@ -23,9 +23,10 @@ from pytest_mock import MockerFixture
 from clickstream.cli import clickstream
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect import offsets, sizes
+from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from clickstream.topics import Declared, ensure, existing
+from clickstream.topics import Declared, ensure
 from tests.support import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

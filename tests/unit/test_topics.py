@@ -7,11 +7,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from pytest_mock import MockerFixture
 
-from clickstream import topics
 from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.kafka import admin as admin_module
 from clickstream.kafka import patience
+from clickstream.kafka.admin import create, delete
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import Declared, create, declared, ensure, require
+from clickstream.topics import Declared, declared, ensure, require
 
 Write = Callable[[str], Path]
 
@@ -153,7 +154,7 @@ def test_an_undeclared_topic_gets_the_brokers_defaults(cluster_of: ClusterOf) ->
 
 def test_a_topic_that_someone_else_creates_meanwhile_is_no_error(cluster_of: ClusterOf) -> None:
     admin = Admin(refusing={"t": KafkaError.TOPIC_ALREADY_EXISTS})
-    assert create(cluster_of(admin), Declared("t")) is False
+    assert create(cluster_of(admin), Declared("t").request()) is False
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_a_created_topic_is_waited_for_until_it_has_a_leader(cluster_of: Cluster
 def test_a_topic_that_never_gets_a_leader_is_an_error(cluster_of: ClusterOf, mocker: MockerFixture) -> None:
     admin = Admin()
     admin.leaderless = 1_000_000
-    mocker.patch.object(topics, "REQUEST_TIMEOUT_S", 0.05)
+    mocker.patch.object(admin_module, "REQUEST_TIMEOUT_S", 0.05)
     with pytest.raises(ClickstreamError, match="Topic t was created but has no leader"):
         ensure(cluster_of(admin), ["t"])
 
@@ -220,4 +221,4 @@ def test_deleting_names_the_topic_that_cannot_be_deleted(mocker: MockerFixture) 
     future.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)))
     mocker.patch.object(Cluster, "admin", return_value=mocker.Mock(delete_topics=lambda names, **_: {names[0]: future}))
     with pytest.raises(ClickstreamError, match="Deleting topic t at kafka:9092 failed"):
-        topics.delete(Cluster("kafka:9092"), ["t"])
+        delete(Cluster("kafka:9092"), ["t"])

@@ -13,8 +13,8 @@ from clickstream.cli.output import say
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
 from clickstream.config import positive
 from clickstream.errors import ConfigError
+from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import cluster_id
 from clickstream.parts.watch import watched
 
 if TYPE_CHECKING:

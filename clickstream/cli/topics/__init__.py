@@ -15,8 +15,9 @@ from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect import details, offsets, text
 from clickstream.inspect.details import PartitionDetails, TopicDetails
 from clickstream.inspect.names import is_internal, must_exist
+from clickstream.kafka.admin import delete, metadata
 from clickstream.kafka.clients import Cluster
-from clickstream.topics import MAX_NUMBER, Declared, declared, delete, ensure, legal_name
+from clickstream.topics import MAX_NUMBER, Declared, declared, ensure, legal_name
 
 
 def _key_value(given: str) -> tuple[str, str]:
@@ -79,7 +80,7 @@ def create(
         admin = cluster.admin()
         for topic in chosen or known.values():
             if ensure(cluster, [topic]):
-                found = offsets.metadata(cluster, admin).get(topic.name, {})
+                found = metadata(cluster, admin).get(topic.name, {})
                 click.echo(f"Created {topic.name}" + (f" ({partition_count(len(found))})." if found else "."))
             else:
                 _report_differences(cluster, admin, topic)
@@ -92,7 +93,7 @@ def _with(topic: Declared, partitions: int | None, replication: int | None, sett
 
 
 def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -> None:
-    partitions = offsets.metadata(cluster, admin).get(topic.name, {})
+    partitions = metadata(cluster, admin).get(topic.name, {})
     try:
         found = details.config(cluster, admin, topic.name) if topic.config else {}
     except ClickstreamError as error:
@@ -122,7 +123,7 @@ def describe(app: App, name: str, json: bool) -> None:
     """
     with app.connect() as cluster:
         admin = cluster.admin()
-        topics = offsets.metadata(cluster, admin)
+        topics = metadata(cluster, admin)
         must_exist(cluster, [name], topics)
         found = details.details(cluster, admin, name, topics[name])
     if json:
@@ -201,7 +202,7 @@ def delete_(app: App, names: tuple[str, ...], yes: bool) -> None:
 def _records(cluster: Cluster, names: tuple[str, ...]) -> int:
     """Records in all of the topics; raises ClickstreamError when one does not exist."""
     admin = cluster.admin()
-    topics = offsets.metadata(cluster, admin)
+    topics = metadata(cluster, admin)
     must_exist(cluster, names, topics)
     found = offsets.limits(cluster, admin, offsets.led(topics, names))
     return sum(limit.span for limit in found.values())

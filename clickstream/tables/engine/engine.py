@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import duckdb
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetters
-from clickstream.kafka.describe import cluster_id
 from clickstream.kafka.offsets import ends
 from clickstream.kafka.patience import Stopped, TopicGone
 from clickstream.kafka.produce import Sender

@@ -8,9 +8,10 @@ from typing import Self
 from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import offsets, tail
+from clickstream.inspect import tail
 from clickstream.inspect.export import Advance
 from clickstream.inspect.read import Span, last, read, reader
+from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.looking.latest import Latest, by_key, by_record, by_window
 from clickstream.tables.looking.rows import RecordReader, Row
@@ -35,7 +36,7 @@ class Look:
         self._limit = limit
         self._final = final
         admin = cluster.admin()
-        if table.topic not in offsets.metadata(cluster, admin):
+        if table.topic not in metadata(cluster, admin):
             raise ClickstreamError(
                 f"Table {table.name}: its topic {table.topic} does not exist at {cluster.address}. {missing}".rstrip()
             )

@@ -62,7 +62,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, tmp_path: Pa
     mocker.patch("clickstream.inspect.groups.groups", return_value=[GROUP])
     mocker.patch("clickstream.inspect.groups.group", return_value=GROUP)
     mocker.patch("clickstream.inspect.sizes.summaries", return_value=[TopicSummary(HOSTILE, 1, 2, 3, 4, 5)])
-    mocker.patch("clickstream.inspect.offsets.metadata", return_value={"t": {}, f"near{HOSTILE}": {}})
+    for module in ("clickstream.cli.topics", "clickstream.inspect.tail"):
+        mocker.patch(f"{module}.metadata", return_value={"t": {}, f"near{HOSTILE}": {}})
     mocker.patch("clickstream.inspect.details.details", return_value=TOPIC)
     mocker.patch("clickstream.cli.topics.records.tail", return_value=iter([[RECORD]]))
     mocker.patch("clickstream.cli.topics.records.find", return_value={})

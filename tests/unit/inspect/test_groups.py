@@ -64,7 +64,7 @@ def test_a_refusal_is_explained(mocker: MockerFixture) -> None:
 
 def admin_of(mocker: MockerFixture, described: dict[str, Any], committed: dict[str, Any]) -> Any:
     """An admin client that answers these descriptions and commits, or error codes, of groups."""
-    mocker.patch("clickstream.inspect.offsets.metadata", return_value={})
+    mocker.patch("clickstream.inspect.groups.metadata", return_value={})
     return mocker.Mock(
         describe_consumer_groups=lambda names, **_: {name: answer(described[name]) for name in names},
         list_consumer_group_offsets=lambda asked, **_: {one.group_id: answer(committed[one.group_id]) for one in asked},

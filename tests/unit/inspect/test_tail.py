@@ -61,7 +61,7 @@ def test_following_goes_on_after_the_last_ones_without_gap_or_repeat(log: Log) -
 
 
 def topics(mocker: MockerFixture, leader: int) -> None:
-    mocker.patch("clickstream.inspect.offsets.metadata", return_value={"t": {0: mocker.Mock(leader=leader)}})
+    mocker.patch("clickstream.inspect.tail.metadata", return_value={"t": {0: mocker.Mock(leader=leader)}})
     mocker.patch("clickstream.inspect.offsets.limits", side_effect=lambda *given: {p: Limits(0, 1) for p in given[2]})
 
 

@@ -5,7 +5,7 @@ from confluent_kafka import OFFSET_INVALID, KafkaError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import patience
-from clickstream.kafka.describe import cluster_id
+from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.offsets import Limits, beginnings, ends, limits
 from clickstream.kafka.patience import Stopped
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from clickstream.kafka import log, offsets
+from clickstream.kafka.admin import describe
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import describe
 from clickstream.kafka.patience import Stopped, TopicGone
 from clickstream.tables.engine.options import RESET
 

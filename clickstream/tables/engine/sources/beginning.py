@@ -8,8 +8,8 @@ from confluent_kafka import KafkaException
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import log as kafka_log
 from clickstream.kafka import offsets
+from clickstream.kafka.admin import ask_description
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ask_description
 from clickstream.kafka.errors import explain, is_missing, is_transient
 from clickstream.kafka.log import LogIdentity
 from clickstream.tables.engine.options import RESET

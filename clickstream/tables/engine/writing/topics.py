@@ -10,14 +10,14 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import ANSWER_WITHIN_S, describe, existing
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.describe import ANSWER_WITHIN_S, describe
 from clickstream.kafka.errors import is_missing
 from clickstream.tables.engine.options import RESET
 from clickstream.tables.engine.state.store import State
 from clickstream.tables.outputs import output
 from clickstream.tables.sql.model import Table
-from clickstream.topics import ensure, existing
+from clickstream.topics import ensure
 
 LOOK_EVERY_S = 10.0
 # A broker that has just started may not know every topic at once.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from clickstream.generate.pace import Pace
 from clickstream.generate.products import BLOCK_SIZE, ProductEvents, dated
 from clickstream.kafka.produce import Sender
+from clickstream.parts.threads import Threads
 from clickstream.records import utc_text
 
 
@@ -36,18 +37,15 @@ class EventProducer:
         self._count = count
         self._clock = clock
         self._blocks = itertools.count()
-        self._problem: Exception | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Emit, then wait for the broker's confirmations. Raises what stopped a thread, if anything did."""
-        workers = [threading.Thread(target=self._work, args=(stop,)) for _ in range(self._threads)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        workers = Threads(stop.set)
+        for _ in range(self._threads):
+            workers.start(self._emit, stop)
+        workers.wait()
         self.sender.close()
-        if self._problem is not None:
-            raise self._problem
+        workers.raise_problem()
 
     def totals(self) -> dict[str, int]:
         """Events so far, for rates and metrics."""
@@ -59,13 +57,6 @@ class EventProducer:
 
     def gauges(self) -> dict[str, float]:
         return {"queued": self.sender.queued}
-
-    def _work(self, stop: threading.Event) -> None:
-        try:
-            self._emit(stop)
-        except Exception as problem:  # noqa: BLE001 - raised again by run(), in the thread that can report it
-            self._problem = problem
-            stop.set()
 
     def _emit(self, stop: threading.Event) -> None:
         while not stop.is_set():

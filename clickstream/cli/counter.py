@@ -5,11 +5,11 @@ import sys
 import click
 
 from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
-from clickstream.parts.watch import watched
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions, default_group
 from clickstream.tally.reset import reset
@@ -82,17 +82,20 @@ def command(
         if start_over:
             _reset(cluster, options, yes)
         counter = EachCounter(cluster, options) if emit == "each" else Counter(cluster, options)
-        status_topic = app.config["status-topic"]
-        with (
-            watched(cluster, counter, status_topic=status_topic, metrics_port=metrics_port),
-            progress(counter, "counted", quiet=quiet),
-        ):
-            counter.run(stop)
-        totals = counter.totals()
-        click.echo(
-            f"Counted {totals['counted']:,} records, {totals['dead_letters']:,} dead letters.",
-            err=True,
+        run_part(
+            app,
+            cluster,
+            counter,
+            stop,
+            showing=progress(counter, "counted", quiet=quiet),
+            summary=lambda: summary(counter),
+            metrics_port=metrics_port,
         )
+
+
+def summary(counter: Counter | EachCounter) -> str:
+    totals = counter.totals()
+    return f"Counted {totals['counted']:,} records, {totals['dead_letters']:,} dead letters."
 
 
 def _reset(cluster: Cluster, options: CounterOptions, yes: bool) -> None:

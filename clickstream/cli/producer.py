@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_after, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
+from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender, must_be_acknowledged
-from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
 from clickstream.topics import ensure
@@ -88,14 +88,18 @@ def command(
             rate=run_producer__rate,
             count=count,
         )
-        status_topic = app.config["status-topic"]
-        with (
-            watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port),
-            stop_after(duration, stop),
-            progress(producer, "acknowledged", total=_expected(count, duration, run_producer__rate), quiet=quiet),
-        ):
-            producer.run(stop)
-        summary(producer)
+        expected = _expected(count, duration, run_producer__rate)
+        run_part(
+            app,
+            cluster,
+            producer,
+            stop,
+            showing=progress(producer, "acknowledged", total=expected, quiet=quiet),
+            summary=lambda: summary(producer),
+            metrics_port=metrics_port,
+            duration=duration,
+        )
+        must_be_acknowledged("events", producer.sender)
 
 
 def _expected(count: int | None, duration: float | None, rate: float) -> int | None:
@@ -105,10 +109,6 @@ def _expected(count: int | None, duration: float | None, rate: float) -> int | N
     return min(bounds) if bounds else None
 
 
-def summary(producer: EventProducer) -> None:
-    """Say how the run went; raises ClickstreamError when not every event was acknowledged."""
+def summary(producer: EventProducer) -> str:
     totals = producer.totals()
-    click.echo(
-        f"Produced {totals['sent']:,}, acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}.", err=True
-    )
-    must_be_acknowledged("events", producer.sender)
+    return f"Produced {totals['sent']:,}, acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}."

@@ -3,10 +3,10 @@
 import click
 
 from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
-from clickstream.parts.watch import watched
 from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
 from clickstream.topics import ensure
@@ -53,23 +53,22 @@ def command(
         ensure(cluster, [plan.topic, plan.dead_letter_topic])
         producer = cluster.producer()
         replay = Replay(sources, Sender(producer, stop), Sender(producer, stop), plan)
-        status_topic = app.config["status-topic"]
-        try:
-            with (
-                watched(cluster, replay, status_topic=status_topic, metrics_port=metrics_port),
-                progress(replay, "bytes", total=files.total_size(sources), quiet=quiet),
-            ):
-                replay.run(stop)
-        finally:
-            _say_how_it_went(replay)
+        run_part(
+            app,
+            cluster,
+            replay,
+            stop,
+            showing=progress(replay, "bytes", total=files.total_size(sources), quiet=quiet),
+            summary=lambda: summary(replay),
+            metrics_port=metrics_port,
+        )
         must_be_acknowledged("records", *replay.senders)
         if replay.malformed_sources:
             raise ClickstreamError(replay.malformed_sources)
 
 
-def _say_how_it_went(replay: Replay) -> None:
-    click.echo(
+def summary(replay: Replay) -> str:
+    return (
         f"{replay.lines:,} lines read: {replay.acknowledged:,} acknowledged, "
-        f"{replay.dead_lettered:,} dead-lettered, {replay.failed:,} failed.",
-        err=True,
+        f"{replay.dead_lettered:,} dead-lettered, {replay.failed:,} failed."
     )

@@ -10,6 +10,7 @@ from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import shortfall
 from clickstream.parts.part import Rates
+from clickstream.parts.threads import Threads
 from clickstream.producer import EventProducer
 
 CATCH_UP_WITHIN_S = 600.0
@@ -75,8 +76,10 @@ class Demo:
         self._snapshot = Snapshot(address, "joining")
         self._rates = Rates()
         self._since = time.monotonic()
-        self._problem: BaseException | None = None
-        self._ended = threading.Event()  # a part that ends by itself ends the demo
+        self._failed = threading.Event()
+        # Of each its own, as the producer ends first.
+        self._counting = Threads(self._failed.set)
+        self._producing = Threads(self._failed.set)
 
     def run(self, stop: threading.Event, show: Callable[[Snapshot], None], duration: float | None) -> Outcome:
         """Run until `stop`, or `duration` seconds after the first event; `show` is called four times a second.
@@ -84,7 +87,7 @@ class Demo:
         Raises ClickstreamError when a part fails, or what was there before cannot be counted in ten minutes.
         """
         counting = threading.Event()
-        counter = self._start(self._counter.run, counting)
+        self._counting.start(self._counter.run, counting)
         try:
             self._watch(
                 show, lambda: stop.is_set() or self._counter.settled, CATCH_UP_WITHIN_S, "counting what was there"
@@ -95,7 +98,7 @@ class Demo:
             self._drain(show, before)
         finally:
             counting.set()
-            counter.join()
+            self._counting.wait()
         self._raise()
         counted = sum(self._counter.tally.values()) - before
         return Outcome(self._producer.totals()["acknowledged"], counted, shortfall("events", self._producer.sender))
@@ -103,13 +106,13 @@ class Demo:
     def _produce(
         self, stop: threading.Event, show: Callable[[Snapshot], None], duration: float | None, before: int
     ) -> None:
-        producer = self._start(self._producer.run, stop)
+        self._producing.start(self._producer.run, stop)
         end = time.monotonic() + duration if duration is not None else float("inf")
         try:
             self._watch(show, lambda: stop.is_set() or time.monotonic() > end, float("inf"), "running", before)
         finally:
             stop.set()
-            producer.join()
+            self._producing.wait()
 
     def _drain(self, show: Callable[[Snapshot], None], before: int) -> None:
         wanted = before + self._producer.totals()["acknowledged"]
@@ -132,7 +135,7 @@ class Demo:
             if time.monotonic() > deadline:
                 raise TimeoutError(phase)
             show(self._look(phase, before))
-            self._ended.wait(LOOK_EVERY_S)
+            self._failed.wait(LOOK_EVERY_S)
         show(self._look(phase, before))
 
     def _look(self, phase: str, before: int | None) -> Snapshot:
@@ -151,21 +154,9 @@ class Demo:
         view.tables = self._tables()
         return view
 
-    def _start(self, run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
-        def guarded() -> None:
-            try:
-                run(stop)
-            except BaseException as problem:  # noqa: BLE001 - raised again in the thread that can report it
-                self._problem = self._problem or problem
-                self._ended.set()
-
-        thread = threading.Thread(target=guarded)
-        thread.start()
-        return thread
-
     def _raise(self) -> None:
-        if self._problem is not None:
-            raise self._problem
+        self._counting.raise_problem()
+        self._producing.raise_problem()
 
 
 def explain_outcome(outcome: Outcome, topic: str) -> str:

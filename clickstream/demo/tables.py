@@ -3,7 +3,7 @@
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from clickstream.config import config_dir
@@ -18,6 +18,7 @@ from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Part, Rates
+from clickstream.parts.threads import Threads
 from clickstream.stop import Stop
 from clickstream.tables.run import Tables, options_for
 from clickstream.tables.sql.check import check_file
@@ -40,26 +41,29 @@ class Beside:
         self._tables = tables
         self._made_up = made_up
         self._computed = threading.Event()
-        self._threads = [self._thread(feed.run, self._made_up) for feed in feeds]
-        self._threads.append(self._thread(tables.run, self._computed))
+        self._feeding = Threads(self._say)
+        self._computing = Threads(self._say)
         self._rates = Rates()
-        self.problem: Exception | None = None
 
     @property
     def parts(self) -> list[Part]:
         return [*self._feeds, self._tables]
 
+    @property
+    def problem(self) -> BaseException | None:
+        return self._computing.problem or self._feeding.problem
+
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        for feed in self._feeds:
+            self._feeding.start(feed.run, self._made_up)
+        self._computing.start(self._tables.run, self._computed)
 
     def stop(self) -> None:
         """First the feeds, then the tables, which still take in what was sent."""
         self._made_up.set()
-        for thread in self._threads[:-1]:
-            thread.join()
+        self._feeding.wait()
         self._computed.set()
-        self._threads[-1].join()
+        self._computing.wait()
 
     def lines(self) -> list[TableLine]:
         """Each result, in the order of the files."""
@@ -80,15 +84,9 @@ class Beside:
             f"{totals['written'] + totals['early']:,} written."
         )
 
-    def _thread(self, run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
-        def guarded() -> None:
-            try:
-                run(stop)
-            except Exception as problem:  # noqa: BLE001 - the demo ends with it
-                log.error("%s", problem)
-                self.problem = self.problem or problem
-
-        return threading.Thread(target=guarded)
+    def _say(self) -> None:
+        """At once: the demo tells its outcome only at its end."""
+        log.error("%s", self.problem)
 
 
 def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rate: float, vip_rate: float) -> Beside:

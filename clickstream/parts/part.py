@@ -1,18 +1,30 @@
-"""What every long-running part tells about itself."""
+"""What a long-running part is: it runs until it is stopped, and tells about itself."""
 
+import threading
 import time
 from typing import Protocol
 
 
 class Part(Protocol):
-    """A long-running part. `totals` only grow since its start; `gauges` go up and down."""
+    """A long-running part. `kind` names it in metrics and on the status topic; `topics` it reads or writes."""
 
     kind: str
     topics: list[str]
 
-    def totals(self) -> dict[str, int]: ...
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set, or until there is nothing left; what was taken on is finished before it returns.
 
-    def gauges(self) -> dict[str, float]: ...
+        Raises ClickstreamError when it cannot go on, or could not finish.
+        """
+        ...
+
+    def totals(self) -> dict[str, int]:
+        """Counts since the start: they only grow."""
+        ...
+
+    def gauges(self) -> dict[str, float]:
+        """What goes up and down."""
+        ...
 
 
 class Rates:

@@ -9,6 +9,7 @@ from typing import Any
 
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.threads import Threads
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.state.place import clusters_with, directory_of
@@ -71,7 +72,6 @@ class Tables:
             for found, one in zip(checked, options, strict=True)
         }
         self.topics = list(dict.fromkeys(topic for engine in self.engines.values() for topic in engine.topics))
-        self._failures: list[BaseException] = []
 
     def totals(self) -> dict[str, int]:
         """Counts of all files since the start."""
@@ -94,19 +94,7 @@ class Tables:
         if len(engines) == 1:
             engines[0].run(stop)
             return
-        threads = [threading.Thread(target=self._run, args=(engine, stop), name="tables") for engine in engines]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            # In pieces: a signal is handled by the main thread only when it wakes up.
-            while thread.is_alive():
-                thread.join(0.2)
-        if self._failures:
-            raise self._failures[0]
-
-    def _run(self, engine: Engine, stop: threading.Event) -> None:
-        try:
-            engine.run(stop)
-        except BaseException as problem:  # noqa: BLE001 - raised by run()
-            self._failures.append(problem)
-            stop.set()
+        threads = Threads(stop.set)
+        for engine in engines:
+            threads.start(engine.run, stop, name="tables")
+        threads.join()

@@ -6,7 +6,8 @@ import click
 from click.core import ParameterSource
 
 from clickstream.cli.generate.options import Asked, planned, traffic_options
-from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ConfigError
 from clickstream.generate.feed import Feed
@@ -15,7 +16,6 @@ from clickstream.generate.traffic import Traffic
 from clickstream.generate.vip import vip
 from clickstream.generate.web import web
 from clickstream.kafka.produce import Sender, must_be_acknowledged
-from clickstream.parts.watch import watched
 from clickstream.topics import Declared, declared, ensure
 
 
@@ -112,17 +112,16 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
         ensure(cluster, [_like(known, name) for known, name in names.items()])
         producer = cluster.producer()
         feed = Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop))
-        total = plan.expected(asked.duration)
-        status_topic = app.config["status-topic"]
-        try:
-            with (
-                watched(cluster, feed, status_topic=status_topic, metrics_port=asked.metrics_port),
-                stop_after(None if asked.duration is None else asked.duration / 1000, stop),
-                progress(feed, "acknowledged", total=total, quiet=asked.quiet),
-            ):
-                feed.run(stop)
-        finally:
-            _say_how_it_went(feed)
+        run_part(
+            app,
+            cluster,
+            feed,
+            stop,
+            showing=progress(feed, "acknowledged", total=plan.expected(asked.duration), quiet=asked.quiet),
+            summary=lambda: summary(feed),
+            metrics_port=asked.metrics_port,
+            duration=None if asked.duration is None else asked.duration / 1000,
+        )
         must_be_acknowledged("records", feed.clicks, feed.references)
 
 
@@ -132,11 +131,10 @@ def _like(known: str, name: str) -> Declared:
     return topics.get(name) or dataclasses.replace(topics.get(known, Declared(name)), name=name)
 
 
-def _say_how_it_went(feed: Feed) -> None:
+def summary(feed: Feed) -> str:
     totals = feed.totals()
-    click.echo(
+    return (
         f"Sent {totals['sent']:,} clicks ({totals['late']:,} late, {totals['malformed']:,} malformed), "
         f"acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}; "
-        f"{totals['references']:,} reference records before them.",
-        err=True,
+        f"{totals['references']:,} reference records before them."
     )

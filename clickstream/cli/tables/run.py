@@ -10,12 +10,12 @@ import click
 
 from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
 from clickstream.cli.output import say
+from clickstream.cli.part import run_part
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
 from clickstream.config import positive
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
-from clickstream.parts.watch import watched
 
 if TYPE_CHECKING:
     from clickstream.tables.engine.options import EngineOptions
@@ -175,12 +175,19 @@ def run(
         if start_over:
             _start_over(cluster, [one.program for one in found], options, ask=not yes)
         tables = Tables(cluster, found, options)
-        status_topic = app.config["status-topic"]
-        with watched(cluster, tables, status_topic=status_topic, metrics_port=metrics_port), view(tables, quiet=quiet):
-            tables.run(stop)
-        totals = tables.totals()
-        click.echo(
-            f"Read {totals['rows']:,} rows, wrote {totals['written']:,}; {totals['late']:,} late, "
-            f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key{_others(totals)}.",
-            err=True,
+        run_part(
+            app,
+            cluster,
+            tables,
+            stop,
+            showing=view(tables, quiet=quiet),
+            summary=lambda: summary(tables.totals()),
+            metrics_port=metrics_port,
         )
+
+
+def summary(totals: Mapping[str, int]) -> str:
+    return (
+        f"Read {totals['rows']:,} rows, wrote {totals['written']:,}; {totals['late']:,} late, "
+        f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key{_others(totals)}."
+    )

@@ -56,7 +56,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(module, "reset", start_over)
     monkeypatch.setattr(module, "Counter", lambda _cluster, options: found.counter("interval", options))
     monkeypatch.setattr(module, "EachCounter", lambda _cluster, options: found.counter("each", options))
-    monkeypatch.setattr(module, "watched", lambda *_args, **_options: nullcontext())
+    monkeypatch.setattr("clickstream.cli.part.watched", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "progress", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: found.terminal)))
     monkeypatch.setattr(click, "confirm", confirm)

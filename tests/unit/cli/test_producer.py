@@ -30,7 +30,7 @@ def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
 
     monkeypatch.setattr(App, "connect", connect)
     monkeypatch.setattr(module, "ensure", ensure)
-    monkeypatch.setattr(module, "watched", lambda *_args, **_options: nullcontext())
+    monkeypatch.setattr("clickstream.cli.part.watched", lambda *_args, **_options: nullcontext())
     return kafka
 
 

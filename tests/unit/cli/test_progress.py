@@ -20,6 +20,9 @@ class Part:
         self.topics = ["events"]
         self.asked = threading.Event()
 
+    def run(self, stop: threading.Event) -> None:
+        stop.wait()
+
     def totals(self) -> dict[str, int]:
         self.asked.set()
         return {"sent": 1_500, "acknowledged": 1_234, "failed": 0, "dead_letters": 2}

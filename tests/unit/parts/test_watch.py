@@ -34,6 +34,9 @@ class Part:
         self.lag = 0.0
         self.asked = threading.Semaphore(0)
 
+    def run(self, stop: threading.Event) -> None:
+        stop.wait()
+
     def totals(self) -> dict[str, int]:
         self.asked.release()
         return {"counted": self.counted, "dead_letters": 2}

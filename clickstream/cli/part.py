@@ -1,0 +1,39 @@
+"""Running a part from the command line: watched, shown, stopped and summed up in one place."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import click
+
+from clickstream.cli.options import App, stop_after
+from clickstream.kafka.clients import Cluster
+from clickstream.parts.part import Part
+from clickstream.parts.watch import watched
+from clickstream.stop import Stop
+
+
+def run_part(
+    app: App,
+    cluster: Cluster,
+    part: Part,
+    stop: Stop,
+    *,
+    showing: AbstractContextManager[None],
+    summary: Callable[[], str],
+    metrics_port: int,
+    duration: float | None = None,
+) -> None:
+    """Run `part` until `stop` is set, its work is done, or `duration` seconds are over.
+
+    Meanwhile it reports on the status topic and, with a port, to Prometheus, and `showing` shows how far it is.
+    However it ends, `summary` is the last line on standard error. Raises what the part raises.
+    """
+    try:
+        with (
+            watched(cluster, part, status_topic=app.config["status-topic"], metrics_port=metrics_port),
+            stop_after(duration, stop),
+            showing,
+        ):
+            part.run(stop)
+    finally:
+        click.echo(summary(), err=True)

@@ -37,7 +37,7 @@ class Calls(ABC):
             hint = (
                 REFUSED.get(name)
                 or did_you_mean(name, [*FUNCTIONS, *AGGREGATES, "CAST", "TRIM"])
-                or "docs/sql.md lists what is."
+                or "docs/sql-reference.md lists what is."
             )
             return self._refuse(f"The function {name} is not supported.", node, hint)
         arguments = node.expressions

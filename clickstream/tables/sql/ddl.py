@@ -160,7 +160,7 @@ class TableReader:
             if option is None and PROPERTIES.fullmatch(name):
                 self.no_effect(name, pair.this)
             elif option is None:
-                hint = did_you_mean(name, OPTIONS) or "docs/sql.md lists what is supported."
+                hint = did_you_mean(name, OPTIONS) or "docs/sql-reference.md lists what is supported."
                 self.report(f"Unknown option {name}.", pair.this, hint)
             elif connector in (KAFKA, UPSERT) and connector not in option.connectors:
                 self.report(f"{connector} has no option {name}.", pair.this, _other_name(name))

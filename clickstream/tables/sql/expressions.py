@@ -72,7 +72,7 @@ class Typing(Calls):
         if isinstance(node, exp.Like) and odd == ["negate"]:
             odd = []
         if odd and not isinstance(node, (exp.Window, exp.Select, exp.Subquery, exp.Exists)):
-            return self._refuse(f"{odd[0].upper()} is not supported here.", node, "docs/sql.md lists what is.")
+            return self._refuse(f"{odd[0].upper()} is not supported here.", node, "docs/sql-reference.md lists what is.")
         match node:
             case exp.Column():
                 return self._column(node)
@@ -133,7 +133,7 @@ class Typing(Calls):
             return self._comparable(node, [node.this, node.expression], aggregates)
         if isinstance(node, _ARITHMETIC):
             return self._arithmetic(node, aggregates)
-        return self._refuse(f"{node.key.upper()} is not supported.", node, "docs/sql.md lists what is.")
+        return self._refuse(f"{node.key.upper()} is not supported.", node, "docs/sql-reference.md lists what is.")
 
     # --- names and numbers
 

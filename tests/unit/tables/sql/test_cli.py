@@ -76,12 +76,3 @@ def test_without_sqlglot_the_message_says_what_to_install(monkeypatch: pytest.Mo
 
     assert isinstance(result.exception, ConfigError)
     assert "pip install 'clickstream[tables]'" in str(result.exception)
-
-
-def test_the_documents_table_is_a_good_one() -> None:
-    blocks = re.findall(r"```sql\n(CREATE TABLE.*?)```", (ROOT / "docs" / "sql.md").read_text("utf-8"), re.DOTALL)
-
-    assert blocks
-    for block in blocks:
-        found = check(block)
-        assert not found.problems, found.render()

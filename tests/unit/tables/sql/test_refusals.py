@@ -60,7 +60,7 @@ EXPRESSIONS = [
     ("[[COUNT(userid)]]", "An aggregate without GROUP BY is not supported.", "GROUP BY"),
     ("[[SUM(userid) OVER (ORDER BY ts)]]", "OVER is not supported here.", "ROW_NUMBER"),
     ("[[ip IN (SELECT name FROM users]])", "Subqueries are supported in FROM only.", ""),
-    ("[[ip ILIKE 'a']]", "ILIKE is not supported.", "docs/sql.md"),
+    ("[[ip ILIKE 'a']]", "ILIKE is not supported.", "docs/sql-reference.md"),
     ("[[99999999999999999999]]", "This number is too large for BIGINT.", ""),
     ("ts - [[INTERVAL]] '100' SECOND", "'100' has more than 2 digits.", "SECOND(3)"),
     ("ts - [[INTERVAL]] '5.001' SECOND(2, 2)", "'5.001' has more than 2 decimal places.", ""),
@@ -159,7 +159,7 @@ QUERIES = [
     ),
     (f"SELECT COUNT(*) AS n {IN_WINDOW} window_start, window_end HAVING [[COUNT(*)]]", "A condition is expected", ""),
     ("SELECT COUNT(*) AS n FROM clicks GROUP BY [[1]]", "A constant in GROUP BY is not supported.", "Name the column"),
-    ("SELECT COUNT(*) AS n FROM clicks GROUP BY ROLLUP ([[ip)]]", "ROLLUP is not supported.", "docs/sql.md"),
+    ("SELECT COUNT(*) AS n FROM clicks GROUP BY ROLLUP ([[ip)]]", "ROLLUP is not supported.", "docs/sql-reference.md"),
     (
         "SELECT COUNT(*) AS n FROM clicks WHERE [[COUNT(*)]] > 1 GROUP BY ip",
         "The aggregate COUNT is not supported here.",

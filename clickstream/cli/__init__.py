@@ -24,7 +24,7 @@ COMMANDS = {
     "replay": ("replay", "Send real access logs, request by request."),
     "tables": ("tables", "Streaming SQL (Flink SQL): run, check and explain files, show their tables."),
     "flink": ("flink", "Run the same files of SQL on Apache Flink, here or on a cluster."),
-    "topics": ("topics", "Create, list, describe, tail, export and delete topics."),
+    "topics": ("topics", "Create, list, describe, tail, fill, export and delete topics."),
     "groups": ("groups", "Consumer groups and their lag."),
     "status": ("status", "What runs now, and how it does."),
     "broker": ("broker", "The embedded Kafka."),

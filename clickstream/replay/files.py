@@ -15,7 +15,7 @@ from clickstream.replay.texts import text
 
 READ_BYTES = 131_072
 IDLE_S = 0.2
-_AFTER = "What was read before is replayed; files named after this one are not."
+_AFTER = "What was read before is sent; files named after this one are not."
 STANDARD_INPUT = 0
 
 
@@ -46,7 +46,7 @@ def check(names: Sequence[str]) -> list[Source]:
     if list(names).count("-") > 1:
         problems.append("-: standard input can be read only once")
     if problems:
-        raise ConfigError("Nothing was replayed. Cannot read " + "; ".join(problems) + ".")
+        raise ConfigError("Nothing was sent. Cannot read " + "; ".join(problems) + ".")
     return sources
 
 

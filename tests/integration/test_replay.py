@@ -233,7 +233,7 @@ def test_an_archive_is_refused_before_anything_starts(kafka: str, topic_name: st
         file.writestr("access.log", "")
     code, said = replay(kafka, topic_name, str(path))
     assert code == 2
-    assert "Nothing was replayed. Cannot read" in said
+    assert "Nothing was sent. Cannot read" in said
     assert "logs.zip: is a zip archive. Unpack it" in said
     assert topic_name not in existing(Cluster(kafka))
 

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import as_json, echo_json, parsed, partition_count, say, show
 from clickstream.cli.topics.listing import list_
+from clickstream.cli.topics.produce import produce_
 from clickstream.cli.topics.records import export_, tail_
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect import details, offsets, text
@@ -29,7 +30,7 @@ def _key_value(given: str) -> tuple[str, str]:
 
 @click.group("topics")
 def command() -> None:
-    """Create, list, describe, tail, export and delete topics."""
+    """Create, list, describe, tail, fill, export and delete topics."""
 
 
 @click.command("create")
@@ -220,5 +221,5 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-for _subcommand in (create, list_, describe, tail_, export_, delete_):
+for _subcommand in (create, list_, describe, tail_, produce_, export_, delete_):
     command.add_command(_subcommand)

@@ -161,7 +161,9 @@ class _Checker:
         if known is None:
             names = [one.name for one in SETTINGS]
             return self.report(
-                f"Unknown setting {key}.", node.this, did_you_mean(key, names) or "docs/sql-reference.md lists what is supported."
+                f"Unknown setting {key}.",
+                node.this,
+                did_you_mean(key, names) or "docs/sql-reference.md lists what is supported.",
             )
         if problem := known.check(value):
             return self.report(f"{key} cannot be '{value}' here.", node.expression, problem)

@@ -72,7 +72,9 @@ class Typing(Calls):
         if isinstance(node, exp.Like) and odd == ["negate"]:
             odd = []
         if odd and not isinstance(node, (exp.Window, exp.Select, exp.Subquery, exp.Exists)):
-            return self._refuse(f"{odd[0].upper()} is not supported here.", node, "docs/sql-reference.md lists what is.")
+            return self._refuse(
+                f"{odd[0].upper()} is not supported here.", node, "docs/sql-reference.md lists what is."
+            )
         match node:
             case exp.Column():
                 return self._column(node)

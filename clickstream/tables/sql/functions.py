@@ -1,4 +1,4 @@
-"""The closed list of functions: what they take and give, by Flink's rules. docs/sql-reference.md shows it as a table."""
+"""The closed list of functions: what they take and give, by Flink's rules. docs/sql-reference.md lists them."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,6 @@
 """`clickstream tables`."""
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from click.testing import CliRunner
 from clickstream.cli import clickstream
 from clickstream.config import config_dir
 from clickstream.errors import ConfigError
-from clickstream.tables.sql.check import check
-from docs.generate import ROOT
 
 GOOD = str(config_dir() / "tables" / "products.sql")
 

@@ -4,7 +4,8 @@ python docs/generate.py          writes them
 python docs/generate.py --check  exits 1 and names the stale files
 
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `help COMMAND`,
-`tables FILE` (a shipped one), or `sql functions`, `sql aggregates`, `sql options`, `sql settings`, `sql reserved`.
+`tables FILE` (a shipped one), `file PATH` (below docs/), or `sql functions`, `sql aggregates`, `sql options`,
+`sql settings`, `sql reserved`.
 """
 
 import re
@@ -37,6 +38,9 @@ def generated(name: str) -> str:
     kind, _, command = name.partition(" ")
     if kind == "help":
         return _help(command.split())
+    if kind == "file":
+        path = ROOT / "docs" / command
+        return f"```{path.suffix[1:]}\n{path.read_text('utf-8')}```\n"
     if kind == "tables":
         return _tables(config_dir() / "tables" / command)
     if kind == "sql" and command in _SQL:
@@ -49,7 +53,7 @@ def documents() -> list[Path]:
 
 
 def fresh(text: str) -> str:
-    """`text` with every generated block made anew."""
+    """`text` with every generated block renewed."""
     return BLOCK.sub(lambda block: block[1] + generated(block["name"]) + block[3], text)
 
 

@@ -1,5 +1,6 @@
 """The end of topics, and what comes: which records `topics tail` shows, and in which order."""
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ from clickstream.inspect.position import Position
 from clickstream.inspect.read import Span, last, read, reader
 from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
+from clickstream.topics import declared
 
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.5
 # With a filter, few of the last records may fit: look at this many per partition at once.
 FILTER_WINDOW = 2_000
 
@@ -46,9 +51,11 @@ def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[
     """The records in batches; an empty batch when nothing came for a moment.
 
     The last ones come by (timestamp, partition, offset); read on from a position, each partition keeps its
-    order and they come as they arrive.
+    order and they come as they arrive. To follow a declared topic that does not exist yet is to wait for it.
     """
     admin = cluster.admin()
+    if asked.follow and not _there(cluster, admin, asked.topics, stop):
+        return
     limits = find(cluster, admin, asked.topics, asked.partition)
     consumer = reader(cluster)
     try:
@@ -67,6 +74,24 @@ def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[
         yield from _first(_kept(asked, read(consumer, spans, cluster.address, stop)), asked.number)
     finally:
         consumer.close()
+
+
+def _there(cluster: Cluster, admin: AdminClient, topics: Sequence[str], stop: threading.Event) -> bool:
+    """Whether the declared ones of the topics are there, once they are; False when stopped meanwhile.
+
+    Another name is more likely a typing error than something to wait for.
+    """
+    expected = set(topics) & set(declared())
+    said: set[str] = set()
+    while True:
+        absent = expected - set(metadata(cluster, admin))
+        if not absent:
+            return True
+        for topic in sorted(absent - said):
+            log.warning("Topic %s does not exist yet; waiting for it.", topic)
+        said |= absent
+        if stop.wait(LOOK_EVERY_S):
+            return False
 
 
 def find(

@@ -75,3 +75,19 @@ def test_a_partition_without_a_leader_is_an_error_and_no_endless_wait(mocker: Mo
     topics(mocker, leader=-1)
     with pytest.raises(ClickstreamError, match="Partition 0 of topic t has no leader at k"):
         find(Cluster("k"), mocker.Mock(), ["t"])
+
+
+def test_a_declared_topic_is_waited_for(log: Log, mocker: MockerFixture, caplog: pytest.LogCaptureFixture) -> None:
+    mocker.patch("clickstream.inspect.tail.LOOK_EVERY_S", 0.001)
+    mocker.patch("clickstream.inspect.tail.metadata", side_effect=[{}, {}, {"event-topic": {}}])
+    batches = start(Tail(["event-topic"], 2, position.Beginning(), follow=True))
+    assert [message.offset() for message in next(batches)] == [0, 1]
+    assert caplog.messages == ["Topic event-topic does not exist yet; waiting for it."]
+
+
+def test_a_stop_ends_the_wait(mocker: MockerFixture) -> None:
+    mocker.patch.object(Cluster, "admin")
+    mocker.patch("clickstream.inspect.tail.metadata", return_value={})
+    stop = threading.Event()
+    stop.set()
+    assert list(tail(Cluster("k"), Tail(["event-topic"], follow=True), stop)) == []

@@ -1,1 +1,1 @@
-"""Side-by-side measurements against peers: `bin/bench heart`, `bin/bench latency` (see docs/performance.md)."""
+"""Side-by-side measurements against peers: `bin/bench heart`, `bin/bench latency` (see docs/measurements.md)."""

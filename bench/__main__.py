@@ -47,7 +47,7 @@ short = click.option(
     help="Events of the run whose cost is subtracted; half of --events leaves out the JVM's warming up, too.",
 )
 rounds = click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs of each.")
-write_docs = click.option("--write-docs", is_flag=True, help="Put the result into docs/performance.md.")
+write_docs = click.option("--write-docs", is_flag=True, help="Put the result into docs/measurements.md.")
 
 
 @bench.command()

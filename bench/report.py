@@ -1,4 +1,4 @@
-"""What was measured as Markdown, and its place in docs/performance.md."""
+"""What was measured as Markdown, and its place in docs/measurements.md."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from clickstream.flink import FLINK_VERSION
 from clickstream.java import runtime
 from clickstream.java.lockfile import read
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "measurements.md"
 
 
 def surroundings() -> str:

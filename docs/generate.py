@@ -3,7 +3,7 @@
 python docs/generate.py          writes them
 python docs/generate.py --check  exits 1 and names the stale files
 
-A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `help COMMAND`,
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `performance`, `help COMMAND`,
 `tables FILE` (a shipped one), `file PATH` (below docs/), or `sql functions`, `sql aggregates`, `sql options`,
 `sql settings`, `sql reserved`.
 """
@@ -25,6 +25,7 @@ from clickstream.tables.sql.model import Column, Table
 from clickstream.tables.sql.options import OPTIONS
 from clickstream.tables.sql.options import SETTINGS as SQL_SETTINGS
 from clickstream.tables.sql.words import RESERVED
+from docs.results import summary
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -35,6 +36,8 @@ def generated(name: str) -> str:
     """The text of a block; raises ValueError for an unknown name."""
     if name == "settings":
         return _settings()
+    if name == "performance":
+        return summary((ROOT / "docs" / "measurements.md").read_text("utf-8"))
     kind, _, command = name.partition(" ")
     if kind == "help":
         return _help(command.split())

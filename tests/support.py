@@ -10,15 +10,21 @@ import pytest
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T | None], timeout: float = 10.0, what: str = "", poll: float = 0.02) -> T:
-    """The first true value of `predicate`, asked every `poll` s; fails the test after `timeout` s, naming `what`."""
+def wait_until(
+    predicate: Callable[[], T | None], timeout: float = 10.0, what: str | Callable[[], str] = "", poll: float = 0.02
+) -> T:
+    """The first true value of `predicate`, asked every `poll` s; fails the test after `timeout` s, naming `what`.
+
+    `what` may be a function: it is asked when the time is over, and can tell how things stand then.
+    """
     deadline = time.monotonic() + timeout
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() >= deadline:
-            pytest.fail(f"not within {timeout:g} s: {what or getattr(predicate, '__name__', 'condition')}")
+            said = what() if callable(what) else what
+            pytest.fail(f"not within {timeout:g} s: {said or getattr(predicate, '__name__', 'condition')}")
         time.sleep(poll)
 
 

@@ -83,6 +83,10 @@ def main() -> NoReturn:
         _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        from clickstream.cli.output import stuck
+
+        if stuck():  # what is buffered could never be written, nor these words
+            os._exit(130)
         click.echo("Interrupted.", err=True)
         sys.exit(130)
     except ClickstreamError as error:

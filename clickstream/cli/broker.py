@@ -14,7 +14,7 @@ import click
 
 from clickstream import terminal
 from clickstream.broker import BrokerStatus
-from clickstream.cli.options import App, app_options, stop_event
+from clickstream.cli.options import NOTHING_TO_DRAIN, App, app_options, stop_event
 from clickstream.cli.output import say
 from clickstream.errors import ClickstreamError
 
@@ -90,7 +90,7 @@ def logs(app: App, lines: int, follow: bool) -> None:
     log_file = app.embedded_broker().status().log_file
     if not log_file.exists():
         raise ClickstreamError(f"There is no log yet at {log_file}: the embedded Kafka has not run here.")
-    for line in _tail(log_file, lines, stop_event() if follow else None):
+    for line in _tail(log_file, lines, stop_event(NOTHING_TO_DRAIN) if follow else None):
         click.echo(terminal.escaped_lines(line), nl=False)
 
 

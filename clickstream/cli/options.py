@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import platformdirs
 
 from clickstream import config as configuration
 from clickstream.broker import EmbeddedBroker
+from clickstream.cli.output import stuck
 from clickstream.config import Config
 from clickstream.errors import ConfigError
 from clickstream.kafka import properties
@@ -31,6 +33,9 @@ CLIENT_OPTIONS_KEY = "clickstream.config"
 # How long Kafka may take to confirm what was sent. Who presses Ctrl-C sees that something is awaited, and can press
 # it again; service managers kill soon. With what comes after, commands end within 30 s and 15 s.
 DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 20.0, signal.SIGTERM: 8.0}
+# For commands that only look.
+NOTHING_TO_DRAIN: Mapping[int, float] = {signal.SIGINT: 1.0, signal.SIGTERM: 1.0}
+STUCK_EVERY_S = 1.0
 
 
 @dataclass
@@ -236,18 +241,30 @@ def _read_java_file(path: Path) -> dict[str, str]:
     return found
 
 
-def stop_event() -> Stop:
-    """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once."""
+def stop_event(drain_by_signal: Mapping[int, float] = DRAIN_BY_SIGNAL_S) -> Stop:
+    """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
+
+    Who waits for ever to write what nobody reads never sees that it is set: the process then ends with exit code 1
+    when the seconds that draining may take are over.
+    """
     stop = Stop()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
             os._exit(130)
-        stop.set_for(DRAIN_BY_SIGNAL_S[number])
+        stop.set_for(drain_by_signal[number])
+        threading.Thread(target=_end_when_stuck, args=(drain_by_signal[number],), daemon=True).start()
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
     return stop
+
+
+def _end_when_stuck(after_s: float) -> None:
+    time.sleep(after_s)
+    while not stuck():
+        time.sleep(STUCK_EVERY_S)
+    os._exit(1)
 
 
 @contextmanager

@@ -120,3 +120,18 @@ def reader_left() -> bool:
     poll = select.poll()
     poll.register(output, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def stuck(patience_s: float = 1.0) -> bool:
+    """Whether standard output or standard error is a full pipe that nobody reads (a pager that was stopped).
+
+    Writing to it does not return, not even for a signal. A reader who takes something within `patience_s` is slow,
+    not gone.
+    """
+    return any(_takes_nothing(output, patience_s) for output in (1, 2))
+
+
+def _takes_nothing(output: int, patience_s: float) -> bool:
+    poll = select.poll()
+    poll.register(output, select.POLLOUT)
+    return not poll.poll(patience_s * 1000)

@@ -199,7 +199,7 @@ class AtWork:
 
     def until(self, condition: Callable[[], Any], what: str, timeout: float = 60.0) -> None:
         """Wait for a condition; an engine that fails meanwhile fails the test."""
-        wait_until(lambda: self.raised is not None or condition(), timeout, what)
+        wait_until(lambda: self.raised is not None or condition(), timeout, lambda: f"{what}; {self.engine.totals()}")
         if self.raised is not None:
             raise self.raised
 

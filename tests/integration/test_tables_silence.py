@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.produce import Sender
 from tests.integration.support import make_topic, produce, running
 from tests.integration.tablesupport import (
     MINUTES,
@@ -69,17 +70,17 @@ def test_an_outage_of_the_broker_is_no_silence(tmp_path: Path, broker_java: str,
         assert pid is not None
         make_topic(kafka, topic_name, 2)
         path = script(tmp_path, topic_name, MINUTES)
-        producer = Producer({"bootstrap.servers": kafka})
+        producer = Sender(Cluster(kafka).producer())
         with at_work(engine_of(kafka, path, idle_timeout=IDLE_S)) as work:
             for partition in (0, 1):
                 produce(kafka, topic_name, [click(58)], partition=partition)
             work.until_read(2)
             with stopped(pid):
                 for partition in (0, 1):
-                    producer.produce(topic_name, click(59), partition=partition)
+                    producer.send(topic_name, click(59), partition=partition)
                 threading.Event().wait(AWAY_S)
-            assert producer.flush(60) == 0
-            work.until(lambda: work.engine.totals()["rows"] == 4, "what the producer had kept", 60)
+            producer.must_have_delivered("what was kept during the outage")
+            work.until_read(4)
             assert work.engine.totals()["late"] == 0
             work.until(lambda: work.engine.totals()["written"], "the minute, after a silence", 120)
             assert work.engine.totals()["late"] == 0

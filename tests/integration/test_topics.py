@@ -239,7 +239,10 @@ def next_line(process: "subprocess.Popen[str]") -> Any:
 
 
 def ended_by(process: "subprocess.Popen[str]", number: signal.Signals) -> int:
+    """Its exit code. What it still prints is read: it waits to have written it."""
     process.send_signal(number)
+    assert process.stdout is not None
+    process.stdout.read()
     return process.wait(20)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clickstream import terminal
-from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import console, echo_json, reader_left, say
 from clickstream.cli.progress import passing
 from clickstream.cli.tables.file import FILE, Variables, program, variables_option
@@ -98,7 +98,7 @@ def _rows(
         if role(found, table) == "result"
         else "See what there is: clickstream topics list"
     )
-    stop = stop_event()
+    stop = stop_event(NOTHING_TO_DRAIN)
     with app.connect() as cluster, Look(cluster, table, limit=limit, final=final, missing=missing) as look:
         with passing(f"Reading {table.topic}", look.span) as advance:
             rows = look.rows(stop, advance)

@@ -8,7 +8,7 @@ import click
 from confluent_kafka.admin import AdminClient
 from rich.live import Live
 
-from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import as_json, console, echo_json, partition_count, reader_left, show, table
 from clickstream.inspect import sizes, text
 from clickstream.inspect.sizes import TopicSummary
@@ -79,7 +79,7 @@ def _summary_json(summary: TopicSummary) -> dict[str, Any]:
 
 
 def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
-    stop = stop_event()
+    stop = stop_event(NOTHING_TO_DRAIN)
     if json or not console().is_terminal:
         for changed, rates in changes(ticks(cluster, admin, internal, interval, stop)):
             for summary in changed:

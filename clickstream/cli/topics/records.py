@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import parsed, reader_left, standard_output
 from clickstream.cli.progress import passing
 from clickstream.inspect import export, filters, position, render
@@ -71,7 +71,7 @@ def tail_(
       clickstream topics tail clickstream-dead-letter | jq .headers.reason
     """
     asked = Tail(tuple(dict.fromkeys(names)), number, start, partition, follow, wanted)
-    stop = stop_event()
+    stop = stop_event(NOTHING_TO_DRAIN)
     with app.connect() as cluster, standard_output() as out:
         for batch in tail(cluster, asked, stop):
             out.writelines(render.line(message) + b"\n" for message in batch)
@@ -102,7 +102,7 @@ def export_(app: App, name: str, form: str, output: str) -> None:
       clickstream topics export event-topic -o events.jsonl
       clickstream topics export clickstream --format csv -o - | head -3
     """
-    stop = stop_event()
+    stop = stop_event(NOTHING_TO_DRAIN)
     with app.connect() as cluster:
         limits = find(cluster, cluster.admin(), [name])
         total = sum(limit.span for limit in limits.values())

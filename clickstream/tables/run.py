@@ -12,6 +12,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.parts.threads import Threads
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
+from clickstream.tables.engine.report import SourceReport
 from clickstream.tables.engine.state.place import clusters_with, directory_of
 from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import Checked
@@ -87,6 +88,10 @@ class Tables:
             for name, value in engine.gauges().items():
                 found[name] = max(value, found.get(name, value))
         return found
+
+    def sources(self) -> list[SourceReport]:
+        """How the sources of all files do."""
+        return [source for engine in self.engines.values() for source in engine.sources()]
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or to the end. When one file fails the others stop, and its error is raised."""

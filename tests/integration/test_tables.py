@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -158,10 +157,8 @@ def test_late_rows_are_kept_with_where_they_come_from(kafka: str, web: tuple[str
     source, said = web
     late = records(kafka, f"{source}-late")
     rows = {(header(record, "origin-partition"), header(record, "origin-offset")) for record in late}
-    counted = re.search(r"([\d,]+) late", said)
-    assert counted is not None
-    # Once, however many statements miss it; once more if a join lets it go later.
-    assert len(rows) <= int(counted[1].replace(",", "")) <= 2 * len(rows)
+    # Once, however many statements miss it, and although a join lets it go later.
+    assert f"{len(rows):,} late" in said
     by_statement = Counter(header(record, "statement") for record in late)
     by_hand = sum(
         watermark >= one["_time"] // 60_000 * 60_000 + 60_000 - 1

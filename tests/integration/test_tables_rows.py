@@ -111,6 +111,15 @@ def test_fields_of_another_type_are_null_and_counted(kafka: str, topic_name: str
     assert totals["nulled"] + sum(found.values()) + 1 == 7
 
 
+def test_the_columns_with_fields_of_another_type_are_named(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    make_topic(kafka, topic_name, 1)
+    produce(kafka, topic_name, [click(1, status="\x9bno"), click(2, status=[1]), click(3, status=200)])
+    done = run(*command(kafka, script(tmp_path, topic_name, DROP, PER_STATUS)), "--exit-at-end")
+    assert done.code == 0, done.said
+    assert ", 2 fields of another type.\nTable clicks, column status: 2 values that are no INT.\n" in done.said
+    assert done.said.count('has a value that is no INT, such as "\\u009bno".') == 1
+
+
 def test_rows_without_a_time_are_in_no_window(kafka: str, topic_name: str, tmp_path: Path) -> None:
     make_topic(kafka, topic_name, 1)
     produce(kafka, topic_name, [click(1), b'{"ip": "x"}', b'{"ip": "x", "_time": "soon"}'])

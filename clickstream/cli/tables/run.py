@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from clickstream.kafka.clients import Cluster
 
 if TYPE_CHECKING:
     from clickstream.tables.engine.options import EngineOptions
+    from clickstream.tables.engine.report import SourceReport
     from clickstream.tables.sql.model import Program
 
 
@@ -42,6 +43,14 @@ def _others(totals: Mapping[str, int]) -> str:
     """What is only said when there is any: it hints at a mistake in the file."""
     words = {"untimed": "without an event time", "nulled": "fields of another type"}
     return "".join(f", {totals[name]:,} {text}" for name, text in words.items() if totals[name])
+
+
+def _mistyped(sources: "Sequence[SourceReport]") -> Iterator[str]:
+    """A line for each column with fields of another type."""
+    for source in sources:
+        for one in source.mistyped:
+            values = "1 value that is" if one.count == 1 else f"{one.count:,} values that are"
+            yield f"Table {source.name}, column {one.column}: {values} no {one.type}."
 
 
 def _start_over(
@@ -184,6 +193,8 @@ def run(
             summary=lambda: summary(tables.totals()),
             metrics_port=metrics_port,
         )
+        for line in _mistyped(tables.sources()):
+            say(f"{line}\n", err=True)
 
 
 def summary(totals: Mapping[str, int]) -> str:

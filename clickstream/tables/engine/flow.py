@@ -11,6 +11,7 @@ from clickstream.tables.engine.compile.compiled import Branch, Compiled, Databas
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.operator import BEGINNING, first_row
 from clickstream.tables.engine.operators.panes import Panes
+from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.names import identifier
 
 
@@ -73,6 +74,15 @@ class Flow:
     def waiting(self, db: Database) -> bool:
         """Whether rows wait in joins."""
         return any(first_row(db, f"SELECT 1 FROM {identifier(name)} LIMIT 1") for name in self._made.joins)
+
+    @property
+    def unjudged(self) -> dict[str, tuple[str, ...]]:
+        """Tables of rows that may be found to be late later than others of their record, with lanes as in Placed."""
+        found = dict(self._made.joins)
+        for placed in self.operators:
+            if isinstance(placed.operator, Sessions) and placed.operator.deferred is not None:
+                found[placed.operator.deferred] = placed.lanes
+        return found
 
     def relate(self, db: Database, watermarks: Watermarks) -> None:
         """Take the batches through views and joins: rows of streams are there then. `watermarks`: after the batch."""

@@ -14,7 +14,6 @@ from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.compile.compiled import Watermarks
 from clickstream.tables.engine.compile.compiler import compiled
 from clickstream.tables.engine.flow import Flow
-from clickstream.tables.engine.operators.operator import CREATE_LATE
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import ResultReport
 from clickstream.tables.engine.state.store import Membership, State
@@ -55,7 +54,8 @@ class Pipeline:
             self.results += results
         places = {insert.target.name: place for place, insert in enumerate(program.inserts)}
         self.results.sort(key=lambda result: places[result.name])
-        self.late = LateRows(sender, late_topic, self._names())
+        lanes = {one.operator.name: one.lanes for flow in self.flows for one in flow.operators}
+        self.late = LateRows(sender, late_topic, self._names(), lanes, self._unjudged)
 
     def _names(self) -> dict[str, str]:
         """For people: the results that each operator's rows are for."""
@@ -64,6 +64,9 @@ class Pipeline:
             for name in self.operators_of(result):
                 found.setdefault(name, []).append(result.name)
         return {name: ", ".join(results) for name, results in found.items()}
+
+    def _unjudged(self) -> dict[str, tuple[str, ...]]:
+        return {name: lanes for flow in self.flows for name, lanes in flow.unjudged.items()}
 
     def operators_of(self, result: Result) -> set[str]:
         """The names of the operators that a result's rows come from."""
@@ -105,7 +108,7 @@ class Pipeline:
 
     def prepare(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make all tables and views that are not there; all batches are empty."""
-        db.execute(CREATE_LATE)
+        self.late.create(db)
         for flow in self.flows:
             flow.prepare(db)
         for result in self.results:

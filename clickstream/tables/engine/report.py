@@ -4,10 +4,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Mistyped:
+    """How many values of a column's field were not of its type, and are NULL. `type`: as in SQL."""
+
+    column: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True)
 class SourceReport:
     """`watermark` is in ms since 1970, None: none yet; `delay` in s behind the wall clock.
 
-    `nulled`: fields of another type; `untimed`: rows without an event time.
+    `nulled`: fields of another type, `mistyped`: the same by column; `untimed`: rows without an event time.
     """
 
     name: str
@@ -18,6 +27,7 @@ class SourceReport:
     watermark: int | None
     delay: float | None
     untimed: int = 0
+    mistyped: tuple[Mistyped, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,14 @@ def stream_tables(plan: Plan) -> dict[str, None]:
     return {name: None for child in children(plan) for name in stream_tables(child)}
 
 
+def lanes(plan: Plan) -> list[str]:
+    """The tables of a plan's rows by the number that a union of several tables gives them; one may be there twice."""
+    tables = list(stream_tables(plan))
+    if len(tables) < 2:
+        return tables
+    return [table for one in children(plan) for table in lanes(one)]
+
+
 def split_union(plan: Plan) -> list[Plan]:
     """The inputs of a UNION ALL at the top, each as a plan of its own."""
     match plan:

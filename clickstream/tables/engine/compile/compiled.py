@@ -40,7 +40,7 @@ class Placed:
 
     `rows` is the SQL of the relation `input`. `closes_with` has the tables of all operators that write to the same
     results: they close together, so that rows leave in the order of their windows' ends. Windows that start at or
-    before `begins` (ms) are incomplete, and not given.
+    before `begins` (ms) are incomplete, and not given. `lanes` has the table of each number that `operator.lane` gave.
     """
 
     operator: Operator
@@ -50,6 +50,7 @@ class Placed:
     tables: tuple[str, ...]
     closes_with: tuple[str, ...] = ()
     begins: int | None = None
+    lanes: tuple[str, ...] = ()
 
     def watermark(self, watermarks: Watermarks) -> int:
         """The watermark (ms) by which its windows close."""
@@ -91,7 +92,8 @@ class Compiled:
 
     branches: list[Branch] = field(default_factory=list)
     operators: list[Placed] = field(default_factory=list)
-    joins: list[str] = field(default_factory=list)  # tables of rows that wait for the watermark
+    # Tables of rows that wait for the watermark, with lanes as in Placed.
+    joins: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # By table, each reference that is joined with, and the tables by whose watermarks rows leave its joins.
     joined: dict[str, tuple[Reference, set[tuple[str, ...]]]] = field(default_factory=dict)
     joins_at_once: bool = False  # rows of joins do not wait: they leave with the version that is known

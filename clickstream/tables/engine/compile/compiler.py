@@ -44,6 +44,7 @@ from clickstream.tables.sql.plans import (
     below_view,
     fed,
     grouping,
+    lanes,
     plain,
     remembers,
     split_union,
@@ -157,7 +158,7 @@ class _Compiler:
         one = plan.inputs[number]
         origin = _ORIGIN
         if len(stream_tables(plan)) > 1:
-            before = sum(len(stream_tables(other)) for other in plan.inputs[:number])
+            before = sum(len(lanes(other)) for other in plan.inputs[:number])
             origin = ", ".join([lane(before), *HIDDEN[1:]])
         items = [
             f"CAST({identifier(inner.name)} AS {duckdb_type(outer.type)}) AS {identifier(outer.name)}"
@@ -210,7 +211,7 @@ class _Compiler:
         reference = self._references[plan.reference.name]
         join = Join(name, plan, reference, fields, needed)
         made, tables = self.made, tuple(stream_tables(plan.left))
-        made.joins.append(name)
+        made.joins[name] = tuple(lanes(plan.left))
         made.joined.setdefault(plan.reference.name, (reference, set()))[1].add(tables)
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
@@ -238,7 +239,8 @@ class _Compiler:
         operator: Operator = kind(name, plan)
         input, output = relation("in", name), relation("out", name)
         self._names[id(plan)] = output
-        placed = Placed(operator, input, rows, output, tuple(stream_tables(source)), begins=self._begins)
+        tables, numbered = tuple(stream_tables(source)), tuple(lanes(source))
+        placed = Placed(operator, input, rows, output, tables, begins=self._begins, lanes=numbered)
         self.made.operators.append(placed)
 
         made = self.made

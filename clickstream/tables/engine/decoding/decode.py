@@ -1,5 +1,6 @@
 """Kafka's records to rows of a table, in DuckDB."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -21,12 +22,12 @@ _SOURCE = "records_to_decode"
 class Decoded:
     """What became of records. `bad`: the index of a record that has no row, and why, for people.
 
-    `nulled` counts fields that were there and not null, but are NULL because they have another type.
+    `nulled` as in rows.Rows.
     """
 
     rows: int
     bad: list[tuple[int, str]]
-    nulled: int
+    nulled: Counter[str]
 
 
 class Decoder:

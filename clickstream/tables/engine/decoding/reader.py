@@ -6,6 +6,7 @@ json_transform costs the same, but it rounds 1.5 to 2, takes NaN, trailing comma
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +30,13 @@ Messages = Sequence[bytes | None]
 class Read:
     """`columns` of all rows; `at[row]` is the index of the row's message. `bad`: messages without a row, and why.
 
-    `nulled` counts fields that were there and not null, but of no use for their column.
+    `nulled` counts, by their names, fields that were there and not null, but of no use for their column.
     """
 
     columns: list[pa.Array]
     at: npt.NDArray[np.int64]
     bad: list[tuple[int, str]]
-    nulled: int
+    nulled: Counter[str]
 
 
 class Reader:
@@ -68,17 +69,20 @@ class Reader:
         ]
         at = np.concatenate([chunk.at for chunk in chunks]) if chunks else np.zeros(0, np.int64)
         bad = [one for chunk in chunks for one in chunk.bad]
-        return Read(columns, at, bad, sum(chunk.nulled for chunk in chunks))
+        nulled: Counter[str] = Counter()
+        for chunk in chunks:
+            nulled.update(chunk.nulled)
+        return Read(columns, at, bad, nulled)
 
     def _chunk(self, messages: Messages, start: int) -> Read:
         rows, refused = self._fast(messages)
         counts = np.ones(len(messages), np.int64)
         bad: list[tuple[int, str]] = []
-        nulled = 0
+        nulled: Counter[str] = Counter()
         for index in refused:
             try:
                 rows[index], useless = self._careful(messages[index])
-                nulled += useless
+                nulled.update(useless)
             except Unreadable as reason:
                 rows[index] = []
                 bad.append((start + index, str(reason)))
@@ -87,10 +91,11 @@ class Reader:
             rows = [row for found in rows for row in (found if isinstance(found, list) else (found,))]
         columns = []
         cells = list(zip(*map(msgspec.structs.astuple, rows), strict=True)) or [()] * len(self._makers)
-        for one, found in zip(self._makers, cells, strict=True):
-            column, useless = one.array(found)
+        for (name, _), one, found in zip(self._settlers, self._makers, cells, strict=True):
+            column, count = one.array(found)
             columns.append(column)
-            nulled += useless
+            if count:
+                nulled[name] += count
         return Read(columns, np.repeat(np.arange(start, start + len(messages)), counts), bad, nulled)
 
     def _fast(self, messages: Messages) -> tuple[list[Any], list[int]]:
@@ -110,21 +115,22 @@ class Reader:
             refused = sorted(strange.union(refused))
         return rows, refused
 
-    def _careful(self, message: bytes | None) -> tuple[list[Any], int]:
-        """The rows of one message, and the number of fields of no use. Raises Unreadable."""
+    def _careful(self, message: bytes | None) -> tuple[list[Any], list[str]]:
+        """The rows of one message, and the names of fields of no use. Raises Unreadable."""
         if message is None:
             if self._absent:
-                return [self._row()], 0
+                return [self._row()], []
             raise Unreadable("no value")
         rows = []
-        useless = 0
+        useless: list[str] = []
         for found in objects(message):
             cells = []
             for name, settle in self._settlers:
                 value = found.get(name)
                 if value is not None:
                     value = settle(value)
-                    useless += value is None
+                    if value is None:
+                        useless.append(name)
                 cells.append(value)
             rows.append(self._row(*cells))
         return rows, useless
@@ -169,4 +175,4 @@ class RawReader:
         at = np.flatnonzero(good)
         texts = pa.array([messages[index] for index in at.tolist()], pa.binary()).cast(pa.string())
         bad = [(index, "invalid UTF-8") for index in np.flatnonzero(~good).tolist()]
-        return Read([texts] * self._columns, at, bad, 0)
+        return Read([texts] * self._columns, at, bad, Counter())

@@ -1,5 +1,6 @@
 """The rows of records as an Arrow table: physical columns out of keys and values, and what Kafka says of a record."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -50,11 +51,12 @@ class Records:
 class Rows:
     """`table` has the physical columns by their `engine_name`, "$p", "$o", "$ts" (ms), "$i" (the record's index), and
     what is asked for of "$time", "$headers" and "$deleted". `bad` says of the records that have no row why.
+    `nulled` counts by column the fields that were there and not null, but are NULL because they have another type.
     """
 
     table: pa.Table
     bad: dict[int, str]
-    nulled: int
+    nulled: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class RowReader:
         self.needs_keys = table.upsert or (bool(table.key_fields) and not table.key_in_value)
         in_key = [one for one in columns if self.needs_keys and one.name in table.key_fields]
         self._in_key = [engine_name(one.name) for one in in_key]
+        self._key_prefix = table.key_prefix
         keys = [(one.name.removeprefix(table.key_prefix), one.type) for one in in_key]
         self._keys = RawReader(len(keys)) if table.key_format == "raw" else Reader(keys, _standard(table, "key"))
 
@@ -116,7 +119,7 @@ class RowReader:
     ) -> npt.NDArray[np.bool_]:
         """Add the key's columns; returns which rows have a key that can be read."""
         keys = self._keys.read(records.keys)
-        rows.nulled += keys.nulled
+        rows.nulled.update({self._key_prefix + name: count for name, count in keys.nulled.items()})
         place = _places(keys, len(records.keys))
         for index, reason in keys.bad:
             rows.bad.setdefault(index, f"key: {reason}")

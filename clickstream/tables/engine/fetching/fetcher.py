@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class Batch:
     source: int
     rows: pa.Table | None = None
     refused: list[Refused] = field(default_factory=list)
-    nulled: int = 0
+    nulled: Counter[str] = field(default_factory=Counter)
     passed: dict[int, int] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
     added: dict[int, int] = field(default_factory=dict)
@@ -99,7 +100,7 @@ def read_into(batch: Batch, reader: RowReader, messages: Sequence[Message]) -> t
         message = messages[index]
         place = int(records.partitions[index]), int(records.offsets[index])
         batch.refused.append(Refused(*place, message.key(), message.value(), reason))
-    batch.nulled += rows.nulled
+    batch.nulled.update(rows.nulled)
     for partition in np.unique(records.partitions).tolist():
         batch.passed[partition] = int(records.offsets[records.partitions == partition][-1]) + 1
     return records, rows
@@ -144,7 +145,7 @@ class Fetcher:
         self._reader = RowReader(order.wanted)
         table = order.wanted.table
         in_values = [one for one in order.wanted.columns if table.key_in_value or one.name not in table.key_fields]
-        self._check = FieldCheck(table.name, table.topic, [one.name for one in in_values])
+        self._check = FieldCheck(table.name, table.topic, {one.name: one.type for one in in_values})
         # However the time-outs of others are set. A broker holds a fetch at the end of a log back for so long, and
         # only its empty answer tells that it is the end; records it sends at once.
         wait = {"fetch.wait.max.ms": order.end_within_ms}

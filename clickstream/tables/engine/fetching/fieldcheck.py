@@ -3,23 +3,25 @@
 import difflib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from clickstream import terminal
+from clickstream.tables.engine.decoding.jackson import Unreadable, objects, write
 from clickstream.tables.names import engine_name
+from clickstream.tables.sql.types import Type
 
 log = logging.getLogger(__name__)
 
 # After so many records a column that none of them has is worth a word; one whose name only looks wrong, sooner.
 ENOUGH_RECORDS = 1_000
 SOON_S = 10.0
-# Records that are looked at for the names of their fields; examples are looked for in so many batches at most.
+# Records that are looked at for the names of their fields.
 SAMPLE = 100
-LOOKS = 20
 SHOWN_FIELDS = 12
 SHOWN_TEXT = 40
 
@@ -27,32 +29,31 @@ SHOWN_TEXT = 40
 class FieldCheck:
     """Looks at the records of one table, and says in the log, once each, what is wrong with them.
 
-    `names` are the columns that are read from the records' values.
+    `types` has the columns that are read from the records' values.
     """
 
     def __init__(
-        self, table: str, topic: str, names: Sequence[str], clock: Callable[[], float] = time.monotonic
+        self, table: str, topic: str, types: Mapping[str, Type], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._table = table
         self._topic = topic
         self._clock = clock
-        self._absent = list(names)
-        self._typed = list(names)
+        self._absent = list(types)
+        self._types = types
+        self._said = dict.fromkeys(types, False)  # whether a value of another type was said
         self._records = 0
         self._fields: dict[str, None] = {}
         self._sampled = 0
-        self._looks = 0
         self._began: float | None = None
 
-    def look(self, values: Sequence[bytes | None], rows: pa.Table, nulled: int) -> None:
+    def look(self, values: Sequence[bytes | None], rows: pa.Table, nulled: Mapping[str, int]) -> None:
         """Take note of records and the rows made of them ("$i": the record's index); `nulled` as in rows.Rows."""
         if self._began is None:
             self._began = self._clock()
         if self._absent:
             self._look_for_absent(values, rows)
-        if nulled and self._typed and self._looks < LOOKS:
-            self._looks += 1
-            self._look_at_types(values, rows)
+        if nulled:
+            self._look_at_types(values, rows, nulled)
 
     def speak(self, *, last: bool = False) -> None:
         """Say what columns no record has, if enough were seen; `last`: no more come."""
@@ -78,22 +79,20 @@ class FieldCheck:
             if isinstance(found := _decoded(value), dict):
                 self._fields |= dict.fromkeys(found)
 
-    def _look_at_types(self, values: Sequence[bytes | None], rows: pa.Table) -> None:
-        index = rows["$i"].to_numpy()
-        for name in list(self._typed):
-            missing = index[np.flatnonzero(rows[engine_name(name)].is_null().to_numpy())]
-            for place in missing.tolist():
-                found = _decoded(values[place])
-                if isinstance(found, dict) and found.get(name) is not None:
-                    self._typed.remove(name)
-                    log.warning(
-                        "Table %s: column %s is NULL where a record of %s has a value of another type, such as %s.",
-                        self._table,
-                        name,
-                        self._topic,
-                        _shown(found[name]),
-                    )
-                    break
+    def _look_at_types(self, values: Sequence[bytes | None], rows: pa.Table, nulled: Mapping[str, int]) -> None:
+        for name in nulled.keys() & self._said.keys():
+            if self._said[name]:
+                continue
+            self._said[name] = True
+            example = _example(name, values, rows)
+            log.warning(
+                "Table %s: column %s is NULL where a record of %s has a value that is no %s%s.",
+                self._table,
+                name,
+                self._topic,
+                self._types[name],
+                f", such as {example}" if example else "",
+            )
 
     def _similar(self, name: str) -> str | None:
         others = [field for field in self._fields if field != name]
@@ -134,6 +133,20 @@ def _decoded(value: bytes | None) -> Any:
         return None
 
 
+def _example(name: str, values: Sequence[bytes | None], rows: pa.Table) -> str:
+    """The first value that is there, and NULL in the column, for people; "" if it is not found again."""
+    index = rows["$i"].to_numpy()
+    for row in np.flatnonzero(rows[engine_name(name)].is_null().to_numpy()).tolist():
+        try:
+            found = objects(values[index[row]] or b"")
+            place = row - int(np.searchsorted(index, index[row]))
+            if place < len(found) and found[place].get(name) is not None:
+                return _shown(found[place][name])
+        except (Unreadable, RecursionError):
+            continue
+    return ""
+
+
 def _shown(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}..."
+    text = write(value)
+    return terminal.escaped(text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}...")

@@ -28,9 +28,16 @@ def partition_of(lane: str) -> str:
     return f"({lane} & {(1 << PARTITION_BITS) - 1})"
 
 
+def lane_of(lane: str) -> str:
+    """SQL of the number of the union's table."""
+    return f"({lane} >> {PARTITION_BITS})"
+
+
 # Where rows that no window takes are noted, until the end of the step.
 LATE = "late"
-CREATE_LATE = f'CREATE OR REPLACE TEMP TABLE {LATE} (statement VARCHAR, "row" VARCHAR, p INTEGER, o BIGINT)'
+CREATE_LATE = (
+    f'CREATE OR REPLACE TEMP TABLE {LATE} (statement VARCHAR, "row" VARCHAR, lane INTEGER, p INTEGER, o BIGINT)'
+)
 
 # Watermarks in ms. Far from BIGINT's ends, so that a window's size can be added.
 BEGINNING = -(2**61)
@@ -67,7 +74,8 @@ class Operator(Protocol):
 
 def note_late(name: str, rows: str, condition: str) -> str:
     """SQL that notes the rows of `rows` that fulfil `condition` as late for the statement `name`."""
-    entry = f"{string(name)}, to_json(r), {partition_of(f'r.{PARTITION}')}, r.{OFFSET}"
+    place = f"r.{PARTITION}"
+    entry = f"{string(name)}, to_json(r), {lane_of(place)}, {partition_of(place)}, r.{OFFSET}"
     return f"INSERT INTO {LATE} SELECT {entry} FROM {rows} r WHERE {condition}"
 
 

@@ -119,6 +119,11 @@ class Sessions:
         else:
             self._merge_any(db, rows)
 
+    @property
+    def deferred(self) -> str | None:
+        """The table of rows that are not judged yet, if it is there."""
+        return self._deferred if self._defers else None
+
     def due(self, watermark: int) -> bool:
         """As Operator.due; or there are deferred rows to judge."""
         some_ended = self._first_last is not None and watermark >= self._first_last + self._gap

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 
 import duckdb
@@ -14,7 +15,7 @@ from clickstream.tables.engine.fetching.fetcher import Batch, Order
 from clickstream.tables.engine.fetching.process import Reading
 from clickstream.tables.engine.operators.operator import BEGINNING
 from clickstream.tables.engine.operators.references import Reference
-from clickstream.tables.engine.report import SourceReport
+from clickstream.tables.engine.report import Mistyped, SourceReport
 from clickstream.tables.engine.sources import beginning
 from clickstream.tables.engine.sources.stream import StreamRows
 from clickstream.tables.engine.state.failures import naming
@@ -58,7 +59,7 @@ class Source:
         mark = table.watermark
         self.clock = Clock(mark.delay_ms if mark is not None else 0, idle_timeout, bounded)
         self.rows = 0
-        self.nulled = 0
+        self._nulled: Counter[str] = Counter()
         self.dead = 0
         self._cluster = cluster
         self._bounded = bounded
@@ -133,7 +134,7 @@ class Source:
             with naming(f"TABLE {self.table.name}"):
                 self._decoder.load(db, batch.rows, self._decoded)
             self.rows += batch.rows.num_rows
-            self.nulled += batch.nulled
+            self._nulled.update(batch.nulled)
             for refused in batch.refused:
                 self._refuse(refused.partition, refused.offset, refused.key, refused.value, refused.reason)
             if self._reference is not None:
@@ -193,6 +194,11 @@ class Source:
         return self._stream.behind
 
     @property
+    def nulled(self) -> int:
+        """Fields of another type."""
+        return self._nulled.total()
+
+    @property
     def untimed(self) -> int:
         """Rows without an event time: they are in no window."""
         return self._stream.notice.untimed
@@ -214,4 +220,9 @@ class Source:
             mark if mark > BEGINNING else None,
             self.delay,
             self.untimed,
+            self._mistyped(),
         )
+
+    def _mistyped(self) -> tuple[Mistyped, ...]:
+        types = {column.name: column.type for column in self.table.columns}
+        return tuple(Mistyped(name, str(types[name]), count) for name, count in sorted(self._nulled.items()))

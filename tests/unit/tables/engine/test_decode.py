@@ -1,5 +1,6 @@
 """Records to rows in DuckDB: columns of all kinds, keys, tombstones, what is bad."""
 
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -174,18 +175,21 @@ def test_bad_records_are_told_apart_and_the_others_keep_their_place() -> None:
     assert [(row["ip"], row["$o"], row["$i"]) for row in rows] == [("a", 10, 0), ("b", 12, 2), ("c", 15, 5)]
     assert [index for index, _ in done.bad] == [1, 3, 4]
     assert dict(done.bad)[3] == "no value"
-    assert (done.rows, done.nulled) == (3, 1)
+    assert (done.rows, done.nulled) == (3, {"status": 1})
 
 
 def test_columns_that_nobody_uses_are_not_looked_at() -> None:
     done, rows = read(Decoder(table(CLICKS), {"ip"}), b'{"ip":"a","status":"many","price":[]}')
-    assert (done.nulled, [row["ip"] for row in rows]) == (0, ["a"])
+    assert (done.nulled, [row["ip"] for row in rows]) == ({}, ["a"])
 
 
 def test_a_batch_may_be_all_bad_or_empty() -> None:
     decoder = Decoder(table(CLICKS), {"ip"})
-    assert read(decoder, b"{", b"") == (Decoded(0, [(0, read(decoder, b"{")[0].bad[0][1]), (1, "empty")], 0), [])
-    assert read(decoder) == (Decoded(0, [], 0), [])
+    assert read(decoder, b"{", b"") == (
+        Decoded(0, [(0, read(decoder, b"{")[0].bad[0][1]), (1, "empty")], Counter()),
+        [],
+    )
+    assert read(decoder) == (Decoded(0, [], Counter()), [])
 
 
 def test_an_array_is_several_rows_of_one_record() -> None:
@@ -266,6 +270,14 @@ def test_a_keys_prefix_is_not_in_the_key() -> None:
     )
     _, rows = read(Decoder(prefixed, {"k_code", "word"}), b'{"word":"x"}', keys=[b'{"code":1}'])
     assert [(row["k_code"], row["word"]) for row in rows] == [(1, "x")]
+
+
+def test_fields_of_another_type_are_counted_by_their_columns_those_of_keys_too() -> None:
+    options = EXCEPT_KEY | {"key.format": "json", "key.fields": "k_code", "key.fields-prefix": "k_"}
+    values = [b'{"n":"x","moment":"soon"}', b'[{"n":1},{"n":[]}]']
+    made = Decoder(table("k_code INT, n INT, moment TIMESTAMP(3)", options), {"k_code", "n", "moment"})
+    done, _ = read(made, *values, keys=[b'{"code":"c"}', b'{"code":3}'])
+    assert done.nulled == {"k_code": 1, "n": 2, "moment": 1}
 
 
 def test_a_raw_key_is_a_text() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from clickstream.tables.engine.fetching.fieldcheck import ENOUGH_RECORDS, SOON_S, FieldCheck
 from clickstream.tables.names import engine_name
+from clickstream.tables.sql.types import Type
 
 
 class Seconds:
@@ -24,17 +25,17 @@ def warnings(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
 
 
-def look(check: FieldCheck, records: list[Any], nulled: int = 0, **columns: list[Any]) -> None:
+def look(check: FieldCheck, records: list[Any], nulled: dict[str, int] | None = None, **columns: list[Any]) -> None:
     """Records, and the columns that were made of them."""
     columns = {engine_name(name): cells for name, cells in columns.items()}
     rows = pa.table({**columns, "$i": pa.array(range(len(records)), pa.int32())})
-    check.look([json.dumps(one).encode() if one is not None else None for one in records], rows, nulled)
+    check.look([json.dumps(one).encode() if one is not None else None for one in records], rows, nulled or {})
     check.speak()
 
 
 def checked(*names: str) -> tuple[FieldCheck, Seconds]:
     seconds = Seconds()
-    return FieldCheck("orders", "shop", names, seconds), seconds
+    return FieldCheck("orders", "shop", dict.fromkeys(names, Type.INT), seconds), seconds
 
 
 def test_a_column_that_no_record_has_is_said_with_the_field_that_looks_like_it(
@@ -99,7 +100,31 @@ def test_records_without_a_value_are_none(caplog: pytest.LogCaptureFixture) -> N
 def test_a_field_of_another_type_is_said_once_with_an_example(caplog: pytest.LogCaptureFixture) -> None:
     check, _ = checked("status", "id")
     for _ in range(2):
-        look(check, [{"status": 200, "id": 1}, {"status": {"code": 404}, "id": 2}], 1, status=[200, None], id=[1, 2])
+        records = [{"status": 200, "id": 1}, {"status": {"code": 404}, "id": 2}]
+        look(check, records, {"status": 1}, status=[200, None], id=[1, 2])
     assert caplog.messages == [
-        'Table orders: column status is NULL where a record of shop has a value of another type, such as {"code":404}.'
+        'Table orders: column status is NULL where a record of shop has a value that is no INT, such as {"code":404}.'
     ]
+
+
+def test_each_column_is_said_however_late_its_first_value_of_another_type_comes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    check, _ = checked("status", "id")
+    for _ in range(100):
+        look(check, [{"status": "x", "id": 1}], {"status": 1}, status=[None], id=[1])
+    look(check, [{"status": "x", "id": "y"}], {"status": 1, "id": 1}, status=[None], id=[None])
+    assert [message.split(": ")[1].split()[1] for message in caplog.messages] == ["status", "id"]
+
+
+def test_the_example_of_an_array_is_the_row_s_own(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("n")
+    rows = pa.table({engine_name("n"): [1, None, None], "$i": pa.array([0, 1, 1], pa.int32())})
+    check.look([b'{"n":1}', b'[{"n":null},{"n":"far"}]'], rows, {"n": 1})
+    assert caplog.messages[0].endswith('such as "far".')
+
+
+def test_what_a_terminal_obeys_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("n")
+    look(check, [{"n": "\x1b\x07\x9b\u202e"}], {"n": 1}, n=[None])
+    assert caplog.messages[0].endswith('such as "\\u001B\\u0007\\u009b\\u202e".')

@@ -2,11 +2,12 @@
 FROM python:3.11-slim
 
 WORKDIR /src
-# The pinned set first: a layer that changes only when the pins do.
-COPY requirements.txt .
-RUN pip install --no-cache-dir --requirement requirements.txt
+# The pinned sets first: a layer that changes only when the pins do.
+COPY requirements.txt requirements-build.txt ./
+RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt \
+    && pip install --no-cache-dir --require-hashes --requirement requirements-build.txt
 COPY . .
-RUN pip install --no-cache-dir --no-deps .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 RUN useradd --create-home clickstream
 USER clickstream

@@ -12,8 +12,8 @@ from bench.measure import Ended, Usage, run
 from bench.peers import LARGE_BATCHES, LARGE_POLLS, Peers
 from clickstream.errors import ClickstreamError
 
-OURS = (sys.executable, "-m", "clickstream")
-NAIVE = (sys.executable, "-m", "bench.naive")
+OURS = (sys.executable, "-P", "-m", "clickstream")
+NAIVE = (sys.executable, "-P", "-m", "bench.naive")
 
 # Threads, then settings. As many records per poll as our own batches: a third faster than by default, 1,000.
 STREAMS_SETTINGS = ("1", LARGE_POLLS)

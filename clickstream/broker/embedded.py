@@ -19,6 +19,7 @@ from clickstream.broker.status import KAFKA_VERSION, NewerVersionError, Status, 
 from clickstream.broker.storage import StateDir
 from clickstream.broker.supervisor import ANOTHER, Launch
 from clickstream.errors import ClickstreamError
+from clickstream.interpreter import command_for, environment
 from clickstream.java import jars, ports, runtime
 from clickstream.java.locks import FileLock, is_free
 
@@ -231,13 +232,13 @@ class EmbeddedBroker:
             class_data=str(jars.cache_dir().parent / "class-data") if self._class_data else "",
         )
         done = subprocess.run(
-            [sys.executable, "-m", "clickstream.broker.supervisor"],
+            command_for("clickstream.broker.supervisor"),
             input=launch.to_json(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            cwd=Path(__file__).parents[2],  # where the package is found, installed or not
+            env=environment(),
             check=False,
         )
         if done.returncode not in (0, ANOTHER):

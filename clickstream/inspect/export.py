@@ -2,11 +2,9 @@
 
 import csv
 import io
-import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -130,31 +128,3 @@ def _write_rows(rows: Iterator[Row], fields: list[str] | None, out: BinaryIO, st
     finally:
         lines.detach()  # flushes, and leaves `out` open
     return written
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when the block ends well; until then it is `<path>.partial`.
-
-    What stood at `path` stays until then, and stays if the block fails. Raises ClickstreamError when the file
-    cannot be written.
-    """
-    target = Path(os.path.realpath(path))  # a link keeps pointing where it does
-    try:
-        if target.exists() and not target.is_file():
-            # A device or a pipe: renaming would put a file in its place.
-            with target.open("wb") as device:
-                yield device
-            return
-        partial = target.with_name(target.name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ClickstreamError(f"Cannot write {path}: {error.strerror or error}.") from error

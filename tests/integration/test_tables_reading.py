@@ -60,7 +60,7 @@ def test_the_reading_process_ends_with_its_engine_however_that_ends(kafka: str, 
         with running(*command(kafka, minutes)) as part:
             reader = wait_until(lambda: children(part.process.pid), 30, "the reading process")[0]
             # What it has to know, passwords among it, is not on its command line.
-            words = ["-m", "clickstream.tables.engine.fetching.process_main", ""]
+            words = ["-P", "-m", "clickstream.tables.engine.fetching.process_main", ""]
             wait_until(lambda: Path(f"/proc/{reader}/cmdline").read_text().split("\0")[1:] == words, 10)  # noqa: B023
             os.kill(part.process.pid, ending)
             wait_until(lambda: not alive(reader), 15, "it ends")  # noqa: B023

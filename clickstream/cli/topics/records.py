@@ -10,6 +10,7 @@ import click
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import parsed, reader_left, standard_output
 from clickstream.cli.progress import passing
+from clickstream.files import whole
 from clickstream.inspect import export, filters, position, render
 from clickstream.inspect.tail import DEFAULT_NUMBER, Tail, find, tail
 
@@ -89,7 +90,8 @@ def export_(app: App, name: str, form: str, output: str) -> None:
     """Write all records of a topic to a file.
 
     They are those that it holds when the command starts, by partition and offset, so always in the same order.
-    FILE appears, or is replaced, when it is complete; until then it is FILE.partial.
+    FILE appears, or is replaced, when it is complete; until then a hidden file beside it grows. A second export to
+    the same FILE at the same time is refused.
 
     jsonl: the lines of `topics tail`. csv: the columns partition, offset, timestamp, key, headers, then
     value.FIELD for every field of values that are JSON objects, then value for all other values. A cell is empty
@@ -118,5 +120,5 @@ def export_(app: App, name: str, form: str, output: str) -> None:
 
 @contextmanager
 def _output(name: str) -> Iterator[BinaryIO]:
-    with standard_output() if name == "-" else export.whole(Path(name)) as file:
+    with standard_output() if name == "-" else whole(Path(name)) as file:
         yield file

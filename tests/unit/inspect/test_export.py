@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect.export import Source, Stopped, to_csv, to_jsonl, whole
+from clickstream.inspect.export import Source, Stopped, to_csv, to_jsonl
 from clickstream.inspect.offsets import Limits
 from clickstream.kafka.clients import Cluster
 from tests.unit.inspect.records import Log, record
@@ -94,58 +94,3 @@ def test_a_temporary_file_that_cannot_be_written_is_named(source: Make, tmp_path
     mocker.patch("clickstream.inspect.export._spool", side_effect=OSError(28, "No space left on device"))
     with pytest.raises(ClickstreamError, match=f"Cannot write a temporary file in {tmp_path}: No space left on device"):
         to_csv(source([record(0)]), io.BytesIO(), tmp_path)
-
-
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "out.csv"
-    target.write_text("before")
-    with whole(target) as file:
-        file.write(b"after")
-        assert target.read_text() == "before"
-        assert [path.name for path in tmp_path.iterdir() if path != target] == ["out.csv.partial"]
-    assert target.read_text() == "after"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def half_write(target: Path, problem: type[BaseException]) -> None:
-    with whole(target) as file:
-        file.write(b"half")
-        raise problem
-
-
-@pytest.mark.parametrize("problem", [Stopped, KeyboardInterrupt, ClickstreamError])
-def test_a_failed_file_leaves_what_was_there(tmp_path: Path, problem: type[BaseException]) -> None:
-    target = tmp_path / "out.csv"
-    target.write_text("before")
-    with pytest.raises(problem):
-        half_write(target, problem)
-    assert target.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_link_keeps_pointing_where_it_does(tmp_path: Path) -> None:
-    (tmp_path / "real").touch()
-    (tmp_path / "link").symlink_to("real")
-    with whole(tmp_path / "link") as file:
-        file.write(b"x")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real").read_bytes() == b"x"
-
-
-def test_a_device_is_written_to_and_not_replaced() -> None:
-    with whole(Path("/dev/null")) as file:
-        file.write(b"x")
-    assert Path("/dev/null").is_char_device()
-
-
-@pytest.mark.parametrize("where", ["missing/out.csv", "."])
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, where: str) -> None:
-    with pytest.raises(ClickstreamError, match=f"^Cannot write {tmp_path / where}: "), whole(tmp_path / where):
-        pass
-
-
-def test_a_full_disk_is_named(tmp_path: Path, mocker: MockerFixture) -> None:
-    mocker.patch("os.fsync", side_effect=OSError(28, "No space left on device"))
-    with pytest.raises(ClickstreamError, match="No space left on device"), whole(tmp_path / "out") as file:
-        file.write(b"x")
-    assert list(tmp_path.iterdir()) == []

@@ -6,18 +6,16 @@ import contextlib
 import fcntl
 import gc
 import logging
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 from clickstream.errors import ClickstreamError
+from clickstream.interpreter import command_for, environment
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine.fetching.fetcher import Batch, Order
 from clickstream.tables.engine.fetching.frames import receive, send
@@ -34,10 +32,9 @@ ENDS_WITHIN_S = 10.0
 
 @dataclass(frozen=True)
 class Begin:
-    """How to reach Kafka, where relative paths begin, how much to log, when to collect garbage."""
+    """How to reach Kafka, how much to log, when to collect garbage."""
 
     name: str  # of the engine
-    directory: str
     address: str
     common: Mapping[str, Any]
     for_consumers: Mapping[str, Any]
@@ -115,11 +112,11 @@ class ReadingProcess:
         """Raises ClickstreamError when there can be no such process."""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "clickstream.tables.engine.fetching.process_main"],
+                command_for("clickstream.tables.engine.fetching.process_main"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C here must not reach it
-                cwd=Path(__file__).parents[4],  # where the package is found, installed or not
+                env=environment(),
             )
         except OSError as error:
             raise ClickstreamError(f"The process that reads the topics cannot be started: {error}.") from error
@@ -132,7 +129,6 @@ class ReadingProcess:
         self._send(
             Begin(
                 self._name,
-                os.getcwd(),
                 cluster.address,
                 cluster.common,
                 cluster.for_consumers,

@@ -4,7 +4,6 @@ It gets its orders on its standard input, gives batches on its standard output, 
 engine has ended.
 """
 
-import contextlib
 import gc
 import logging
 import logging.handlers
@@ -100,8 +99,6 @@ def main() -> None:
         begin = receive(given)
     except EOFError:
         return
-    with contextlib.suppress(OSError):  # it may be gone
-        os.chdir(begin.directory)
     gc.set_threshold(*begin.collect)
     # Arrow's own allocator keeps 20 MB more.
     pa.set_memory_pool(pa.system_memory_pool())

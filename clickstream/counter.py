@@ -94,7 +94,7 @@ class Counter:
 
     def _open(self) -> None:
         options = self._options
-        ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
+        ensure(self._cluster, [options.to_topic, options.dead_letter_topic], self._stop)
         self._source = Source(self._cluster, options.from_topic, self._stop)
         self._partitions = self._source.partitions()
         self._states.open(self._stop)

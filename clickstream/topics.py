@@ -1,5 +1,6 @@
 """The declared topics, created through AdminClient where they are missing."""
 
+import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -101,30 +102,31 @@ def _text(place: str, value: Any) -> str:
     raise ValueError(f"{place} is {value!r}; a text, a number, true or false is expected")
 
 
-def ensure(cluster: Cluster, wanted: Iterable[str | Declared]) -> list[str]:
+def ensure(cluster: Cluster, wanted: Iterable[str | Declared], stop: threading.Event | None = None) -> list[str]:
     """Create the topics that are missing, as declared or else with the broker's defaults; returns their names.
 
-    Existing topics are left as they are. Raises ClickstreamError when one can be neither found nor created.
+    Existing topics are left as they are. Raises ClickstreamError when one can be neither found nor created, Stopped
+    when `stop` is set while Kafka is away.
     """
     known = declared()
     topics = [topic if isinstance(topic, Declared) else known.get(topic, Declared(topic)) for topic in wanted]
     admin = cluster.admin()
-    present = existing(cluster, admin)
+    present = existing(cluster, admin, stop)
     missing = [topic for topic in topics if topic.name not in present]
-    created = [topic.name for topic in missing if create(cluster, topic.request(), admin)]
-    wait_until_led(cluster, {topic.name for topic in missing}, admin)
+    created = [topic.name for topic in missing if create(cluster, topic.request(), admin, stop)]
+    wait_until_led(cluster, {topic.name for topic in missing}, admin, stop)
     return created
 
 
-def require(cluster: Cluster, name: str) -> int:
+def require(cluster: Cluster, name: str, stop: threading.Event | None = None) -> int:
     """The partition count of an input topic.
 
     On the embedded broker a declared topic is created; on a cluster of someone else's a missing input is an
     error that names it, because it is more likely a typing error than a wish.
     """
     if cluster.embedded and name in declared():
-        ensure(cluster, [name])
-    present = existing(cluster)
+        ensure(cluster, [name], stop)
+    present = existing(cluster, stop=stop)
     if name not in present:
         raise ClickstreamError(
             f"Topic {name} does not exist at {cluster.address}. "

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.counter import Counter
@@ -78,7 +78,8 @@ def command(
         raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
     stop = stop_event()
     with app.connect() as cluster:
-        require(cluster, options.from_topic)
+        with setting_up():
+            require(cluster, options.from_topic, stop)
         if start_over:
             _reset(cluster, options, yes)
         counter = EachCounter(cluster, options) if emit == "each" else Counter(cluster, options)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.output import console
 from clickstream.cli.tables.file import extra_needed
 from clickstream.counter import Counter
@@ -60,7 +60,8 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
     options.check()
     stop = stop_event()
     with app.connect() as cluster:
-        ensure(cluster, [topic, tallies])
+        with setting_up():
+            ensure(cluster, [topic, tallies], stop)
         producer = EventProducer(
             Sender(cluster.producer(), stop),
             topic,

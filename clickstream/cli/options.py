@@ -23,6 +23,7 @@ from clickstream.config import Config
 from clickstream.errors import ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.patience import Stopped
 from clickstream.stop import Stop
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -265,6 +266,16 @@ def _end_when_stuck(after_s: float) -> None:
     while not stuck():
         time.sleep(STUCK_EVERY_S)
     os._exit(1)
+
+
+@contextmanager
+def setting_up() -> Iterator[None]:
+    """What comes before a part runs: told to stop while Kafka is away, the command ends, and nothing was begun."""
+    try:
+        yield
+    except Stopped as stopped:
+        click.echo(f"{stopped} Nothing was begun.", err=True)
+        raise click.exceptions.Exit(0) from None
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def run_part(
     """
     try:
         with (
-            watched(cluster, part, status_topic=app.config["status-topic"], metrics_port=metrics_port),
+            watched(cluster, part, status_topic=app.config["status-topic"], metrics_port=metrics_port, stop=stop),
             stop_after(duration, stop),
             showing,
         ):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.generate.products import ProductEvents
@@ -79,7 +79,8 @@ def command(
     stream = ProductEvents(secrets.randbits(64) if seed is None else seed, chosen_weights(events))
     stop = stop_event()
     with app.connect() as cluster:
-        ensure(cluster, [run_producer__topic])
+        with setting_up():
+            ensure(cluster, [run_producer__topic], stop)
         producer = EventProducer(
             Sender(cluster.producer(), stop),
             run_producer__topic,

@@ -2,7 +2,7 @@
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError, ConfigError
@@ -50,7 +50,8 @@ def command(
     sources = files.check(names)
     stop = stop_event()
     with app.connect() as cluster:
-        ensure(cluster, [plan.topic, plan.dead_letter_topic])
+        with setting_up():
+            ensure(cluster, [plan.topic, plan.dead_letter_topic], stop)
         producer = cluster.producer()
         replay = Replay(sources, Sender(producer, stop), Sender(producer, stop), plan)
         run_part(

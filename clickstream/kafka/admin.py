@@ -4,11 +4,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
+    ClusterMetadata,
     PartitionMetadata,
 )
 from confluent_kafka.cimpl import NewTopic
@@ -16,10 +18,11 @@ from confluent_kafka.cimpl import NewTopic
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import error_of, explain, is_transient
-from clickstream.kafka.patience import patiently
+from clickstream.kafka.patience import RESTARTS_WITHIN_S, Stopped, patiently
 
 # What changes something: the broker may have to write it to others first.
 REQUEST_TIMEOUT_S = 15.0
+LOOK_AT_STOP_EVERY_S = 0.1
 
 # Each attempt; a broker that is frozen does not answer at all.
 ANSWER_WITHIN_S = 3.0
@@ -69,38 +72,56 @@ def describe(
     return patiently(lambda: ask_description(asked, topic), f"Describing topic {topic}", cluster.address, stop)
 
 
-def cluster_id(cluster: Cluster, admin: AdminClient | None = None, *, stop: threading.Event | None = None) -> str:
+def cluster_id(
+    cluster: Cluster,
+    admin: AdminClient | None = None,
+    *,
+    stop: threading.Event | None = None,
+    within: float | None = None,
+) -> str:
     """The id that the cluster was formatted with: another one is another Kafka, whatever its address.
 
-    Waits and raises as `describe` does.
+    Waits while Kafka is away, as patience.patiently does with `stop` and `within`.
     """
     asked = admin or cluster.admin()
 
     def ask() -> str:
         return str(asked.list_topics(timeout=ANSWER_WITHIN_S).cluster_id)
 
-    return patiently(ask, "Asking for the cluster's id", cluster.address, stop)
+    return patiently(ask, "Asking for the cluster's id", cluster.address, stop, within=within)
 
 
-def metadata(cluster: Cluster, admin: AdminClient | None = None) -> dict[str, Mapping[int, PartitionMetadata]]:
-    """Every topic that the cluster shows us, with its partitions by number. Waits and raises as `describe` does."""
+def metadata(
+    cluster: Cluster, admin: AdminClient | None = None, stop: threading.Event | None = None
+) -> dict[str, Mapping[int, PartitionMetadata]]:
+    """Every topic that the cluster shows us, with its partitions by number.
+
+    Waits for RESTARTS_WITHIN_S while Kafka is away; raises Stopped when `stop` is set meanwhile.
+    """
     asked = admin or cluster.admin()
-    found = patiently(lambda: asked.list_topics(timeout=ANSWER_WITHIN_S), "Listing topics", cluster.address)
+
+    def ask() -> ClusterMetadata:
+        return asked.list_topics(timeout=ANSWER_WITHIN_S)
+
+    found = patiently(ask, "Listing topics", cluster.address, stop, within=RESTARTS_WITHIN_S)
     return {name: topic.partitions for name, topic in found.topics.items() if topic.error is None}
 
 
-def existing(cluster: Cluster, admin: AdminClient | None = None) -> dict[str, int]:
-    """Number of partitions of every topic that the cluster shows us. Waits and raises as `describe` does."""
-    return {name: len(partitions) for name, partitions in metadata(cluster, admin).items()}
+def existing(cluster: Cluster, admin: AdminClient | None = None, stop: threading.Event | None = None) -> dict[str, int]:
+    """Number of partitions of every topic that the cluster shows us. Waits and raises as `metadata` does."""
+    return {name: len(partitions) for name, partitions in metadata(cluster, admin, stop).items()}
 
 
-def create(cluster: Cluster, topic: NewTopic, admin: AdminClient | None = None) -> bool:
-    """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses."""
+def create(
+    cluster: Cluster, topic: NewTopic, admin: AdminClient | None = None, stop: threading.Event | None = None
+) -> bool:
+    """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses, Stopped."""
     asked = admin or cluster.admin()
+    doing = f"Creating topic {topic.topic}"
 
     def ask() -> bool:
         try:
-            asked.create_topics([topic], request_timeout=REQUEST_TIMEOUT_S)[topic.topic].result()
+            _wait_for(asked.create_topics([topic], request_timeout=REQUEST_TIMEOUT_S)[topic.topic], doing, stop)
         except KafkaException as problem:
             error = error_of(problem)
             if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -110,20 +131,37 @@ def create(cluster: Cluster, topic: NewTopic, admin: AdminClient | None = None) 
             raise
         return True
 
-    return patiently(ask, f"Creating topic {topic.topic}", cluster.address)
+    return patiently(ask, doing, cluster.address, stop, within=RESTARTS_WITHIN_S)
 
 
-def wait_until_led(cluster: Cluster, names: Iterable[str], admin: AdminClient | None = None) -> None:
+def _wait_for(future: Future[None], doing: str, stop: threading.Event | None) -> None:
+    """Until it is done, or `stop` is set: Stopped is raised then."""
+    while True:
+        try:
+            future.result(LOOK_AT_STOP_EVERY_S)
+        except TimeoutError:
+            if stop is not None and stop.is_set():
+                raise Stopped(f"{doing}: stopped while Kafka was away.") from None
+        else:
+            return
+
+
+def wait_until_led(
+    cluster: Cluster,
+    names: Iterable[str],
+    admin: AdminClient | None = None,
+    stop: threading.Event | None = None,
+) -> None:
     """A created topic takes a moment until every partition has a leader; clients would log errors meanwhile.
 
-    Raises ClickstreamError when one still has none after REQUEST_TIMEOUT_S.
+    Raises ClickstreamError when one still has none after REQUEST_TIMEOUT_S, Stopped.
     """
     asked = admin or cluster.admin()
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     pause = threading.Event()
     waiting = set(names)
     while waiting:
-        found = metadata(cluster, asked)
+        found = metadata(cluster, asked, stop)
         waiting = {name for name in waiting if not _is_led(found.get(name, {}))}
         if waiting and time.monotonic() > deadline:
             raise ClickstreamError(

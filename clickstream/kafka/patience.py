@@ -29,14 +29,24 @@ class TopicGone(ClickstreamError):
     """The client or the broker says that the topic does not exist."""
 
 
-def patiently(ask: Callable[[], Answer], doing: str, address: str, stop: threading.Event | None = None) -> Answer:
+def patiently(
+    ask: Callable[[], Answer],
+    doing: str,
+    address: str,
+    stop: threading.Event | None = None,
+    *,
+    within: float | None = None,
+) -> Answer:
     """The answer of `ask`, which is asked again while its KafkaException is one that passes by itself.
 
     With `stop`, of a long-running part, there is no limit: Stopped is raised once it is set. Without, it ends after
-    RESTARTS_WITHIN_S. An attempt should take 5 s at most, so that a stop is soon noticed. Raises TopicGone once it has
-    been said for (SURELY_)KNOWS_TOPICS_WITHIN_S that there is no such topic, ClickstreamError for any other error.
+    RESTARTS_WITHIN_S; and so it does `within` s, for what comes before a part runs. An attempt should take 5 s at
+    most, so that a stop is soon noticed. Raises TopicGone once it has been said for (SURELY_)KNOWS_TOPICS_WITHIN_S that
+    there is no such topic, ClickstreamError for any other error.
     """
     begun = time.monotonic()
+    if within is None and stop is None:
+        within = RESTARTS_WITHIN_S
     missing_since: float | None = None
     while True:
         try:
@@ -51,7 +61,9 @@ def patiently(ask: Callable[[], Answer], doing: str, address: str, stop: threadi
                     raise TopicGone(str(said)) from problem
             elif is_transient(problem):
                 missing_since = None
-                if stop is None and now - begun >= RESTARTS_WITHIN_S:
+                if stop is not None and stop.is_set():
+                    raise Stopped(f"{doing} at {address}: stopped while Kafka was away.") from problem
+                if within is not None and now - begun >= within:
                     raise said from problem
             else:
                 raise said from problem

@@ -27,19 +27,22 @@ _SETTINGS = {"linger.ms": 0, "message.timeout.ms": 30_000, "enable.idempotence":
 
 
 @contextmanager
-def watched(cluster: Cluster, part: Part, *, status_topic: str, metrics_port: int) -> Iterator[None]:
+def watched(
+    cluster: Cluster, part: Part, *, status_topic: str, metrics_port: int, stop: threading.Event | None = None
+) -> Iterator[None]:
     """While the block runs, report `part` on the status topic and, with a port, to Prometheus.
 
-    A status that cannot be written is said once and does not stop the part.
+    A status that cannot be written is said once and does not stop the part. With `stop`, what has to be asked before
+    is given up once it is set.
     """
-    with serve(part, cluster.statistics, metrics_port), _reporting(cluster, part, status_topic):
+    with serve(part, cluster.statistics, metrics_port), _reporting(cluster, part, status_topic, stop):
         yield
 
 
 @contextmanager
-def _reporting(cluster: Cluster, part: Part, topic: str) -> Iterator[None]:
+def _reporting(cluster: Cluster, part: Part, topic: str, stop: threading.Event | None) -> Iterator[None]:
     try:
-        ensure(cluster, [topic])
+        ensure(cluster, [topic], stop)
     except ClickstreamError as error:
         log.warning("No status reports: %s", error)
         yield

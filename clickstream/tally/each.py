@@ -83,7 +83,7 @@ class EachCounter:
         self._source = Source(self._cluster, options.from_topic, stop)
         if self._source.members(options.group):
             raise _not_alone(options.group)
-        ensure(self._cluster, [options.to_topic, options.dead_letter_topic])
+        ensure(self._cluster, [options.to_topic, options.dead_letter_topic], stop)
         # First the transactions: what a killed predecessor left open is aborted before the state is read.
         self._transactions = Transactions(self._cluster, options.group, stop)
         self._states.open(stop)

@@ -93,7 +93,7 @@ class StateLog:
         With `stop`, everything here waits for Kafka until it is set, and then raises Stopped.
         """
         self._stop = stop
-        ensure(self._cluster, [self._declared])
+        ensure(self._cluster, [self._declared], stop)
         partitions = partitions_of(self._consumer, self.topic, self._cluster.address, stop)
         self._positions = dict.fromkeys(partitions, EARLIEST)
         self.catch_up()

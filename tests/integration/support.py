@@ -43,13 +43,14 @@ def environment_of_a_command(changes: dict[str, str]) -> dict[str, str]:
 
 
 class Part:
-    """A running `clickstream` command."""
+    """A running `clickstream` command; `before` is Python that its process executes first."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, before: str = "", **environment: str) -> None:
+        program = ["-c", f"{before}\nfrom clickstream.cli import main; main()"] if before else ["-m", "clickstream"]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - as above
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "clickstream", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=self._stdout,
             stderr=self._stderr,
@@ -103,9 +104,9 @@ class Part:
 
 
 @contextmanager
-def running(*arguments: str, **environment: str) -> Iterator[Part]:
+def running(*arguments: str, before: str = "", **environment: str) -> Iterator[Part]:
     """The command in the background; killed at the end of the block if it still runs."""
-    part = Part(*arguments, **environment)
+    part = Part(*arguments, before=before, **environment)
     try:
         yield part
     finally:

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender, record_time
 from clickstream.topics import Declared, ensure
-from tests.integration.support import Part, make_topic, records, running, written
+from tests.integration.support import ROOT, Part, make_topic, records, running, written
 from tests.support import missing, wait_until
 
 # What is promised is 30 s after Ctrl-C and 15 s after SIGTERM; a loaded machine gets a few more.
@@ -114,6 +115,38 @@ def test_a_stop_during_an_outage_ends_in_time_and_says_what_is_unconfirmed(
         stack.enter_context(frozen(freezing))
         threading.Event().wait(3)  # an outage in which records wait
         end_in_time(parts, number)
+
+
+# The broker was there when the command looked.
+IS_THERE = "from clickstream.kafka.clients import Cluster; Cluster.check = lambda self: None"
+STARTS = {
+    "run-producer": ("run-producer",),
+    "generate": ("generate", "web"),
+    "replay": ("replay", str(ROOT / "tests/integration/test_stopping.py")),
+    "run-counter": ("run-counter",),
+    "tables": ("tables", "run", str(ROOT / "config/tables/clickstream.sql")),
+}
+
+
+def test_a_stop_before_the_first_answer_ends_a_command_soon(tmp_path: Path) -> None:
+    """Nobody answers what it asks, although the broker was there a moment ago: nothing was begun."""
+    with ExitStack() as stack:
+        parts, asked = {}, []
+        for what, arguments in STARTS.items():
+            silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            silent.settimeout(120)
+            options = ("-b", f"127.0.0.1:{silent.getsockname()[1]}", "--state-dir", str(tmp_path / what))
+            parts[what] = stack.enter_context(running(*arguments, *options, before=IS_THERE))
+            asked.append(silent)
+        for silent in asked:
+            stack.enter_context(silent.accept()[0])
+        begun = time.monotonic()
+        for part in parts.values():
+            part.process.send_signal(signal.SIGTERM)
+        for what, part in parts.items():
+            assert part.wait(90) == 0, (what, part.said())
+            assert time.monotonic() - begun < PROMISED_S[signal.SIGTERM] + LOADED_S, (what, part.said())
+            assert "stopped while Kafka was away. Nothing was begun." in part.said(), (what, part.said())
 
 
 def test_records_too_large_for_a_topic_say_so(kafka: str, topic_name: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from tests.integration.support import make_topic, produce, running
+from tests.integration.support import make_topic, produce, run, running
 from tests.integration.tablesupport import (
     MINUTES,
     AtWork,
@@ -34,6 +35,9 @@ from tests.support import missing, wait_until
 IDLE_S = 8.0
 # Long enough for what would count it as silence to close the minute.
 AWAY_S = 14.0
+# After SIGTERM; a loaded machine gets a few more.
+ENDS_WITHIN_S = 15.0
+LOADED_S = 10.0
 
 
 @pytest.fixture
@@ -59,15 +63,23 @@ def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_an_outage_of_the_broker_is_no_silence(tmp_path: Path, broker_java: str, topic_name: str) -> None:
-    broker = EmbeddedBroker(tmp_path / "frozen", java=broker_java, port=0, linger=5.0)
+@contextmanager
+def broker_of_its_own(tmp_path: Path, java: str) -> Iterator[tuple[str, int]]:
+    """Its address, and its process, which may be stopped."""
+    broker = EmbeddedBroker(tmp_path / "frozen", java=java, port=0, linger=5.0)
     try:
         lease = broker.acquire()
     except ClickstreamError as error:
         missing(f"no embedded Kafka: {error}")
     with lease:
-        kafka, pid = lease.address, broker.status().pid
+        pid = broker.status().pid
         assert pid is not None
+        yield lease.address, pid
+    broker.stop(force=True)
+
+
+def test_an_outage_of_the_broker_is_no_silence(tmp_path: Path, broker_java: str, topic_name: str) -> None:
+    with broker_of_its_own(tmp_path, broker_java) as (kafka, pid):
         make_topic(kafka, topic_name, 2)
         path = script(tmp_path, topic_name, MINUTES)
         producer = Sender(Cluster(kafka).producer())
@@ -85,7 +97,29 @@ def test_an_outage_of_the_broker_is_no_silence(tmp_path: Path, broker_java: str,
             work.until(lambda: work.engine.totals()["written"], "the minute, after a silence", 120)
             assert work.engine.totals()["late"] == 0
         assert per_minute(kafka, f"{topic_name}-per_min") == {0: 4}
-    broker.stop(force=True)
+
+
+def test_a_stop_in_an_outage_ends_in_time_and_loses_nothing(tmp_path: Path, broker_java: str, topic_name: str) -> None:
+    with broker_of_its_own(tmp_path, broker_java) as (kafka, pid):
+        make_topic(kafka, topic_name, 2)
+        path = script(tmp_path, topic_name, MINUTES)
+        with running(*command(kafka, path, "--emit", "changes", "--early-interval", "0.1")) as part:
+            group = Cluster(kafka).consumer(f"clickstream-tables-{path.stem}")
+            produce(kafka, topic_name, [click(number) for number in range(200)])
+            wait_until(lambda: committed(group, topic_name) == 200 or not part.running, 60, part.said(), 0.2)
+            # What they read now is on its way when the broker stops to answer.
+            produce(kafka, topic_name, [click(number) for number in range(200, 400)])
+            with stopped(pid):
+                begun = time.monotonic()
+                code = part.stop(90)
+                assert time.monotonic() - begun < ENDS_WITHIN_S + LOADED_S, part.said()
+            group.close()
+            # They may have been quick enough to write what they had read.
+            assert code == 0 or (code == 1 and "Nothing is lost" in part.said()), (code, part.said())
+            assert "Traceback" not in part.said()
+        done = run(*command(kafka, path), "--exit-at-end", timeout=180)
+        assert done.code == 0, done.said
+        assert per_minute(kafka, f"{topic_name}-per_min") == {0: 60, 1: 60, 2: 60, 3: 60, 4: 60, 5: 60, 6: 40}
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["the reading process", "both processes"])

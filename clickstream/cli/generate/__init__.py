@@ -6,7 +6,7 @@ import click
 from click.core import ParameterSource
 
 from clickstream.cli.generate.options import Asked, planned, traffic_options
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ConfigError
@@ -109,7 +109,8 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
         raise ConfigError(f"Two of the topics have the same name: {', '.join(names.values())}.")
     stop = stop_event()
     with app.connect() as cluster:
-        ensure(cluster, [_like(known, name) for known, name in names.items()])
+        with setting_up():
+            ensure(cluster, [_like(known, name) for known, name in names.items()], stop)
         producer = cluster.producer()
         feed = Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop))
         run_part(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
+from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
@@ -16,6 +16,7 @@ from clickstream.config import positive
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.patience import RESTARTS_WITHIN_S
 
 if TYPE_CHECKING:
     from clickstream.tables.engine.options import EngineOptions
@@ -164,7 +165,8 @@ def run(
         raise ConfigError("--reset forgets the state and deletes its rows; without a terminal to ask, it needs --yes.")
     stop = stop_event()
     with app.connect() as cluster:
-        this = cluster_id(cluster)
+        with setting_up():
+            this = cluster_id(cluster, stop=stop, within=RESTARTS_WITHIN_S)
         options = [
             options_for(
                 path,

@@ -2,7 +2,7 @@
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError
@@ -32,7 +32,8 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
     found = files.check(sources or ("-",))
     stop = stop_event()
     with app.connect() as cluster:
-        ensure(cluster, [name])
+        with setting_up():
+            ensure(cluster, [name], stop)
         lines = LineRecords(found, Sender(cluster.producer(), stop), name, key)
         run_part(
             app,

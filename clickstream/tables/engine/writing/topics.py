@@ -40,14 +40,15 @@ class ResultTopics:
     def prepare(self, state: State, stop: Event) -> None:
         """Create those that are missing, and note in the state which they are.
 
-        Raises ClickstreamError when one was deleted or recreated since the last run: it lacks what was written before.
+        Raises ClickstreamError when one was deleted or recreated since the last run: it lacks what was written before;
+        Stopped.
         """
         before = {target.topic: state.topic_id(target.name) for target in self._targets}
-        there = existing(self._cluster, self._admin)
+        there = existing(self._cluster, self._admin, stop)
         for topic, known in before.items():
             if known is not None and topic not in there:
                 raise _deleted(topic, "since they ran")
-        ensure(self._cluster, [*map(output, self._targets), *self._others])
+        ensure(self._cluster, [*map(output, self._targets), *self._others], stop)
         state.begin()
         for target in self._targets:
             current = describe(self._cluster, target.topic, self._admin, stop=stop).topic_id

@@ -24,13 +24,16 @@ FLUSH_WITHIN_S = 300.0
 
 @dataclass(frozen=True)
 class Leftovers:
-    """The keys that have a row, by topic."""
+    """Where there are rows, by topic: a partition and a key each.
 
-    keys: dict[str, set[bytes]]
+    A key has two when the topic got partitions while it had a row, and rows came later. Each needs its own tombstone.
+    """
+
+    rows: dict[str, set[tuple[int, bytes]]]
 
     @property
     def count(self) -> int:
-        return sum(map(len, self.keys.values()))
+        return sum(map(len, self.rows.values()))
 
 
 def left_by(cluster: Cluster, programs: Iterable[Program]) -> Leftovers:
@@ -50,7 +53,7 @@ def left_by(cluster: Cluster, programs: Iterable[Program]) -> Leftovers:
             f"{', '.join(full)}: rows of a former run cannot be taken back out of an append-only topic, and would be "
             f"there twice. Delete it first: clickstream topics delete {' '.join(full)}"
         )
-    return Leftovers({target.topic: _live_keys(cluster, target.topic) for target in targets if target.upsert})
+    return Leftovers({target.topic: _live_rows(cluster, target.topic) for target in targets if target.upsert})
 
 
 def reset(cluster: Cluster, directories: Iterable[Path], leftovers: Leftovers) -> None:
@@ -63,21 +66,22 @@ def reset(cluster: Cluster, directories: Iterable[Path], leftovers: Leftovers) -
         place.forget(directory)
     sender = Sender(cluster.producer())
     try:
-        for topic, keys in leftovers.keys.items():
-            for key in keys:
-                sender.send(topic, None, key)
+        for topic, rows in leftovers.rows.items():
+            for partition, key in rows:
+                sender.send(topic, None, key, partition=partition)
         sender.must_have_delivered("Tombstones", FLUSH_WITHIN_S)
     finally:
         sender.close()
 
 
-def _live_keys(cluster: Cluster, topic: str) -> set[bytes]:
-    keys: set[bytes] = set()
+def _live_rows(cluster: Cluster, topic: str) -> set[tuple[int, bytes]]:
+    rows: set[tuple[int, bytes]] = set()
 
     def note(message: Message) -> None:
         key = message.key()
         if key is not None:
-            (keys.discard if message.value() is None else keys.add)(bytes(key))
+            change = rows.discard if message.value() is None else rows.add
+            change((message.partition() or 0, bytes(key)))
 
     read_to_end(cluster, topic, note)
-    return keys
+    return rows

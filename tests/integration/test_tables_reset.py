@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from confluent_kafka.cimpl import NewPartitions
 
 from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
@@ -70,6 +71,25 @@ def test_early_rows_of_a_former_run_are_deleted(kafka: str, clicks: str, tmp_pat
     done = tables(kafka, script(tmp_path, clicks, MINUTES), "--reset", "--yes")
     assert done.code == 0, done.said
     last = {record.key(): record for record in records(kafka, result)}
+    live = [record for record in last.values() if record.value() is not None]
+    assert [record.headers() for record in live] == [None] * 3
+    assert per_minute(kafka, result) == {0: 3, 1: 2, 2: 1}
+
+
+def test_rows_are_deleted_where_they_are_although_their_topic_got_partitions(
+    kafka: str, clicks: str, tmp_path: Path
+) -> None:
+    result = f"{clicks}-per_min"
+    path = script(tmp_path, clicks, MINUTES)
+    make_topic(kafka, result, 1)
+    with at_work(engine_of(kafka, path, changes=True, early_interval=0.05)) as work:
+        work.until(lambda: len({record.key() for record in records(kafka, result)}) == 3, "early rows")
+    admin = Cluster(kafka).admin()
+    admin.create_partitions([NewPartitions(result, 8)])[result].result()
+    wait_until(lambda: existing(Cluster(kafka))[result] == 8, 60, "its partitions")
+    done = tables(kafka, path, "--reset", "--yes")
+    assert done.code == 0, done.said
+    last = {(record.partition(), record.key()): record for record in records(kafka, result)}
     live = [record for record in last.values() if record.value() is not None]
     assert [record.headers() for record in live] == [None] * 3
     assert per_minute(kafka, result) == {0: 3, 1: 2, 2: 1}

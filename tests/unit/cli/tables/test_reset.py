@@ -14,20 +14,20 @@ from clickstream.tables.reset import Leftovers
 
 
 @pytest.mark.parametrize(
-    ("keys", "asked"),
+    ("rows", "asked"),
     [
         (
-            {"per-min": {b"a", b"b"}, "others": {b"a"}},
+            {"per-min": {(0, b"a"), (1, b"b")}, "others": {(0, b"a")}},
             "Forget the state of clicks, delete the 3 rows that it wrote, and",
         ),
         ({}, "Forget the state of clicks and read the topics from the start?"),
     ],
 )
 def test_it_says_how_many_rows_it_would_delete(
-    mocker: MockerFixture, tmp_path: Path, keys: dict[str, set[bytes]], asked: str
+    mocker: MockerFixture, tmp_path: Path, rows: dict[str, set[tuple[int, bytes]]], asked: str
 ) -> None:
     """Somebody who does not agree keeps all of it."""
-    mocker.patch("clickstream.tables.reset.left_by", return_value=Leftovers(keys))
+    mocker.patch("clickstream.tables.reset.left_by", return_value=Leftovers(rows))
     confirm = mocker.patch("click.confirm", side_effect=click.Abort)
     (tmp_path / FILE).touch()
     options = EngineOptions(name="clicks", state_dir=tmp_path, group="g", dead_letter_topic="dead")

@@ -101,7 +101,11 @@ class Evaluation:
         return made
 
     def _sides(self, plan: Union) -> list[tuple[tuple[Field, ...], Row]]:
-        return [(side.fields, row) for side in plan.inputs for row in self.rows(side)]
+        made, lane = [], 0
+        for side in plan.inputs:
+            made += [(side.fields, replace(row, lane=lane + row.lane)) for row in self.rows(side)]
+            lane += len(_tables(side))
+        return made
 
     def _join(self, plan: TemporalJoin) -> list[Row]:
         versions = self._versions(plan.reference)

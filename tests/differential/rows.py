@@ -36,7 +36,8 @@ Origin = tuple[str, int, int]
 class Row:
     """A row of a relation. `watermark` (ms) is its partition's before it; `time` its event time.
 
-    Rows of a window are added by `pane`.
+    Rows of a window are added by `pane`. `lane` numbers the tables of a union: of rows with one watermark those of the
+    first table come first.
     """
 
     values: Values
@@ -44,6 +45,7 @@ class Row:
     time: int | None = None
     watermark: int = NONE_YET
     pane: int = 0
+    lane: int = 0
 
     def with_values(self, values: Values) -> "Row":
         return replace(self, values=values)

@@ -58,10 +58,10 @@ def aligned(window: Window, rows: Sequence[Row]) -> tuple[Placed, set[Origin]]:
     return placed, late
 
 
-def _turn(row: Row) -> tuple[int, int, int, int]:
+def _turn(row: Row) -> tuple[int, int, int, int, int]:
     """A sort key of rows that have a time."""
     _topic, partition, offset = row.origin
-    return row.watermark, partition, offset, row.time or 0
+    return row.watermark, row.lane, partition, offset, row.time or 0
 
 
 @dataclass
@@ -74,7 +74,8 @@ class _Session:
 def sessions(window: Window, rows: Sequence[Row]) -> tuple[Placed, set[Origin]]:
     """Rows, taken one by one, with their sessions; and the origins of rows that came too late for any.
 
-    They are taken by the watermarks before them, then partition, offset and time: partitions have no other order.
+    They are taken by the watermarks before them, then table, partition, offset and time: they have no other
+    order.
     A row makes a session from its time to the gap after it, which merges with those that it overlaps or touches
     and that are open for the row. What it makes must be open too.
     """

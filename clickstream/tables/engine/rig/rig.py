@@ -64,6 +64,7 @@ class Rig:
         self.topics = Topics()
         self.topics.on_flush = self._on_flush
         self.commits = 0
+        self.on_commit: Callable[[State], None] = lambda _state: None
         self.over = False  # a bounded run has come to its end
         self.totals: dict[str, int] = {}  # of the last run that ended
         self._clock = Clock()
@@ -309,6 +310,7 @@ class _State(State):
         self._rig.at(Instant.ACKNOWLEDGED)
         super().commit()
         self._rig.commits += 1
+        self._rig.on_commit(self)
         self._rig.at(Instant.COMMITTED)
 
 

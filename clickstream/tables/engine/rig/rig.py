@@ -64,7 +64,7 @@ class Rig:
         self.topics = Topics()
         self.topics.on_flush = self._on_flush
         self.commits = 0
-        self.on_commit: Callable[[State], None] = lambda _state: None
+        self.on_commit: Callable[[State], None] = lambda _state: None  # gets the state after each commit
         self.over = False  # a bounded run has come to its end
         self.totals: dict[str, int] = {}  # of the last run that ended
         self._clock = Clock()

@@ -21,6 +21,7 @@ from clickstream.broker.supervisor import ANOTHER, Launch
 from clickstream.errors import ClickstreamError
 from clickstream.interpreter import command_for, environment
 from clickstream.java import jars, ports, runtime
+from clickstream.java.complaints import REFUSED, REFUSED_REMEDY
 from clickstream.java.locks import FileLock, is_free
 
 START_TIMEOUT = 60.0  # s from the start to an answered metadata request
@@ -28,7 +29,8 @@ STOP_TIMEOUT = 30.0  # s; longer than supervisor and JVM need together
 SPACE = 100_000_000  # bytes free on the disk, or it is not started: Kafka dies where it cannot write
 JAR_SET = "kafka"
 _POLL = 0.02
-_REMEDIES = {
+_REMEDIES = {  # the last one that fits is told
+    REFUSED: REFUSED_REMEDY,
     "No space left on device": "Free some space, or choose another directory with --state-dir.",
     "heap": "Set broker.heap to a size like 512m that this machine's memory can hold.",
     "UnsupportedClassVersionError": "Its Java is too old: set CLICKSTREAM_JAVA=wheel.",

@@ -14,6 +14,7 @@ from pathlib import Path
 from clickstream.broker.serverconfig import JVM_OPTIONS, log_config, server_properties
 from clickstream.broker.storage import StateDir
 from clickstream.files import replace_text
+from clickstream.java.complaints import complaints
 from clickstream.java.locks import FileLock
 
 TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s
@@ -152,9 +153,7 @@ class Jvm:
         return f"Kafka {how}: {detail}" if detail else f"Kafka {how}"
 
     def _last_output(self) -> str:
-        text = self.state.console_file.read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\tat ")]
-        return " | ".join(lines[:3])
+        return complaints(self.state.console_file.read_text(encoding="utf-8", errors="replace"))
 
 
 def end_orphan(state: StateDir) -> None:

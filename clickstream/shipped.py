@@ -21,5 +21,6 @@ def _document(name: str) -> str:
     return f"docs/{name}" if (_CHECKOUT / "docs" / name).exists() else str(_PACKAGE / "_docs" / name)
 
 
+# What messages call the documents: docs/... in a checkout, else where the package has them.
 SQL_GUIDE = _document("sql.md")
-"""What messages call the document of the SQL: docs/sql.md in a checkout, else where the package has it."""
+SQL_REFERENCE = _document("sql-reference.md")

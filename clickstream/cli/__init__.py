@@ -29,6 +29,7 @@ COMMANDS = {
     "groups": ("groups", "Consumer groups and their lag."),
     "status": ("status", "What runs now, and how it does."),
     "broker": ("broker", "The embedded Kafka."),
+    "clean": ("clean", "Remove what clickstream keeps on this machine: records, states, downloads."),
     "config": ("config", "Settings and where their values come from."),
 }
 

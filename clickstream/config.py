@@ -5,6 +5,7 @@ client are not settings of ours: they pass verbatim to librdkafka from `[kafka]`
 `KAFKA_*` variables, `--kafka-config` and `-X`.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from typing import Any
 
 from clickstream.errors import ConfigError
 from clickstream.kafka import properties
+from clickstream.shipped import config_dir as config_dir
 
+_UNITS = {"M": 10**6, "G": 10**9, "T": 10**12}
 ENVIRONMENT_PREFIX = "CLICKSTREAM_"
 CLIENT_SECTIONS = ("kafka", "producer", "consumer")
 
@@ -64,6 +67,20 @@ def positive(value: Any) -> float:
     if isinstance(value, bool) or not 0 < number < 1e12:
         raise ValueError("a number above 0 is expected")
     return number
+
+
+def size_in_bytes(value: Any) -> int:
+    """Of a text such as 500MB, 10GB or 1.5 TB; raises ValueError for anything else, or less than 100 MB."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])B", str(value).strip(), re.IGNORECASE)
+    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    if size < _UNITS["M"] * 100:
+        raise ValueError("a size such as 10GB is expected, 100MB or more")
+    return size
+
+
+def _size(value: Any) -> str:
+    size_in_bytes(value)
+    return str(value)
 
 
 def _or_max(value: Any) -> float:
@@ -121,6 +138,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("status-topic", "clickstream-status", topic_name, "Where long-running parts say how they do.", "TOPIC"),
         Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),
         Setting("broker.heap", "512m", _text, "Java heap of the embedded Kafka (-Xmx).", "SIZE"),
+        Setting("broker.disk", "10GB", _size, "What the embedded Kafka's records may take on the disk.", "SIZE"),
         Setting("broker.linger", 60.0, positive, "Seconds the embedded Kafka stays after its last user.", "S"),
         Setting("run-producer.topic", "event-topic", topic_name, "Topic to produce to.", "TOPIC"),
         Setting("run-producer.rate", 1000.0, _or_max, "Events per second over all threads, or max.", "R"),
@@ -166,13 +184,6 @@ class Config:
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
-
-
-def config_dir() -> Path:
-    """The folder of clickstream.toml and topics.toml: the checkout's, or the installed package's copy."""
-    package = Path(__file__).resolve().parent
-    checkout = package.parent / "config"
-    return checkout if (checkout / "clickstream.toml").exists() else package / "_config"
 
 
 def load(config_file: Path | None, environ: Mapping[str, str]) -> Config:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from clickstream import terminal
-from clickstream.broker import wire
+from clickstream.broker import disk, wire
 from clickstream.broker.jvm import JvmError, end_orphan
 from clickstream.broker.status import KAFKA_VERSION, NewerVersionError, Status, read_status
 from clickstream.broker.storage import StateDir
@@ -21,6 +21,7 @@ from clickstream.broker.supervisor import ANOTHER, Launch
 from clickstream.errors import ClickstreamError
 from clickstream.interpreter import command_for, environment
 from clickstream.java import jars, ports, runtime
+from clickstream.java.complaints import REFUSED, REFUSED_REMEDY
 from clickstream.java.locks import FileLock, is_free
 
 START_TIMEOUT = 60.0  # s from the start to an answered metadata request
@@ -28,7 +29,8 @@ STOP_TIMEOUT = 30.0  # s; longer than supervisor and JVM need together
 SPACE = 100_000_000  # bytes free on the disk, or it is not started: Kafka dies where it cannot write
 JAR_SET = "kafka"
 _POLL = 0.02
-_REMEDIES = {
+_REMEDIES = {  # the last one that fits is told
+    REFUSED: REFUSED_REMEDY,
     "No space left on device": "Free some space, or choose another directory with --state-dir.",
     "heap": "Set broker.heap to a size like 512m that this machine's memory can hold.",
     "UnsupportedClassVersionError": "Its Java is too old: set CLICKSTREAM_JAVA=wheel.",
@@ -58,6 +60,8 @@ class BrokerStatus:
     started_at: float | None  # s since 1970
     restarts: int  # after the JVM died
     error: str | None
+    disk_used: int = 0  # bytes
+    disk_bound: int = 0  # bytes, see disk.py
 
 
 class Lease:
@@ -87,8 +91,8 @@ class EmbeddedBroker:
 
     `port` DEFAULT_PORT gives way to another one if it is in use, 0 is any free one, another number is meant
     exactly; `heap` is as in -Xmx; `linger` is how many seconds it stays up without users; `class_data` False does
-    without what makes starts quick (classdata.py). They apply when this object is the one that starts it. `java`
-    is as in runtime.find.
+    without what makes starts quick (classdata.py); `disk` is how many bytes its records may take (disk.py). They
+    apply when this object is the one that starts it. `java` is as in runtime.find.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class EmbeddedBroker:
         linger: float = 60.0,
         notify: Callable[[str], None] = to_stderr,
         class_data: bool = True,
+        disk: int = disk.DEFAULT,
     ) -> None:
         self.state = StateDir(Path(state_dir).expanduser().absolute())
         self._java = java
@@ -109,6 +114,7 @@ class EmbeddedBroker:
         self._linger = linger
         self._notify = notify
         self._class_data = class_data
+        self._disk = disk
 
     def acquire(self) -> Lease:
         """A lease on a broker that answers. Starts one if none is running, and downloads it if it never was here.
@@ -133,7 +139,16 @@ class EmbeddedBroker:
                 raise
         how = f"started, {time.monotonic() - before:.1f} s" if started else "running"
         self._notify(f"embedded Kafka {KAFKA_VERSION} at {status.address} ({how})")
+        self._warn_of_disk(status.disk)
         return Lease(lock, status.address, started)
+
+    def _warn_of_disk(self, bound: int) -> None:
+        used = disk.usage(self.state.data).total
+        if used >= bound * disk.WARN_AT > 0:
+            self._notify(
+                f"warning: the embedded Kafka's records take {disk.words(used, bound)}. From "
+                f"{disk.SHORTEN_AT:.0%} on it deletes the oldest of the largest topics; broker.disk is the bound."
+            )
 
     def start(self) -> str:
         """Like acquire, but it stays up until stop(); returns its address."""
@@ -185,6 +200,8 @@ class EmbeddedBroker:
                 started_at=status.started_at if up and status.started_at else None,
                 restarts=status.restarts if alive else 0,
                 error=status.error if state == "failed" else None,
+                disk_used=disk.usage(self.state.data).total,
+                disk_bound=(status.disk if up else 0) or self._disk,
             )
 
     def _wait_until_running(self) -> tuple[Status, bool]:
@@ -230,6 +247,7 @@ class EmbeddedBroker:
             heap=self._heap,
             linger=self._linger,
             class_data=str(jars.cache_dir().parent / "class-data") if self._class_data else "",
+            disk=self._disk,
         )
         done = subprocess.run(
             command_for("clickstream.broker.supervisor"),

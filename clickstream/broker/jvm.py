@@ -11,9 +11,11 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
+from clickstream.broker.disk import DEFAULT
 from clickstream.broker.serverconfig import JVM_OPTIONS, log_config, server_properties
 from clickstream.broker.storage import StateDir
 from clickstream.files import replace_text
+from clickstream.java.complaints import complaints
 from clickstream.java.locks import FileLock
 
 TERM_TIMEOUT = 15.0  # s that a JVM has to shut down before it is killed; it takes 0.5 s
@@ -36,9 +38,16 @@ class Jvm:
     """A Kafka to be. Only the holder of supervisor.lock may make one."""
 
     def __init__(
-        self, state: StateDir, java: str, class_path: list[str], heap: str, class_data: list[str] | None = None
+        self,
+        state: StateDir,
+        java: str,
+        class_path: list[str],
+        heap: str,
+        class_data: list[str] | None = None,
+        disk: int = DEFAULT,
     ) -> None:
         self.state = state
+        self._disk = disk
         self._command = [java, f"-Xmx{heap}", *JVM_OPTIONS, *(class_data or []), "-cp", ":".join(class_path)]
         self._lock = FileLock(state.jvm_lock)
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,7 +98,7 @@ class Jvm:
 
     def start(self, port: int, controller_port: int) -> None:
         """Start Kafka; it is not ready yet. Call prepare() first. Raises OSError."""
-        replace_text(self.state.properties, server_properties(port, controller_port, self.state.data))
+        replace_text(self.state.properties, server_properties(port, controller_port, self.state.data, self._disk))
         self._log_size = self.state.log_file.stat().st_size if self.state.log_file.exists() else 0
         self._launch(_SERVER, self.state.properties.name)
         # The JVM alone holds the lock from here on, and frees it by dying.
@@ -152,9 +161,7 @@ class Jvm:
         return f"Kafka {how}: {detail}" if detail else f"Kafka {how}"
 
     def _last_output(self) -> str:
-        text = self.state.console_file.read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\tat ")]
-        return " | ".join(lines[:3])
+        return complaints(self.state.console_file.read_text(encoding="utf-8", errors="replace"))
 
 
 def end_orphan(state: StateDir) -> None:

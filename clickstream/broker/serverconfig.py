@@ -4,6 +4,7 @@ where the JVM runs: both formats would take some characters of an absolute path 
 
 from pathlib import Path
 
+from clickstream.broker.disk import DEFAULT, segment_bytes
 from clickstream.java.ports import HOST
 
 NODE_ID = 1
@@ -12,8 +13,8 @@ NODE_ID = 1
 JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-XX:ErrorFile=hs_err.log")
 
 
-def server_properties(port: int, controller_port: int, log_dir: Path) -> str:
-    """One node that is broker and controller, reachable from this machine only."""
+def server_properties(port: int, controller_port: int, log_dir: Path, disk: int = DEFAULT) -> str:
+    """One node that is broker and controller, reachable from this machine only; `disk` bytes are its bound."""
     settings = {
         "process.roles": "broker,controller",
         "node.id": NODE_ID,
@@ -43,7 +44,10 @@ def server_properties(port: int, controller_port: int, log_dir: Path) -> str:
         "broker.heartbeat.interval.ms": 200,
         "log.retention.hours": 168,
         # After a kill, the newest segment of every partition is read through.
-        "log.segment.bytes": 256 * 1024 * 1024,
+        "log.segment.bytes": segment_bytes(disk),
+        # Instead of 5 minutes and 1 minute: until then what is above the bound stays on the disk. See disk.py.
+        "log.retention.check.interval.ms": 10_000,
+        "log.segment.delete.delay.ms": 5_000,
         "num.recovery.threads.per.data.dir": 2,
         # Part of the heap; the default, 128 MB, suits a heap of gigabytes.
         "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,

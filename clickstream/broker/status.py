@@ -27,6 +27,7 @@ class Status:
     started_at: float = 0.0  # s since 1970, of the JVM
     restarts: int = 0  # after it died, by the present supervisor
     error: str = ""
+    disk: int = 0  # bytes that records may take
     kafka_version: str = KAFKA_VERSION
     format: int = FORMAT
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from clickstream.broker import wire
 from clickstream.broker.classdata import CLASS_LIST, ClassData
+from clickstream.broker.disk import DEFAULT, EVERY, Bound
 from clickstream.broker.jvm import Jvm, JvmError
 from clickstream.broker.status import NewerVersionError, Status, read_status, write_status
 from clickstream.broker.storage import StateDir
@@ -39,7 +40,7 @@ LOG_LIMIT = 256 * 1024  # bytes of supervisor.log, twice
 @dataclass(frozen=True)
 class Launch:
     """What a client asks for: `port` as in ports.choose, `heap` as in -Xmx, `linger` in s; `class_data` is the
-    directory of class-data archives, empty to do without.
+    directory of class-data archives, empty to do without; `disk` bytes are what records may take (disk.py).
     """
 
     state_dir: str
@@ -49,6 +50,7 @@ class Launch:
     heap: str
     linger: float
     class_data: str = ""
+    disk: int = DEFAULT
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -72,13 +74,23 @@ class Supervisor:
         self._was_ready = False  # this one or an earlier one
         self._failures = 0
         self._last_used = time.monotonic()
+        self._bound = Bound(self.state.data, launch.disk, self._log)
+        self._looked = 0.0  # at the disk
         self._touched = 0  # modification time of lease.lock when last looked at
 
     def begin(self) -> None:
         """Say that a start is under way, before the command returns. Raises OSError."""
         if is_free(self.state.jvm_lock):  # otherwise it takes over from a supervisor that was killed
             self.state.pinned.unlink(missing_ok=True)
-        self._write(state="starting", supervisor_pid=0, pid=0, java=self.launch.java, restarts=0, error="")
+        self._write(
+            state="starting",
+            supervisor_pid=0,
+            pid=0,
+            java=self.launch.java,
+            disk=self.launch.disk,
+            restarts=0,
+            error="",
+        )
 
     def run(self) -> None:
         """Until nobody needs the broker any more, it was told to stop, or it cannot be kept running."""
@@ -110,7 +122,7 @@ class Supervisor:
     def _start(self) -> Jvm:
         self._ready_at = None
         class_data = self._class_data.options() if self._class_data else []
-        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap, class_data)
+        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap, class_data, self.launch.disk)
         cluster_id = jvm.prepare()
         # After a crash the same port, whatever was asked for: clients know it.
         port = self._status.port if self._was_ready else ports.choose(self.launch.port, self._status.port)
@@ -151,6 +163,9 @@ class Supervisor:
                 self._failures = 0
             if read_status(self.state) != self._status:
                 self._write()  # somebody damaged it
+            if time.monotonic() - self._looked >= EVERY:
+                self._bound.look(self._status.port)
+                self._looked = time.monotonic()
         return jvm
 
     def _start_again(self, jvm: Jvm) -> Jvm | None:

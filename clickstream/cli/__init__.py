@@ -5,6 +5,7 @@ import importlib
 import io
 import logging
 import os
+import resource
 import sys
 from typing import Any, NoReturn
 
@@ -28,8 +29,11 @@ COMMANDS = {
     "groups": ("groups", "Consumer groups and their lag."),
     "status": ("status", "What runs now, and how it does."),
     "broker": ("broker", "The embedded Kafka."),
+    "clean": ("clean", "Remove what clickstream keeps on this machine: records, states, downloads."),
     "config": ("config", "Settings and where their values come from."),
 }
+
+_OPEN_FILES = 4096  # 64 and more are in use in a demo
 
 
 class LazyGroup(click.Group):
@@ -75,9 +79,11 @@ def main() -> NoReturn:
     # Records are never part of reference cycles: walking through them again and again would be a sixth of the
     # counter's CPU, and half of the producer's own work per event.
     gc.set_threshold(100_000, 50, 1_000)
+    _allow_open_files()
     try:
         # Without its standalone mode click returns the code of an early exit, as of --help, instead of raising it.
         code = clickstream.main(prog_name="clickstream", standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         _show(error)
@@ -92,6 +98,19 @@ def main() -> NoReturn:
     except ClickstreamError as error:
         _report(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        from clickstream.cli.trouble import explained
+
+        _report(explained(error))
+        sys.exit(1)
+
+
+def _allow_open_files() -> None:
+    """As many as this process may allow itself, up to what a command with many clients needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def _show(error: click.ClickException) -> None:
@@ -105,4 +124,7 @@ def _report(error: ClickstreamError) -> None:
     if verbose:
         logging.getLogger(__name__).debug("Traceback:", exc_info=error)
     more = "" if verbose or isinstance(error, ConfigError) else "  (--verbose shows more)"
-    click.echo(terminal.message(f"Error: {error}{more}"), err=True)
+    try:
+        click.echo(terminal.message(f"Error: {error}{more}"), err=True)
+    except OSError:  # it is on the same full disk; what is left of it would fail once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

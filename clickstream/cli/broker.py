@@ -13,7 +13,7 @@ from threading import Event
 import click
 
 from clickstream import terminal
-from clickstream.broker import BrokerStatus
+from clickstream.broker import BrokerStatus, disk
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, app_options, stop_event
 from clickstream.cli.output import say
 from clickstream.errors import ClickstreamError
@@ -78,6 +78,7 @@ def _rows(status: BrokerStatus) -> Iterator[tuple[str, str]]:
     if status.cluster_id:
         yield "cluster", status.cluster_id
     yield "data", str(status.data_dir)
+    yield "disk", disk.words(status.disk_used, status.disk_bound)
     yield "log", str(status.log_file)
 
 

@@ -1,5 +1,6 @@
 """`clickstream demo`."""
 
+import importlib
 import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -58,6 +59,9 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
         interval=INTERVAL_S,
     )
     options.check()
+    if only != "heart":
+        with extra_needed(" (--only heart does without.)"):
+            importlib.import_module("clickstream.demo.tables")
     stop = stop_event()
     with app.connect() as cluster:
         with setting_up():
@@ -99,8 +103,7 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
 
 
 def _beside(app: App, cluster: Cluster) -> "Beside":
-    with extra_needed():
-        from clickstream.demo.tables import beside
+    from clickstream.demo.tables import beside
 
     return beside(
         cluster,

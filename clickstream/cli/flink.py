@@ -50,7 +50,7 @@ def run(app: App, files: tuple[Path, ...], exit_at_end: bool, parallelism: int |
 
     \b
     Example:
-      clickstream flink run config/tables/products.sql --exit-at-end
+      clickstream flink run products --exit-at-end
     """
     _require_extra()
     from clickstream.flink import jvm
@@ -99,7 +99,7 @@ def submit(
 
     \b
     Example:
-      clickstream flink submit config/tables/clickstream.sql --rest flink.example.com:8081 \\
+      clickstream flink submit clickstream --rest flink.example.com:8081 \\
         -b kafka.example.com:9092 --parallelism 4
     """
     _require_extra()

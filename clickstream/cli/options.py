@@ -54,6 +54,7 @@ class App:
             port=self.config["broker.port"],
             heap=self.config["broker.heap"],
             linger=self.config["broker.linger"],
+            disk=configuration.size_in_bytes(self.config["broker.disk"]),
             **options,
         )
 

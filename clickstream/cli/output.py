@@ -97,14 +97,14 @@ def standard_output() -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        _discard_output()
+        discard_output()
         raise click.exceptions.Exit(0) from None
     except OSError as error:
-        _discard_output()
+        discard_output()
         raise ClickstreamError(f"Cannot write to standard output: {error.strerror or error}.") from error
 
 
-def _discard_output() -> None:
+def discard_output() -> None:
     """What is still buffered would be written, and fail, once more at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

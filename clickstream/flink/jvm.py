@@ -8,6 +8,7 @@ from pathlib import Path
 from clickstream.files import replace_text
 from clickstream.flink import JAR_SET
 from clickstream.java import jars, runtime
+from clickstream.java.complaints import REFUSED, REFUSED_REMEDY, complaints
 from clickstream.java.runtime import Java
 
 NEWEST_JAVA = 21  # that this Flink is released for
@@ -132,13 +133,18 @@ def last_failure(directory: Path) -> str:
 
 
 def last_words(directory: Path) -> str:
-    """The last lines that the JVM of `directory` printed, or else logged as errors; in one line."""
+    """Why the JVM of `directory` ended: that it refused its options, or the last lines that it printed, or else
+    logged as errors; in one line.
+    """
     for path, level in ((console_file(directory), ""), (log_file(directory), " ERROR ")):
         try:
-            lines = path.read_text("utf-8", "replace").splitlines()
+            text = path.read_text("utf-8", "replace")
         except FileNotFoundError:
             continue
+        if (refused := complaints(text)).startswith(REFUSED):
+            return f"{refused}. {REFUSED_REMEDY}".rstrip(".")
+        lines = text.splitlines()
         said = [line.strip() for line in lines if line.strip() and not line.startswith("\tat ") and level in line]
         if said:
-            return " | ".join(said[-2:])[-400:]
+            return " | ".join(said[-2:])[-400:].rstrip(".")
     return "it said nothing"

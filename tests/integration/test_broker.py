@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from pytest_mock import MockerFixture
 
 from clickstream.broker import BrokerStatus, EmbeddedBroker
 from clickstream.errors import ClickstreamError
@@ -213,3 +214,53 @@ def test_a_jvm_that_cannot_start_is_an_error_with_its_own_words(
 ) -> None:
     with pytest.raises(ClickstreamError, match=r"Invalid maximum heap size: -Xmx1furlong"):
         EmbeddedBroker(tmp_path, java=broker_java, port=0, heap="1furlong").acquire()
+
+
+def test_records_stay_below_the_bound_of_the_disk(tmp_path: Path, broker_java: str, mocker: MockerFixture) -> None:
+    mocker.patch("clickstream.broker.embedded.START_TIMEOUT", 240.0)
+    bound, said = 100_000_000, list[str]()
+    broker = EmbeddedBroker(
+        tmp_path, java=broker_java, port=0, linger=LINGER, notify=said.append, class_data=False, disk=bound
+    )
+    compacted = {"cleanup.policy": "compact"}
+    own = {"retention.bytes": "1000000000"}
+    with broker.acquire() as lease:
+        admin = AdminClient({"bootstrap.servers": lease.address})
+        topics = [
+            NewTopic("large", 2, 1),
+            NewTopic("small", 1, 1),
+            NewTopic("latest", 1, 1, config=compacted),
+            NewTopic("kept", 1, 1, config=own),
+        ]
+        for made in admin.create_topics(topics).values():
+            made.result(30)
+        failures: list[str] = []
+        producer = Producer({"bootstrap.servers": lease.address, "compression.type": "none"})
+        for number in range(3_000):
+            for topic, partition, every in (("large", number % 2, 1), ("latest", 0, 20), ("kept", 0, 20)):
+                if number % every == 0:
+                    producer.produce(
+                        topic,
+                        os.urandom(100_000),
+                        str(number),
+                        partition,
+                        on_delivery=lambda error, _: failures.append(str(error)) if error else None,
+                    )
+            producer.flush(60)
+        producer.produce("small", b"x")
+        assert producer.flush(60) == 0
+        assert failures == []
+        wait_until(lambda: broker.status().disk_used < bound, 180, "the oldest records are deleted", poll=0.5)
+        consumer = Consumer({"bootstrap.servers": lease.address, "group.id": "-"})
+        places = (("large", 0), ("large", 1), ("small", 0), ("latest", 0), ("kept", 0))
+        limits = {place: consumer.get_watermark_offsets(TopicPartition(*place), 30) for place in places}
+        consumer.close()
+        for number in (0, 1):
+            low, high = limits["large", number]
+            assert 100 < high - low < 500  # of the 70 MB that are left for it
+        assert limits["small", 0] == (0, 1)
+        assert limits["latest", 0] == limits["kept", 0] == (0, 150)
+        said.clear()
+        broker.acquire().release()
+        assert "warning: the embedded Kafka's records take" in said[1]
+    broker.stop(force=True)

@@ -8,6 +8,7 @@ from clickstream.cli.output import echo_json, say
 from clickstream.cli.tables.file import FILE, checked, program, variables_option
 from clickstream.cli.tables.run import run
 from clickstream.cli.tables.show import show
+from clickstream.shipped import SQL_GUIDE
 
 
 @click.group("tables")
@@ -31,7 +32,7 @@ def check(files: tuple[Path, ...], quiet: bool, variables: tuple[tuple[str, str]
 
     \b
     Example:
-      clickstream tables check config/tables/clickstream.sql
+      clickstream tables check clickstream
     """
     wrong = 0
     for path in files:
@@ -45,7 +46,7 @@ def check(files: tuple[Path, ...], quiet: bool, variables: tuple[tuple[str, str]
                 lines = [note.line for note in found.notes if note.name == name]
                 say(f"  no effect here: {name} (line {', '.join(map(str, lines))})")
     if wrong:
-        click.echo(f"{_count(wrong, 'problem')}. docs/sql.md says what is supported.", err=True)
+        click.echo(f"{_count(wrong, 'problem')}. {SQL_GUIDE} says what is supported.", err=True)
         raise click.exceptions.Exit(1)
 
 

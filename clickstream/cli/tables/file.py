@@ -6,15 +6,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from clickstream.cli.output import parsed, say
 from clickstream.errors import ConfigError
+from clickstream.shipped import tables
 
 if TYPE_CHECKING:
     from clickstream.tables.sql.check import Checked
     from clickstream.tables.sql.model import Program
 
-FILE = click.Path(dir_okay=False, path_type=Path)
+
+class SqlFile(click.ParamType[Path]):
+    """The path of a file of SQL; a name without `/` and `.sql` is one that is shipped."""
+
+    name = "file"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if isinstance(value, Path) or "/" in value or value.endswith(".sql"):
+            return Path(value)
+        shipped = tables()
+        if value in shipped:
+            return shipped[value]
+        if not Path(value).is_file():
+            self.fail(f"{value!r} is no shipped file (they are {', '.join(shipped)}), and none here.", param, ctx)
+        return Path(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name, help="shipped") for name in tables() if name.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="file")]
+
+
+FILE = SqlFile()
 Variables = tuple[tuple[str, str], ...]
 """NAMEs with their values, as given."""
 
@@ -37,14 +60,16 @@ variables_option = click.option(
 
 
 @contextmanager
-def extra_needed() -> Iterator[None]:
-    """Around imports: raises ConfigError when the extra `tables` is not installed."""
+def extra_needed(instead: str = "") -> Iterator[None]:
+    """Around imports: raises ConfigError, which ends with `instead`, when the extra `tables` is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("clickstream"):
             raise
-        raise ConfigError(f"The tables need {error.name}. Install it: pip install 'clickstream[tables]'") from None
+        raise ConfigError(
+            f"The tables need {error.name}. Install it: pip install 'clickstream[tables]'{instead}"
+        ) from None
 
 
 def checked(path: Path, variables: Variables) -> "Checked":

@@ -141,8 +141,8 @@ def run(
 
     \b
     Examples:
-      clickstream tables run config/tables/clickstream.sql
-      clickstream tables run config/tables/products.sql --exit-at-end
+      clickstream tables run clickstream
+      clickstream tables run products --exit-at-end
     """
     bounded = {"BOUNDED": "latest-offset", "REF_IDLE": "0 s"} if exit_at_end else {}
     given = tuple({**bounded, **dict(variables)}.items())

@@ -47,9 +47,9 @@ def show(
 
     \b
     Examples:
-      clickstream tables show config/tables/clickstream.sql
-      clickstream tables show config/tables/clickstream.sql errors_per_min --follow
-      clickstream tables show config/tables/clickstream.sql traffic_per_min --final --format json | jq .hits
+      clickstream tables show clickstream
+      clickstream tables show clickstream errors_per_min --follow
+      clickstream tables show clickstream traffic_per_min --final --format json | jq .hits
     """
     found = program(file, variables)
     if table is None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from sqlglot import exp
 
 from clickstream.kafka.properties import nearest
+from clickstream.shipped import SQL_REFERENCE
 from clickstream.tables.sql.functions import AGGREGATES, FUNCTIONS, REFUSED, TAKES_NULL
 from clickstream.tables.sql.types import Type
 
@@ -37,7 +38,7 @@ class Calls(ABC):
             hint = (
                 REFUSED.get(name)
                 or did_you_mean(name, [*FUNCTIONS, *AGGREGATES, "CAST", "TRIM"])
-                or "docs/sql-reference.md lists what is."
+                or f"{SQL_REFERENCE} lists what is."
             )
             return self._refuse(f"The function {name} is not supported.", node, hint)
         arguments = node.expressions

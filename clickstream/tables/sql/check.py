@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from clickstream.shipped import SQL_REFERENCE
 from clickstream.tables.sql import source as text
 from clickstream.tables.sql.calls import did_you_mean, span
 from clickstream.tables.sql.ddl import TableReader
@@ -163,7 +164,7 @@ class _Checker:
             return self.report(
                 f"Unknown setting {key}.",
                 node.this,
-                did_you_mean(key, names) or "docs/sql-reference.md lists what is supported.",
+                did_you_mean(key, names) or f"{SQL_REFERENCE} lists what is supported.",
             )
         if problem := known.check(value):
             return self.report(f"{key} cannot be '{value}' here.", node.expression, problem)

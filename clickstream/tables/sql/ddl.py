@@ -5,6 +5,7 @@ from typing import Literal, cast
 
 from sqlglot import exp
 
+from clickstream.shipped import SQL_REFERENCE
 from clickstream.tables.sql.calls import Report, did_you_mean
 from clickstream.tables.sql.expressions import Typing, Visible
 from clickstream.tables.sql.model import Column, Field, Kind, Table, Watermark
@@ -160,7 +161,7 @@ class TableReader:
             if option is None and PROPERTIES.fullmatch(name):
                 self.no_effect(name, pair.this)
             elif option is None:
-                hint = did_you_mean(name, OPTIONS) or "docs/sql-reference.md lists what is supported."
+                hint = did_you_mean(name, OPTIONS) or f"{SQL_REFERENCE} lists what is supported."
                 self.report(f"Unknown option {name}.", pair.this, hint)
             elif connector in (KAFKA, UPSERT) and connector not in option.connectors:
                 self.report(f"{connector} has no option {name}.", pair.this, _other_name(name))

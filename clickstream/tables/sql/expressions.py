@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from clickstream.shipped import SQL_REFERENCE
 from clickstream.tables.sql.calls import Calls, Report, aggregate_name, did_you_mean, span
 from clickstream.tables.sql.functions import REFUSED, like_pattern
 from clickstream.tables.sql.model import Field
@@ -72,9 +73,7 @@ class Typing(Calls):
         if isinstance(node, exp.Like) and odd == ["negate"]:
             odd = []
         if odd and not isinstance(node, (exp.Window, exp.Select, exp.Subquery, exp.Exists)):
-            return self._refuse(
-                f"{odd[0].upper()} is not supported here.", node, "docs/sql-reference.md lists what is."
-            )
+            return self._refuse(f"{odd[0].upper()} is not supported here.", node, f"{SQL_REFERENCE} lists what is.")
         match node:
             case exp.Column():
                 return self._column(node)
@@ -135,7 +134,7 @@ class Typing(Calls):
             return self._comparable(node, [node.this, node.expression], aggregates)
         if isinstance(node, _ARITHMETIC):
             return self._arithmetic(node, aggregates)
-        return self._refuse(f"{node.key.upper()} is not supported.", node, "docs/sql-reference.md lists what is.")
+        return self._refuse(f"{node.key.upper()} is not supported.", node, f"{SQL_REFERENCE} lists what is.")
 
     # --- names and numbers
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+from clickstream.shipped import SQL_GUIDE
 from clickstream.tables.sql.regex import RegexProblem, translate
 from clickstream.tables.sql.types import Type, common
 
@@ -103,7 +104,7 @@ def _regex(text: str) -> str:
     try:
         translate(text)
     except RegexProblem as problem:
-        return f"{problem} is not supported: docs/sql.md says which regular expressions are."
+        return f"{problem} is not supported: {SQL_GUIDE} says which regular expressions are."
     return ""
 
 

@@ -27,6 +27,8 @@ STOPPED = BrokerStatus(
     started_at=None,
     restarts=0,
     error=None,
+    disk_used=8_100_000_000,
+    disk_bound=10_000_000_000,
 )
 RUNNING = replace(
     STOPPED, state="running", address="127.0.0.1:9092", pid=7, supervisor_pid=6, pinned=True, started_at=0.0, restarts=2
@@ -53,6 +55,7 @@ def test_status_prints_the_address_and_what_else_matters() -> None:
     assert rows["address"] == "127.0.0.1:9092"
     assert rows["state"].startswith("running, pinned")
     assert rows["process"] == "7 (supervisor 6)"
+    assert rows["disk"] == "8.1 of 10 GB (81%)"
 
 
 def test_status_of_a_stopped_broker_is_an_exit_code_too(mocker: MockerFixture) -> None:

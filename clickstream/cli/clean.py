@@ -1,0 +1,42 @@
+"""`clickstream clean`."""
+
+import sys
+
+import click
+
+from clickstream.cli.options import App, app_options
+from clickstream.cli.output import say, show
+from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.inspect.text import size
+
+
+@click.command("clean")
+@click.option("--keep-downloads", is_flag=True, help="Not the jars, which every state directory shares.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@app_options
+def command(app: App, keep_downloads: bool, yes: bool) -> None:
+    """Remove what clickstream keeps on this machine: records, states, logs, downloads.
+
+    It lists what lies where, with sizes, and asks. Topics on a Kafka of your own are not touched. Refused while the
+    embedded Kafka, tables or Flink use it.
+    """
+    from clickstream.java.jars import cache_dir
+    from clickstream.leftovers import leftovers, remove, unused
+
+    try:
+        with unused(app.state_dir):
+            found = leftovers(app.state_dir, None if keep_downloads else cache_dir().parent)
+            if not found:
+                click.echo("There is nothing to remove.", err=True)
+                return
+            rows = [[one.what, size(one.size), str(one.directory)] for one in found]
+            show(["WHAT", "SIZE", "WHERE"], rows, frozenset({"SIZE"}))
+            total = size(sum(one.size for one in found))
+            if not yes:
+                if not sys.stdin.isatty():
+                    raise ConfigError("Without a terminal to ask, `clean` needs --yes.")
+                click.confirm(f"Remove all of it, {total}?", abort=True, err=True)
+            remove(found)
+            say(f"Removed {total}.", err=True)
+    except OSError as error:
+        raise ClickstreamError(f"Cannot remove {error.filename}: {error.strerror or error}.") from error

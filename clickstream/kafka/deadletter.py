@@ -1,8 +1,12 @@
-"""What cannot be read goes to a dead-letter topic: its bytes, its reason and its origin."""
+"""What cannot be read goes to a dead-letter topic: its bytes, its reason and its origin; written and read here."""
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from clickstream import terminal
 from clickstream.kafka.produce import Headers, Sender
@@ -11,8 +15,16 @@ log = logging.getLogger(__name__)
 
 # Below the broker's default message.max.bytes (1,048,588) with room for key and headers.
 MAX_VALUE_BYTES = 900_000
+# What is larger is part of what is wrong, and is left out: the letter must fit.
+MAX_KEY_BYTES = MAX_VALUE_BYTES // 20
+MAX_HEADERS_BYTES = MAX_VALUE_BYTES // 20
 MAX_REASON_CHARACTERS = 500
 SAY_EVERY_S = 5.0
+
+# The record's own headers, each under its name behind this.
+OWN_HEADER = "header-"
+
+RecordHeaders = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True)
@@ -33,12 +45,37 @@ class Origin:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """`length` is that of the whole value in bytes, where `value` is only its beginning."""
+    """`length` is that of the whole value in bytes, where `value` is only its beginning; `headers` the record's own."""
 
     value: bytes | None
     reason: str
     origin: Origin
     length: int | None = None
+    headers: RecordHeaders = ()
+
+
+@dataclass(frozen=True)
+class FoundLetter:
+    """A letter as it stands in the dead-letter topic: what was set aside, why, whence, by which `part` and when.
+
+    `time` is when it was set aside, in epoch ms, None when unknown. `length` is that of the whole value in bytes.
+    `left_out` names what of the record was too large to keep: `key`, `headers`.
+    """
+
+    part: str
+    reason: str
+    origin: Origin
+    time: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    length: int
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the record is here: value, key and headers."""
+        return not self.left_out and self.length == len(self.value or b"")
 
 
 class DeadLetters:
@@ -65,11 +102,19 @@ class DeadLetters:
             place = getattr(letter.origin, name)
             if place is not None:
                 headers.append((f"origin-{name}", str(place).encode("utf-8", "replace")))
+        own: Headers = [(f"{OWN_HEADER}{name}", octets) for name, octets in letter.headers]
+        left_out = []
         if value is not None:
             value = value[:MAX_VALUE_BYTES]
-        if key is not None and len(key) > MAX_VALUE_BYTES // 20:
-            key = None  # an oversized key is part of what is wrong; the letter must fit
-        self._sender.send(self._topic, value, key, headers=headers)
+        if key is not None and len(key) > MAX_KEY_BYTES:
+            key = None
+            left_out.append("key")
+        if sum(map(_header_size, letter.headers)) > MAX_HEADERS_BYTES:
+            own = []
+            left_out.append("headers")
+        if left_out:
+            headers.append(("left-out", ",".join(left_out).encode()))
+        self._sender.send(self._topic, value, key, headers=headers + own)
         self.count += 1
         if time.monotonic() > self._said_at + SAY_EVERY_S:
             self._said_at = time.monotonic()
@@ -80,3 +125,43 @@ class DeadLetters:
                 reason,
                 self.count,
             )
+
+
+def found_letter(message: Message) -> FoundLetter | None:
+    """The letter in a record of a dead-letter topic; None when it is none, for anyone may write to a topic."""
+    pairs = headers_of(message)
+    named = {name: octets.decode("utf-8", "replace") for name, octets in pairs if octets is not None}
+    try:
+        part, reason, length = named["part"], named["reason"], int(named["length"])
+        origin = _origin(named)
+    except (KeyError, ValueError):
+        return None
+    kind, timestamp = message.timestamp()
+    return FoundLetter(
+        part=part,
+        reason=reason,
+        origin=origin,
+        time=None if kind == TIMESTAMP_NOT_AVAILABLE or timestamp < 0 else timestamp,
+        key=message.key(),
+        value=message.value(),
+        headers=tuple((name.removeprefix(OWN_HEADER), one) for name, one in pairs if name.startswith(OWN_HEADER)),
+        length=length,
+        left_out=frozenset(filter(None, named.get("left-out", "").split(","))),
+    )
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """The record's headers in their order: what was sent as a dict or as text arrives as pairs with bytes."""
+    return cast("list[tuple[str, bytes | None]]", message.headers() or [])
+
+
+def _origin(named: Mapping[str, str]) -> Origin:
+    """Raises KeyError or ValueError when it is not told."""
+    if "origin-file" in named:
+        return Origin(file=named["origin-file"], line=int(named["origin-line"]))
+    return Origin(named["origin-topic"], int(named["origin-partition"]), int(named["origin-offset"]))
+
+
+def _header_size(header: tuple[str, bytes | None]) -> int:
+    name, octets = header
+    return len(name.encode()) + len(octets or b"")

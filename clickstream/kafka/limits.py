@@ -23,12 +23,13 @@ class LimitedProducer(Producer):
         self._max_bytes = int(settings.get("message.max.bytes", 1_000_000))
         self._admin = admin
 
-    def too_large(self, topic: str, size: int, *, refused_here: bool) -> str:
+    def too_large(self, topic: str, size: int, *, refused_here: bool, ask: bool = True) -> str:
         """Why a record of `size` bytes (key and value) was refused, by us or by the broker, and what to change.
 
-        Asks the broker for the topic's limit, for ANSWER_WITHIN_S at most.
+        With `ask`, the broker is asked for the topic's limit, for ANSWER_WITHIN_S at most.
         """
-        return explanation(topic, size, self._max_bytes, self._topic_limit(topic), refused_here=refused_here)
+        limit = self._topic_limit(topic) if ask else None
+        return explanation(topic, size, self._max_bytes, limit, refused_here=refused_here)
 
     def _topic_limit(self, topic: str) -> int | None:
         """The topic's max.message.bytes; None when the broker does not say."""

@@ -70,27 +70,58 @@ class Sender:
 
         Raises ClickstreamError on a fatal error.
         """
-        while True:
-            try:
-                self._producer.produce(
-                    topic,
-                    value,
-                    key,
-                    partition=partition,
-                    headers=headers,
-                    timestamp=timestamp,
-                    on_delivery=self._delivered,
-                )
-            except BufferError:
-                if not self._wait_for_room():
-                    self._give_up(1)
-                    return
-                continue
-            except KafkaException as problem:
-                self._refused(problem.args[0], topic, _size(key, value))
-            break
+        while not self._hand_over(topic, value, key, partition, headers, timestamp):
+            if not self._wait_for_room():
+                self._give_up(1)
+                return
+
+    def offer(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        partition: int = -1,
+        headers: Headers | None = None,
+        timestamp: int = 0,
+    ) -> bool:
+        """Hand over one record as `send` does, if the local queue has room: for an event loop, which must not wait.
+
+        False when the queue is full: the record was not taken, and counts nowhere. It waits for nothing, so it serves
+        no delivery reports: somebody must call `poll`, on another thread than the event loop's (after a failure that
+        may ask the broker for the reason). Raises ClickstreamError on a fatal error.
+        """
+        return self._hand_over(topic, value, key, partition, headers, timestamp, ask=False)
+
+    def _hand_over(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int,
+        headers: Headers | None,
+        timestamp: int,
+        *,
+        ask: bool = True,
+    ) -> bool:
+        """False when there is no room; True when the record was queued, or refused for good and counted as failed."""
+        try:
+            self._producer.produce(
+                topic,
+                value,
+                key,
+                partition=partition,
+                headers=headers,
+                timestamp=timestamp,
+                on_delivery=self._delivered,
+            )
+        except BufferError:
+            return False
+        except KafkaException as problem:
+            self._refused(problem.args[0], topic, _size(key, value), ask=ask)
         with self._lock:
             self.sent += 1
+        return True
 
     def send_batch(self, topic: str, messages: Sequence[dict[str, Any]]) -> None:
         """Hand over many `{"key": ..., "value": ...}` at once: a fifth faster than one by one.
@@ -206,21 +237,24 @@ class Sender:
             return
         self._fail(error, message.topic() or "", _size(message.key(), message.value()))
 
-    def _refused(self, error: KafkaError, topic: str, size: int) -> None:
+    def _refused(self, error: KafkaError, topic: str, size: int, *, ask: bool = True) -> None:
         # produce() reports the state of the producer, without the flag that its first error had.
         if error.fatal() or error.code() == KafkaError._FATAL:
             raise ClickstreamError(f"The producer cannot go on: {error.str()}.")
-        self._fail(error, topic, size, here=True)
+        self._fail(error, topic, size, here=True, ask=ask)
 
-    def _reason(self, error: KafkaError, topic: str, size: int, here: bool) -> str:
+    def _reason(self, error: KafkaError, topic: str, size: int, *, here: bool, ask: bool) -> str:
         if error.code() != KafkaError.MSG_SIZE_TOO_LARGE or not isinstance(self._producer, LimitedProducer):
             return f"{error.str()} (topic {topic})"
         if (topic, here) not in self._too_large:  # the first one's: the broker is asked once
-            self._too_large[topic, here] = self._producer.too_large(topic, size, refused_here=here)
+            reason = self._producer.too_large(topic, size, refused_here=here, ask=ask)
+            if not ask:
+                return reason
+            self._too_large[topic, here] = reason
         return self._too_large[topic, here]
 
-    def _fail(self, error: KafkaError, topic: str, size: int, *, here: bool = False) -> None:
-        reason = self._reason(error, topic, size, here)
+    def _fail(self, error: KafkaError, topic: str, size: int, *, here: bool = False, ask: bool = True) -> None:
+        reason = self._reason(error, topic, size, here=here, ask=ask)
         with self._lock:
             self.failed += 1
             self.first_failure = self.first_failure or reason

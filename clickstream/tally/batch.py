@@ -8,7 +8,7 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.consume import Run
-from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
+from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin, headers_of
 from clickstream.records import EVENT_NAMES
 from clickstream.tally.field import FieldReader
 from clickstream.tally.members import PartitionCounts
@@ -60,7 +60,8 @@ class Tallier:
                 counts[name] += 1
             else:
                 origin = Origin(message.topic(), message.partition(), message.offset())
-                self._dead_letters.send(DeadLetter(message.value(), reason or "", origin), message.key())
+                letter = DeadLetter(message.value(), reason or "", origin, headers=headers_of(message))
+                self._dead_letters.send(letter, message.key())
         return counts
 
     def _meet(self, counts: Counts[str], own: PartitionCounts) -> None:

@@ -22,6 +22,7 @@ from clickstream.counter import Counter
 from clickstream.kafka.admin import create
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
+from clickstream.kafka.deadletter import FoundLetter, found_letter
 from clickstream.kafka.errors import is_transient
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
@@ -213,6 +214,13 @@ def header(record: Message, name: str) -> str:
     found = dict(record.headers() or [])[name]
     assert isinstance(found, bytes)
     return found.decode()
+
+
+def dead_letters(kafka: str, topic: str) -> list[FoundLetter]:
+    """All that stands in a dead-letter topic; fails when something else does."""
+    found = [found_letter(record) for record in records(kafka, topic)]
+    assert None not in found
+    return [letter for letter in found if letter is not None]
 
 
 def counted_by_hand(kafka: str, topic: str, field: str = "eventName") -> dict[str, int]:

@@ -14,7 +14,7 @@ from tests.integration.support import (
     SHORT_SESSION,
     command_of,
     count,
-    header,
+    dead_letters,
     is_an_error_for_people,
     make_topic,
     members,
@@ -88,16 +88,16 @@ def test_every_record_is_counted_or_becomes_a_dead_letter(kafka: str, topic_name
     by_hand = Counts([*GOOD.values(), *GOOD.values()])
     assert tallies(kafka, f"{topic_name}-tally")[-1] == {**by_hand, "productview": 3000}
 
-    letters = records(kafka, f"{topic_name}-dead")
+    letters = dead_letters(kafka, f"{topic_name}-dead")
     by_origin = {(record.partition(), record.offset()): record.value() for record in records(kafka, topic_name)}
-    origins = [(int(header(letter, "origin-partition")), int(header(letter, "origin-offset"))) for letter in letters]
+    origins = [(letter.origin.partition, letter.origin.offset) for letter in letters]
     assert len(set(origins)) == len(origins) == 2 * len(BAD)
     for letter, origin in zip(letters, origins, strict=True):
         original = by_origin[origin]
         assert original in BAD
-        assert letter.value() == (original if original is None else original[:MAX_VALUE_BYTES])
-        assert header(letter, "length") == str(len(original or b""))
-        assert header(letter, "reason")
+        assert letter.value == (original if original is None else original[:MAX_VALUE_BYTES])
+        assert letter.length == len(original or b"")
+        assert letter.reason
 
 
 @pytest.mark.parametrize("each", [False, True])
@@ -107,8 +107,8 @@ def test_records_larger_than_kafkas_default_are_no_obstacle(kafka: str, topic_na
     produce(kafka, topic_name, [b'{"eventName":"purchase","padding":"%s"}' % large, large, *named("purchase")])
     count(kafka, topic_name, each=each)
     assert tallies(kafka, f"{topic_name}-tally")[-1] == {"purchase": 2}
-    (letter,) = records(kafka, f"{topic_name}-dead")
-    assert (len(value(letter)), header(letter, "length")) == (MAX_VALUE_BYTES, "1900000")
+    (letter,) = dead_letters(kafka, f"{topic_name}-dead")
+    assert (len(letter.value or b""), letter.length, letter.whole) == (MAX_VALUE_BYTES, 1_900_000, False)
 
 
 @pytest.mark.parametrize("each", [False, True])
@@ -139,8 +139,7 @@ def test_a_killed_counter_leaves_no_dead_letter_unwritten(kafka: str, topic_name
     wait_until(lambda: members(kafka, f"{topic_name}-group") == 0, 30, "the killed member is forgotten", 0.1)
     count(kafka, topic_name, each=emit == "each")
     assert tallies(kafka, f"{topic_name}-tally")[-1] == {"purchase": 4000}
-    origins = {(header(one, "origin-partition"), header(one, "origin-offset")) for one in records(kafka, dead)}
-    assert len(origins) == 4000
+    assert len({letter.origin for letter in dead_letters(kafka, dead)}) == 4000
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.deadletter import Origin
 from clickstream.tally.batch import MAX_NAMES
 from clickstream.topics import ensure
 from tests.integration.support import (
@@ -17,9 +18,9 @@ from tests.integration.support import (
     command_of,
     count,
     counted_by_hand,
+    dead_letters,
     decreases,
     delete_records,
-    header,
     how_many_counted,
     is_an_error_for_people,
     make_topic,
@@ -266,15 +267,14 @@ def test_a_record_without_a_name_becomes_a_dead_letter_with_its_origin(kafka: st
     produce(kafka, topic_name, [*UNREADABLE, *named("purchase", "purchase")], partition=0)
     count(kafka, topic_name)
     assert tallies(kafka, f"{topic_name}-tally")[-1] == {"purchase": 2}
-    letters = records(kafka, f"{topic_name}-dead")
-    assert [letter.value() for letter in letters] == list(UNREADABLE)
+    letters = dead_letters(kafka, f"{topic_name}-dead")
+    assert [letter.value for letter in letters] == list(UNREADABLE)
     for offset, (letter, reason) in enumerate(zip(letters, UNREADABLE.values(), strict=True)):
-        assert reason in header(letter, "reason")
-        assert header(letter, "origin-topic") == topic_name
-        assert header(letter, "origin-partition") == "0"
-        assert header(letter, "origin-offset") == str(offset)
-        assert header(letter, "length") == str(len(letter.value() or b""))
-        assert letter.key() == str(offset).encode()
+        assert reason in letter.reason
+        assert letter.origin == Origin(topic_name, 0, offset)
+        assert letter.key == str(offset).encode()
+        assert letter.whole
+        assert letter.time is not None
 
 
 # --- one tally per event

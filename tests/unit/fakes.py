@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, Producer
 
 from clickstream.kafka.produce import Sender
 
@@ -17,6 +17,19 @@ def message(
 ) -> Message:
     """A record as a consumer returns it."""
     return Message(topic=topic, partition=partition, offset=offset, value=value, key=key)
+
+
+def arrived(record: "Sent", offset: int = 0, timestamp: int = 1_000) -> Message:
+    """A record that was sent, as a consumer of its topic returns it."""
+    return Message(
+        topic=record.topic,
+        offset=offset,
+        partition=0,
+        value=record.value,
+        key=record.key.encode() if isinstance(record.key, str) else record.key,
+        headers=list(record.headers or []) or None,
+        timestamp=(TIMESTAMP_CREATE_TIME, timestamp),
+    )
 
 
 def end(offset: int, *, partition: int = 0, topic: str = "t") -> Message:

@@ -3,9 +3,18 @@ import logging
 import pytest
 
 from clickstream.kafka import deadletter
-from clickstream.kafka.deadletter import MAX_VALUE_BYTES, DeadLetter, DeadLetters, Origin
+from clickstream.kafka.deadletter import (
+    MAX_HEADERS_BYTES,
+    MAX_KEY_BYTES,
+    MAX_VALUE_BYTES,
+    DeadLetter,
+    DeadLetters,
+    FoundLetter,
+    Origin,
+    found_letter,
+)
 from tests.hostile import HOSTILE, SHOWN
-from tests.unit.fakes import Clock, Kept, Sent
+from tests.unit.fakes import Clock, Kept, Sent, arrived, message
 
 IN_TOPIC = Origin(topic="event-topic", partition=2, offset=17)
 IN_FILE = Origin(file="access.log", line=4)
@@ -114,3 +123,64 @@ def test_every_letter_is_sent_and_counted_but_said_once_in_a_while(
         (logging.WARNING, "Dead letter to dead: t partition 0 offset 0: null. So far: 1."),
         (logging.WARNING, "Dead letter to dead: access.log line 4: late. So far: 101."),
     ]
+
+
+# --- reading them back
+
+
+def read_back(sender: Kept, timestamp: int = 1_000) -> FoundLetter:
+    letter = found_letter(arrived(sender.records[-1], timestamp=timestamp))
+    assert letter is not None
+    return letter
+
+
+@pytest.mark.parametrize("origin", [IN_TOPIC, IN_FILE, Origin(topic="t", partition=0, offset=0)])
+@pytest.mark.parametrize("value", [b"\xff{", b"", None])
+@pytest.mark.parametrize("key", [b"key", b"", None])
+def test_a_letter_is_read_as_it_was_written(
+    sender: Kept, letters: DeadLetters, origin: Origin, value: bytes | None, key: bytes | None
+) -> None:
+    own = [("reason", b"the record's own"), ("header-a", None), ("a", b"\xff"), ("a", b"twice")]
+    letters.send(DeadLetter(value, "no name", origin, headers=own), key)
+    assert read_back(sender, timestamp=77) == FoundLetter(
+        part="counter-1",
+        reason="no name",
+        origin=origin,
+        time=77,
+        key=key,
+        value=value,
+        headers=tuple(own),
+        length=len(value or b""),
+    )
+    assert read_back(sender).whole
+
+
+def test_a_value_that_was_cut_says_so(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x" * (MAX_VALUE_BYTES + 1), "r", IN_TOPIC))
+    found = read_back(sender)
+    assert (found.length, found.whole, found.left_out) == (MAX_VALUE_BYTES + 1, False, frozenset())
+    letters.send(DeadLetter(b"the beginning of a line", "r", IN_FILE, length=100_000))
+    assert (read_back(sender).length, read_back(sender).whole) == (100_000, False)
+
+
+def test_what_was_too_large_to_keep_is_named(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", "r", IN_TOPIC, headers=[("h", b"v" * MAX_HEADERS_BYTES)]), b"k" * (MAX_KEY_BYTES + 1))
+    found = read_back(sender)
+    assert (found.key, found.headers, found.left_out) == (None, (), frozenset({"key", "headers"}))
+    assert not found.whole
+
+
+NOT_LETTERS: list[list[tuple[str, bytes | None]]] = [
+    [],
+    [("reason", b"r")],
+    [("reason", b"r"), ("part", b"p"), ("length", b"many"), ("origin-file", b"f"), ("origin-line", b"1")],
+    [("reason", b"r"), ("part", b"p"), ("length", b"1"), ("origin-file", b"f")],
+    [("reason", b"r"), ("part", b"p"), ("length", b"1"), ("origin-topic", b"t"), ("origin-partition", b"x")],
+    [("reason", None), ("part", None), ("length", None)],
+]
+
+
+@pytest.mark.parametrize("headers", NOT_LETTERS)
+def test_what_somebody_else_wrote_is_no_letter(headers: list[tuple[str, bytes]]) -> None:
+    assert found_letter(arrived(Sent("dead", b"x", headers=headers))) is None
+    assert found_letter(message(0)) is None

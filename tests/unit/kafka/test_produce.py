@@ -1,6 +1,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
@@ -62,6 +63,69 @@ def test_the_real_client_with_a_small_queue_drops_nothing(kafka: MockKafka, send
     send(sender, 500)
     assert sender.flush(10) == 0
     assert (sender.sent, sender.failed, sender.acknowledged) == (500, 0, 500)
+
+
+# --- offered, where nothing may wait
+
+
+def test_a_full_queue_takes_no_offer_and_tells_so_at_once() -> None:
+    producer = FakeProducer(room=4)
+    sender = Sender(producer.client)
+    assert [sender.offer("t", b"%d" % number) for number in range(6)] == [True] * 4 + [False] * 2
+    assert producer.polls == 0, "nothing was waited for"
+    assert (sender.sent, sender.failed, sender.queued) == (4, 0, 4), "what was not taken counts nowhere"
+    sender.poll()
+    assert sender.offer("t", b"later")
+    sender.flush()
+    assert [record.value for record in producer.delivered] == [b"0", b"1", b"2", b"3", b"later"]
+    assert (sender.sent, sender.acknowledged) == (5, 5)
+
+
+def test_an_offer_is_the_same_record_as_one_that_is_sent() -> None:
+    producer = FakeProducer()
+    sender = Sender(producer.client)
+    whole: dict[str, Any] = {"headers": [("h", b"v")], "timestamp": 7}
+    sender.send("t", b"value", b"key", **whole)
+    assert sender.offer("t", b"value", b"key", **whole)
+    sent, offered = producer.queue
+    assert sent == offered
+
+
+def test_offers_that_fail_are_counted_and_said_as_others(caplog: pytest.LogCaptureFixture) -> None:
+    producer = FakeProducer()
+    sender = Sender(producer.client)
+    assert sender.offer("t", b"0")
+    producer.deliver(TIMED_OUT)
+    producer.refusals = [KafkaError(KafkaError._UNKNOWN_PARTITION)]
+    assert sender.offer("t", b"1"), "it is not for want of room: another try would not help"
+    assert (sender.sent, sender.failed, sender.acknowledged) == (2, 2, 0)
+    assert "was not delivered" in caplog.text
+
+
+def test_an_offer_to_a_producer_that_cannot_go_on_raises() -> None:
+    producer = FakeProducer()
+    producer.refusals = [KafkaError(KafkaError._FATAL)]
+    with pytest.raises(ClickstreamError, match="cannot go on"):
+        Sender(producer.client).offer("t", b"x")
+
+
+def test_an_offer_that_is_too_large_is_explained_without_asking_the_broker(
+    kafka: MockKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = kafka.cluster.producer({**AT_ONCE, "message.max.bytes": 1_000})
+    monkeypatch.setattr(producer, "_admin", lambda: pytest.fail("the broker was asked"))
+    sender = Sender(producer)
+    assert sender.offer("t", b"x" * 2_000)
+    assert (sender.sent, sender.failed) == (1, 1)
+    assert "message.max.bytes is 1,000" in (sender.first_failure or "")
+
+
+def test_the_real_client_with_a_full_queue_takes_no_offer(kafka: MockKafka) -> None:
+    sender = Sender(kafka.cluster.producer({**AT_ONCE, "linger.ms": 60_000, "queue.buffering.max.messages": 7}))
+    taken = [sender.offer("t", b"x") for _ in range(20)]
+    assert taken == [True] * 7 + [False] * 13
+    assert sender.flush(10) == 0
+    assert (sender.sent, sender.failed, sender.acknowledged) == (7, 0, 7)
 
 
 # --- asked to end while the broker is away

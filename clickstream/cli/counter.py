@@ -4,12 +4,13 @@ import sys
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.stop import Stop
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions, default_group
 from clickstream.tally.reset import reset
@@ -76,7 +77,7 @@ def command(
     options.check()
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
         require(cluster, options.from_topic)
         if start_over:

@@ -18,6 +18,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
+from clickstream.stop import Stop
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import ensure
 
@@ -58,7 +59,7 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
         interval=INTERVAL_S,
     )
     options.check()
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [topic, tallies])
         producer = EventProducer(
@@ -71,6 +72,7 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
         counter = Counter(cluster, options)
         beside = None if only == "heart" else _beside(app, cluster)
         status_topic = app.config["status-topic"]
+        stop_event(stop)
         try:
             with ExitStack() as parts:
                 parts.enter_context(watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port))

@@ -30,7 +30,7 @@ CLIENT_OPTIONS_KEY = "clickstream.config"
 
 # How long Kafka may take to confirm what was sent. Who presses Ctrl-C sees that something is awaited, and can press
 # it again; service managers kill soon. With what comes after, commands end within 30 s and 15 s.
-DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 20.0, signal.SIGTERM: 8.0}
+DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 20.0, signal.SIGTERM: 8.0, signal.SIGHUP: 8.0}
 
 
 @dataclass
@@ -236,17 +236,22 @@ def _read_java_file(path: Path) -> dict[str, str]:
     return found
 
 
-def stop_event() -> Stop:
-    """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once."""
-    stop = Stop()
+def stop_event(stop: Stop | None = None) -> Stop:
+    """`stop`, or a new one, set by the first Ctrl-C, SIGTERM or SIGHUP; a second Ctrl-C ends the process at once.
+
+    Call it when there is something to drain, and not before: until then a signal ends the process. A SIGHUP that was
+    ignored when the process started (nohup) stays so.
+    """
+    stop = Stop() if stop is None else stop
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
             os._exit(130)
         stop.set_for(DRAIN_BY_SIGNAL_S[number])
 
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
+    for number in DRAIN_BY_SIGNAL_S:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
     return stop
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import click
 
-from clickstream.cli.options import App, stop_after
+from clickstream.cli.options import App, stop_after, stop_event
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.part import Part
 from clickstream.parts.watch import watched
@@ -25,9 +25,11 @@ def run_part(
 ) -> None:
     """Run `part` until `stop` is set, its work is done, or `duration` seconds are over.
 
+    From here on signals set `stop`; before, there is nothing to drain, and they end the process.
     Meanwhile it reports on the status topic and, with a port, to Prometheus, and `showing` shows how far it is.
     However it ends, `summary` is the last line on standard error. Raises what the part raises.
     """
+    stop_event(stop)
     try:
         with (
             watched(cluster, part, status_topic=app.config["status-topic"], metrics_port=metrics_port),

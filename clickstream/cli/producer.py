@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 
 
@@ -77,7 +78,7 @@ def command(
     Ends with the events produced, acknowledged and failed; exit code 1 if any failed.
     """
     stream = ProductEvents(secrets.randbits(64) if seed is None else seed, chosen_weights(events))
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [run_producer__topic])
         producer = EventProducer(

@@ -2,13 +2,14 @@
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 
 
@@ -48,7 +49,7 @@ def command(
     if plan.topic == plan.dead_letter_topic:
         raise ConfigError(f"--topic and --dead-letter-topic are both {plan.topic}: choose two topics.")
     sources = files.check(names)
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [plan.topic, plan.dead_letter_topic])
         producer = cluster.producer()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, stop_event
+from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
@@ -16,6 +16,7 @@ from clickstream.config import positive
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
+from clickstream.stop import Stop
 
 if TYPE_CHECKING:
     from clickstream.tables.engine.options import EngineOptions
@@ -153,7 +154,7 @@ def run(
     check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets the state and deletes its rows; without a terminal to ask, it needs --yes.")
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
         this = cluster_id(cluster)
         options = [

@@ -2,13 +2,14 @@
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, stop_event
+from clickstream.cli.options import App, cluster_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.replay import files
 from clickstream.replay.records import LineRecords
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 
 
@@ -30,7 +31,7 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
       echo '{"visitor": "anna", "at": 1767225600000}' | clickstream topics produce visits --key visitor
     """
     found = files.check(sources or ("-",))
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [name])
         lines = LineRecords(found, Sender(cluster.producer(), stop), name, key)

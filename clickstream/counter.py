@@ -49,7 +49,7 @@ class Counter:
         self._states = StateLog(cluster, self._sender, options.group)
         self._trial = FieldTrial(options, self._has_counted)
         self._publisher: TallyPublisher | None = None
-        self._tallies = 0  # of publishers that we were before
+        self._tallies = 0
         self._fenced = False
         self._stop = threading.Event()  # the one given to run()
         self._leaves_within = LEAVES_WITHIN_S
@@ -86,7 +86,7 @@ class Counter:
         return {
             "counted": self._tallier.counted,
             "dead_letters": self._dead_letters.count,
-            "tallies": self._tallies + (self._publisher.published if self._publisher else 0),
+            "tallies": self._tallies,
         }
 
     def gauges(self) -> dict[str, float]:
@@ -215,7 +215,7 @@ class Counter:
         counts = self._states.fold.counts()
         self._tallier.check_names(counts)
         try:
-            self._publisher.publish(counts)
+            self._tallies += self._publisher.publish(counts)
         except Fenced as fence:
             self._step_back(fence)
 
@@ -249,7 +249,6 @@ class Counter:
 
     def _drop_publisher(self) -> None:
         if self._publisher is not None:
-            self._tallies += self._publisher.published
             self._publisher.close()
             self._publisher = None
 

@@ -132,14 +132,15 @@ class Source:
         if batch.rows is not None:
             with naming(f"TABLE {self.table.name}"):
                 self._decoder.load(db, batch.rows, self._decoded)
-            self.rows += batch.rows.num_rows
             self.nulled += batch.nulled
-            for refused in batch.refused:
-                self._refuse(refused.partition, refused.offset, refused.key, refused.value, refused.reason)
+            for one in batch.refused:
+                self._refuse(one.partition, one.offset, one.key, one.value, one.reason)
+            refused = 0
             if self._reference is not None:
                 self._reference.apply(db, identifier(self._decoded))
             else:
-                self.rows -= self._stream.show(db, self._decoded, batch.rows)
+                refused = self._stream.show(db, self._decoded, batch.rows)
+            self.rows += batch.rows.num_rows - refused  # in one step: others read it meanwhile
         self.next_offsets.update(batch.passed)
         self._note_ends_and_silence(batch)
         self._stream.notice.speak(last=self._bounded and self.read_to_end)

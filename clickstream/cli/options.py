@@ -21,6 +21,7 @@ from clickstream.config import Config
 from clickstream.errors import ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,11 +56,16 @@ class App:
         """The properties for all clients, later sources winning."""
         return {**self.config.clients["kafka"], **self.given}
 
+    @property
+    def address(self) -> str | None:
+        """Of the configured Kafka; None: the embedded one is used."""
+        common = self.client_properties()
+        return common.get("bootstrap.servers") or common.get("metadata.broker.list")
+
     @contextmanager
     def connect(self) -> Iterator[Cluster]:
         """The configured cluster, found reachable; without bootstrap.servers the embedded Kafka, kept running."""
-        common = self.client_properties()
-        address = common.get("bootstrap.servers") or common.get("metadata.broker.list")
+        common, address = self.client_properties(), self.address
         sections: dict[str, Any] = {
             "common": common,
             "for_producers": _without(self.config.clients["producer"], self.given),
@@ -111,6 +117,16 @@ def setting(name: str, option: str) -> Callable[[Command], Command]:
         )(command)
 
     return add
+
+
+def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --metrics-host and --metrics-port; the command gets them as `metrics`, an Endpoint."""
+
+    @functools.wraps(command)
+    def run(metrics_host: str, metrics_port: int, **rest: Any) -> Any:
+        return command(metrics=Endpoint(metrics_host, metrics_port), **rest)
+
+    return _apply((setting("metrics-host", "--metrics-host"), setting("metrics-port", "--metrics-port")), run)
 
 
 def _load(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting
+from clickstream.cli.options import SECONDS, App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.endpoint import Endpoint
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
 from clickstream.stop import Stop
@@ -55,7 +56,7 @@ def chosen_weights(pairs: tuple[tuple[str, float], ...]) -> Mapping[str, float] 
     "--event", "events", type=_Weight(), multiple=True, help="Only the named events, in these proportions; repeat it."
 )
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
 def command(
     app: App,
@@ -67,7 +68,7 @@ def command(
     seed: int | None,
     events: tuple[tuple[str, float], ...],
     quiet: bool,
-    metrics_port: int,
+    metrics: Endpoint,
 ) -> None:
     """Emit random product events, until stopped or as many as asked for.
 
@@ -97,7 +98,7 @@ def command(
             stop,
             showing=progress(producer, "acknowledged", total=expected, quiet=quiet),
             summary=lambda: summary(producer),
-            metrics_port=metrics_port,
+            metrics=metrics,
             duration=duration,
         )
         must_be_acknowledged("events", producer.sender)

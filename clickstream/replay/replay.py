@@ -12,6 +12,7 @@ import msgspec
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.kafka.produce import Sender
 from clickstream.logtime import log_time, now_ms
+from clickstream.parts.part import Part
 from clickstream.records import WebClick, encode
 from clickstream.replay.files import Reader, Source
 from clickstream.replay.formats import Malformed, parse
@@ -51,7 +52,7 @@ class Plan:
     shift_to_now: bool = False
 
 
-class Replay:
+class Replay(Part):
     """Reads `sources` one after the other, one thread, in the order of their lines.
 
     `clicks` and `letters` may share one producer; they are two so that what failed is known by kind.
@@ -130,6 +131,9 @@ class Replay:
 
     def gauges(self) -> dict[str, float]:
         return {"queued": self._clicks.queued}
+
+    def last_success(self) -> float | None:
+        return max((one for one in (self._clicks.last_success, self._letters.last_success) if one), default=None)
 
     def run(self, stop: threading.Event) -> None:
         """Replay until the end of the last source or until `stop` is set, then drain.

@@ -120,7 +120,7 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
             stop,
             showing=progress(feed, "acknowledged", total=plan.expected(asked.duration), quiet=asked.quiet),
             summary=lambda: summary(feed),
-            metrics_port=asked.metrics_port,
+            metrics=asked.metrics,
             duration=None if asked.duration is None else asked.duration / 1000,
         )
         must_be_acknowledged("records", feed.clicks, feed.references)

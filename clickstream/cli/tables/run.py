@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting
+from clickstream.cli.options import SECONDS, App, Cast, cluster_options, metrics_options, setting
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
@@ -16,6 +16,7 @@ from clickstream.config import positive
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _start_over(
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
 @variables_option
 @setting("dead-letter-topic", "--dead-letter-topic")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
 def run(
     app: App,
@@ -123,7 +124,7 @@ def run(
     quiet: bool,
     variables: Variables,
     dead_letter_topic: str,
-    metrics_port: int,
+    metrics: Endpoint,
 ) -> None:
     """Run files of SQL: topics become tables, live, until Ctrl-C.
 
@@ -183,7 +184,8 @@ def run(
             stop,
             showing=view(tables, quiet=quiet),
             summary=lambda: summary(tables.totals()),
-            metrics_port=metrics_port,
+            metrics=metrics,
+            watch=list(tables.engines.values()),
         )
 
 

@@ -8,6 +8,7 @@ import duckdb
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
+from clickstream.records import Position
 from clickstream.tables.engine.clock import Clock, Lane
 from clickstream.tables.engine.decoding.decode import Decoder
 from clickstream.tables.engine.fetching.fetcher import Batch, Order
@@ -177,6 +178,19 @@ class Source:
         clock = self.clock
         lanes = {partition: (place, clock.lanes[partition].highest) for partition, place in self.next_offsets.items()}
         return Progress(self._topic_id, max(clock.floor, clock.next_floor), clock.watermark, lanes)
+
+    def positions(self, stored: Progress) -> list[Position]:
+        """How far the partitions are by what is `stored`, and which are idle now."""
+        table, idle, marks = self.table, self.clock.idle_partitions(), self._marks(stored)
+        return [
+            Position(table.topic, partition, offset, table.name, marks.get(partition), partition in idle)
+            for partition, (offset, _highest) in sorted(stored.lanes.items())
+        ]
+
+    def _marks(self, stored: Progress) -> dict[int, int]:
+        """The watermark (ms) of each partition that has one."""
+        timed = {partition: highest for partition, (_, highest) in stored.lanes.items() if highest > BEGINNING}
+        return {partition: highest - self.clock.delay for partition, highest in timed.items()}
 
     def show_lag(self) -> None:
         """Commit the offsets to the consumer group; nothing is ever read from there."""

@@ -1,7 +1,6 @@
 """What an engine tells about itself while it works."""
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa

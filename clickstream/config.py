@@ -133,7 +133,8 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "java", "auto", _one_of("auto", "wheel", "PATH"), "Which Java runs the embedded Kafka and Flink.", "WHICH"
         ),
-        Setting("metrics-port", 0, _port, "Serve Prometheus metrics on this port of 127.0.0.1 (0: off).", "PORT"),
+        Setting("metrics-host", "127.0.0.1", _text, "Address to serve metrics on; 0.0.0.0: every network.", "HOST"),
+        Setting("metrics-port", 0, _port, "Serve Prometheus metrics on this port (0: off).", "PORT"),
         Setting("dead-letter-topic", "clickstream-dead-letter", topic_name, "Where unreadable records go.", "TOPIC"),
         Setting("status-topic", "clickstream-status", topic_name, "Where long-running parts say how they do.", "TOPIC"),
         Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),

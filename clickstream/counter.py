@@ -16,6 +16,8 @@ from clickstream.kafka.consume import End, OutOfRange, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Part
+from clickstream.records import Position
 from clickstream.tally.batch import Tallier
 from clickstream.tally.members import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
@@ -34,7 +36,7 @@ SAVED_WITHIN_S = 4.0  # after a stop, while Kafka is away
 PUBLISHING_PARTITION = 0
 
 
-class Counter:
+class Counter(Part):
     """One member of the group that counts `from_topic`; the owner of partition 0 publishes the group's tally."""
 
     kind = "counter"
@@ -49,13 +51,16 @@ class Counter:
         self._states = StateLog(cluster, self._sender, options.group)
         self._trial = FieldTrial(options, self._has_counted)
         self._publisher: TallyPublisher | None = None
-        self._tallies = 0  # of publishers that we were before
+        self._tallies = 0
         self._fenced = False
         self._stop = threading.Event()  # the one given to run()
         self._leaves_within = LEAVES_WITHIN_S
         self._next_emission = 0.0
         self._alone_by: float | None = None
         self._lag = 0
+        self._joined: Member | None = None
+        self._last_success: float | None = None
+        self.group = options.group
         self.tally: Mapping[str, int] = {}  # as last published by this member
         self.settled = False  # everything up to the end is counted, saved and published
 
@@ -86,11 +91,17 @@ class Counter:
         return {
             "counted": self._tallier.counted,
             "dead_letters": self._dead_letters.count,
-            "tallies": self._tallies + (self._publisher.published if self._publisher else 0),
+            "tallies": self._tallies,
         }
 
     def gauges(self) -> dict[str, float]:
         return {"lag": self._lag}
+
+    def last_success(self) -> float | None:
+        return self._last_success
+
+    def positions(self) -> list[Position]:
+        return self._joined.positions() if self._joined is not None else []
 
     def _open(self) -> None:
         options = self._options
@@ -106,6 +117,7 @@ class Counter:
             before_revoke=self._hand_over,
             after_assign=self._begin,
         )
+        self._joined = self._member
         self._member.join()
 
     def _has_counted(self) -> bool:
@@ -171,7 +183,8 @@ class Counter:
             self._sender.deliver_all(f"Dead letters to {self._options.dead_letter_topic}", self._stop, GRACE_S)
         self._states.save(self._member.state_of(own) for own in changed)
         for own in changed:
-            own.unsaved = False
+            own.saved()
+        self._last_success = time.time()
         self._member.commit()
 
     def _unsaved(self) -> list[PartitionCounts]:
@@ -215,7 +228,7 @@ class Counter:
         counts = self._states.fold.counts()
         self._tallier.check_names(counts)
         try:
-            self._publisher.publish(counts)
+            self._tallies += self._publisher.publish(counts)
         except Fenced as fence:
             self._step_back(fence)
 
@@ -249,7 +262,6 @@ class Counter:
 
     def _drop_publisher(self) -> None:
         if self._publisher is not None:
-            self._tallies += self._publisher.published
             self._publisher.close()
             self._publisher = None
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from clickstream.generate.pace import Pace
 from clickstream.generate.products import BLOCK_SIZE, ProductEvents, dated
 from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Part
 from clickstream.parts.threads import Threads
 from clickstream.records import utc_text
 
 
-class EventProducer:
+class EventProducer(Part):
     """Emits events to `topic` from `threads` threads at `rate` events/s in all, until `count` or a stop."""
 
     kind = "producer"
@@ -57,6 +58,9 @@ class EventProducer:
 
     def gauges(self) -> dict[str, float]:
         return {"queued": self.sender.queued}
+
+    def last_success(self) -> float | None:
+        return self.sender.last_success
 
     def _emit(self, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -139,16 +139,56 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
     at_end: bool = False  # the partition's end was seen at next_offset
 
 
+class Position(msgspec.Struct, frozen=True):
+    """How far a part is in one partition: everything before `next_offset` is in its stored results."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    table: str | None = None  # that reads the topic
+    watermark: int | None = None  # epoch ms; None: none yet, or the part has none
+    idle: bool = False  # silent for so long that it holds the table's watermark back no more
+
+
 class Status(msgspec.Struct, frozen=True):
-    """What a long-running part is and how it does, every 2 s on the status topic; keyed by `id`."""
+    """What a long-running part is and how it does, every 2 s on the status topic; keyed by `id`.
+
+    Other records on that topic have a key that goes on after the id: see RunningSql. Readers ignore what they do not
+    know, and fields are only ever added, with a default.
+    """
 
     id: str
     kind: str
     host: str
     since: str
     state: str
-    rates: dict[str, float]
+    rates: dict[str, float]  # of the totals, per second
     topics: list[str]
+    name: str | None = None  # which of its kind: the file of tables
+    group: str | None = None
+    totals: dict[str, int] = {}
+    gauges: dict[str, float] = {}
+    positions: list[Position] = []
+    paused: bool = False
+    last_success: str | None = None
+    error: str | None = None  # the last warning or error that its process logged; it may quote what comes from outside
+    error_at: str | None = None
+
+
+class RunningSql(msgspec.Struct, frozen=True):
+    """What a running file of SQL does, once on the status topic; keyed by `id`/plan.
+
+    `sql` is the file as it is written, without its secrets; `plan` is what `tables explain --format json` shows.
+    """
+
+    id: str  # of its Status
+    name: str
+    sql: str
+    plan: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}/plan"
 
 
 encode = msgspec.json.encode

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from clickstream import __version__, terminal
-from clickstream.cli import logs
+from clickstream.cli import logs, signals
 from clickstream.errors import ClickstreamError, ConfigError
 
 # Command name -> (module of this package, one line for the list). A module is imported only when its command
@@ -74,6 +74,7 @@ def clickstream() -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
+    signals.end_at_once_on_signals()
     logs.set_up()
     terminal.guard_tracebacks()
     # Records are never part of reference cycles: walking through them again and again would be a sixth of the
@@ -94,7 +95,7 @@ def main() -> NoReturn:
         if stuck():  # what is buffered could never be written, nor these words
             os._exit(130)
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        sys.exit(signals.INTERRUPTED)
     except ClickstreamError as error:
         _report(error)
         sys.exit(error.exit_code)

@@ -91,7 +91,7 @@ def logs(app: App, lines: int, follow: bool) -> None:
     log_file = app.embedded_broker().status().log_file
     if not log_file.exists():
         raise ClickstreamError(f"There is no log yet at {log_file}: the embedded Kafka has not run here.")
-    for line in _tail(log_file, lines, stop_event(NOTHING_TO_DRAIN) if follow else None):
+    for line in _tail(log_file, lines, stop_event(drain_by_signal=NOTHING_TO_DRAIN) if follow else None):
         click.echo(terminal.escaped_lines(line), nl=False)
 
 

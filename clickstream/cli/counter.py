@@ -4,12 +4,14 @@ import sys
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.endpoint import Endpoint
+from clickstream.stop import Stop
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions, default_group
 from clickstream.tally.reset import reset
@@ -38,7 +40,7 @@ from clickstream.topics import require
 @click.option("--yes", is_flag=True, help="Do not ask before --reset.")
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
 @setting("dead-letter-topic", "--dead-letter-topic")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
 def command(
     app: App,
@@ -53,7 +55,7 @@ def command(
     yes: bool,
     quiet: bool,
     dead_letter_topic: str,
-    metrics_port: int,
+    metrics: Endpoint,
 ) -> None:
     """Tally the values of a JSON field and republish the counts.
 
@@ -76,10 +78,9 @@ def command(
     options.check()
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            require(cluster, options.from_topic, stop)
+        require(cluster, options.from_topic)
         if start_over:
             _reset(cluster, options, yes)
         counter = EachCounter(cluster, options) if emit == "each" else Counter(cluster, options)
@@ -90,7 +91,7 @@ def command(
             stop,
             showing=progress(counter, "counted", quiet=quiet),
             summary=lambda: summary(counter),
-            metrics_port=metrics_port,
+            metrics=metrics,
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, metrics_options, setting, stop_event
 from clickstream.cli.output import console
 from clickstream.cli.tables.file import extra_needed
 from clickstream.counter import Counter
@@ -17,8 +17,10 @@ from clickstream.errors import ClickstreamError
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
+from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
+from clickstream.stop import Stop
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import ensure
 
@@ -36,9 +38,9 @@ INTERVAL_S = 0.5
     help="heart: producer and counter alone, without the made-up clicks and the tables over them.",
 )
 @setting("run-producer.rate", "--rate")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
-def command(app: App, duration: float | None, only: str | None, run_producer__rate: float, metrics_port: int) -> None:
+def command(app: App, duration: float | None, only: str | None, run_producer__rate: float, metrics: Endpoint) -> None:
     """Watch events become tallies and clicks become tables: all parts at once, on a Kafka that starts itself.
 
     Produces to event-topic, counts it, and publishes the tally to unique-event-topic. Beside that, visitors of a
@@ -62,10 +64,9 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
     if only != "heart":
         with extra_needed(" (--only heart does without.)"):
             importlib.import_module("clickstream.demo.tables")
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            ensure(cluster, [topic, tallies], stop)
+        ensure(cluster, [topic, tallies])
         producer = EventProducer(
             Sender(cluster.producer(), stop),
             topic,
@@ -76,12 +77,11 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
         counter = Counter(cluster, options)
         beside = None if only == "heart" else _beside(app, cluster)
         status_topic = app.config["status-topic"]
+        stop_event(stop)
         try:
             with ExitStack() as parts:
-                parts.enter_context(watched(cluster, producer, status_topic=status_topic, metrics_port=metrics_port))
-                parts.enter_context(watched(cluster, counter, status_topic=status_topic, metrics_port=0))
-                for part in beside.parts if beside is not None else ():
-                    parts.enter_context(watched(cluster, part, status_topic=status_topic, metrics_port=0))
+                every = [producer, counter, *(beside.parts if beside is not None else ())]
+                parts.enter_context(watched(cluster, every, status_topic=status_topic, metrics=metrics))
                 show = parts.enter_context(shown(console()))
                 demo = Demo(cluster.address, producer, counter, beside.lines if beside is not None else list)
                 if beside is not None:

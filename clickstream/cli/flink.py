@@ -58,16 +58,16 @@ def run(app: App, files: tuple[Path, ...], exit_at_end: bool, parallelism: int |
     from clickstream.flink.topics import prepare
 
     _refuse_problems(files, variables)
-    stop = stop_event()
     with app.connect() as cluster:
         scripts = [_script(path, cluster, exit_at_end, variables) for path in files]
         for script in scripts:
             prepare(cluster, script.program)
+        runtime = jvm.find(app.config["java"], to_stderr)
         ended = run_scripts(
-            jvm.find(app.config["java"], to_stderr),
+            runtime,
             app.state_dir / "flink",
             scripts,
-            stop,
+            stop_event(),
             to_stderr,
             bounded=exit_at_end,
             parallelism=parallelism,

@@ -23,7 +23,7 @@ from clickstream.config import Config
 from clickstream.errors import ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.patience import Stopped
+from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,9 +33,9 @@ CLIENT_OPTIONS_KEY = "clickstream.config"
 
 # How long Kafka may take to confirm what was sent. Who presses Ctrl-C sees that something is awaited, and can press
 # it again; service managers kill soon. With what comes after, commands end within 30 s and 15 s.
-DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 20.0, signal.SIGTERM: 8.0}
+DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 20.0, signal.SIGTERM: 8.0, signal.SIGHUP: 8.0}
 # For commands that only look.
-NOTHING_TO_DRAIN: Mapping[int, float] = {signal.SIGINT: 1.0, signal.SIGTERM: 1.0}
+NOTHING_TO_DRAIN: Mapping[int, float] = dict.fromkeys(DRAIN_BY_SIGNAL_S, 1.0)
 STUCK_EVERY_S = 1.0
 
 
@@ -62,11 +62,16 @@ class App:
         """The properties for all clients, later sources winning."""
         return {**self.config.clients["kafka"], **self.given}
 
+    @property
+    def address(self) -> str | None:
+        """Of the configured Kafka; None: the embedded one is used."""
+        common = self.client_properties()
+        return common.get("bootstrap.servers") or common.get("metadata.broker.list")
+
     @contextmanager
     def connect(self) -> Iterator[Cluster]:
         """The configured cluster, found reachable; without bootstrap.servers the embedded Kafka, kept running."""
-        common = self.client_properties()
-        address = common.get("bootstrap.servers") or common.get("metadata.broker.list")
+        common, address = self.client_properties(), self.address
         sections: dict[str, Any] = {
             "common": common,
             "for_producers": _without(self.config.clients["producer"], self.given),
@@ -118,6 +123,16 @@ def setting(name: str, option: str) -> Callable[[Command], Command]:
         )(command)
 
     return add
+
+
+def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --metrics-host and --metrics-port; the command gets them as `metrics`, an Endpoint."""
+
+    @functools.wraps(command)
+    def run(metrics_host: str, metrics_port: int, **rest: Any) -> Any:
+        return command(metrics=Endpoint(metrics_host, metrics_port), **rest)
+
+    return _apply((setting("metrics-host", "--metrics-host"), setting("metrics-port", "--metrics-port")), run)
 
 
 def _load(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -243,13 +258,14 @@ def _read_java_file(path: Path) -> dict[str, str]:
     return found
 
 
-def stop_event(drain_by_signal: Mapping[int, float] = DRAIN_BY_SIGNAL_S) -> Stop:
-    """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
+def stop_event(stop: Stop | None = None, drain_by_signal: Mapping[int, float] = DRAIN_BY_SIGNAL_S) -> Stop:
+    """`stop`, or a new one, set by the first Ctrl-C, SIGTERM or SIGHUP; a second Ctrl-C ends the process at once.
 
-    Who waits for ever to write what nobody reads never sees that it is set: the process then ends with exit code 1
-    when the seconds that draining may take are over.
+    Call it when there is something to drain, and not before: until then a signal ends the process. A SIGHUP that was
+    ignored when the process started (nohup) stays so. Who waits for ever to write what nobody reads never sees that it
+    is set: the process then ends with exit code 1 when the seconds that draining may take are over.
     """
-    stop = Stop()
+    stop = Stop() if stop is None else stop
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
@@ -257,8 +273,9 @@ def stop_event(drain_by_signal: Mapping[int, float] = DRAIN_BY_SIGNAL_S) -> Stop
         stop.set_for(drain_by_signal[number])
         threading.Thread(target=_end_when_stuck, args=(drain_by_signal[number],), daemon=True).start()
 
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
+    for number in DRAIN_BY_SIGNAL_S:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
     return stop
 
 
@@ -267,16 +284,6 @@ def _end_when_stuck(after_s: float) -> None:
     while not stuck():
         time.sleep(STUCK_EVERY_S)
     os._exit(1)
-
-
-@contextmanager
-def setting_up() -> Iterator[None]:
-    """What comes before a part runs: told to stop while Kafka is away, the command ends, and nothing was begun."""
-    try:
-        yield
-    except Stopped as stopped:
-        click.echo(f"{stopped} Nothing was begun.", err=True)
-        raise click.exceptions.Exit(0) from None
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Running a part from the command line: watched, shown, stopped and summed up in one place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 import click
 
-from clickstream.cli.options import App, stop_after
+from clickstream.cli.options import App, stop_after, stop_event
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.part import Part
 from clickstream.parts.watch import watched
 from clickstream.stop import Stop
@@ -20,17 +21,21 @@ def run_part(
     *,
     showing: AbstractContextManager[None],
     summary: Callable[[], str],
-    metrics_port: int,
+    metrics: Endpoint,
+    watch: Sequence[Part] = (),
     duration: float | None = None,
 ) -> None:
     """Run `part` until `stop` is set, its work is done, or `duration` seconds are over.
 
-    Meanwhile it reports on the status topic and, with a port, to Prometheus, and `showing` shows how far it is.
+    From here on signals set `stop`; before, there is nothing to drain, and they end the process.
+    Meanwhile it reports on the status topic and, with a port, to Prometheus, and `showing` shows how far it is. What
+    consists of several parts gives them as `watch`: they report in its place.
     However it ends, `summary` is the last line on standard error. Raises what the part raises.
     """
+    stop_event(stop)
     try:
         with (
-            watched(cluster, part, status_topic=app.config["status-topic"], metrics_port=metrics_port, stop=stop),
+            watched(cluster, watch or [part], status_topic=app.config["status-topic"], metrics=metrics, stop=stop),
             stop_after(duration, stop),
             showing,
         ):

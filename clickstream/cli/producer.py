@@ -5,13 +5,15 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import SECONDS, App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.endpoint import Endpoint
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 
 
@@ -54,7 +56,7 @@ def chosen_weights(pairs: tuple[tuple[str, float], ...]) -> Mapping[str, float] 
     "--event", "events", type=_Weight(), multiple=True, help="Only the named events, in these proportions; repeat it."
 )
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
 def command(
     app: App,
@@ -66,7 +68,7 @@ def command(
     seed: int | None,
     events: tuple[tuple[str, float], ...],
     quiet: bool,
-    metrics_port: int,
+    metrics: Endpoint,
 ) -> None:
     """Emit random product events, until stopped or as many as asked for.
 
@@ -77,10 +79,9 @@ def command(
     Ends with the events produced, acknowledged and failed; exit code 1 if any failed.
     """
     stream = ProductEvents(secrets.randbits(64) if seed is None else seed, chosen_weights(events))
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            ensure(cluster, [run_producer__topic], stop)
+        ensure(cluster, [run_producer__topic])
         producer = EventProducer(
             Sender(cluster.producer(), stop),
             run_producer__topic,
@@ -97,7 +98,7 @@ def command(
             stop,
             showing=progress(producer, "acknowledged", total=expected, quiet=quiet),
             summary=lambda: summary(producer),
-            metrics_port=metrics_port,
+            metrics=metrics,
             duration=duration,
         )
         must_be_acknowledged("events", producer.sender)

@@ -2,13 +2,15 @@
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.endpoint import Endpoint
 from clickstream.replay import files
 from clickstream.replay.replay import Plan, Replay
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 
 
@@ -19,7 +21,7 @@ from clickstream.topics import ensure
 @click.option("--shift-to-now", is_flag=True, help="Move all times by one amount, so that the first is now.")
 @setting("dead-letter-topic", "--dead-letter-topic")
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
 def command(
     app: App,
@@ -29,7 +31,7 @@ def command(
     shift_to_now: bool,
     dead_letter_topic: str,
     quiet: bool,
-    metrics_port: int,
+    metrics: Endpoint,
 ) -> None:
     """Send real access logs, request by request.
 
@@ -48,10 +50,9 @@ def command(
     if plan.topic == plan.dead_letter_topic:
         raise ConfigError(f"--topic and --dead-letter-topic are both {plan.topic}: choose two topics.")
     sources = files.check(names)
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            ensure(cluster, [plan.topic, plan.dead_letter_topic], stop)
+        ensure(cluster, [plan.topic, plan.dead_letter_topic])
         producer = cluster.producer()
         replay = Replay(sources, Sender(producer, stop), Sender(producer, stop), plan)
         run_part(
@@ -61,7 +62,7 @@ def command(
             stop,
             showing=progress(replay, "bytes", total=files.total_size(sources), quiet=quiet),
             summary=lambda: summary(replay),
-            metrics_port=metrics_port,
+            metrics=metrics,
         )
         must_be_acknowledged("records", *replay.senders)
         if replay.malformed_sources:

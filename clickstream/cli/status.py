@@ -1,44 +1,128 @@
 """`clickstream status`."""
 
+import sys
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
+from rich.console import Group
+from rich.live import Live
 from rich.text import Text
 
-from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import cell, console, echo_json
-from clickstream.parts.status import Seen, running
+from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.output import as_json, cell, console, echo_json, reader_left, say, show, table
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.patience import Stopped
+from clickstream.parts.status import Reports, Seen
 from clickstream.parts.watch import STATUS_EVERY_S
+
+_HEADER = ("PART", "NAME", "STATE", "PER SECOND", "NOW", "GROUP", "TOPICS", "HOST", "SINCE", "LAST ERROR")
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per part.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@as_json
 @cluster_options
-def command(app: App, as_json: bool) -> None:
-    """What runs now, and how it does: one line per long-running part, from the topic they report on."""
+def command(app: App, watch: bool, json: bool) -> None:
+    """What runs now, and how it does: one line per long-running part, from the topic they report on.
+
+    A part that has been silent for more than 10 s is dead: it was killed, or cannot reach Kafka. After an hour it is
+    not shown any more. The embedded Kafka is not started for this.
+
+    With --watch, a terminal shows one table that moves; elsewhere a line is written for each part, every 2 s.
+    """
+    if _nothing_can_run(app):
+        say("Nothing runs: the embedded Kafka is not running.", err=json)
+        return
     with app.connect() as cluster:
-        parts = running(cluster, app.config["status-topic"])
-    if as_json:
-        for part in parts:
-            echo_json({**msgspec.to_builtins(part.status), "silent_s": round(part.silent_s(time.time()), 1)})
-    elif parts:
-        console().print(_table(parts))
-    else:
-        click.echo("Nothing runs now.")
+        reports = Reports(cluster, app.config["status-topic"])
+        if watch:
+            _watch(cluster, reports, json)
+            return
+        now = time.time()
+        parts = reports.look(now)
+        if json:
+            echo_json(*(as_object(part, now) for part in parts))
+            return
+        say(_broker(cluster))
+        if parts:
+            show(_HEADER, [row(part, now) for part in parts])
+        else:
+            click.echo("Nothing runs now.")
 
 
-def _table(parts: list[Seen]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("part", "host", "since", "state", "per second", "topics"):
-        table.add_column(column, overflow="fold")
+def _nothing_can_run(app: App) -> bool:
+    """Whether all would be on the embedded Kafka, and that is not there: looking must not start it."""
+    return app.address is None and app.embedded_broker().status().state not in ("running", "starting")
+
+
+def _broker(cluster: Cluster) -> str:
+    return f"Kafka at {cluster.address}" + (", embedded" if cluster.embedded else "") + ", answers."
+
+
+def as_object(part: Seen, now: float) -> dict[str, Any]:
+    """The status record, and how long it is ago."""
+    built: dict[str, Any] = msgspec.to_builtins(part.status)
+    return {**built, "silent_s": round(part.silent_s(now), 1), "dead": part.is_dead(now)}
+
+
+def row(part: Seen, now: float) -> list[str]:
+    """The cells of _HEADER."""
+    status = part.status
+    return [
+        status.kind,
+        status.name or "",
+        _state(part, now),
+        _numbers(status.rates),
+        _numbers(status.gauges),
+        status.group or "",
+        ", ".join(status.topics),
+        status.host,
+        status.since,
+        status.error or "",
+    ]
+
+
+def _numbers(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:,.0f}" for name, value in values.items() if value)
+
+
+def _state(part: Seen, now: float) -> str:
+    if part.is_dead(now):
+        return f"dead, silent for {part.silent_s(now):,.0f} s"
+    return "paused" if part.status.paused else part.status.state
+
+
+def _watch(cluster: Cluster, reports: Reports, json: bool) -> None:
+    stop = stop_event()
+    with suppress(Stopped):
+        if json or not console().is_terminal:
+            while not stop.is_set() and not reader_left():
+                _echo(reports.look(now := time.time(), stop), now, json)
+                stop.wait(STATUS_EVERY_S)
+            return
+        with Live(console=console(), auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
+            while not stop.is_set():
+                live.update(_screen(cluster, reports.look(now := time.time(), stop), now), refresh=True)
+                stop.wait(STATUS_EVERY_S)
+
+
+def _screen(cluster: Cluster, parts: Sequence[Seen], now: float) -> Group:
+    rows = [row(part, now) for part in parts]
+    return Group(cell(_broker(cluster)), table(_HEADER, rows) if rows else Text("Nothing runs now."))
+
+
+def _echo(parts: Sequence[Seen], now: float, json: bool) -> None:
+    if json:
+        echo_json(*(as_object(part, now) for part in parts))
+        return
     for part in parts:
-        status = part.status
-        silent = part.silent_s(time.time())
-        late = silent > 3 * STATUS_EVERY_S
-        state = Text(f"silent for {silent:,.0f} s", style="bold red") if late else cell(status.state, "green")
-        rates = "  ".join(f"{name} {value:,.0f}" for name, value in status.rates.items() if value)
-        about = map(cell, (status.kind, status.host, status.since))
-        table.add_row(*about, state, cell(rates), cell(", ".join(status.topics)))
-    return table
+        kind, name, state, rates, gauges, group, topics, *_rest, error = row(part, now)
+        of = f"group {group}" if group else ""
+        words = [state, rates, gauges, of, f"topics {topics}", f"error: {error}" if error else ""]
+        told = ", ".join(word for word in words if word)
+        say(f"{datetime.now():%H:%M:%S} {' '.join(filter(None, (kind, name)))} on {part.status.host}: {told}")

@@ -47,7 +47,7 @@ class Beside:
 
     @property
     def parts(self) -> list[Part]:
-        return [*self._feeds, self._tables]
+        return [*self._feeds, *self._tables.engines.values()]
 
     @property
     def problem(self) -> BaseException | None:

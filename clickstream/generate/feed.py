@@ -13,12 +13,13 @@ from clickstream.generate.plan import Plan
 from clickstream.generate.traffic import LATEST_MS, Traffic
 from clickstream.kafka.produce import Sender
 from clickstream.logtime import now_ms
+from clickstream.parts.part import Part
 from clickstream.records import utc_text
 
 Flaw = TypeVar("Flaw")
 
 
-class Feed:
+class Feed(Part):
     """Sends `traffic` as `plan` says, from the thread that calls run.
 
     `clicks` and `references` may share one producer; they are two so that clicks are counted by themselves.
@@ -59,6 +60,9 @@ class Feed:
 
     def gauges(self) -> dict[str, float]:
         return {"queued": self.clicks.queued}
+
+    def last_success(self) -> float | None:
+        return max((one for one in (self.clicks.last_success, self.references.last_success) if one), default=None)
 
     def run(self, stop: threading.Event) -> None:
         """Send, then wait for the broker's confirmations.

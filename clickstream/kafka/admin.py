@@ -77,18 +77,17 @@ def cluster_id(
     admin: AdminClient | None = None,
     *,
     stop: threading.Event | None = None,
-    within: float | None = None,
 ) -> str:
     """The id that the cluster was formatted with: another one is another Kafka, whatever its address.
 
-    Waits while Kafka is away, as patience.patiently does with `stop` and `within`.
+    Waits while Kafka is away, as patience.patiently does with `stop`.
     """
     asked = admin or cluster.admin()
 
     def ask() -> str:
         return str(asked.list_topics(timeout=ANSWER_WITHIN_S).cluster_id)
 
-    return patiently(ask, "Asking for the cluster's id", cluster.address, stop, within=within)
+    return patiently(ask, "Asking for the cluster's id", cluster.address, stop)
 
 
 def metadata(

@@ -39,7 +39,8 @@ class Sender:
         self._too_large: dict[tuple[str, bool], str] = {}
         self._lock = threading.Lock()
         self._said_at = float("-inf")
-        self._confirmed = 0  # by the last flush that left nothing
+        self._acknowledged = 0  # as last seen
+        self._last_success = 0.0
         self.sent = 0
         self.failed = 0
         self.unconfirmed = 0
@@ -47,10 +48,23 @@ class Sender:
 
     @property
     def acknowledged(self) -> int:
-        # The length of the queue includes events that are no records (statistics, logs): while the producer works
-        # this may be a little too low. After a flush it is exact.
+        """Records that the broker has confirmed: it only grows. After a flush it is exact, before never too high."""
+        # The length of the queue includes events that are no records (statistics, logs), records that `sent` does not
+        # know yet, and those of others that share the producer: the difference falls now and then, and is too low
+        # then. What was once seen to be acknowledged stays so.
         with self._lock:
-            return max(self._confirmed, self.sent - self.failed - len(self._producer))
+            self._note_acknowledged(self.sent - self.failed - len(self._producer))
+            return self._acknowledged
+
+    @property
+    def last_success(self) -> float | None:
+        """When (epoch s) more records were last seen to be acknowledged; None: never."""
+        return self._last_success if self.acknowledged else None
+
+    def _note_acknowledged(self, records: int) -> None:
+        if records > self._acknowledged:
+            self._acknowledged = records
+            self._last_success = time.time()
 
     @property
     def queued(self) -> int:
@@ -193,7 +207,7 @@ class Sender:
                 break
         if left == 0:
             with self._lock:
-                self._confirmed = max(self._confirmed, sent - self.failed)
+                self._note_acknowledged(sent - self.failed)
         return left
 
     def close(self, timeout: float = DRAIN_S) -> None:

@@ -1,7 +1,7 @@
-"""Prometheus metrics of a long-running part, on 127.0.0.1 only."""
+"""Prometheus metrics of the long-running parts of a process: one endpoint for all."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
@@ -9,47 +9,58 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.statistics import Report, Statistics, Window
+from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.part import Part
 
 log = logging.getLogger(__name__)
 
-LISTEN = "127.0.0.1"
+PART_LABELS = ("part", "name")
+LAST_SUCCESS = "last_success_timestamp_seconds"
+
+Labels = tuple[str, ...]
+Family = type[CounterMetricFamily | GaugeMetricFamily]
 
 
-class PartCollector:
-    """Reads a part's totals and gauges when Prometheus asks: nothing is counted twice."""
+class PartsCollector:
+    """Reads the totals and gauges of all parts when Prometheus asks: nothing is counted twice.
 
-    def __init__(self, part: Part, statistics: Statistics) -> None:
-        self._part = part
+    A metric comes once, with a sample for each part that has it.
+    """
+
+    def __init__(self, parts: Sequence[Part], statistics: Statistics) -> None:
+        self._parts = parts
         self._statistics = statistics
 
     def collect(self) -> Iterable[Metric]:
-        kind = self._part.kind
-        for name, total in self._part.totals().items():
-            yield _metric(CounterMetricFamily, name, f"{name} of the {kind}", "part", {kind: total})
-        for name, value in self._part.gauges().items():
-            yield _metric(GaugeMetricFamily, name, f"{name} of the {kind}", "part", {kind: value})
+        labelled: list[tuple[Labels, Part]] = [((part.kind, part.name or ""), part) for part in self._parts]
+        yield from _of_parts(CounterMetricFamily, [(labels, part.totals()) for labels, part in labelled])
+        yield from _of_parts(GaugeMetricFamily, [(labels, part.gauges()) for labels, part in labelled])
+        successes: dict[Labels, float] = {
+            labels: at for labels, part in labelled if (at := part.last_success()) is not None
+        }
+        about = "when records were last acknowledged or results stored"
+        yield _metric(GaugeMetricFamily, LAST_SUCCESS, about, PART_LABELS, successes)
         yield from self._of_clients(self._statistics.latest())
 
     def _of_clients(self, reports: list[Report]) -> Iterable[Metric]:
         for name, about, read in CLIENT_COUNTERS:
-            values = {report.name: read(report) for report in reports}
-            yield _metric(CounterMetricFamily, f"client_{name}", about, "client", values)
+            values: dict[Labels, float] = {(report.name,): read(report) for report in reports}
+            yield _metric(CounterMetricFamily, f"client_{name}", about, ("client",), values)
         for name, about, gauge in CLIENT_GAUGES:
-            values = {report.name: gauge(report) for report in reports}
-            yield _metric(GaugeMetricFamily, f"client_{name}", about, "client", values)
+            values = {(report.name,): gauge(report) for report in reports}
+            yield _metric(GaugeMetricFamily, f"client_{name}", about, ("client",), values)
 
 
-def _metric(
-    family: type[CounterMetricFamily | GaugeMetricFamily],
-    name: str,
-    about: str,
-    label: str,
-    values: Mapping[str, float],
-) -> Metric:
-    metric = family(f"clickstream_{name}", about, labels=[label])
-    for of, value in values.items():
-        metric.add_metric([of], value)
+def _of_parts(family: Family, said: Sequence[tuple[Labels, Mapping[str, float]]]) -> Iterable[Metric]:
+    for name in dict.fromkeys(name for _, values in said for name in values):
+        samples = {labels: values[name] for labels, values in said if name in values}
+        yield _metric(family, name, name.replace("_", " "), PART_LABELS, samples)
+
+
+def _metric(family: Family, name: str, about: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
+    metric = family(f"clickstream_{name}", about, labels=labels)
+    for values, number in samples.items():
+        metric.add_metric(values, number)
     return metric
 
 
@@ -76,24 +87,25 @@ def _p99(window: Window) -> int:
 
 
 @contextmanager
-def serve(part: Part, statistics: Statistics, port: int) -> Iterator[None]:
-    """Serve /metrics on `port` of 127.0.0.1 while the block runs; port 0 serves nothing.
+def serve(parts: Sequence[Part], statistics: Statistics, endpoint: Endpoint) -> Iterator[None]:
+    """Serve /metrics of all parts while the block runs; port 0 serves nothing.
 
-    Raises ClickstreamError when the port is taken.
+    Raises ClickstreamError when the port is taken, or the host is none of this machine's.
     """
-    if port == 0:
+    if endpoint.port == 0:
         yield
         return
     registry = CollectorRegistry()
-    registry.register(PartCollector(part, statistics))
+    registry.register(PartsCollector(parts, statistics))
     ProcessCollector(registry=registry)
     try:
-        server, thread = start_http_server(port, addr=LISTEN, registry=registry)
+        server, thread = start_http_server(endpoint.port, addr=endpoint.host, registry=registry)
     except OSError as error:
         raise ClickstreamError(
-            f"Cannot serve metrics on {LISTEN}:{port}: {error.strerror}. Choose another --metrics-port."
+            f"Cannot serve metrics on {endpoint.host}:{endpoint.port}: {error.strerror}. "
+            "Choose another --metrics-port or --metrics-host."
         ) from None
-    log.info("Metrics at http://%s:%d/metrics", LISTEN, port)
+    log.info("Metrics at http://%s:%d/metrics", endpoint.host, endpoint.port)
     try:
         yield
     finally:

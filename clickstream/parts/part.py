@@ -2,14 +2,22 @@
 
 import threading
 import time
-from typing import Protocol
+from typing import Any, Protocol
+
+from clickstream.records import Position
 
 
 class Part(Protocol):
-    """A long-running part. `kind` names it in metrics and on the status topic; `topics` it reads or writes."""
+    """A long-running part. What has a value or a body here is the answer of a part that has nothing to say to it.
 
-    kind: str
-    topics: list[str]
+    All but `run` is asked from another thread, at any time.
+    """
+
+    kind: str  # names it in metrics and on the status topic
+    topics: list[str]  # that it reads or writes
+    name: str | None = None  # which of its kind, where a process may have several
+    group: str | None = None  # the consumer group that shows its lag
+    paused: bool = False  # somebody asked it to wait
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, or until there is nothing left; what was taken on is finished before it returns.
@@ -19,12 +27,24 @@ class Part(Protocol):
         ...
 
     def totals(self) -> dict[str, int]:
-        """Counts since the start: they only grow."""
+        """Counts since the start: they only grow, whenever they are asked for."""
         ...
 
     def gauges(self) -> dict[str, float]:
-        """What goes up and down."""
+        """What goes up and down. A name ends with its unit, as in `watermark_delay_seconds`, unless it counts."""
         ...
+
+    def last_success(self) -> float | None:
+        """When (epoch s) records were last acknowledged, or results stored; None: not yet."""
+        return None
+
+    def positions(self) -> list[Position]:
+        """The offsets stored with its results, of each partition that it reads."""
+        return []
+
+    def sql(self) -> tuple[str, dict[str, Any]] | None:
+        """The text of its SQL, without secrets, and its plan; None: it runs none."""
+        return None
 
 
 class Rates:

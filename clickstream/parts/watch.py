@@ -1,25 +1,29 @@
-"""How a long-running part does: rates for people, metrics for Prometheus, a word every 2 s on the status topic."""
+"""How long-running parts do: rates for people, metrics for Prometheus, a word every 2 s on the status topic."""
 
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
+from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.metrics import serve
 from clickstream.parts.part import Part, Rates
-from clickstream.records import Status, encode, utc_text
+from clickstream.records import RunningSql, Status, encode, utc_text
 from clickstream.topics import ensure
 
 log = logging.getLogger(__name__)
 
 STATUS_EVERY_S = 2.0
 GOODBYE_WITHIN_S = 2.0
+MAX_ERROR_CHARACTERS = 500
+# A larger one is not said: brokers take a megabyte.
+MAX_SQL_BYTES = 900_000
 
 # Keyed words, of which the last one counts: a repeat does no harm, and without a producer id to be fetched the
 # first word, and the goodbye of a short run, take 0.4 s less.
@@ -28,60 +32,134 @@ _SETTINGS = {"linger.ms": 0, "message.timeout.ms": 30_000, "enable.idempotence":
 
 @contextmanager
 def watched(
-    cluster: Cluster, part: Part, *, status_topic: str, metrics_port: int, stop: threading.Event | None = None
+    cluster: Cluster,
+    parts: Sequence[Part],
+    *,
+    status_topic: str,
+    metrics: Endpoint,
+    stop: threading.Event | None = None,
 ) -> Iterator[None]:
-    """While the block runs, report `part` on the status topic and, with a port, to Prometheus.
+    """While the block runs, report all parts of this process on the status topic and, with a port, to Prometheus.
 
-    A status that cannot be written is said once and does not stop the part. With `stop`, what has to be asked before
+    A status that cannot be written is said once and does not stop the parts. With `stop`, what has to be asked before
     is given up once it is set.
     """
-    with serve(part, cluster.statistics, metrics_port), _reporting(cluster, part, status_topic, stop):
+    with serve(parts, cluster.statistics, metrics), _reporting(cluster, parts, status_topic, stop):
         yield
 
 
 @contextmanager
-def _reporting(cluster: Cluster, part: Part, topic: str, stop: threading.Event | None) -> Iterator[None]:
+def _reporting(cluster: Cluster, parts: Sequence[Part], topic: str, stop: threading.Event | None) -> Iterator[None]:
     try:
         ensure(cluster, [topic], stop)
     except ClickstreamError as error:
         log.warning("No status reports: %s", error)
         yield
         return
-    reporter = _Reporter(Sender(cluster.producer(_SETTINGS)), part, topic)
-    reporter.start()
+    with _noted_errors() as errors:
+        reporter = _Reporter(Sender(cluster.producer(_SETTINGS)), parts, topic, errors)
+        reporter.start()
+        try:
+            yield
+        finally:
+            reporter.end()
+
+
+class LastError(logging.Handler):
+    """Keeps the last warning or error of this package: `said`, and when."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: tuple[str, float] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said = record.getMessage()[:MAX_ERROR_CHARACTERS], record.created
+
+
+@contextmanager
+def _noted_errors() -> Iterator[LastError]:
+    handler = LastError()
+    logger = logging.getLogger("clickstream")
+    logger.addHandler(handler)
     try:
-        yield
+        yield handler
     finally:
-        reporter.end()
+        logger.removeHandler(handler)
+
+
+def id_of(part: Part) -> str:
+    """A part's key on the status topic: what it is, and in which process of which host."""
+    return f"{part.kind}-{socket.gethostname()}-{os.getpid()}" + (f"-{part.name}" if part.name else "")
+
+
+class _Told:
+    """One part, and what it tells."""
+
+    def __init__(self, part: Part, since: str) -> None:
+        self.part = part
+        self.id = id_of(part)
+        self._since = since
+        self._host = socket.gethostname()
+        self._rates = Rates()
+
+    def status(self, errors: LastError) -> Status:
+        part, totals, success = self.part, self.part.totals(), self.part.last_success()
+        error, error_at = errors.said or (None, None)
+        return Status(
+            self.id,
+            part.kind,
+            self._host,
+            self._since,
+            "running",
+            self._rates.of(totals),
+            part.topics,
+            name=part.name,
+            group=part.group,
+            totals=totals,
+            gauges=part.gauges(),
+            positions=part.positions(),
+            paused=part.paused,
+            last_success=utc_text(success) if success is not None else None,
+            error=error,
+            error_at=utc_text(error_at) if error_at is not None else None,
+        )
+
+    def sql(self) -> RunningSql | None:
+        found = self.part.sql()
+        return RunningSql(self.id, self.part.name or "", *found) if found is not None else None
 
 
 class _Reporter(threading.Thread):
-    def __init__(self, sender: Sender, part: Part, topic: str) -> None:
+    def __init__(self, sender: Sender, parts: Sequence[Part], topic: str, errors: LastError) -> None:
         super().__init__(name="status", daemon=True)
         self._sender = sender
-        self._part = part
         self._topic = topic
+        self._errors = errors
         self._stop_reporting = threading.Event()
-        self._rates = Rates()
-        self._host = socket.gethostname()
-        self._since = utc_text(time.time())
-        self._id = f"{part.kind}-{self._host}-{os.getpid()}"
+        since = utc_text(time.time())
+        self._told = [_Told(part, since) for part in parts]
+        self._keys: list[str] = []  # of what was written
 
     def run(self) -> None:
+        for one in self._told:
+            if (sql := one.sql()) is not None and len(value := encode(sql)) <= MAX_SQL_BYTES:
+                self._send(sql.key, value)
         while True:
-            self._report("running")
+            for one in self._told:
+                self._send(one.id, encode(one.status(self._errors)))
+            self._sender.poll()
             if self._stop_reporting.wait(STATUS_EVERY_S):
                 return
 
     def end(self) -> None:
-        """A tombstone: a part that ended cleanly is not listed."""
+        """Tombstones: a part that ended cleanly is not listed."""
         self._stop_reporting.set()
         self.join()
-        self._sender.send(self._topic, None, self._id.encode())
+        for key in self._keys:
+            self._sender.send(self._topic, None, key.encode())
         self._sender.close(GOODBYE_WITHIN_S)
 
-    def _report(self, state: str) -> None:
-        rates = self._rates.of(self._part.totals()) | self._part.gauges()
-        status = Status(self._id, self._part.kind, self._host, self._since, state, rates, self._part.topics)
-        self._sender.send(self._topic, encode(status), self._id.encode())
-        self._sender.poll()
+    def _send(self, key: str, value: bytes) -> None:
+        if key not in self._keys:
+            self._keys.append(key)
+        self._sender.send(self._topic, value, key.encode())

@@ -8,11 +8,12 @@ import msgspec
 
 from clickstream.fieldpath import values_at
 from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Part
 from clickstream.replay.files import Reader, Source
 from clickstream.replay.lines import Unreadable
 
 
-class LineRecords:
+class LineRecords(Part):
     """Sends each line that is not blank as a record. With `key`, a field of its JSON is the record's key."""
 
     kind = "lines"
@@ -60,6 +61,9 @@ class LineRecords:
     def gauges(self) -> dict[str, float]:
         """Records that are not confirmed yet."""
         return {"queued": self.sender.queued}
+
+    def last_success(self) -> float | None:
+        return self.sender.last_success
 
     def _send_lines(self, source: Source, stop: threading.Event) -> None:
         for part in Reader(source):

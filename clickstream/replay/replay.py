@@ -12,6 +12,7 @@ import msgspec
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
 from clickstream.kafka.produce import Sender
 from clickstream.logtime import log_time, now_ms
+from clickstream.parts.part import Part
 from clickstream.records import WebClick, encode
 from clickstream.replay.files import Reader, Source
 from clickstream.replay.formats import Malformed, parse
@@ -51,7 +52,7 @@ class Plan:
     shift_to_now: bool = False
 
 
-class Replay:
+class Replay(Part):
     """Reads `sources` one after the other, one thread, in the order of their lines.
 
     `clicks` and `letters` may share one producer; they are two so that what failed is known by kind.
@@ -80,7 +81,6 @@ class Replay:
         self._shift_ms: int | None = None
         self._readers: list[Reader] = []
         self._ended: list[Outcome] = []
-        self._seen_acknowledged = 0
         self.topics = [plan.topic]
         self.lines = 0
         self._outcome = Outcome("")
@@ -121,18 +121,19 @@ class Replay:
 
     def totals(self) -> dict[str, int]:
         """Counts since the start, for rates and metrics; `bytes` are those of the input, as it is on disk."""
-        # The queue is shared with the dead letters, so the momentary figure can fall; a total may not.
-        self._seen_acknowledged = max(self._seen_acknowledged, self.acknowledged)
         return {
             "bytes": sum(reader.consumed for reader in self._readers),
             "lines": self.lines,
-            "acknowledged": self._seen_acknowledged,
+            "acknowledged": self.acknowledged,
             "dead_letters": self._dead.count,
             "failed": self.failed,
         }
 
     def gauges(self) -> dict[str, float]:
         return {"queued": self._clicks.queued}
+
+    def last_success(self) -> float | None:
+        return max((one for one in (self._clicks.last_success, self._letters.last_success) if one), default=None)
 
     def run(self, stop: threading.Event) -> None:
         """Replay until the end of the last source or until `stop` is set, then drain.

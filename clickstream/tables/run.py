@@ -1,14 +1,17 @@
 """Files of SQL at work together: each has its own state, a thread, and a process that reads for it."""
 
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.part import Part
 from clickstream.parts.threads import Threads
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
@@ -62,14 +65,27 @@ def check_topics(checked: Sequence[Checked], others: Mapping[str, str | None]) -
             taken[topic] = option
 
 
-class Tables:
-    """All files of one command, as one part."""
+# An option of a table whose value nobody else is to see; what stands in ${NAME} is not in the text anyway.
+_SECRET = re.compile(
+    r"('[^'\n]*(?:jaas|password|passphrase|secret|token|\.key)[^'\n]*'\s*=\s*)'(?:[^']|'')*'", re.IGNORECASE
+)
+
+
+def without_secrets(text: str) -> str:
+    """A file's text with the values of options that hold passwords left out."""
+    return _SECRET.sub(r"\1'***'", text)
+
+
+class Tables(Part):
+    """All files of one command, as one part; each of its `engines` is a part that is watched by itself."""
 
     kind = "tables"
 
     def __init__(self, cluster: Cluster, checked: Sequence[Checked], options: Sequence[EngineOptions]) -> None:
         self.engines = {
-            one.name: Engine(cluster, found.program, statements_of(found), one)
+            one.name: Engine(
+                cluster, found.program, statements_of(found), replace(one, text=without_secrets(found.source.original))
+            )
             for found, one in zip(checked, options, strict=True)
         }
         self.topics = list(dict.fromkeys(topic for engine in self.engines.values() for topic in engine.topics))

@@ -14,7 +14,8 @@ from clickstream.kafka.consume import End, OutOfRange, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
-from clickstream.records import StateKey, Tally, encode, utc_text
+from clickstream.parts.part import Part
+from clickstream.records import Position, StateKey, Tally, encode, utc_text
 from clickstream.tally.batch import Tallier
 from clickstream.tally.members import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, Member, PartitionCounts
 from clickstream.tally.options import CounterOptions
@@ -31,7 +32,7 @@ LOOK_EVERY_S = 0.2
 log = logging.getLogger(__name__)
 
 
-class EachCounter:
+class EachCounter(Part):
     """The only member of its group: a tally after every event, exactly once."""
 
     kind = "counter"
@@ -49,6 +50,9 @@ class EachCounter:
         self._partitions = 0  # known once we are assigned some
         self._tallies = 0
         self._lag = 0
+        self._joined: Member | None = None
+        self._last_success: float | None = None
+        self.group = options.group
 
     def run(self, stop: threading.Event) -> None:
         """Count until `stop` is set, or with `exit_at_end` until the end; while Kafka is away, wait for it.
@@ -97,6 +101,7 @@ class EachCounter:
             # Not the other counters' strategy: so the broker itself keeps them and us out of each other's groups.
             strategy="roundrobin",
         )
+        self._joined = self._member
         self._member.join()
 
     def _go_on_after(self, fence: Fenced, stop: threading.Event) -> None:
@@ -131,6 +136,12 @@ class EachCounter:
 
     def gauges(self) -> dict[str, float]:
         return {"lag": self._lag}
+
+    def last_success(self) -> float | None:
+        return self._last_success
+
+    def positions(self) -> list[Position]:
+        return self._joined.positions() if self._joined is not None else []
 
     def _begin(self) -> None:
         """Find out, if partitions were given to another member, which of us is the rightful one.
@@ -201,7 +212,8 @@ class EachCounter:
         assert self._transactions is not None
         self._transactions.commit(records)
         for own in changed:
-            own.unsaved = False
+            own.saved()
+        self._last_success = time.time()
         self._tallies += len(records) - len(changed)
         self._member.commit()
         self._lag = self._member.lag()

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import READER
 from clickstream.kafka.errors import is_transient
-from clickstream.records import CounterState
+from clickstream.records import CounterState, Position
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.source import Source
 from clickstream.tally.state import StateLog, check_identity
@@ -30,6 +30,12 @@ class PartitionCounts:
         self.next_offset = state.next_offset
         self.counts = Counts(state.counts)
         self.at_end = False
+        self.unsaved = False
+        self.saved_offset = state.next_offset
+
+    def saved(self) -> None:
+        """The counts up to `next_offset` are stored."""
+        self.saved_offset = self.next_offset
         self.unsaved = False
 
     def passed(self, next_offset: int) -> None:
@@ -144,6 +150,11 @@ class Member:
             counts=dict(own.counts),
             at_end=own.at_end,
         )
+
+    def positions(self) -> list[Position]:
+        """The offsets that the stored counts of our partitions reach to."""
+        owned = sorted(self.owned.values(), key=lambda own: own.partition)
+        return [Position(self._source.topic, own.partition, own.saved_offset) for own in owned]
 
     def lag(self) -> int:
         """Records behind the end over our partitions, as far as the client knows the end."""

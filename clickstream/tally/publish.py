@@ -167,16 +167,14 @@ class TallyPublisher:
         self._key = group.encode()
         self._headers: Headers = [(EPOCH_HEADER, str(epoch).encode())]
         self.last = last_tally(cluster, topic, group, epoch, stop)
-        self.published = 0
 
     def publish(self, counts: Mapping[str, int]) -> bool:
-        """Publish `counts` unless they are those of the last tally, or still lower in any name."""
+        """Publish `counts` unless they are those of the last tally, or still lower in any name; whether it did."""
         if counts == self.last or any(counts.get(name, 0) < count for name, count in self.last.items()):
             return False
         tally = Tally(dict(counts), utc_text(time.time()))
         self._transactions.commit([(self._topic, self._key, tally.encode(), self._headers)])
         self.last = tally.counts
-        self.published += 1
         return True
 
     def close(self) -> None:

@@ -80,18 +80,20 @@ class Publisher:
         self._world = world
         self.epoch = epoch
         self.last: Mapping[str, int] = dict(world.last_tally)
-        self.published = 0
         self.closed = False
 
-    def publish(self, counts: Mapping[str, int]) -> None:
+    def publish(self, counts: Mapping[str, int]) -> bool:
         if self._world.publishing_problems:
             raise self._world.publishing_problems.pop(0)
         lower = any(counts.get(name, 0) < count for name, count in self.last.items())
-        if counts != self.last and not lower:
-            self._world.events.append(("publish", dict(counts)))
-            self.last, self.published = dict(counts), self.published + 1
+        if counts == self.last or lower:
+            return False
+        self._world.events.append(("publish", dict(counts)))
+        self.last = dict(counts)
+        return True
 
     def close(self) -> None:
+        self._world.tallies_when_closing += [one.totals()["tallies"] for one in self._world.counters]
         self.closed = True
 
 
@@ -111,6 +113,8 @@ class World:
         self.events: list[tuple[str, Any]] = []
         self.stop = threading.Event()
         self.options = OPTIONS
+        self.counters: list[Counter] = []
+        self.tallies_when_closing: list[int] = []
         self.kafka.producer = lambda _settings: self.sender.producer.client  # type: ignore[attr-defined]
         patch.setattr(module, "time", self.clock)
         patch.setattr(module, "ensure", lambda _cluster, topics: self.events.append(("ensure", list(topics))))
@@ -138,6 +142,7 @@ class World:
 
         self.consumer.batches = [*batches, last]
         counter = Counter(self.kafka.cluster, self.options)
+        self.counters.append(counter)
         counter.run(self.stop)
         return counter
 
@@ -625,3 +630,4 @@ def test_totals_only_grow_also_when_it_publishes_no_more(world: World) -> None:
     counter = world.run(world.given(0), world.later(5, click(0)), world.taken(0), world.given(0), [click(1)])
     assert len(world.publishers) == 2
     assert counter.totals()["tallies"] == len(world.published()) == 2
+    assert world.tallies_when_closing == [1, 2]

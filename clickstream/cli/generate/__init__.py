@@ -6,7 +6,7 @@ import click
 from click.core import ParameterSource
 
 from clickstream.cli.generate.options import Asked, planned, traffic_options
-from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import App, cluster_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ConfigError
@@ -16,6 +16,7 @@ from clickstream.generate.traffic import Traffic
 from clickstream.generate.vip import vip
 from clickstream.generate.web import web
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.stop import Stop
 from clickstream.topics import Declared, declared, ensure
 
 
@@ -107,10 +108,9 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
     """Send the traffic; `names` are the topics' names, by that of the declared topic whose settings they get."""
     if len(set(names.values())) < len(names):
         raise ConfigError(f"Two of the topics have the same name: {', '.join(names.values())}.")
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            ensure(cluster, [_like(known, name) for known, name in names.items()], stop)
+        ensure(cluster, [_like(known, name) for known, name in names.items()])
         producer = cluster.producer()
         feed = Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop))
         run_part(
@@ -120,7 +120,7 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
             stop,
             showing=progress(feed, "acknowledged", total=plan.expected(asked.duration), quiet=asked.quiet),
             summary=lambda: summary(feed),
-            metrics_port=asked.metrics_port,
+            metrics=asked.metrics,
             duration=None if asked.duration is None else asked.duration / 1000,
         )
         must_be_acknowledged("records", feed.clicks, feed.references)

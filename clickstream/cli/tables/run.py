@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, Cast, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import SECONDS, App, Cast, cluster_options, metrics_options, setting
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
@@ -16,7 +16,8 @@ from clickstream.config import positive
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.patience import RESTARTS_WITHIN_S
+from clickstream.parts.endpoint import Endpoint
+from clickstream.stop import Stop
 
 if TYPE_CHECKING:
     from clickstream.tables.engine.options import EngineOptions
@@ -115,7 +116,7 @@ def _start_over(
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
 @variables_option
 @setting("dead-letter-topic", "--dead-letter-topic")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
 def run(
     app: App,
@@ -132,7 +133,7 @@ def run(
     quiet: bool,
     variables: Variables,
     dead_letter_topic: str,
-    metrics_port: int,
+    metrics: Endpoint,
 ) -> None:
     """Run files of SQL: topics become tables, live, until Ctrl-C.
 
@@ -163,10 +164,9 @@ def run(
     check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets the state and deletes its rows; without a terminal to ask, it needs --yes.")
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            this = cluster_id(cluster, stop=stop, within=RESTARTS_WITHIN_S)
+        this = cluster_id(cluster)
         options = [
             options_for(
                 path,
@@ -193,7 +193,8 @@ def run(
             stop,
             showing=view(tables, quiet=quiet),
             summary=lambda: summary(tables.totals()),
-            metrics_port=metrics_port,
+            metrics=metrics,
+            watch=list(tables.engines.values()),
         )
         for line in _mistyped(tables.sources()):
             say(f"{line}\n", err=True)

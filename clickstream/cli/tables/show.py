@@ -98,8 +98,8 @@ def _rows(
         if role(found, table) == "result"
         else "See what there is: clickstream topics list"
     )
-    stop = stop_event(NOTHING_TO_DRAIN)
     with app.connect() as cluster, Look(cluster, table, limit=limit, final=final, missing=missing) as look:
+        stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
         with passing(f"Reading {table.topic}", look.span) as advance:
             rows = look.rows(stop, advance)
         if stop.is_set():

@@ -79,7 +79,7 @@ def _summary_json(summary: TopicSummary) -> dict[str, Any]:
 
 
 def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
-    stop = stop_event(NOTHING_TO_DRAIN)
+    stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
     if json or not console().is_terminal:
         for changed, rates in changes(ticks(cluster, admin, internal, interval, stop)):
             for summary in changed:

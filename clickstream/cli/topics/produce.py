@@ -2,13 +2,15 @@
 
 import click
 
-from clickstream.cli.options import App, cluster_options, setting, setting_up, stop_event
+from clickstream.cli.options import App, cluster_options, metrics_options
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
+from clickstream.parts.endpoint import Endpoint
 from clickstream.replay import files
 from clickstream.replay.records import LineRecords
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 
 
@@ -17,9 +19,9 @@ from clickstream.topics import ensure
 @click.argument("sources", metavar="[FILE]...", nargs=-1)
 @click.option("--key", metavar="FIELD", help="The JSON field, or path such as user.id, that becomes the record's key.")
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
-@setting("metrics-port", "--metrics-port")
+@metrics_options
 @cluster_options
-def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, quiet: bool, metrics_port: int) -> None:
+def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, quiet: bool, metrics: Endpoint) -> None:
     """Send lines to a topic, each as a record: your own JSON, for example.
 
     FILE is a text, plain or compressed; without one, or as -, standard input is read. Blank lines are ignored. With
@@ -30,10 +32,9 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
       echo '{"visitor": "anna", "at": 1767225600000}' | clickstream topics produce visits --key visitor
     """
     found = files.check(sources or ("-",))
-    stop = stop_event()
+    stop = Stop()
     with app.connect() as cluster:
-        with setting_up():
-            ensure(cluster, [name], stop)
+        ensure(cluster, [name])
         lines = LineRecords(found, Sender(cluster.producer(), stop), name, key)
         run_part(
             app,
@@ -42,7 +43,7 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
             stop,
             showing=progress(lines, "acknowledged", quiet=quiet),
             summary=lambda: summary(lines),
-            metrics_port=metrics_port,
+            metrics=metrics,
         )
         must_be_acknowledged("records", lines.sender)
         if lines.skipped:

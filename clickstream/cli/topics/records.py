@@ -72,8 +72,8 @@ def tail_(
       clickstream topics tail clickstream-dead-letter | jq .headers.reason
     """
     asked = Tail(tuple(dict.fromkeys(names)), number, start, partition, follow, wanted)
-    stop = stop_event(NOTHING_TO_DRAIN)
     with app.connect() as cluster, standard_output() as out:
+        stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
         for batch in tail(cluster, asked, stop):
             out.writelines(render.line(message) + b"\n" for message in batch)
             out.flush()
@@ -104,8 +104,8 @@ def export_(app: App, name: str, form: str, output: str) -> None:
       clickstream topics export event-topic -o events.jsonl
       clickstream topics export clickstream --format csv -o - | head -3
     """
-    stop = stop_event(NOTHING_TO_DRAIN)
     with app.connect() as cluster:
+        stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
         limits = find(cluster, cluster.admin(), [name])
         total = sum(limit.span for limit in limits.values())
         try:

@@ -131,6 +131,10 @@ class Clock:
         """Whether nothing is heard from any partition, even if there never was a row."""
         return bool(self.lanes) and all(map(self._is_idle, self.lanes.values()))
 
+    def idle_partitions(self) -> set[int]:
+        """Partitions that hold the watermark back no more."""
+        return {partition for partition, lane in self.lanes.items() if self._is_idle(lane)}
+
     @property
     def settled(self) -> bool:
         """Whether the table is idle and its watermark has passed all its rows: none waits in a join any more."""

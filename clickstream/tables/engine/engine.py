@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -21,6 +22,8 @@ from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.offsets import ends
 from clickstream.kafka.patience import Stopped, TopicGone
 from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Part
+from clickstream.records import Position
 from clickstream.stop import Stop
 from clickstream.tables.engine.added import begin_added
 from clickstream.tables.engine.fetching.fetcher import SMALL, Batch
@@ -39,6 +42,7 @@ from clickstream.tables.engine.state.store import Progress, State
 from clickstream.tables.engine.watermarks import Moment, TableWatermarks
 from clickstream.tables.engine.writing.topics import ResultTopics
 from clickstream.tables.engine.writing.writer import Writer
+from clickstream.tables.sql.explain import as_json
 from clickstream.tables.sql.model import Program, Table
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,7 @@ TICK_S = 0.2
 # Rows do not time out: an outage of any length is waited for.
 PRODUCER = {"linger.ms": 5, "message.timeout.ms": 0}
 DEFAULT_IDLE_S = 10.0
+POSITIONS_EVERY_S = 1.0
 # What is on its way already may arrive.
 CLOSES_WITHIN_S = 5.0
 
@@ -72,7 +77,7 @@ class Parts:
     clock: Callable[[], float] = time.monotonic
 
 
-class Engine:
+class Engine(Part):
     """One file's program at work. `statements` is what its state belongs to.
 
     `run` is all that a command needs. It is made of `start`, then `turn` again and again, `drain` and `close`.
@@ -127,6 +132,11 @@ class Engine:
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
         self.topics = [table.topic for table in streams]
+        self.name = options.name
+        self.group = options.group
+        self._last_success: float | None = None
+        self._positions: list[Position] = []
+        self._positions_at = float("-inf")
 
     def _source(self, table: Table, reference: Reference | None = None) -> Source:
         used = reference.wanted if reference is not None else self._needs.tables[table.name]
@@ -161,7 +171,16 @@ class Engine:
 
     def gauges(self) -> dict[str, float]:
         delays = [one.delay for one in self._streams.values() if one.delay is not None]
-        return {"watermark_delay_s": round(max(delays), 1)} if delays else {}
+        return {"watermark_delay_seconds": round(max(delays), 1)} if delays else {}
+
+    def last_success(self) -> float | None:
+        return self._last_success
+
+    def positions(self) -> list[Position]:
+        return self._positions
+
+    def sql(self) -> tuple[str, dict[str, Any]] | None:
+        return self._options.text, as_json(self._program)
 
     def sources(self) -> list[SourceReport]:
         """Rows, dead letters and watermark of each source."""
@@ -228,6 +247,7 @@ class Engine:
         False once everything was read, in a bounded run: all windows are closed then.
         """
         state = self._opened
+        self._note_positions()
         with _explained(state):
             self._topics.look()
             self._ask_for_more()
@@ -421,6 +441,7 @@ class Engine:
                 self._saved[name] = progress
         state.save_floors(self._watermarks.floors())
         state.commit()
+        self._last_success = time.time()
         self._begun = None
         self._watermarks.stored()
         for source in self._streams.values():
@@ -428,6 +449,15 @@ class Engine:
         self._pipeline.after_commit(state.db)
         self._rest.disturb()
         self._pace.ended()
+
+    def _note_positions(self) -> None:
+        """Now and then, for who asks on another thread: what is stored, and which partitions are idle."""
+        now = self._parts.clock()
+        if now < self._positions_at:
+            return
+        self._positions_at = now + POSITIONS_EVERY_S
+        saved = [(source, self._saved.get(source.table.name)) for source in self._by_number.values()]
+        self._positions = [place for source, progress in saved if progress for place in source.positions(progress)]
 
     def _acknowledge(self) -> None:
         """Wait until all that was sent is acknowledged. Raises ClickstreamError when something cannot be written."""

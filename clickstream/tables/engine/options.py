@@ -24,3 +24,4 @@ class EngineOptions:
     exit_at_end: bool = False
     memory_limit: str = "512MB"
     threads: int = 1
+    text: str = ""  # the file, without secrets, for who watches

@@ -34,7 +34,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     loggers = [logging.getLogger(), logging.getLogger("librdkafka")]
     levels = [logger.level for logger in loggers]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)

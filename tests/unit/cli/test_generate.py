@@ -13,6 +13,7 @@ from clickstream.generate.cue import AT_ONCE
 from clickstream.generate.flaws import Flaws
 from clickstream.generate.plan import MAX, Plan
 from clickstream.generate.timeline import Phase
+from clickstream.parts.endpoint import Endpoint
 from clickstream.topics import declared
 
 NOTHING = Asked(
@@ -29,7 +30,7 @@ NOTHING = Asked(
     late_by=None,
     malformed=0.0,
     quiet=True,
-    metrics_port=0,
+    metrics=Endpoint(),
 )
 
 

@@ -168,7 +168,8 @@ def test_commands_are_imported_only_when_they_are_used() -> None:
     out, _ = python(HELP_ONLY).communicate(timeout=30)
     assert (
         out.splitlines()[-1]
-        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.errors', 'clickstream.terminal']"
+        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.errors', "
+        "'clickstream.terminal']"
     )
 
 

@@ -16,6 +16,7 @@ from clickstream import config
 from clickstream.cli import options
 from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
 from clickstream.kafka.clients import Cluster
+from clickstream.stop import Stop
 from tests.unit.cli.conftest import Outcome, Run
 
 
@@ -282,7 +283,7 @@ def read_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("read_output")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
     stop = stop_event()
     assert not stop.is_set()
@@ -291,11 +292,26 @@ def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
 
 
 @pytest.mark.usefixtures("read_output")
-@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 20), (signal.SIGTERM, 8)])
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 20), (signal.SIGTERM, 8), (signal.SIGHUP, 8)])
 def test_a_signal_says_how_long_draining_may_take(number: signal.Signals, seconds: float) -> None:
     stop = stop_event()
     signal.raise_signal(number)
     assert seconds - 5 < stop.drain_time_left() <= seconds
+
+
+@pytest.mark.usefixtures("read_output")
+def test_the_stop_of_a_part_is_the_one_that_is_set() -> None:
+    stop = Stop()
+    assert stop_event(stop) is stop
+    signal.raise_signal(signal.SIGTERM)
+    assert stop.is_set()
+
+
+def test_a_sighup_that_was_ignored_stays_so() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = stop_event()
+    signal.raise_signal(signal.SIGHUP)
+    assert not stop.is_set()
 
 
 @pytest.mark.usefixtures("read_output")

@@ -8,12 +8,12 @@ from rich.console import Console
 from clickstream.cli import progress as module
 from clickstream.cli.producer import _expected
 from clickstream.cli.progress import passing, progress
-from clickstream.parts.part import Rates
+from clickstream.parts.part import Part, Rates
 from tests.hostile import HOSTILE, SHOWN
 from tests.unit.fakes import Clock
 
 
-class Part:
+class Working(Part):
     kind = "producer"
 
     def __init__(self) -> None:
@@ -46,13 +46,13 @@ def test_a_line_says_how_much_how_fast_and_what_else_there_is(monkeypatch: pytes
     monkeypatch.setattr("clickstream.parts.part.time", clock)
     rates = Rates()
     clock.now += 2
-    line = module._line(Part(), "acknowledged", rates)
+    line = module._line(Working(), "acknowledged", rates)
     assert line == "acknowledged 1,234 (617/s) sent 1,500, dead letters 2, queued 266"
 
 
 @pytest.mark.parametrize("total", [None, 2_468])
 def test_a_terminal_shows_the_last_figures_even_of_a_short_run(screen: io.StringIO, total: int | None) -> None:
-    with progress(Part(), "acknowledged", total=total):
+    with progress(Working(), "acknowledged", total=total):
         pass
     assert "acknowledged 1,234" in screen.getvalue()
     assert ("50%" in screen.getvalue()) is (total is not None)
@@ -67,7 +67,7 @@ def test_a_name_beside_a_bar_is_no_markup_and_no_format(screen: io.StringIO) -> 
 def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(module, "IN_LOG_EVERY_S", 0.001)
-    part = Part()
+    part = Working()
     monkeypatch.setattr(module, "console", lambda err: Console(file=io.StringIO()))
     with progress(part, "acknowledged", total=5_000):
         assert part.asked.wait(10)
@@ -76,7 +76,7 @@ def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
 
 
 def test_quiet_shows_nothing(screen: io.StringIO) -> None:
-    part = Part()
+    part = Working()
     with progress(part, "acknowledged", quiet=True):
         pass
     assert screen.getvalue() == ""
@@ -84,7 +84,7 @@ def test_quiet_shows_nothing(screen: io.StringIO) -> None:
 
 
 def test_what_fails_inside_is_not_hidden(screen: io.StringIO) -> None:
-    with pytest.raises(ValueError, match="inside"), progress(Part(), "acknowledged"):
+    with pytest.raises(ValueError, match="inside"), progress(Working(), "acknowledged"):
         raise ValueError("inside")
 
 

@@ -325,6 +325,49 @@ def test_after_a_flush_events_that_are_no_records_do_not_count() -> None:
     assert sender.acknowledged == 3
 
 
+def test_what_was_seen_to_be_acknowledged_stays_so() -> None:
+    producer = FakeProducer()
+    sender = Sender(producer.client)
+    send_in_a_batch(sender, 3)
+    producer.deliver()
+    assert sender.acknowledged == 3
+    producer.queue = [None, None]  # type: ignore[list-item]  # statistics, or records that `sent` does not know yet
+    assert sender.acknowledged == 3
+
+
+def test_a_producer_at_full_speed_is_acknowledged_more_and_more(kafka: MockKafka) -> None:
+    small = {"queue.buffering.max.messages": 10_000}  # the sender has to wait for what is acknowledged
+    sender = Sender(kafka.cluster.producer({**AT_ONCE, **small, "statistics.interval.ms": 1}))
+
+    def send() -> None:
+        for _ in range(200):
+            send_in_a_batch(sender, 500)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    seen = [0]
+    while sending.is_alive():
+        seen.append(sender.acknowledged)
+    sender.flush()
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] <= sender.acknowledged == 100_000
+
+
+def test_the_last_success_is_when_more_was_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(produce, "time", clock)
+    producer = FakeProducer()
+    producer.on_poll = lambda: None
+    sender = Sender(producer.client)
+    send_in_a_batch(sender, 3)
+    seen = [sender.last_success]
+    clock.now += 5
+    producer.deliver()
+    seen.append(sender.last_success)
+    clock.now += 5
+    assert [*seen, sender.last_success] == [None, 1_005, 1_005]
+
+
 def test_acknowledged_is_never_below_0() -> None:
     producer = FakeProducer()
     producer.queue = [None]  # type: ignore[list-item]

@@ -1,8 +1,12 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.kafka.clients import Cluster
 from clickstream.parts import status
-from clickstream.records import Status, encode
+from clickstream.records import RunningSql, Status, encode
 
 PART = Status(
     "producer-here-1", "producer", "here", "2026-01-01T00:00:00UTC", "running", {"sent": 5.0}, ["event-topic"]
@@ -23,10 +27,16 @@ class Record:
         return 1, round(self._seconds * 1000)
 
 
-def seen(mocker: MockerFixture, *records: Record) -> list[status.Seen]:
+def seen(mocker: MockerFixture, *records: Record, now: float = 110.0) -> list[status.Seen]:
     mocker.patch.object(status, "existing", return_value={"s": 1})
-    mocker.patch.object(status, "read_to_end", side_effect=lambda _c, _t, take: [take(record) for record in records])
-    return status.running(Cluster("localhost:1"), "s")
+
+    def read(_cluster: object, _topic: str, take: Callable[[Record], None], **_more: object) -> dict[int, int]:
+        for record in records:
+            take(record)
+        return {0: len(records)}
+
+    mocker.patch.object(status, "read_to_end", side_effect=read)
+    return status.Reports(Cluster("localhost:1"), "s").look(now)
 
 
 def test_the_last_word_of_each_part_counts(mocker: MockerFixture) -> None:
@@ -40,18 +50,39 @@ def test_the_last_word_of_each_part_counts(mocker: MockerFixture) -> None:
 
 
 def test_a_part_that_said_goodbye_is_not_listed(mocker: MockerFixture) -> None:
-    assert not seen(mocker, Record(b"p", encode(PART), 100.0), Record(b"p", None, 101.0))
+    assert not seen(mocker, Record(b"producer-here-1", encode(PART), 100.0), Record(b"producer-here-1", None, 101.0))
 
 
-def test_a_part_silent_for_a_day_is_not_listed(mocker: MockerFixture) -> None:
-    long_ago = Record(b"killed", encode(PART), 100.0)
-    now = Record(b"alive", encode(PART), 100.0 + 25 * 3600)
-
-    assert [part.at for part in seen(mocker, long_ago, now)] == [now.timestamp()[1] / 1000]
+def test_a_part_silent_for_ten_seconds_is_dead(mocker: MockerFixture) -> None:
+    (part,) = seen(mocker, Record(b"producer-here-1", encode(PART), 100.0))
+    assert [part.is_dead(now) for now in (99.0, 110.0, 110.1)] == [False, False, True]
 
 
-def test_a_record_of_someone_else_is_passed_over(mocker: MockerFixture) -> None:
-    parts = seen(mocker, Record(b"x", b"\xff not ours", 100.0), Record(b"p", encode(PART), 100.0))
+@pytest.mark.parametrize(("now", "listed"), [(100.0 + 3599, 1), (100.0 + 3601, 0)])
+def test_a_part_silent_for_an_hour_is_not_listed(mocker: MockerFixture, now: float, listed: int) -> None:
+    assert len(seen(mocker, Record(b"producer-here-1", encode(PART), 100.0), now=now)) == listed
+
+
+def test_what_is_newer_than_our_clock_tells_the_time(mocker: MockerFixture) -> None:
+    other = msgspec.structs.replace(PART, id="other")
+    long_ago, late = Record(b"producer-here-1", encode(PART), 100.0), Record(b"other", encode(other), 4_000.0)
+    assert [part.status for part in seen(mocker, long_ago, late, now=0.0)] == [other]
+
+
+def test_the_sql_of_a_part_is_another_record(mocker: MockerFixture) -> None:
+    sql = RunningSql("producer-here-1", "clicks", "SELECT 1", {"edges": []})
+    parts = seen(mocker, Record(b"producer-here-1", encode(PART), 100.0), Record(sql.key.encode(), encode(sql), 100.0))
+    assert [part.status for part in parts] == [PART]
+
+
+def test_a_status_of_an_older_version_is_read(mocker: MockerFixture) -> None:
+    old = b'{"id":"a","kind":"counter","host":"h","since":"s","state":"running","rates":{"lag":2.0},"topics":["t"]}'
+    (part,) = seen(mocker, Record(b"a", old, 100.0))
+    assert (part.status.totals, part.status.positions, part.status.group) == ({}, [], None)
+
+
+def test_a_record_of_someone_else_is_ignored(mocker: MockerFixture) -> None:
+    parts = seen(mocker, Record(b"x", b"\xff not ours", 100.0), Record(b"producer-here-1", encode(PART), 100.0))
 
     assert [part.status for part in parts] == [PART]
 
@@ -59,4 +90,4 @@ def test_a_record_of_someone_else_is_passed_over(mocker: MockerFixture) -> None:
 def test_no_topic_means_that_nothing_runs(mocker: MockerFixture) -> None:
     mocker.patch.object(status, "existing", return_value={})
 
-    assert status.running(Cluster("localhost:1"), "s") == []
+    assert status.Reports(Cluster("localhost:1"), "s").look(0.0) == []

@@ -16,8 +16,9 @@ from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.statistics import Statistics
 from clickstream.parts import part as part_module
 from clickstream.parts import watch
+from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.metrics import serve
-from clickstream.parts.part import Rates
+from clickstream.parts.part import Part, Rates
 from clickstream.parts.watch import watched
 from clickstream.records import Status, decode
 from tests.support import wait_until
@@ -25,7 +26,7 @@ from tests.unit.fakes import Clock
 from tests.unit.mockkafka import MockKafka
 
 
-class Part:
+class Working(Part):
     kind = "counter"
 
     def __init__(self) -> None:
@@ -46,8 +47,8 @@ class Part:
 
 
 @pytest.fixture
-def part() -> Part:
-    return Part()
+def part() -> Working:
+    return Working()
 
 
 @pytest.fixture
@@ -102,51 +103,51 @@ def reports(kafka: MockKafka) -> list[tuple[str, Status | None]]:
     ]
 
 
-def test_a_part_says_what_it_is_and_how_it_does(kafka: MockKafka, part: Part) -> None:
+def test_a_part_says_what_it_is_and_how_it_does(kafka: MockKafka, part: Working) -> None:
     part.lag = 7.0
-    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
         (key, status), *_ = wait_until(lambda: reports(kafka))
     assert status is not None
     assert key == status.id == f"counter-{socket.gethostname()}-{os.getpid()}"
     assert (status.kind, status.host, status.state) == ("counter", socket.gethostname(), "running")
     assert status.topics == ["clicks", "tallies"]
-    assert status.rates["lag"] == 7.0
-    assert status.rates.keys() == {"counted", "dead_letters", "lag"}
+    assert status.gauges == {"lag": 7.0}
+    assert status.rates.keys() == status.totals.keys() == {"counted", "dead_letters"}
 
 
-def test_it_says_so_again_and_again(kafka: MockKafka, part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_so_again_and_again(kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch) -> None:
     assert watch.STATUS_EVERY_S == 2.0
     monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.01)
-    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
         for _ in range(3):
             assert part.asked.acquire(timeout=10)
     assert len([status for _, status in reports(kafka) if status]) >= 2
 
 
-def test_a_part_that_ends_leaves_a_tombstone(kafka: MockKafka, part: Part) -> None:
-    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+def test_a_part_that_ends_leaves_a_tombstone(kafka: MockKafka, part: Working) -> None:
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
         assert part.asked.acquire(timeout=10)
     *_, (key, status) = reports(kafka)
     assert (key, status) == (f"counter-{socket.gethostname()}-{os.getpid()}", None)
 
 
-def test_a_part_that_fails_leaves_a_tombstone_too(kafka: MockKafka, part: Part) -> None:
+def test_a_part_that_fails_leaves_a_tombstone_too(kafka: MockKafka, part: Working) -> None:
     with (
         pytest.raises(ClickstreamError, match="disk full"),
-        watched(kafka.cluster, part, status_topic="status", metrics_port=0),
+        watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()),
     ):
         raise ClickstreamError("disk full")
     assert reports(kafka)[-1][1] is None
 
 
 def test_a_status_topic_that_cannot_be_is_said_once_and_stops_nothing(
-    kafka: MockKafka, part: Part, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(_cluster: object, _topics: object) -> None:
         raise ClickstreamError("no ACL")
 
     monkeypatch.setattr(watch, "ensure", refuse)
-    with watched(kafka.cluster, part, status_topic="status", metrics_port=0):
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
         part.counted += 1
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "No status reports: no ACL")
@@ -184,19 +185,19 @@ def scraped(port: int) -> dict[str, float]:
     }
 
 
-def test_metrics_are_what_the_part_says_at_that_moment(port: int, part: Part, statistics: Statistics) -> None:
-    with serve(part, statistics, port):
-        assert scraped(port)["clickstream_counted_total[counter]"] == 0
+def test_metrics_are_what_the_part_says_at_that_moment(port: int, part: Working, statistics: Statistics) -> None:
+    with serve([part], statistics, Endpoint(port=port)):
+        assert scraped(port)["clickstream_counted_total[][counter]"] == 0
         part.counted, part.lag = 41, 3.0
         found = scraped(port)
-    assert found["clickstream_counted_total[counter]"] == 41
-    assert found["clickstream_dead_letters_total[counter]"] == 2
-    assert found["clickstream_lag[counter]"] == 3.0
+    assert found["clickstream_counted_total[][counter]"] == 41
+    assert found["clickstream_dead_letters_total[][counter]"] == 2
+    assert found["clickstream_lag[][counter]"] == 3.0
     assert "process_resident_memory_bytes" in found
 
 
-def test_metrics_hold_what_matters_of_the_clients_statistics(port: int, part: Part, statistics: Statistics) -> None:
-    with serve(part, statistics, port):
+def test_metrics_hold_what_matters_of_the_clients_statistics(port: int, part: Working, statistics: Statistics) -> None:
+    with serve([part], statistics, Endpoint(port=port)):
         found = scraped(port)
     assert found["clickstream_client_received_messages_total[c#1]"] == 5
     assert found["clickstream_client_received_message_bytes_total[c#1]"] == 500
@@ -205,28 +206,28 @@ def test_metrics_hold_what_matters_of_the_clients_statistics(port: int, part: Pa
     assert found["clickstream_client_round_trip_p99_seconds[c#1]"] == 0.009
 
 
-def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(part: Part, statistics: Statistics) -> None:
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(part: Working, statistics: Statistics) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with (
             pytest.raises(ClickstreamError, match=rf"metrics on 127\.0\.0\.1:{port}: .* in use\. .*--metrics-port"),
-            serve(part, statistics, port),
+            serve([part], statistics, Endpoint(port=port)),
         ):
             raise AssertionError("it must not run")
 
 
-def test_port_0_serves_nothing(part: Part, statistics: Statistics) -> None:
+def test_port_0_serves_nothing(part: Working, statistics: Statistics) -> None:
     before = set(threading.enumerate())
-    with serve(part, statistics, 0):
+    with serve([part], statistics, Endpoint()):
         assert set(threading.enumerate()) <= before
     assert not part.asked.acquire(blocking=False)
 
 
-def test_the_port_is_free_again_afterwards(port: int, part: Part, statistics: Statistics) -> None:
+def test_the_port_is_free_again_afterwards(port: int, part: Working, statistics: Statistics) -> None:
     for _ in range(2):
-        with serve(part, statistics, port):
+        with serve([part], statistics, Endpoint(port=port)):
             assert scraped(port)
 
 

@@ -9,6 +9,7 @@ import duckdb
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
+from clickstream.records import Position
 from clickstream.tables.engine.clock import Clock, Lane
 from clickstream.tables.engine.decoding.decode import Decoder
 from clickstream.tables.engine.fetching.fetcher import Batch, Order
@@ -133,14 +134,15 @@ class Source:
         if batch.rows is not None:
             with naming(f"TABLE {self.table.name}"):
                 self._decoder.load(db, batch.rows, self._decoded)
-            self.rows += batch.rows.num_rows
             self._nulled.update(batch.nulled)
-            for refused in batch.refused:
-                self._refuse(refused.partition, refused.offset, refused.key, refused.value, refused.reason)
+            for one in batch.refused:
+                self._refuse(one.partition, one.offset, one.key, one.value, one.reason)
+            refused = 0
             if self._reference is not None:
                 self._reference.apply(db, identifier(self._decoded))
             else:
-                self.rows -= self._stream.show(db, self._decoded, batch.rows)
+                refused = self._stream.show(db, self._decoded, batch.rows)
+            self.rows += batch.rows.num_rows - refused  # in one step: others read it meanwhile
         self.next_offsets.update(batch.passed)
         self._note_ends_and_silence(batch)
         self._stream.notice.speak(last=self._bounded and self.read_to_end)
@@ -177,6 +179,19 @@ class Source:
         clock = self.clock
         lanes = {partition: (place, clock.lanes[partition].highest) for partition, place in self.next_offsets.items()}
         return Progress(self._topic_id, max(clock.floor, clock.next_floor), clock.watermark, lanes)
+
+    def positions(self, stored: Progress) -> list[Position]:
+        """How far the partitions are by what is `stored`, and which are idle now."""
+        table, idle, marks = self.table, self.clock.idle_partitions(), self._marks(stored)
+        return [
+            Position(table.topic, partition, offset, table.name, marks.get(partition), partition in idle)
+            for partition, (offset, _highest) in sorted(stored.lanes.items())
+        ]
+
+    def _marks(self, stored: Progress) -> dict[int, int]:
+        """The watermark (ms) of each partition that has one."""
+        timed = {partition: highest for partition, (_, highest) in stored.lanes.items() if highest > BEGINNING}
+        return {partition: highest - self.clock.delay for partition, highest in timed.items()}
 
     def show_lag(self) -> None:
         """Commit the offsets to the consumer group; nothing is ever read from there."""

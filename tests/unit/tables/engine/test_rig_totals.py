@@ -1,0 +1,49 @@
+"""What an engine tells about itself while it works."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from clickstream.kafka.consume import read_again
+from clickstream.tables.engine.engine import Engine
+from clickstream.tables.engine.rig import Rig
+from clickstream.tables.engine.sources import stream
+from clickstream.tables.engine.sources.stream import StreamRows
+from tests.unit.tables.engine.rigs import SETTINGS, WINDOW, row, source, upsert, windows
+
+SQL = (
+    SETTINGS
+    + source("a", delay=2)
+    + upsert("results", f"ip STRING, {WINDOW}, n BIGINT", "ip, window_start, window_end")
+    + "INSERT INTO results SELECT ip, window_start, window_end, COUNT(*) FROM "
+    + f"{windows('a', 'TUMBLE', 10)} GROUP BY ip, window_start, window_end;"
+)
+YEAR_S = 366 * 86_400
+
+
+def engine_of(rig: Rig) -> Engine:
+    assert rig._engine is not None
+    return rig._engine
+
+
+def test_rows_that_are_refused_are_never_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Totals are read at any moment: one that is taken back would be a counter that falls."""
+    monkeypatch.setattr(stream, read_again.__name__, lambda *_given: [])
+    seen: list[int] = []
+    show = StreamRows.show
+
+    def looked_at(self: StreamRows, db: duckdb.DuckDBPyConnection, decoded: str, rows: pa.Table) -> int:
+        seen.append(engine_of(rig).totals()["rows"])
+        refused = show(self, db, decoded, rows)
+        seen.append(engine_of(rig).totals()["rows"])
+        return refused
+
+    monkeypatch.setattr(StreamRows, "show", looked_at)
+    with Rig(SQL, tmp_path) as rig:
+        for _ in range(2):
+            rig.put("a", 0, row(1), row(YEAR_S), timestamp=1_000)
+            rig.step()
+            seen.append(engine_of(rig).totals()["rows"])
+    assert seen == [0, 0, 1, 1, 1, 2]

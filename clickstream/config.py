@@ -2,27 +2,34 @@
 
 `config/clickstream.toml` < `--config FILE` < environment < command-line options. Properties of the Kafka
 client are not settings of ours: they pass verbatim to librdkafka from `[kafka]`, `[producer]`, `[consumer]`,
-`KAFKA_*` variables, `--kafka-config` and `-X`.
+`KAFKA_*` variables, `--kafka-config` and `-X`. `Config` knows where each of them came from.
 """
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clickstream.errors import ConfigError
-from clickstream.kafka import properties
+from clickstream.kafka import given, properties
 from clickstream.shipped import config_dir as config_dir
+from clickstream.variables import ENVIRONMENT_PREFIX, ONE_START, OPTIONS, is_of_kubernetes, variable_of
 
 _UNITS = {"M": 10**6, "G": 10**9, "T": 10**12}
-ENVIRONMENT_PREFIX = "CLICKSTREAM_"
-CLIENT_SECTIONS = ("kafka", "producer", "consumer")
 
 # Read directly by the code that needs them before any setting is known, or by the tests: not settings.
 ENVIRONMENT_NOT_SETTINGS = frozenset(
-    {"CLICKSTREAM_CACHE_DIR", "CLICKSTREAM_REQUIRE_ALL", "CLICKSTREAM_SHARED_DATA", "CLICKSTREAM_COMPLETE"}
+    {
+        "CLICKSTREAM_CACHE_DIR",
+        "CLICKSTREAM_REQUIRE_ALL",
+        "CLICKSTREAM_SHARED_DATA",
+        "CLICKSTREAM_COMPLETE",
+        "CLICKSTREAM_CONFIG",
+        "CLICKSTREAM_KAFKA_CONFIG",
+        "CLICKSTREAM_VERBOSE",
+    }
 )
 
 
@@ -115,7 +122,7 @@ class Setting:
     @property
     def environment(self) -> str:
         """The variable that sets it: `run-producer.rate` is CLICKSTREAM_RUN_PRODUCER_RATE."""
-        return ENVIRONMENT_PREFIX + self.name.upper().replace("-", "_").replace(".", "_")
+        return variable_of(self.name)
 
 
 _port = _whole(0, 65_535)
@@ -178,13 +185,37 @@ class Value:
 
 @dataclass(frozen=True)
 class Config:
-    """Every setting's value, and the client properties by section."""
+    """Every setting's value, the options of long-running commands that were set, and the client properties.
+
+    Options are texts by command and option (`run-counter.group`): the command itself knows what they have to be.
+    """
 
     values: dict[str, Value]
-    clients: dict[str, dict[str, str]] = field(default_factory=lambda: {name: {} for name in CLIENT_SECTIONS})
+    options: dict[str, Value] = field(default_factory=dict)
+    clients: given.Sections = field(default_factory=given.nothing)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
+
+    def set(self, name: str, value: Any, source: str) -> None:
+        """Set a setting, or a command's option, as a place that is stronger than all before says.
+
+        Raises ConfigError for an unknown name and a malformed value, naming both and the place.
+        """
+        if name in OPTIONS:
+            self.options[name] = Value(_option_text(name, value, source), source)
+            return
+        setting = SETTINGS.get(name)
+        if setting is None:
+            raise ConfigError(f"Unknown setting {name} in {source}." + _did_you_mean(name, [*SETTINGS, *OPTIONS]))
+        try:
+            self.values[name] = Value(setting.cast(value), source)
+        except ValueError as error:
+            raise ConfigError(f"Setting {name} in {source} is {value!r}: {error}.") from None
+
+    def give(self, found: Mapping[str, str], source: str, section: str = "kafka") -> None:
+        """Add client properties of a place that is stronger than all before. Raises ConfigError for a refused one."""
+        given.add(self.clients, section, {name: given.Property(text, source) for name, text in found.items()})
 
 
 def load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
@@ -208,60 +239,42 @@ def _read_file(config: Config, path: Path) -> None:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    for section in CLIENT_SECTIONS:
+    for section in given.SECTIONS:
         table = tables.pop(section, {})
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: {section} must be a table of librdkafka properties: [{section}].")
         source = f"[{section}] of {path}"
-        found = {name: _property_text(name, value, source) for name, value in _flatten(table)}
-        properties.check(found, source)
-        if section != "kafka" and found.keys() & {"bootstrap.servers", "metadata.broker.list"}:
-            raise ConfigError(f"{source}: the address is that of all clients; write it under [kafka].")
-        _give(config, section, found)
+        config.give({name: _property_text(name, value, source) for name, value in _flatten(table)}, source, section)
     for name, value in _flatten(tables):
-        _set(config, name, value, str(path))
+        config.set(name, value, str(path))
 
 
 def _read_environment(config: Config, environ: Mapping[str, str]) -> None:
     by_variable = {setting.environment: name for name, setting in SETTINGS.items()}
+    by_variable |= {variable_of(name): name for name in OPTIONS}
     for variable, text in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or is_of_kubernetes(variable, text):
+            continue
         if variable in by_variable:
-            _set(config, by_variable[variable], text, f"environment variable {variable}")
-        elif (
-            variable.startswith(ENVIRONMENT_PREFIX)
-            and variable not in ENVIRONMENT_NOT_SETTINGS
-            and not variable.startswith("CLICKSTREAM_TEST_")
-        ):
-            hint = _nearest_variable(variable, by_variable)
-            raise ConfigError(f"Unknown environment variable {variable}." + (f" Did you mean {hint}?" if hint else ""))
-    _give(config, "kafka", properties.from_environment(environ))
+            config.set(by_variable[variable], text, f"environment variable {variable}")
+        elif variable not in ENVIRONMENT_NOT_SETTINGS and not variable.startswith("CLICKSTREAM_TEST_"):
+            raise ConfigError(f"Unknown environment variable {variable}." + _what_instead(variable, by_variable))
+    for name, text in properties.from_environment(environ).items():
+        config.give({name: text}, f"environment variable {properties.variable_of(name)}")
 
 
-def _give(config: Config, section: str, found: Mapping[str, str]) -> None:
-    if section == "kafka":
-        # The later source wins, also over what an earlier one says of one kind of client.
-        for other in ("producer", "consumer"):
-            for name in found:
-                config.clients[other].pop(name, None)
-    config.clients[section].update(found)
-
-
-def _nearest_variable(variable: str, known: Mapping[str, str]) -> str | None:
+def _what_instead(variable: str, known: Iterable[str]) -> str:
+    if variable in ONE_START:
+        return f" {ONE_START[variable]} is for one start, and an environment lasts: use the option."
     # Without the prefix: it is alike in all of them and would make any two look near.
     names = {name.removeprefix(ENVIRONMENT_PREFIX): name for name in known}
     hint = properties.nearest(variable.removeprefix(ENVIRONMENT_PREFIX), names)
-    return names[hint] if hint else None
+    return f" Did you mean {names[hint]}?" if hint else ""
 
 
-def _set(config: Config, name: str, value: Any, source: str) -> None:
-    setting = SETTINGS.get(name)
-    if setting is None:
-        hint = properties.nearest(name, SETTINGS)
-        raise ConfigError(f"Unknown setting {name} in {source}." + (f" Did you mean {hint}?" if hint else ""))
-    try:
-        config.values[name] = Value(setting.cast(value), source)
-    except ValueError as error:
-        raise ConfigError(f"Setting {name} in {source} is {value!r}: {error}.") from None
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    hint = properties.nearest(name, known)
+    return f" Did you mean {hint}?" if hint else ""
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -271,6 +284,15 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
+
+
+def _option_text(name: str, value: Any, source: str) -> str | tuple[str, ...]:
+    """As the command line would have it; a list is an option that is repeated."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if not isinstance(value, str | int | float):
+        raise ConfigError(f"Setting {name} in {source} must be a text, a number, true, false or a list of texts.")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _property_text(name: str, value: Any, source: str) -> str:

@@ -3,9 +3,9 @@
 python docs/generate.py          writes them
 python docs/generate.py --check  exits 1 and names the stale files
 
-A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `performance`, `help COMMAND`,
-`tables FILE` (a shipped one), `file PATH` (below docs/), or `sql functions`, `sql aggregates`, `sql options`,
-`sql settings`, `sql reserved`.
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `options`, `owned`,
+`performance`, `help COMMAND`, `tables FILE` (a shipped one), `file PATH` (below docs/), or `sql functions`,
+`sql aggregates`, `sql options`, `sql settings`, `sql reserved`.
 """
 
 import re
@@ -16,8 +16,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from clickstream import variables
 from clickstream.cli import clickstream
 from clickstream.config import SETTINGS, config_dir
+from clickstream.kafka.given import OWNED
 from clickstream.tables.looking.describe import origin, role
 from clickstream.tables.sql.check import check_file
 from clickstream.tables.sql.functions import AGGREGATES, FORMS, FUNCTIONS
@@ -38,6 +40,10 @@ def generated(name: str) -> str:
         return _settings()
     if name == "performance":
         return summary((ROOT / "docs" / "measurements.md").read_text("utf-8"))
+    if name == "options":
+        return _command_options()
+    if name == "owned":
+        return _owned()
     kind, _, command = name.partition(" ")
     if kind == "help":
         return _help(command.split())
@@ -73,6 +79,25 @@ def _settings() -> str:
         default = "max" if setting.default == float("inf") else setting.default
         shown = f"`{default}`" if default != "" else ""
         lines.append(f"| `{setting.name}` | {shown} | `{setting.environment}` | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def _command_options() -> str:
+    """One row per command."""
+    of: dict[str, list[str]] = {}
+    for name in variables.OPTIONS:
+        command, _, option = name.partition(".")
+        of.setdefault(command, []).append(option)
+    lines = ["| command | variables begin with | options |", "|---|---|---|"]
+    for command, options in of.items():
+        shown = ", ".join(f"`{option}`" for option in options)
+        lines.append(f"| `{command}` | `{variables.variable_of(command)}_` | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+def _owned() -> str:
+    lines = ["| property | why |", "|---|---|"]
+    lines += [f"| `{name}` | {reason} |" for name, (_value, reason) in OWNED.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -5,8 +5,9 @@ from rich.table import Table
 
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import cell, console
-from clickstream.config import CLIENT_SECTIONS, SETTINGS
+from clickstream.config import SETTINGS
 from clickstream.kafka import properties
+from clickstream.kafka.given import SECTIONS, texts
 
 
 @click.group("config")
@@ -24,8 +25,15 @@ def show(app: App) -> None:
     for name in SETTINGS:
         value = app.config.values[name]
         table.add_row(name, cell(str(app.state_dir if name == "state-dir" else value.value)), cell(value.source))
-    sections = {**app.config.clients, "kafka": app.client_properties()}
-    for section in CLIENT_SECTIONS:
-        for name, text in sorted(properties.redact(sections[section]).items()):
-            table.add_row(cell(f"[{section}] {name}"), cell(text), "client property")
+    for name, value in sorted(app.config.options.items()):
+        table.add_row(name, cell(_text(value.value)), cell(value.source))
+    for section in SECTIONS:
+        found = app.config.clients[section]
+        shown = properties.redact(texts(found))
+        for name in sorted(found):
+            table.add_row(cell(f"[{section}] {name}"), cell(shown[name]), cell(found[name].source))
     console().print(table)
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " ".join(value)

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 import click
 import platformdirs
+from click.core import ParameterSource
 
 from clickstream import config as configuration
 from clickstream.broker import EmbeddedBroker
 from clickstream.cli.output import stuck
 from clickstream.config import Config
 from clickstream.errors import ConfigError
-from clickstream.kafka import properties
+from clickstream.kafka import given, properties
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
@@ -45,7 +46,6 @@ class App:
 
     config: Config
     state_dir: Path
-    given: dict[str, str]  # librdkafka properties from the command line
 
     def embedded_broker(self, **options: Any) -> EmbeddedBroker:
         return EmbeddedBroker(
@@ -58,24 +58,22 @@ class App:
             **options,
         )
 
-    def client_properties(self) -> dict[str, str]:
-        """The properties for all clients, later sources winning."""
-        return {**self.config.clients["kafka"], **self.given}
-
     @property
     def address(self) -> str | None:
         """Of the configured Kafka; None: the embedded one is used."""
-        common = self.client_properties()
-        return common.get("bootstrap.servers") or common.get("metadata.broker.list")
+        return given.texts(self.config.clients["kafka"]).get("bootstrap.servers")
 
     @contextmanager
     def connect(self) -> Iterator[Cluster]:
         """The configured cluster, found reachable; without bootstrap.servers the embedded Kafka, kept running."""
-        common, address = self.client_properties(), self.address
+        found = self.config.clients
+        given.check(found)
+        common, address = given.texts(found["kafka"]), self.address
         sections: dict[str, Any] = {
             "common": common,
-            "for_producers": _without(self.config.clients["producer"], self.given),
-            "for_consumers": _without(self.config.clients["consumer"], self.given),
+            "for_producers": given.texts(found["producer"]),
+            "for_consumers": given.texts(found["consumer"]),
+            "sources": given.sources(found),
         }
         if address:
             cluster = Cluster(address, **sections)
@@ -85,10 +83,6 @@ class App:
         broker = self.embedded_broker()
         with broker.acquire() as lease:
             yield Cluster(lease.address, embedded=True, data_dir=broker.status().data_dir, **sections)
-
-
-def _without(properties: Mapping[str, str], stronger: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in properties.items() if name not in stronger}
 
 
 class Cast(click.ParamType[Any]):
@@ -141,8 +135,30 @@ def _load(context: click.Context, _parameter: click.Parameter, path: Path | None
     context.meta[CLIENT_OPTIONS_KEY] = loaded
     context.default_map = {
         name.replace("-", "_").replace(".", "__"): value.value for name, value in loaded.values.items()
-    }
+    } | _options_set(context, loaded)
     return path
+
+
+def _options_set(context: click.Context, loaded: Config) -> dict[str, Any]:
+    """What the environment or a file says of this command's options, by the name that click gives them.
+
+    Raises ConfigError for a value that the option does not take, naming the place.
+    """
+    command = context.command_path.split(maxsplit=1)[-1].replace(" ", "-")
+    found: dict[str, Any] = {}
+    for option in context.command.params:
+        name = f"{command}.{max(option.opts, key=len).removeprefix('--')}"
+        if option.name is None or name not in loaded.options:
+            continue
+        set_ = loaded.options[name]
+        # As from its variable, click takes the texts of an option that is repeated apart at blanks.
+        apart = option.multiple and isinstance(set_.value, str)
+        found[option.name] = option.type.split_envvar_value(set_.value) if apart else set_.value
+        try:
+            option.process_value(context, found[option.name])
+        except click.BadParameter as error:
+            raise ConfigError(f"Setting {name} in {set_.source} is {set_.value!r}: {error.message}") from None
+    return found
 
 
 def _verbose(_context: click.Context, _parameter: click.Parameter, verbose: bool) -> bool:
@@ -157,9 +173,8 @@ def _parse_property(_context: click.Context, _parameter: click.Parameter, texts:
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
-            raise click.BadParameter(f"{name!r} has no value; write -X {name}=VALUE.")
+            raise click.BadParameter(properties.without_value(text))
         found[name.strip()] = value
-    properties.check(found, "-X")
     return found
 
 
@@ -169,6 +184,7 @@ _APP_OPTIONS = (
         "config_file",
         type=click.Path(dir_okay=False, path_type=Path),
         is_eager=True,
+        envvar="CLICKSTREAM_CONFIG",
         callback=_load,
         help="Settings file (TOML) that adds to config/clickstream.toml.",
     ),
@@ -177,6 +193,7 @@ _APP_OPTIONS = (
         "-v",
         "--verbose",
         is_flag=True,
+        envvar="CLICKSTREAM_VERBOSE",
         callback=_verbose,
         expose_value=False,
         help="Tracebacks, and the client's log.",
@@ -200,6 +217,7 @@ _CLUSTER_OPTIONS = (
     ),
     click.option(
         "--kafka-config",
+        envvar="CLICKSTREAM_KAFKA_CONFIG",
         type=click.Path(dir_okay=False, path_type=Path),
         help="A client.properties file, as Java clients and cloud providers use it.",
     ),
@@ -211,7 +229,7 @@ def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(config_file: Path | None, state_dir: str, **rest: Any) -> Any:
-        return command(_app(state_dir, {}), **rest)
+        return command(_app(state_dir), **rest)
 
     return _apply(_APP_OPTIONS, run)
 
@@ -228,9 +246,13 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
         kafka_config: Path | None,
         **rest: Any,
     ) -> Any:
-        from_file = _read_java_file(kafka_config) if kafka_config else {}
-        address = {"bootstrap.servers": bootstrap} if bootstrap else {}
-        return command(_app(state_dir, {**from_file, **given, **address}), **rest)
+        app = _app(state_dir)
+        if kafka_config:
+            _read_java_file(app.config, kafka_config)
+        app.config.give(given, "-X")
+        if bootstrap:
+            app.config.give({"bootstrap.servers": bootstrap}, "-b")
+        return command(app, **rest)
 
     return _apply((*_CLUSTER_OPTIONS, *_APP_OPTIONS), run)
 
@@ -241,21 +263,25 @@ def _apply(options: tuple[Callable[..., Any], ...], command: Callable[..., Any])
     return command
 
 
-def _app(state_dir: str, given: dict[str, str]) -> App:
-    path = Path(state_dir).expanduser() if state_dir else platformdirs.user_data_path("clickstream")
-    return App(click.get_current_context().meta[CLIENT_OPTIONS_KEY], path.absolute(), given)
+def _app(state_dir: str) -> App:
+    context = click.get_current_context()
+    loaded: Config = context.meta[CLIENT_OPTIONS_KEY]
+    path = (Path(state_dir).expanduser() if state_dir else platformdirs.user_data_path("clickstream")).absolute()
+    if context.get_parameter_source("state_dir") == ParameterSource.COMMANDLINE:
+        loaded.set("state-dir", state_dir, "--state-dir")
+    return App(loaded, path)
 
 
-def _read_java_file(path: Path) -> dict[str, str]:
+def _read_java_file(loaded: Config, path: Path) -> None:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read --kafka-config {path}: {error}.") from None
-    found: dict[str, str]
-    found, notes = properties.from_java(text, str(path))
-    for note in notes:
+    read = properties.from_java(text, str(path))
+    for note in read.notes:
         log.info("%s", note)
-    return found
+    for name, value in read.found.items():
+        loaded.give({name: value}, f"{path} line {read.lines[name]}")
 
 
 def stop_event(stop: Stop | None = None, drain_by_signal: Mapping[int, float] = DRAIN_BY_SIGNAL_S) -> Stop:

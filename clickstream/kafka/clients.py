@@ -1,6 +1,7 @@
 """Every Kafka client is built here."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,9 @@ _HOPELESS = frozenset(
 )
 
 
+Client = TypeVar("Client", bound=Producer | Consumer | AdminClient)
+
+
 class ErrorLog:
     """A client's error callback: says once that the broker is away, keeps the last error for messages."""
 
@@ -104,6 +108,8 @@ class Cluster:
     for_producers: Mapping[str, Any] = field(default_factory=dict)
     for_consumers: Mapping[str, Any] = field(default_factory=dict)
     statistics: Statistics = field(default_factory=Statistics)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where each property was given, for messages."""
 
     def _base(self, leave_out: frozenset[str]) -> dict[str, Any]:
         own = {
@@ -122,25 +128,25 @@ class Cluster:
     def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
         """An idempotent producer; `overrides` are librdkafka properties that win over the user's."""
         given = {**PRODUCER_DEFAULTS, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
-        return _build(
+        return self._build(
             lambda settings: LimitedProducer(settings, self.admin), {**given, **PRODUCER_FIXED, **(overrides or {})}
         )
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
         """A consumer that never commits by itself and never jumps; `overrides` win over the user's properties."""
         given = {**CONSUMER_DEFAULTS, **self._base(properties.PRODUCER_ONLY), **self.for_consumers}
-        return _build(Consumer, {**given, **CONSUMER_FIXED, "group.id": group, **(overrides or {})})
+        return self._build(Consumer, {**given, **CONSUMER_FIXED, "group.id": group, **(overrides or {})})
 
     def admin(self) -> AdminClient:
         """A client for questions; those that change something give their own, longer time-out."""
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
-        return _build(AdminClient, {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)})
+        return self._build(AdminClient, {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)})
 
     def check(self) -> None:
         """Raises ClickstreamError, within 10 s, when Kafka does not answer at the address."""
         errors = ErrorLog(self.address, quiet=True)  # the exception says it
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
-        admin = _build(AdminClient, {**base, "error_cb": errors})
+        admin = self._build(AdminClient, {**base, "error_cb": errors})
         # One address of several that cannot be resolved says nothing about the others.
         hopeless = _HOPELESS - ({KafkaError._RESOLVE} if "," in self.address else frozenset())
         deadline = time.monotonic() + REACHABLE_WITHIN_S
@@ -157,14 +163,17 @@ class Cluster:
                     raise explain(errors.last or problem, "Connecting to Kafka", self.address) from problem
                 patience = min(2 * patience, left)
 
+    def _build(self, kind: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
+        try:
+            return kind(settings)
+        except (KafkaException, TypeError, ValueError) as problem:
+            error = error_of(problem)
+            reason = (error.str() if error is not None else str(problem)).rstrip(".")
+            # Such as "`acks` must be set to `all` when `enable.idempotence` is true": who gave one of them?
+            named = [f"{name}: {place}" for name, place in self.sources.items() if _names(reason, name)]
+            where = f" (given: {', '.join(named)})" if named else ""
+            raise ConfigError(f"The Kafka client refuses its configuration: {reason}{where}.") from problem
 
-Client = TypeVar("Client", bound=Producer | Consumer | AdminClient)
 
-
-def _build(kind: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
-    try:
-        return kind(settings)
-    except (KafkaException, TypeError, ValueError) as problem:
-        error = error_of(problem)
-        reason = error.str() if error is not None else str(problem)
-        raise ConfigError(f"The Kafka client refuses its configuration: {reason.rstrip('.')}.") from problem
+def _names(reason: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w]|\.\w)", reason) is not None

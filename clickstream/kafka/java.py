@@ -6,6 +6,7 @@ value: it may be a secret.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from clickstream.errors import ConfigError
 
@@ -24,7 +25,15 @@ _QUOTED_ESCAPE = re.compile(r"\\([0-3][0-7]{0,2}|[4-7][0-7]?|.)")
 _QUOTED_CONTROL = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-def parse_properties(text: str, source: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Entry:
+    """A value, and the number of the (last) line that it stands in."""
+
+    value: str
+    line: int
+
+
+def parse_properties(text: str, source: str) -> dict[str, Entry]:
     """The keys and values of a .properties file, as java.util.Properties reads them: of a repeated key, the last.
 
     Raises ConfigError for a malformed \\u escape.
@@ -39,7 +48,7 @@ def parse_properties(text: str, source: str) -> dict[str, str]:
             raise ConfigError(
                 rf"{source}, line {number}: malformed \u escape; write \uXXXX, or \\u for a backslash."
             ) from None
-        found[key] = value
+        found[key] = Entry(value, number)
     return found
 
 

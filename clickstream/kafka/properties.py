@@ -1,12 +1,13 @@
 """Names of librdkafka's properties, and translation into them: from Java client files and from KAFKA_* variables.
 
 An unknown name stops us where it was written for us (`check`). In files written for Java, and among environment
-variables, which others set too, it is passed over.
+variables, which others set too, it is ignored.
 """
 
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import PurePath
 
@@ -35,9 +36,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def check(properties: Mapping[str, str], source: str) -> None:
+def check(names: Iterable[str], source: str) -> None:
     """Raises ConfigError for the first name that librdkafka does not know; values are the client's to judge."""
-    for name in properties:
+    for name in names:
         if name in KNOWN:
             continue
         if name == "sasl.jaas.config" or name in _TRANSLATED or name in _RENAMED:
@@ -46,18 +47,38 @@ def check(properties: Mapping[str, str], source: str) -> None:
             hint = f"Did you mean {near}?"
         else:
             hint = "The names are those of librdkafka's CONFIGURATION.md."
-        raise ConfigError(f"Unknown Kafka property {name} in {source}. {hint}")
+        raise ConfigError(f"Unknown Kafka property{f' {name}' if looks_like_name(name) else ''} in {source}. {hint}")
+
+
+def looks_like_name(text: str) -> bool:
+    """Whether a key that is no property may be shown: others may hold a secret, as in `sasl.password:SECRET`."""
+    return bool(re.fullmatch(r"[A-Za-z_-]+([._][A-Za-z_-]+)*", text))
+
+
+def without_value(text: str) -> str:
+    """What to say to KEY=VALUE that has no `=`, or no name before it, without showing what may be a secret."""
+    name = re.split(r"[^a-z0-9._]", text.strip(), maxsplit=1)[0].rstrip(".")
+    if name in KNOWN:
+        return f"{name} has no value; write -X {name}=VALUE."
+    return "write -X KEY=VALUE; what was given is not shown, it may be a secret."
 
 
 # --- the environment
 
 # Kafka's own start scripts read KAFKA_DEBUG as a switch, and images commonly set KAFKA_LOG_LEVEL to a word.
 _NOT_FROM_ENVIRONMENT = {"debug", "log_level"}
-_BY_VARIABLE = {"KAFKA_" + name.upper().replace(".", "_"): name for name in sorted(KNOWN - _NOT_FROM_ENVIRONMENT)}
+
+
+def variable_of(name: str) -> str:
+    """The variable of a property: sasl.username is KAFKA_SASL_USERNAME."""
+    return "KAFKA_" + name.upper().replace(".", "_")
+
+
+_BY_VARIABLE = {variable_of(name): name for name in sorted(KNOWN - _NOT_FROM_ENVIRONMENT)}
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """KAFKA_SASL_USERNAME as sasl.username, and so on; other KAFKA_* variables and empty ones are passed over.
+    """KAFKA_SASL_USERNAME as sasl.username, and so on; other KAFKA_* variables and empty ones are ignored.
 
     Kubernetes sets KAFKA_PORT, KAFKA_SERVICE_HOST and the like for any service named kafka; Compose hands on a
     variable that is not set as an empty one.
@@ -84,7 +105,7 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
 
 # --- Java client files
 
-# What a Java key becomes: properties of librdkafka, or the reason why it is passed over.
+# What a Java key becomes: properties of librdkafka, or the reason why it is ignored.
 _Translation = dict[str, str] | str
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
@@ -138,34 +159,49 @@ _NO_IAM = (
 )
 
 
-def from_java(text: str, source: str) -> tuple[dict[str, str], list[str]]:
-    """A Java client's .properties file as librdkafka properties, and one line for each key passed over.
+@dataclass
+class FromJava:
+    """A Java client's file as librdkafka properties, the line of each, and one note for each key that is ignored."""
+
+    found: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, properties: Mapping[str, str], line: int) -> None:
+        self.found.update(properties)
+        self.lines.update(dict.fromkeys(properties, line))
+
+
+def from_java(text: str, source: str) -> FromJava:
+    """What a Java client's .properties file says.
 
     Made for the files that Confluent Cloud, Amazon MSK, Azure Event Hubs, Aiven and Redpanda hand out. Notes never
     show a value. Raises ConfigError for a malformed file and for a login that librdkafka does not have.
     """
+    entries = parse_properties(text, source)
     # Kafka trims every value (org.apache.kafka.common.config.ConfigDef), Java's Properties do not.
-    given = {name: value.strip() for name, value in parse_properties(text, source).items()}
+    given = {name: entry.value.strip() for name, entry in entries.items()}
     if given.get("sasl.mechanism") == "AWS_MSK_IAM":
         raise ConfigError(f"{source}: {_NO_IAM}")
-    found: dict[str, str] = {}
-    notes = []
+    read = FromJava()
     for name, value in given.items():
+        line = entries[name].line
         if name == "sasl.jaas.config":
             login, options = _login(value, source)
-            found.update(login)
-            notes += [f"{source}: option {option} of {name} passed over." for option in options]
+            read.add(login, line)
+            read.notes += [f"{source}: option {option} of {name} ignored." for option in options]
             continue
         translation = _translate(name, value, given)
         if isinstance(translation, str):
             # What is no property name may be a stray line of a login: not to be shown either.
             shown = name if _NAME.fullmatch(name) else "a key that is no property name"
-            notes.append(f"{source}: {shown} passed over ({translation}).")
+            read.notes.append(f"{source}: {shown} ignored ({translation}).")
         else:
-            found.update(translation)
-    if "sasl.oauthbearer.token.endpoint.url" in found:
-        found.setdefault("sasl.oauthbearer.method", "oidc")  # Java names a callback class instead
-    return found, notes
+            read.add(translation, line)
+    endpoint = "sasl.oauthbearer.token.endpoint.url"
+    if endpoint in read.found and "sasl.oauthbearer.method" not in read.found:
+        read.add({"sasl.oauthbearer.method": "oidc"}, read.lines[endpoint])  # Java names a callback class instead
+    return read
 
 
 def _translate(name: str, value: str, given: Mapping[str, str]) -> _Translation:

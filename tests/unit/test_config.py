@@ -8,6 +8,8 @@ import pytest
 from clickstream import config
 from clickstream.config import SETTINGS, Config, load, topic_name
 from clickstream.errors import ConfigError
+from clickstream.kafka.given import texts
+from clickstream.variables import OPTIONS, is_of_kubernetes, variable_of
 
 INFINITE = float("inf")
 
@@ -140,7 +142,7 @@ def test_an_unknown_variable_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     "name", ["CLICKSTREAM_CACHE_DIR", "CLICKSTREAM_REQUIRE_ALL", "CLICKSTREAM_TEST_BOOTSTRAP", "clickstream_x", "PATH"]
 )
-def test_variables_that_are_no_settings_are_passed_over(name: str) -> None:
+def test_variables_that_are_no_settings_are_ignored(name: str) -> None:
     load(None, {name: "x"})
 
 
@@ -222,7 +224,7 @@ def test_a_topic_name(name: str) -> None:
 
 
 def properties(path: Path | None = None, **environ: str) -> dict[str, dict[str, str]]:
-    return load(path, environ).clients
+    return {section: texts(found) for section, found in load(path, environ).clients.items()}
 
 
 def test_client_properties_are_taken_as_they_are(file: Callable[[str | bytes], Path]) -> None:
@@ -272,7 +274,7 @@ def test_a_later_source_wins_over_what_an_earlier_one_says_of_one_kind_of_client
     assert properties(mine, KAFKA_FETCH_WAIT_MAX_MS="4")["consumer"] == {}
 
 
-def test_unknown_kafka_variables_are_passed_over() -> None:
+def test_unknown_kafka_variables_are_ignored() -> None:
     """Kubernetes injects some."""
     found = properties(KAFKA_PORT="tcp://10.0.0.1:9092", KAFKA_SERVICE_HOST="10.0.0.1", KAFKA_SASL_PASSWORD="s3cret")
     assert found["kafka"] == {"sasl.password": "s3cret"}
@@ -301,7 +303,7 @@ def test_a_section_that_is_no_table_is_refused(file: Callable[[str | bytes], Pat
 
 def test_configs_do_not_share_their_properties() -> None:
     first = Config({})
-    first.clients["kafka"]["client.id"] = "x"
+    first.give({"client.id": "x"}, "-X")
     assert Config({}).clients["kafka"] == {}
 
 
@@ -312,3 +314,76 @@ def test_an_address_for_one_kind_of_client_is_refused(tmp_path: Path, section: s
 
     with pytest.raises(ConfigError, match=rf"\[{section}\].*\[kafka\]"):
         load(path, {})
+
+
+# --- Kubernetes
+
+SERVICES = ("clickstream", "clickstream-ui", "clickstream-collect", "clickstream-broker", "clickstream-metrics")
+
+
+def of_a_service(name: str) -> dict[str, str]:
+    """What Kubernetes sets in every pod for a service with a port that has a name, as its documentation shows it."""
+    prefix = name.upper().replace("-", "_")
+    return {
+        f"{prefix}_SERVICE_HOST": "10.0.0.11",
+        f"{prefix}_SERVICE_PORT": "9092",
+        f"{prefix}_SERVICE_PORT_KAFKA": "9092",
+        f"{prefix}_PORT": "tcp://10.0.0.11:9092",
+        f"{prefix}_PORT_9092_TCP": "tcp://10.0.0.11:9092",
+        f"{prefix}_PORT_9092_TCP_PROTO": "tcp",
+        f"{prefix}_PORT_9092_TCP_PORT": "9092",
+        f"{prefix}_PORT_9092_TCP_ADDR": "10.0.0.11",
+        f"{prefix}_PORT_53_UDP": "udp://10.0.0.11:53",
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_kubernetes_says_of_services_is_ignored(service: str) -> None:
+    assert load(None, of_a_service(service)) == load(None, {})
+
+
+def test_a_setting_with_the_name_of_a_services_variable_can_still_be_set() -> None:
+    found = load(None, {**of_a_service("clickstream-broker"), "CLICKSTREAM_METRICS_PORT": "9100"})
+    assert (found["broker.port"], found["metrics-port"]) == (9092, 9100)
+
+
+def test_no_setting_is_lost_for_its_name() -> None:
+    names = [*(entry.environment for entry in SETTINGS.values()), *map(variable_of, OPTIONS)]
+    assert [name for name in names if is_of_kubernetes(name, "5")] == []
+    assert len(set(names)) == len(names)
+
+
+# --- options of long-running commands
+
+
+def test_an_option_is_set_by_the_environment_or_a_file(file: Callable[[str | bytes], Path]) -> None:
+    path = file('[run-counter]\ngroup = "mine"\nexit-at-end = true\n[run-producer]\ncount = 5\nevent = ["a=1", "b=2"]')
+    found = load(path, {"CLICKSTREAM_RUN_COUNTER_GROUP": "other"}).options
+    assert {name: value.value for name, value in found.items()} == {
+        "run-counter.group": "other",
+        "run-counter.exit-at-end": "true",
+        "run-producer.count": "5",
+        "run-producer.event": ("a=1", "b=2"),
+    }
+    assert found["run-counter.group"].source == "environment variable CLICKSTREAM_RUN_COUNTER_GROUP"
+    assert found["run-producer.count"].source == str(path)
+
+
+def test_an_option_of_another_kind_is_refused(file: Callable[[str | bytes], Path]) -> None:
+    path = file("[generate-web]\nstart = 2026-01-01")
+    assert refusal(path) == (
+        f"Setting generate-web.start in {path} must be a text, a number, true, false or a list of texts."
+    )
+
+
+def test_an_unknown_option_names_the_nearest() -> None:
+    assert refusal(CLICKSTREAM_RUN_COUNTER_GRUOP="x").endswith("Did you mean CLICKSTREAM_RUN_COUNTER_GROUP?")
+
+
+@pytest.mark.parametrize("command", ["RUN_COUNTER", "TABLES_RUN"])
+def test_what_is_for_one_start_is_not_for_the_environment(command: str) -> None:
+    """A pod would forget its counts at every restart."""
+    assert refusal(None, **{f"CLICKSTREAM_{command}_RESET": "1"}) == (
+        f"Unknown environment variable CLICKSTREAM_{command}_RESET. --reset is for one start, and an environment "
+        "lasts: use the option."
+    )

@@ -11,12 +11,17 @@ from typing import Any
 import click
 import platformdirs
 import pytest
+from pytest_mock import MockerFixture
 
-from clickstream import config
+from clickstream import cli, config
 from clickstream.cli import options
 from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.config import SETTINGS
+from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.given import texts
 from clickstream.stop import Stop
+from clickstream.variables import OPTIONS
 from tests.unit.cli.conftest import Outcome, Run
 
 
@@ -55,6 +60,10 @@ class Probe:
         outcome = self._run("probe", *arguments)
         assert (outcome.code, outcome.err) == (0, "")
         return self
+
+    def properties(self) -> dict[str, str]:
+        """Those for all clients."""
+        return texts(self.app.config.clients["kafka"])
 
     def cluster(self, *arguments: str) -> Cluster:
         with self(*arguments).app.connect() as cluster:
@@ -128,8 +137,8 @@ def test_verbose_shows_the_clients_log_too(probe: Probe) -> None:
 
 
 def test_a_property_from_the_command_line(probe: Probe) -> None:
-    found = probe("-X", "sasl.password=a=b", "-X", "client.id=one", "-X", "client.id=two").app.given
-    assert found == {"sasl.password": "a=b", "client.id": "two"}
+    probe("-X", "sasl.password=a=b", "-X", "client.id=one", "-X", "client.id=two")
+    assert probe.properties() == {"sasl.password": "a=b", "client.id": "two"}
 
 
 def test_an_unknown_property_names_its_source_and_the_nearest(probe: Probe) -> None:
@@ -167,14 +176,14 @@ def test_a_java_clients_file_is_translated(
         'username="me" password="s3cret";\n'
         "schema.registry.url=https://registry\n"
     )
-    assert probe("--kafka-config", path).app.given == {
+    assert probe("--kafka-config", path).properties() == {
         "bootstrap.servers": "cloud:9092",
         "security.protocol": "SASL_SSL",
         "sasl.username": "me",
         "sasl.password": "s3cret",
     }
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: schema.registry.url passed over (for a schema registry)."
+        f"{path}: schema.registry.url ignored (for a schema registry)."
     ]
 
 
@@ -186,13 +195,169 @@ def test_the_more_special_option_wins(
     path = java("bootstrap.servers=java\nclient.id=java")
 
     def found(*arguments: str) -> list[str]:
-        properties = probe(*arguments).app.client_properties()
+        properties = probe(*arguments).properties()
         return [properties[name] for name in ("bootstrap.servers", "client.id", "sasl.username")]
 
     assert found() == ["file", "environment", "file"]
     assert found("--kafka-config", path) == ["java", "java", "file"]
     assert found("--kafka-config", path, "-X", "bootstrap.servers=x") == ["x", "java", "file"]
     assert found("--kafka-config", path, "-X", "bootstrap.servers=x", "-b", "b") == ["b", "java", "file"]
+
+
+def test_a_secret_that_was_typed_wrongly_is_not_printed_back(probe: Probe) -> None:
+    for typed in ("sasl.password:hunter2", "sasl.password hunter2", "sasl.password:hunter=2"):
+        outcome = probe.fails("-X", typed)
+        assert outcome.code == 2
+        assert "hunter" not in outcome.err
+        assert "sasl.password" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        (["-X", "linger.ms=soon"], "linger.ms in -X is 'soon'"),
+        (["--kafka-config", "linger.ms=soon"], "linger.ms in {java} line 1 is 'soon'"),
+        (["KAFKA_LINGER_MS", "soon"], "linger.ms in environment variable KAFKA_LINGER_MS is 'soon'"),
+        (["--config", "[producer]\nlinger.ms='soon'"], "linger.ms in [producer] of {toml} is 'soon'"),
+    ],
+)
+def test_a_bad_value_is_told_under_the_name_and_the_place(
+    probe: Probe,
+    java: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    brokers: "list[Broker]",
+    given: list[str],
+    where: str,
+) -> None:
+    kind, text = given
+    toml = tmp_path / "mine.toml"
+    if kind == "--kafka-config":
+        given = [kind, java(text)]
+    elif kind == "--config":
+        toml.write_text(text)
+        given = [kind, str(toml)]
+    elif kind.startswith("KAFKA"):
+        monkeypatch.setenv(kind, text)
+        given = []
+    with pytest.raises(ConfigError) as error:
+        probe.cluster(*given)
+    assert f"Kafka property {where.format(java=tmp_path / 'client.properties', toml=toml)}: " in str(error.value)
+    assert brokers == [], "nothing is started"
+
+
+# --- options by environment
+
+
+def commands_that_run_long() -> dict[str, click.Command]:
+    """By their path, joined by dashes."""
+    found: dict[str, click.Command] = {}
+
+    def walk(group: click.Group, before: str) -> None:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            one = group.get_command(context, name)
+            assert one is not None
+            if isinstance(one, click.Group):
+                walk(one, f"{before}{name}-")
+            else:
+                found[f"{before}{name}"] = one
+
+    walk(cli.clickstream, "")
+    long = {name.partition(".")[0] for name in OPTIONS}
+    parts = {name for name, one in found.items() if "metrics_port" in [param.name for param in one.params]}
+    assert long == parts | {"flink-run"}
+    return {name: one for name, one in found.items() if name in long}
+
+
+def test_every_option_of_a_long_running_command_can_be_set_by_environment() -> None:
+    settings = {name.replace("-", "_").replace(".", "__") for name in SETTINGS}
+    by_other_names = {"--config", "--kafka-config", "--verbose", "--bootstrap-server", "-X", "--help"}
+    for_one_start = {"--reset", "--yes"}
+    options = {
+        f"{command}.{longest.removeprefix('--')}"
+        for command, one in commands_that_run_long().items()
+        for param in one.params
+        if isinstance(param, click.Option) and param.name not in settings
+        if (longest := max(param.opts, key=len)) not in by_other_names | for_one_start
+    }
+    assert options == set(OPTIONS)
+
+
+def test_an_option_takes_its_value_from_the_environment_unless_it_is_given(
+    run: Run, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+) -> None:
+    made = mocker.patch("clickstream.cli.counter.CounterOptions", side_effect=ConfigError("enough"))
+    monkeypatch.setenv("CLICKSTREAM_RUN_COUNTER_GROUP", "theirs")
+    monkeypatch.setenv("CLICKSTREAM_RUN_COUNTER_EXIT_AT_END", "true")
+    run("run-counter")
+    run("run-counter", "--group", "mine")
+    assert [(one.kwargs["group"], one.kwargs["exit_at_end"]) for one in made.call_args_list] == [
+        ("theirs", True),
+        ("mine", True),
+    ]
+
+
+def test_an_option_that_is_repeated_is_taken_apart(
+    run: Run, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+) -> None:
+    made = mocker.patch("clickstream.cli.producer.chosen_weights", side_effect=ConfigError("enough"))
+    monkeypatch.setenv("CLICKSTREAM_RUN_PRODUCER_EVENT", "purchase=3 productview=1")
+    run("run-producer")
+    made.assert_called_once_with((("purchase", 3.0), ("productview", 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "text"),
+    [
+        (["run-producer"], "CLICKSTREAM_RUN_PRODUCER_COUNT", "many"),
+        (["run-counter"], "CLICKSTREAM_RUN_COUNTER_EMIT", "never"),
+        (["generate", "web"], "CLICKSTREAM_GENERATE_WEB_SESSIONS", "long"),
+        (["tables", "run", "x.sql"], "CLICKSTREAM_TABLES_RUN_MEMORY", "much"),
+    ],
+)
+def test_a_bad_option_names_its_variable(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str], variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    outcome = run(*command)
+    assert outcome.code == 2
+    assert f" in environment variable {variable} is '{text}': " in outcome.err
+
+
+def test_files_are_named_by_the_environment(
+    probe: Probe, java: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[run-producer]\nrate = 3")
+    monkeypatch.setenv("CLICKSTREAM_CONFIG", str(mine))
+    monkeypatch.setenv("CLICKSTREAM_KAFKA_CONFIG", java("client.id=java"))
+    assert (probe().rate, probe.properties()) == (3.0, {"client.id": "java"})
+
+
+# --- config show
+
+
+def test_every_value_is_shown_with_its_place(
+    run: Run, java: Callable[[str], str], shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hunter2")
+    monkeypatch.setenv("CLICKSTREAM_RUN_COUNTER_GROUP", "mine")
+    shipped.write_text("[run-producer]\nrate = 3\n[producer]\nlinger.ms = 5")
+    path = java("\nmetadata.broker.list=host:1\n")
+    given = ["-X", "client.id=me", "--kafka-config", path, "--state-dir", str(tmp_path)]
+    lines = [" ".join(line.split()) for line in run("config", "show", *given).out.splitlines()]
+    assert {
+        f"run-producer.rate 3.0 {shipped}",
+        "run-counter.interval 1.0 default",
+        "run-counter.group mine environment variable CLICKSTREAM_RUN_COUNTER_GROUP",
+        f"state-dir {tmp_path} --state-dir",
+        f"[kafka] bootstrap.servers host:1 {path} line 2",
+        "[kafka] client.id me -X",
+        "[kafka] sasl.password [hidden] environment variable KAFKA_SASL_PASSWORD",
+        f"[producer] linger.ms 5 [producer] of {shipped}",
+    } <= set(lines)
 
 
 # --- the way to Kafka
@@ -216,9 +381,9 @@ def test_the_address_can_come_from_the_environment(
 def test_the_command_line_wins_over_what_a_file_says_of_one_kind_of_client(
     probe: Probe, reachable: list[str], shipped: Path
 ) -> None:
-    shipped.write_text("[producer]\nsocket.timeout.ms = 1\nacks = 1\n[consumer]\nsocket.timeout.ms = 2")
-    cluster = probe.cluster("-b", "host:1", "-X", "socket.timeout.ms=3")
-    assert cluster.common["socket.timeout.ms"] == "3"
+    shipped.write_text("[producer]\nsocket.timeout.ms = 10\nacks = 1\n[consumer]\nsocket.timeout.ms = 20")
+    cluster = probe.cluster("-b", "host:1", "-X", "socket.timeout.ms=30")
+    assert cluster.common["socket.timeout.ms"] == "30"
     assert (cluster.for_producers, cluster.for_consumers) == ({"acks": "1"}, {})
 
 

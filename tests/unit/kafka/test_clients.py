@@ -116,6 +116,14 @@ def test_a_property_that_the_client_refuses_is_a_configuration_error(build: Any)
         build(Cluster(ADDRESS, common={"security.protocol": "carrier-pigeon"}))
 
 
+def test_properties_that_contradict_each_other_are_told_with_their_places() -> None:
+    common = {"acks": "1", "enable.idempotence": "true", "client.id": "x"}
+    sources = {"acks": "-X", "enable.idempotence": "my.properties line 3", "client.id": "-X"}
+    with pytest.raises(ConfigError) as error:
+        Cluster(ADDRESS, common=common, sources=sources).producer()
+    assert str(error.value).endswith("(given: acks: -X, enable.idempotence: my.properties line 3).")
+
+
 # org.apache.kafka.common.utils.UtilsTest: the hash that decides the partition of a Java client.
 JAVA_MURMUR2 = {
     b"21": -973932308,

@@ -8,6 +8,10 @@ from clickstream.errors import ConfigError
 from clickstream.kafka.java import parse_login, parse_properties
 
 
+def values(text: str) -> dict[str, str]:
+    return {name: entry.value for name, entry in parse_properties(text, "client.properties").items()}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -30,7 +34,12 @@ from clickstream.kafka.java import parse_login, parse_properties
     ],
 )
 def test_properties_are_read_as_java_reads_them(text: str, expected: dict[str, str]) -> None:
-    assert parse_properties(text, "client.properties") == expected
+    assert values(text) == expected
+
+
+def test_an_entry_knows_its_line() -> None:
+    found = parse_properties("# x\na=1\nb=2\\\n3\na=4\n", "x")
+    assert {name: entry.line for name, entry in found.items()} == {"a": 5, "b": 4}
 
 
 @pytest.mark.parametrize("value", [r"\u12", r"\u12G4", r"\u", r"\ud83d", r"\ude00\ud83d"])
@@ -50,7 +59,7 @@ def escaped(text: str) -> str:
 @given(st.dictionaries(st.text(min_size=1), st.text()))
 def test_properties_round_trip(properties: dict[str, str]) -> None:
     text = "".join(f"{escaped(name)} = {escaped(value)}\n" for name, value in properties.items())
-    assert parse_properties(text, "x") == properties
+    assert values(text) == properties
 
 
 @given(st.text())

@@ -299,7 +299,8 @@ PROVIDERS = {
 
 @pytest.mark.parametrize(("text", "expected", "passed_over"), PROVIDERS.values(), ids=PROVIDERS)
 def test_providers_files(text: str, expected: dict[str, str], passed_over: list[str]) -> None:
-    found, notes = properties.from_java(text, "client.properties")
+    read = properties.from_java(text, "client.properties")
+    found, notes = read.found, read.notes
 
     assert found == expected
     assert [note.split()[1] for note in notes] == passed_over
@@ -348,7 +349,8 @@ def test_providers_files(text: str, expected: dict[str, str], passed_over: list[
     ],
 )
 def test_from_java(lines: str, expected: dict[str, str]) -> None:
-    found, notes = properties.from_java(lines, "client.properties")
+    read = properties.from_java(lines, "client.properties")
+    found, notes = read.found, read.notes
     assert found == expected
     assert found or notes
 
@@ -368,21 +370,23 @@ def test_from_java(lines: str, expected: dict[str, str]) -> None:
         ("spring.profile=hunter2", "unknown to librdkafka"),
     ],
 )
-def test_what_is_passed_over_is_said_in_one_line(line: str, reason: str) -> None:
-    found, notes = properties.from_java(line, "client.properties")
+def test_what_is_ignored_is_said_in_one_line(line: str, reason: str) -> None:
+    read = properties.from_java(line, "client.properties")
+    found, notes = read.found, read.notes
     assert found == {}
-    assert notes == [f"client.properties: {line.partition('=')[0]} passed over ({reason})."]
+    assert notes == [f"client.properties: {line.partition('=')[0]} ignored ({reason})."]
 
 
 def test_options_of_a_login_that_librdkafka_lacks_are_passed_over() -> None:
     text = 'sasl.jaas.config=a.ScramLoginModule required username="me" password="x" tokenauth="true";'
-    found, notes = properties.from_java(text, "client.properties")
+    read = properties.from_java(text, "client.properties")
+    found, notes = read.found, read.notes
     assert found == {"sasl.username": "me", "sasl.password": "x"}
-    assert notes == ["client.properties: option tokenauth of sasl.jaas.config passed over."]
+    assert notes == ["client.properties: option tokenauth of sasl.jaas.config ignored."]
 
 
 def test_a_stray_line_of_a_login_is_not_shown() -> None:
-    _, notes = properties.from_java("bootstrap.servers=a:1\nHunter2/+==\n", "client.properties")
+    notes = properties.from_java("bootstrap.servers=a:1\nHunter2/+==\n", "client.properties").notes
     assert len(notes) == 1
     assert "Hunter2" not in notes[0]
 
@@ -414,4 +418,35 @@ def test_a_login_that_cannot_work_stops_with_the_remedy(text: str, remedy: str) 
         properties.from_java(text, "client.properties")
     assert str(error.value).startswith("client.properties: ")
     assert remedy in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_every_property_knows_its_line() -> None:
+    text = "# mine\nlinger.ms=5\nsasl.jaas.config=a.PlainLoginModule required \\\n username='me' password='x';\n"
+    read = properties.from_java(text, "client.properties")
+    assert read.lines == {"linger.ms": 2, "sasl.username": 4, "sasl.password": 4}
+
+
+# --- what was typed wrongly
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sasl.password:hunter2", "sasl.password has no value; write -X sasl.password=VALUE."),
+        ("sasl.password hunter2", "sasl.password has no value; write -X sasl.password=VALUE."),
+        ("sasl.password: hunter.2", "sasl.password has no value; write -X sasl.password=VALUE."),
+        ("linger.ms", "linger.ms has no value; write -X linger.ms=VALUE."),
+        ("hunter2", "write -X KEY=VALUE; what was given is not shown, it may be a secret."),
+        ("password:hunter2", "write -X KEY=VALUE; what was given is not shown, it may be a secret."),
+    ],
+)
+def test_a_value_without_its_sign_is_not_shown(text: str, said: str) -> None:
+    assert properties.without_value(text) == said
+
+
+@pytest.mark.parametrize("name", ["sasl.password:hunter2", "sasl.password hunter2", "hunter2+/", "sasl.password "])
+def test_a_name_that_may_hold_a_secret_is_not_shown(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^Unknown Kafka property in -X\. ") as error:
+        properties.check([name], "-X")
     assert "hunter2" not in str(error.value)

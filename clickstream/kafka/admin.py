@@ -18,7 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import error_of, explain, is_transient
-from clickstream.kafka.patience import RESTARTS_WITHIN_S, Stopped, patiently
+from clickstream.kafka.patience import Stopped, patiently
 
 # What changes something: the broker may have to write it to others first.
 REQUEST_TIMEOUT_S = 15.0
@@ -95,14 +95,14 @@ def metadata(
 ) -> dict[str, Mapping[int, PartitionMetadata]]:
     """Every topic that the cluster shows us, with its partitions by number.
 
-    Waits for RESTARTS_WITHIN_S while Kafka is away; raises Stopped when `stop` is set meanwhile.
+    Waits for half a minute while Kafka is away; raises Stopped when `stop` is set meanwhile.
     """
     asked = admin or cluster.admin()
 
     def ask() -> ClusterMetadata:
         return asked.list_topics(timeout=ANSWER_WITHIN_S)
 
-    found = patiently(ask, "Listing topics", cluster.address, stop, within=RESTARTS_WITHIN_S)
+    found = patiently(ask, "Listing topics", cluster.address, stop, limited=True)
     return {name: topic.partitions for name, topic in found.topics.items() if topic.error is None}
 
 
@@ -130,7 +130,7 @@ def create(
             raise
         return True
 
-    return patiently(ask, doing, cluster.address, stop, within=RESTARTS_WITHIN_S)
+    return patiently(ask, doing, cluster.address, stop, limited=True)
 
 
 def _wait_for(future: Future[None], doing: str, stop: threading.Event | None) -> None:

@@ -35,24 +35,22 @@ def patiently(
     address: str,
     stop: threading.Event | None = None,
     *,
-    within: float | None = None,
+    limited: bool = False,
 ) -> Answer:
     """The answer of `ask`, which is asked again while its KafkaException is one that passes by itself.
 
     With `stop`, of a long-running part, there is no limit: Stopped is raised once it is set. Without, it ends after
-    RESTARTS_WITHIN_S; and so it does `within` s, for what comes before a part runs. An attempt should take 5 s at
-    most, so that a stop is soon noticed. Raises TopicGone once it has been said for (SURELY_)KNOWS_TOPICS_WITHIN_S that
-    there is no such topic, ClickstreamError for any other error.
+    RESTARTS_WITHIN_S, and so it does if it is `limited`, as what comes before a part runs. An attempt should take 5 s
+    at most, so that a stop is soon noticed. Raises TopicGone once it has been said for (SURELY_)KNOWS_TOPICS_WITHIN_S
+    that there is no such topic, ClickstreamError for any other error.
     """
     begun = time.monotonic()
-    if within is None and stop is None:
-        within = RESTARTS_WITHIN_S
     missing_since: float | None = None
     while True:
         try:
             return ask()
         except KafkaException as problem:
-            now = time.monotonic()
+            now, stopped = time.monotonic(), stop is not None and stop.is_set()
             said = explain(problem, doing, address)
             if is_missing(problem):
                 missing_since = missing_since or now
@@ -61,12 +59,10 @@ def patiently(
                     raise TopicGone(str(said)) from problem
             elif is_transient(problem):
                 missing_since = None
-                if stop is not None and stop.is_set():
-                    raise Stopped(f"{doing} at {address}: stopped while Kafka was away.") from problem
-                if within is not None and now - begun >= within:
+                if (limited or stop is None) and not stopped and now - begun >= RESTARTS_WITHIN_S:
                     raise said from problem
             else:
                 raise said from problem
-            if stop is not None and stop.is_set():
+            if stopped:
                 raise Stopped(f"{doing} at {address}: stopped while Kafka was away.") from problem
         (stop or threading.Event()).wait(ASK_EVERY_S)

@@ -117,7 +117,9 @@ class World:
         self.tallies_when_closing: list[int] = []
         self.kafka.producer = lambda _settings: self.sender.producer.client  # type: ignore[attr-defined]
         patch.setattr(module, "time", self.clock)
-        patch.setattr(module, "ensure", lambda _cluster, topics: self.events.append(("ensure", list(topics))))
+        patch.setattr(
+            module, "ensure", lambda _cluster, topics, _stop=None: self.events.append(("ensure", list(topics)))
+        )
         patch.setattr(module, "Source", lambda _cluster, _topic, _stop: self.source)
         patch.setattr(module, "Sender", lambda _producer: self.sender)
         patch.setattr(module, "StateLog", lambda _cluster, _sender, _group: self.states)

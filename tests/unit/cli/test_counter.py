@@ -52,7 +52,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             raise click.Abort
 
     monkeypatch.setattr(App, "connect", connect)
-    monkeypatch.setattr(module, "require", lambda _cluster, topic: found.asked.append(("require", topic)))
+    monkeypatch.setattr(module, "require", lambda _cluster, topic, _stop=None: found.asked.append(("require", topic)))
     monkeypatch.setattr(module, "reset", start_over)
     monkeypatch.setattr(module, "Counter", lambda _cluster, options: found.counter("interval", options))
     monkeypatch.setattr(module, "EachCounter", lambda _cluster, options: found.counter("each", options))
@@ -120,7 +120,7 @@ def test_what_cannot_work_is_refused_before_anything_starts(
 
 
 def test_a_missing_topic_ends_with_1(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_cluster: object, topic: str) -> None:
+    def missing(_cluster: object, topic: str, _stop: object = None) -> None:
         raise ClickstreamError(f"Topic {topic} does not exist.")
 
     monkeypatch.setattr(module, "require", missing)

@@ -24,7 +24,7 @@ def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
     def connect(_app: App) -> Iterator[Cluster]:
         yield Cluster(kafka.cluster.address, for_producers=AT_ONCE)
 
-    def ensure(_cluster: Cluster, names: list[str]) -> None:
+    def ensure(_cluster: Cluster, names: list[str], _stop: object = None) -> None:
         for name in names:
             kafka.create(name, 3)
 

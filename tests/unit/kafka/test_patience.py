@@ -55,13 +55,14 @@ def test_a_long_running_part_waits_without_an_end(monkeypatch: pytest.MonkeyPatc
     assert broker.asked == 1_001
 
 
-def test_with_both_a_stop_and_a_limit_the_waiting_ends_by_either() -> None:
+def test_with_both_a_stop_and_a_limit_the_waiting_ends_by_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "RESTARTS_WITHIN_S", 0.0)
     stop = threading.Event()
     with pytest.raises(ClickstreamError, match="Asking at host:9092 failed"):
-        patiently(Broker(AWAY[0], 1).ask, "Asking", "host:9092", stop, within=0.0)
+        patiently(Broker(AWAY[0], 1).ask, "Asking", "host:9092", stop, limited=True)
     stop.set()
     with pytest.raises(Stopped):
-        patiently(Broker(AWAY[0], 1).ask, "Asking", "host:9092", stop, within=0.0)
+        patiently(Broker(AWAY[0], 1).ask, "Asking", "host:9092", stop, limited=True)
 
 
 @pytest.mark.parametrize("code", AWAY)

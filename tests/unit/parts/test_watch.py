@@ -89,7 +89,7 @@ def test_a_rate_is_never_below_0_and_no_time_is_no_trouble(clock: Clock) -> None
 @pytest.fixture
 def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
     kafka.create("status", 1)
-    monkeypatch.setattr(watch, "ensure", lambda _cluster, topics: topics)
+    monkeypatch.setattr(watch, "ensure", lambda _cluster, topics, _stop=None: topics)
     # Without idempotence the client need not ask for an id first, which takes half a second.
     kafka.cluster = Cluster(kafka.cluster.address, for_producers={"enable.idempotence": "false"})
     return kafka
@@ -143,7 +143,7 @@ def test_a_part_that_fails_leaves_a_tombstone_too(kafka: MockKafka, part: Workin
 def test_a_status_topic_that_cannot_be_is_said_once_and_stops_nothing(
     kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(_cluster: object, _topics: object) -> None:
+    def refuse(_cluster: object, _topics: object, _stop: object = None) -> None:
         raise ClickstreamError("no ACL")
 
     monkeypatch.setattr(watch, "ensure", refuse)

@@ -98,7 +98,7 @@ class World:
         self.options = OPTIONS
         self.kafka.producer = lambda _settings: self.sender.producer.client  # type: ignore[attr-defined]
         patch.setattr(module, "time", Clock())
-        patch.setattr(module, "ensure", lambda _cluster, _topics: self.order.append("ensure"))
+        patch.setattr(module, "ensure", lambda _cluster, _topics, _stop=None: self.order.append("ensure"))
         patch.setattr(module, "Source", lambda _cluster, _topic, _stop: self.source)
         patch.setattr(module, "Sender", lambda _producer: self.sender)
         patch.setattr(module, "StateLog", lambda _cluster, _sender, _group: self.states)

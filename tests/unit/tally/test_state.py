@@ -140,7 +140,7 @@ def test_the_state_topic_is_compacted_and_of_one_partition() -> None:
 @pytest.fixture
 def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
     kafka.create("g-state", 1)
-    monkeypatch.setattr(module, "ensure", lambda _cluster, wanted: [topic.name for topic in wanted])
+    monkeypatch.setattr(module, "ensure", lambda _cluster, wanted, _stop=None: [topic.name for topic in wanted])
     return kafka
 
 

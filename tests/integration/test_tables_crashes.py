@@ -68,7 +68,7 @@ def test_kills_of_the_shipped_file_lose_and_double_nothing(
     topics = ["--topic", f"{source}-clickstream"]
     topics += ["--codes-topic", f"{source}-clickstream_codes", "--users-topic", f"{source}-clickstream_users"]
     # What a loaded machine makes of some minutes has to be read twice in the end.
-    flow = ["--rate", "1000", "--event-rate", "400", "--seed", "3", "--late", "2", "--late-by", "20s"]
+    flow = ["--rate", "1000", "--event-rate", "100", "--seed", "3", "--late", "2", "--late-by", "20s"]
     with running("generate", "web", "-b", kafka, *topics, "--quiet", *flow) as feed:
         streams = [topic for topic, keyed in targets(killed).items() if not keyed]
         for _ in range(kills):

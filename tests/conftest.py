@@ -2,14 +2,21 @@
 
 import pytest
 
+# Of one slow test; the others have the time-out of pyproject.toml, or their own.
+SLOW_TIMEOUT_S = 3600
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes, too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
+    all_of_them = config.getoption("--slow")
     for item in items:
         if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes; --slow runs it"))
+            item.add_marker(
+                pytest.mark.timeout(SLOW_TIMEOUT_S)
+                if all_of_them
+                else pytest.mark.skip(reason="takes minutes; --slow runs it"),
+                append=False,  # before a time-out that the test has for its quick cases
+            )

@@ -7,7 +7,7 @@ from clickstream.tables.sql.types import Type
 from tests.differential.outcome import Expected, final
 from tests.differential.records import encode_key, encode_value
 from tests.differential.relations import Evaluation, Floor
-from tests.differential.rows import Topics, Values
+from tests.differential.rows import Origin, Row, Topics, Values
 
 
 class NullKey(Exception):
@@ -20,8 +20,9 @@ def evaluate(program: Program, topics: Topics, floors: Sequence[Floor] = ()) -> 
     Raises NullKey, and ValueError where an expression stops the job.
     """
     expected = Expected()
+    scanned: dict[str, tuple[list[Row], set[Origin]]] = {}
     for insert in program.inserts:
-        evaluation = Evaluation(topics, floors)
+        evaluation = Evaluation(topics, floors, scanned=scanned)
         rows = [_target(insert, row.values) for row in evaluation.rows(insert.plan)]
         kept = [row for row in rows if _not_null(insert, row, program.drops_null_keys)]
         written = [(encode_key(insert.target, row), encode_value(insert.target, row)) for row in kept]

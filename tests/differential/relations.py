@@ -53,6 +53,8 @@ class Evaluation:
     floors: Sequence[Floor] = ()
     dead: set[Origin] = field(default_factory=set)
     late: set[Origin] = field(default_factory=set)
+    scanned: dict[str, tuple[list[Row], set[Origin]]] = field(default_factory=dict)
+    """The rows of tables and what is dead in them, by table: for all INSERTs of a program, each read once."""
 
     def rows(self, plan: Plan) -> list[Row]:
         """The plan's rows, each source partition's in the order of its log."""
@@ -75,21 +77,28 @@ class Evaluation:
                 return self._first(plan)
 
     def _scan(self, plan: Scan) -> list[Row]:
-        table, made = plan.table, []
+        if plan.table.name not in self.scanned:
+            self.scanned[plan.table.name] = self._read(plan.table)
+        rows, dead = self.scanned[plan.table.name]
+        self.dead |= dead
+        return self._above_floors(list(rows), frozenset([plan.table.name]))
+
+    def _read(self, table: Table) -> tuple[list[Row], set[Origin]]:
+        made, dead = [], set()
         watermarks: dict[int, int] = {}
         for record in _read(table, self.topics[table.topic]):
             origin = (table.topic, record.partition, record.offset)
             try:
                 values = decode(table, record)
             except Unreadable:
-                self.dead.add(origin)
+                dead.add(origin)
                 continue
             time = values[table.watermark.column] if table.watermark else None
             before = watermarks.get(record.partition, NONE_YET)
             made.append(Row(values, origin, time, before))
             if table.watermark and time is not None:
                 watermarks[record.partition] = max(before, time - table.watermark.delay_ms)
-        return self._above_floors(made, frozenset([table.name]))
+        return made, dead
 
     def _select(self, plan: Select) -> list[Row]:
         times = [output.field.name for output in plan.outputs if output.field.event_time]

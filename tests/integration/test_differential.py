@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,15 @@ from tests.integration.flinksupport import need_flink, to_the_end
 # All records at once.
 WHOLE = ("formats", "windows", "sums", "groups", "clickstream")
 # What remembers rows from batch to batch, on partitions that are disordered, late, or both.
-IN_BATCHES = [("disordered", name) for name in FILES if name != "formats"]
+LATE_APART = ("windows", "groups", "ranks", "joins", "unions", "clickstream")
+IN_BATCHES: list[Any] = [("late-apart", name) for name in LATE_APART]
+IN_BATCHES += [("late", name) for name in (*LATE_APART, "aggregates")]
+# Where some rows are late, all others are disordered.
 IN_BATCHES += [
-    ("late", name) for name in ("windows", "aggregates", "groups", "ranks", "joins", "unions", "clickstream")
+    pytest.param("disordered", name, marks=pytest.mark.slow if name in LATE_APART else ())
+    for name in FILES
+    if name != "formats"
 ]
-IN_BATCHES += [("late-apart", name) for name in ("windows", "groups", "ranks", "joins", "unions", "clickstream")]
 # A job costs seconds there: partitions and disorder with everything, lateness where it matters.
 ON_FLINK = [("disordered", name) for name in FILES if name != "sums"]
 # With several partitions the order in which Flink adds is that in which they happen to come.

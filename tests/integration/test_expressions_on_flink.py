@@ -74,8 +74,9 @@ def record(number: int, row: dict[str, Value]) -> bytes:
 
 
 @pytest.mark.timeout(900)
-def test_flink_gives_what_the_cases_say(flink: Flink) -> None:
-    expressions = list(GOOD.items())
+@pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.slow)])  # Flink plans some three in a second
+def test_flink_gives_what_the_cases_say(flink: Flink, one_in: int) -> None:
+    expressions = list(GOOD.items())[::one_in]
     for start in range(0, len(expressions), AT_ONCE):
         flink.compute(expressions[start : start + AT_ONCE])
     found = {
@@ -83,7 +84,7 @@ def test_flink_gives_what_the_cases_say(flink: Flink) -> None:
     }
     wrong = [
         f"{ROWS[number][1]} of {ROWS[number][0]} is {found.get(number, 'missing')!r}, not {ROWS[number][2]!r}"
-        for numbers in GOOD.values()
+        for _, numbers in expressions
         for number in numbers
         if found.get(number, FAILS) != ROWS[number][2]
     ]

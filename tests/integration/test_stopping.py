@@ -85,7 +85,7 @@ def arrive(kafka: str, topic: str) -> None:
 LOG_LINE = b'%d.0.0.1 - - [10/Oct/2000:13:55:36 +0000] "GET /%d HTTP/1.0" 200 2326\n'
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_stop_during_an_outage_ends_in_time_and_says_what_is_unconfirmed(
     freezing: EmbeddedBroker, topic_name: str, tmp_path: Path, number: signal.Signals
 ) -> None:

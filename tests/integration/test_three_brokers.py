@@ -203,7 +203,6 @@ def test_tables_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topic_
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 def test_everybody_goes_on_through_many_deaths(brokers: ThreeBrokers, topic_name: str, tmp_path: Path) -> None:
     make_topic(brokers.address, topic_name)
     participants = [_counter(brokers, topic_name, each) for each in (False, True)]

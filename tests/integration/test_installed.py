@@ -98,6 +98,7 @@ def test_the_heart_needs_no_extra(light: Installed) -> None:
 def test_the_declared_topics_travel_with_it(light: Installed) -> None:
     assert ran_well(light.run("topics", "create"))
     assert "clickstream_codes" in light.run("topics", "list").stdout
+    assert "of 10 GB (" in light.run("status").stdout
 
 
 def test_shipped_files_by_name(whole: Installed) -> None:

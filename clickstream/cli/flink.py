@@ -29,6 +29,13 @@ _rest = click.option(
 )
 
 
+def _not_empty(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    """An empty variable in a script must not begin anew what was meant to go on."""
+    if given is not None and not given.strip():
+        raise click.BadParameter("it is empty; give the path that `flink cancel --savepoint` printed, or leave it out.")
+    return given
+
+
 @click.group("flink")
 def command() -> None:
     """The same files of SQL on Apache Flink: in a JVM of ours, or on a cluster.
@@ -81,7 +88,9 @@ def run(app: App, files: tuple[Path, ...], exit_at_end: bool, parallelism: int |
 @_rest
 @_exit_at_end
 @_parallelism
-@click.option("--from", "savepoint", metavar="PATH", help="Go on where `flink cancel --savepoint` left off.")
+@click.option(
+    "--from", "savepoint", metavar="PATH", callback=_not_empty, help="Go on where `flink cancel --savepoint` left off."
+)
 @variables_option
 @cluster_options
 def submit(
@@ -106,6 +115,7 @@ def submit(
     from clickstream.flink import jvm
     from clickstream.flink.jobs import require_flink
     from clickstream.flink.run import submit as submit_script
+    from clickstream.flink.run import warnings
     from clickstream.flink.topics import prepare
 
     _refuse_problems((file,), variables)
@@ -115,6 +125,8 @@ def submit(
         if cluster.embedded:
             to_stderr("Flink's job does not keep the embedded Kafka running; `clickstream broker start` does.")
         script = _script(file, cluster, exit_at_end, variables)
+        for warning in warnings(rest, script, parallelism):
+            to_stderr(f"warning: {warning}")
         prepare(cluster, script.program)
         runtime = jvm.find(app.config["java"], to_stderr)
         directory = app.state_dir / "flink"
@@ -177,7 +189,7 @@ def start(app: App, rest_port: int) -> None:
     """Start it; it stays up until `flink cluster stop`. Prints its REST address, which is a web page, too."""
     from clickstream.flink import jvm
 
-    click.echo(_cluster(app).start(jvm.find(app.config["java"], to_stderr), rest_port))
+    click.echo(_cluster(app).start(jvm.find(app.config["java"], to_stderr), rest_port, to_stderr))
 
 
 @cluster_group.command("stop")
@@ -230,13 +242,18 @@ def _require_extra() -> None:
 
 
 def _refuse_problems(files: tuple[Path, ...], variables: Variables) -> None:
-    """Before anything starts: exit code 1 if there are problems, all of them shown."""
+    """Before anything starts: exit code 1 if there are problems, all of them shown. What will fail on Flink is said."""
+    from clickstream.tables.sql.onflink import troubles
+
     found = [checked(path, variables) for path in files]
     for one in found:
         if one.problems:
             say(one.render() + "\n", err=True)
     if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
+    for path, one in zip(files, found, strict=True):
+        for trouble in troubles(one):
+            say(f"{path}:{trouble.line}: this will fail on Flink: {trouble.words}", err=True)
 
 
 def _script(path: Path, cluster: "Cluster", bounded: bool, given: Variables) -> "Script":

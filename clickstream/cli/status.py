@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from clickstream.broker import disk
 from clickstream.cli.options import App, cluster_options, stop_event
 from clickstream.cli.output import as_json, cell, console, echo_json, reader_left, say, show, table
 from clickstream.kafka.clients import Cluster
@@ -41,14 +42,14 @@ def command(app: App, watch: bool, json: bool) -> None:
     with app.connect() as cluster:
         reports = Reports(cluster, app.config["status-topic"])
         if watch:
-            _watch(cluster, reports, json)
+            _watch(app, cluster, reports, json)
             return
         now = time.time()
         parts = reports.look(now)
         if json:
             echo_json(*(as_object(part, now) for part in parts))
             return
-        say(_broker(cluster))
+        say(_broker(app, cluster))
         if parts:
             show(_HEADER, [row(part, now) for part in parts])
         else:
@@ -60,8 +61,13 @@ def _nothing_can_run(app: App) -> bool:
     return app.address is None and app.embedded_broker().status().state not in ("running", "starting")
 
 
-def _broker(cluster: Cluster) -> str:
-    return f"Kafka at {cluster.address}" + (", embedded" if cluster.embedded else "") + ", answers."
+def _broker(app: App, cluster: Cluster) -> str:
+    if not cluster.embedded:
+        return f"Kafka at {cluster.address}, answers."
+    found = app.embedded_broker().status()
+    return (
+        f"Kafka at {cluster.address}, embedded, answers; records take {disk.words(found.disk_used, found.disk_bound)}."
+    )
 
 
 def as_object(part: Seen, now: float) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def _state(part: Seen, now: float) -> str:
     return "paused" if part.status.paused else part.status.state
 
 
-def _watch(cluster: Cluster, reports: Reports, json: bool) -> None:
+def _watch(app: App, cluster: Cluster, reports: Reports, json: bool) -> None:
     stop = stop_event()
     with suppress(Stopped):
         if json or not console().is_terminal:
@@ -107,13 +113,13 @@ def _watch(cluster: Cluster, reports: Reports, json: bool) -> None:
             return
         with Live(console=console(), auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
             while not stop.is_set():
-                live.update(_screen(cluster, reports.look(now := time.time(), stop), now), refresh=True)
+                live.update(_screen(app, cluster, reports.look(now := time.time(), stop), now), refresh=True)
                 stop.wait(STATUS_EVERY_S)
 
 
-def _screen(cluster: Cluster, parts: Sequence[Seen], now: float) -> Group:
+def _screen(app: App, cluster: Cluster, parts: Sequence[Seen], now: float) -> Group:
     rows = [row(part, now) for part in parts]
-    return Group(cell(_broker(cluster)), table(_HEADER, rows) if rows else Text("Nothing runs now."))
+    return Group(cell(_broker(app, cluster)), table(_HEADER, rows) if rows else Text("Nothing runs now."))
 
 
 def _echo(parts: Sequence[Seen], now: float, json: bool) -> None:

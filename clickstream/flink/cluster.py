@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -95,9 +96,10 @@ class SessionCluster:
     def _address_file(self) -> Path:
         return self.directory / "address"
 
-    def start(self, runtime: Runtime, port: int) -> str:
+    def start(self, runtime: Runtime, port: int, notify: Callable[[str], None] = lambda _: None) -> str:
         """Start it and wait until all slots are offered; its address. One that runs already is left as it is.
 
+        `notify` gets a line for each step: it takes seconds.
         Raises ClickstreamError if the port is taken or it does not come up.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -112,9 +114,10 @@ class SessionCluster:
             replace_text(self._address_file, f"{ports.HOST}:{port}\n")
             settings = _settings(port, self.directory)
             try:
+                notify(f"Flink: starting 1 JobManager and {TASK_MANAGERS} TaskManagers")
                 for member in self.members:
                     _launch(member, runtime, settings)
-                self._wait_until_ready()
+                self._wait_until_ready(notify)
             except BaseException:
                 self.stop()
                 raise
@@ -134,10 +137,17 @@ class SessionCluster:
         """Whether any of its processes runs."""
         return any(member.alive() for member in self.members)
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, notify: Callable[[str], None]) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         pause = Event()
-        while not self._offers_all_slots():
+        slots, all_slots = -1, TASK_MANAGERS * SLOTS
+        while True:
+            found = self.overview()
+            if found is not None and found.slots != slots:
+                slots = found.slots
+                notify(f"Flink: the JobManager answers, {slots} of {all_slots} slots are there")
+            if slots == all_slots:
+                return
             for member in self.members:
                 if not member.alive():
                     raise ClickstreamError(
@@ -150,10 +160,6 @@ class SessionCluster:
                     f"See {log_file(self.members[0].directory)}."
                 )
             pause.wait(_POLL)
-
-    def _offers_all_slots(self) -> bool:
-        found = self.overview()
-        return found is not None and found.slots == TASK_MANAGERS * SLOTS
 
     def overview(self) -> Overview | None:
         """What it tells of itself; None if it does not answer."""

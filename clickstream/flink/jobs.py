@@ -5,10 +5,12 @@ https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/ops/rest_api/
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
 from clickstream.errors import ClickstreamError
 from clickstream.flink import FLINK_VERSION
@@ -17,6 +19,7 @@ from clickstream.flink.rest import Refused, Rest, Unreachable, root_cause
 ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
 _FAILING = ("FAILED", "FAILING", "RESTARTING")
 CANCEL_TIMEOUT = 60.0  # s
+RUNNING_TIMEOUT = 120.0  # s until all tasks of a job run; on a busy machine a job with many takes a while
 SAVEPOINT_TIMEOUT = 600.0  # s; gigabytes of state take their time
 _POLL = 0.2
 _LIST = "See: clickstream flink list"
@@ -96,13 +99,18 @@ def _failure(rest: Rest, job_id: str) -> str:
 
 def state(rest: Rest, job_id: str) -> str:
     """A job's state. Raises ClickstreamError naming a job that is not there."""
+    with _understood(rest):
+        return str(_job(rest, job_id)["state"])
+
+
+def _job(rest: Rest, job_id: str) -> dict[str, Any]:
     if not _ID.fullmatch(job_id):
         raise ClickstreamError(
             f"{job_id!r} is no job's id: those have 32 digits and letters. See: clickstream flink list"
         )
     try:
-        with _understood(rest):
-            return str(rest.call("GET", f"/jobs/{job_id}")["state"])
+        found: dict[str, Any] = rest.call("GET", f"/jobs/{job_id}")
+        return found
     except Refused as error:
         if error.status == 404:
             raise ClickstreamError(
@@ -128,10 +136,10 @@ def cancel(rest: Rest, job_id: str) -> bool:
 def stop_with_savepoint(rest: Rest, job_id: str) -> str:
     """End a job and keep its state; where it is. Raises ClickstreamError when that fails: the job goes on then.
 
-    The cluster's execution.checkpointing.savepoint-dir says where it goes.
+    Waits until all its tasks run: before that Flink refuses. The cluster's execution.checkpointing.savepoint-dir says
+    where it goes.
     """
-    if state(rest, job_id) in ENDED:
-        raise ClickstreamError(f"Job {job_id} has ended before. {_LIST}")
+    _wait_until_all_tasks_run(rest, job_id)
     request = rest.call("POST", f"/jobs/{job_id}/stop", {"drain": False})["request-id"]
     deadline = time.monotonic() + SAVEPOINT_TIMEOUT
     pause = Event()
@@ -143,6 +151,36 @@ def stop_with_savepoint(rest: Rest, job_id: str) -> str:
         trace = found["operation"]["failure-cause"]["stack-trace"]
         raise ClickstreamError(f"There is no savepoint of job {job_id}: {root_cause(trace)}")
     return str(found["operation"]["location"])
+
+
+def _wait_until_all_tasks_run(rest: Rest, job_id: str) -> None:
+    deadline = time.monotonic() + RUNNING_TIMEOUT
+    pause = Event()
+    while True:
+        job = _job(rest, job_id)
+        counts = Counter[str]()
+        with _understood(rest):
+            now = str(job["state"])
+            # Not a vertex's own status: that is RUNNING when one of its tasks runs.
+            for vertex in job["vertices"]:
+                counts.update(vertex["tasks"])
+        if now in ENDED:
+            raise ClickstreamError(f"Job {job_id} has ended before. {_LIST}")
+        running = counts["RUNNING"] + counts["FINISHED"]
+        if now == "RUNNING" and running and running == counts.total():
+            return
+        if time.monotonic() > deadline:
+            raise ClickstreamError(
+                f"Job {job_id} is {now}, {running} of its {counts.total()} tasks run: a savepoint needs all. {_LIST}"
+            )
+        pause.wait(_POLL)
+
+
+def running_as(rest: Rest, name: str) -> list[str]:
+    """The ids of the jobs of that name that have not ended. Raises Unreachable or Refused."""
+    with _understood(rest):
+        found = rest.call("GET", "/jobs/overview")["jobs"]
+        return [one["jid"] for one in found if one["name"] == name and one["state"] not in ENDED]
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from threading import Event
 
 from clickstream.errors import ClickstreamError
 from clickstream.flink.gateway import Gateway, Operation, Session, gateway
+from clickstream.flink.jobs import overview, running_as
 from clickstream.flink.jvm import Runtime
-from clickstream.flink.rest import Refused
+from clickstream.flink.rest import Refused, Rest
 from clickstream.flink.script import Script
 
 _POLL = 0.3
@@ -78,6 +79,24 @@ def submit(
         job = _start(flink, script, {**_settings(script, parallelism), **remote})
         with _named(script):
             return job.operation.result()
+
+
+def warnings(rest: Rest, script: Script, parallelism: int | None) -> list[str]:
+    """What to know before a file is submitted: a job of it that runs already, and slots that are missing.
+
+    Raises ClickstreamError.
+    """
+    settings = _settings(script, parallelism)
+    found = [
+        f"{settings['pipeline.name']} runs already as job {job}; two of them write each row twice. "
+        f"End that one: clickstream flink cancel {job}"
+        for job in running_as(rest, settings["pipeline.name"])
+    ]
+    needed = max((int(settings[key]) for key in _PARALLELISM if settings.get(key, "").isdigit()), default=1)
+    free = overview(rest).free
+    if needed > free:
+        found.append(f"the job needs {needed} slots, {free} are free: it waits for more, and fails after 5 minutes.")
+    return found
 
 
 def _settings(script: Script, parallelism: int | None) -> dict[str, str]:

@@ -179,6 +179,23 @@ def test_a_job_goes_on_from_its_savepoint(
     assert sorted(json.loads(value(record))["name"] for record in records(kafka, copied)) == sorted([*NAMES, "new"])
 
 
+def test_a_second_job_of_a_file_is_warned_of_and_a_savepoint_waits_for_its_tasks(
+    kafka: str, source: str, tmp_path: Path, state_dir: Path, cluster: str
+) -> None:
+    path = copying(tmp_path / "twice.sql", f"{source}-event-topic")
+    submit = ["submit", str(path), "-b", kafka, "--set", "CITY=Bonn"]
+    first = flink(*submit, state_dir=state_dir).printed.strip()
+
+    done = flink(*submit, state_dir=state_dir)
+
+    second = done.printed.strip()
+    assert f"warning: twice.sql runs already as job {first}" in done.said
+    # At once, while its tasks are being deployed.
+    saved = flink("cancel", second, "--savepoint", state_dir=state_dir)
+    assert (saved.code, saved.said) == (0, "")
+    assert flink("cancel", first, state_dir=state_dir).said == "cancelled\n"
+
+
 def test_a_job_that_failed_on_the_cluster_is_listed_with_its_reason(
     kafka: str, source: str, tmp_path: Path, state_dir: Path, cluster: str
 ) -> None:

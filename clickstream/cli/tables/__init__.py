@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from clickstream.cli.output import echo_json, say
-from clickstream.cli.tables.file import FILE, checked, program, variables_option
+from clickstream.cli.tables.file import FILE, checked, extra_needed, program, variables_option
 from clickstream.cli.tables.run import run
 from clickstream.cli.tables.show import show
 from clickstream.shipped import SQL_GUIDE
@@ -27,13 +27,17 @@ command.add_command(show)
 def check(files: tuple[Path, ...], quiet: bool, variables: tuple[tuple[str, str], ...]) -> None:
     """Say what is wrong with files of SQL, without running them.
 
-    Every problem is shown with its line and a caret under its place. Exit code 1: there are problems; 2: a file
+    Every problem is shown with its line and a caret under its place, then what has no effect here, and what runs here
+    and would fail on Flink. Exit code 1: there are problems; 2: a file
     cannot be read.
 
     \b
     Example:
       clickstream tables check clickstream
     """
+    with extra_needed():
+        from clickstream.tables.sql.onflink import troubles
+
     wrong = 0
     for path in files:
         found = checked(path, variables)
@@ -45,6 +49,8 @@ def check(files: tuple[Path, ...], quiet: bool, variables: tuple[tuple[str, str]
             for name in dict.fromkeys(note.name for note in found.notes):
                 lines = [note.line for note in found.notes if note.name == name]
                 say(f"  no effect here: {name} (line {', '.join(map(str, lines))})")
+            for trouble in troubles(found):
+                say(f"  fails on Flink: {trouble.words} (line {trouble.line})")
     if wrong:
         click.echo(f"{_count(wrong, 'problem')}. {SQL_GUIDE} says what is supported.", err=True)
         raise click.exceptions.Exit(1)

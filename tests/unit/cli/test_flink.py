@@ -84,3 +84,20 @@ def test_list_as_json(run: Run) -> None:
 
 def test_a_cluster_that_does_not_run(run: Run) -> None:
     assert (run("flink", "cluster", "status").code, run("flink", "cluster", "stop").err) == (1, "was not running\n")
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_a_savepoint_without_a_path_is_refused(run: Run, path: str) -> None:
+    outcome = run("flink", "submit", GOOD, "--from", path)
+
+    assert outcome.code == 2
+    assert "it is empty" in outcome.err
+
+
+def test_a_file_that_will_fail_on_flink_is_told_before_it_is_submitted(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "odd.sql"
+    file.write_text("SET 'parallelism.default' = 'many';\n" + Path(GOOD).read_text("utf-8"))
+
+    assert "fails on Flink: parallelism.default is 'many'" in run("tables", "check", str(file)).out
+    outcome = run("flink", "submit", str(file), "--rest", f"127.0.0.1:{ports.any_free()}")
+    assert f"{file}:1: this will fail on Flink: parallelism.default is 'many'" in outcome.err

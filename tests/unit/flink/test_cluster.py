@@ -50,8 +50,13 @@ def cluster(tmp_path: Path, mocker: MockerFixture) -> Iterator[SessionCluster]:
 def test_start_and_stop(cluster: SessionCluster, runtime: MakeRuntime) -> None:
     port = ports.any_free()
 
-    assert cluster.start(runtime("exec sleep 600"), port) == f"127.0.0.1:{port}"
+    said: list[str] = []
+    assert cluster.start(runtime("exec sleep 600"), port, said.append) == f"127.0.0.1:{port}"
     assert cluster.alive()
+    assert said == [
+        "Flink: starting 1 JobManager and 2 TaskManagers",
+        "Flink: the JobManager answers, 4 of 4 slots are there",
+    ]
 
     assert cluster.stop()
     assert not cluster.alive()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clickstream.errors import ClickstreamError
-from clickstream.flink.jobs import Job, cancel, jobs, overview, require_flink, stop_with_savepoint
+from clickstream.flink.jobs import Job, cancel, jobs, overview, require_flink, running_as, stop_with_savepoint
 from clickstream.flink.rest import Rest, Unreachable
 from tests.unit.flink.fakes import Answer, serving
 
@@ -20,6 +20,14 @@ OVERVIEW = {
 }
 
 
+def vertex(status: str, **tasks: int) -> dict[str, Any]:
+    """One of a job, as it is answered: also the numbers of tasks in states that none is in."""
+    return {"status": status, "tasks": {"CREATED": 0, "DEPLOYING": 0, "RUNNING": 0, "FINISHED": 0, **tasks}}
+
+
+RUNNING = [vertex("RUNNING", RUNNING=2), vertex("FINISHED", FINISHED=1)]
+
+
 class FakeCluster:
     """Job ONE failed; job TWO runs until it has been cancelled, and is asked for its state once more."""
 
@@ -27,6 +35,7 @@ class FakeCluster:
         self.version = "2.3.0"
         self.cancelling = 0
         self.asked = 0
+        self.vertices: list[list[dict[str, Any]]] = []  # what is answered before all run, the last one first
         self.saved: dict[str, Any] = {"location": "file:///saved"}
 
     def __call__(self, method: str, path: str, _body: Any) -> Answer:
@@ -42,9 +51,12 @@ class FakeCluster:
                 return 200, {"exceptionHistory": {"entries": [{"stacktrace": trace}]}}
             case "GET", "jobs", job if job == TWO:
                 self.cancelling += bool(self.cancelling)
-                return 200, {"state": ("RUNNING", "RUNNING", "CANCELLING", "CANCELED")[min(self.cancelling, 3)]}
+                now = ("RUNNING", "RUNNING", "CANCELLING", "CANCELED")[min(self.cancelling, 3)]
+                return 200, {"state": now, "vertices": self.vertices.pop() if self.vertices else RUNNING}
             case "GET", "jobs", job if job == ONE:
-                return 200, {"state": "FAILED"}
+                return 200, {"state": "FAILED", "vertices": []}
+            case "POST", "jobs", job, "stop" if job == TWO and self.vertices:
+                return 409, {"errors": ["Not all required tasks are currently running."]}
             case "POST", "jobs", job, "stop" if job == TWO:
                 return 202, {"request-id": "r"}
             case "GET", "jobs", job, "savepoints", "r" if job == TWO:
@@ -100,6 +112,27 @@ def test_cancel_of_what_is_not_there(rest: Rest, job_id: str, message: str) -> N
 
 def test_a_savepoint(rest: Rest) -> None:
     assert stop_with_savepoint(rest, TWO) == "file:///saved"
+
+
+def test_a_savepoint_waits_until_all_tasks_run(rest: Rest, cluster: FakeCluster) -> None:
+    # Flink calls a vertex RUNNING when one of its tasks runs.
+    cluster.vertices = [[vertex("RUNNING", RUNNING=1, DEPLOYING=1)], [vertex("CREATED", CREATED=2)], []]
+    assert stop_with_savepoint(rest, TWO) == "file:///saved"
+    assert cluster.vertices == []
+
+
+def test_a_savepoint_of_a_job_whose_tasks_do_not_run(
+    rest: Rest, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clickstream.flink.jobs.RUNNING_TIMEOUT", 0.0)
+    cluster.vertices = [[vertex("RUNNING", RUNNING=1, CREATED=2)]]
+    with pytest.raises(ClickstreamError, match="is RUNNING, 1 of its 3 tasks run: a savepoint needs all"):
+        stop_with_savepoint(rest, TWO)
+
+
+def test_which_jobs_of_a_name_run(rest: Rest) -> None:
+    assert running_as(rest, "b.sql") == [TWO]
+    assert running_as(rest, "a.sql") == []  # it failed
 
 
 def test_a_savepoint_that_cannot_be_written(rest: Rest, cluster: FakeCluster) -> None:

@@ -114,3 +114,41 @@ def test_submit_gives_the_jobs_id_and_the_connector_goes_along(fake: FakeGateway
     assert (session["rest.address"], session["rest.port"]) == ("flink.example.com", "8081")
     assert session["pipeline.jars"] == "file:///jars/flink-sql-connector-kafka-5.jar"
     assert (session["parallelism.default"], session["execution.state-recovery.path"]) == ("4", "file:///saved")
+
+
+def cluster_with(free: int, *jobs: dict[str, Any]) -> Any:
+    """What a cluster answers that has so many free slots and these jobs."""
+    overview = {
+        "flink-version": "2.3.0",
+        "taskmanagers": 1,
+        "slots-total": 4,
+        "slots-available": free,
+        "jobs-running": 1,
+    }
+    return lambda _method, path, _body: (200, {"jobs": jobs} if path == "/jobs/overview" else overview)
+
+
+def job(name: str, state: str = "RUNNING") -> dict[str, Any]:
+    return {"jid": "1" * 32, "name": name, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("settings", "parallelism", "answers", "words"),
+    [
+        ({}, None, cluster_with(1), []),
+        ({}, None, cluster_with(1, job("a", "CANCELED"), job("b")), []),
+        ({}, None, cluster_with(1, job("a")), ["a runs already as job 1111"]),
+        ({"pipeline_name": "x"}, None, cluster_with(1, job("x", "RESTARTING")), ["x runs already as job 1111"]),
+        ({}, None, cluster_with(0), ["the job needs 1 slots, 0 are free"]),
+        ({"parallelism_default": "4"}, None, cluster_with(3), ["the job needs 4 slots, 3 are free"]),
+        ({"parallelism_default": "4"}, 2, cluster_with(3), []),
+        ({}, 4, cluster_with(3, job("a")), ["a runs already", "the job needs 4 slots"]),
+    ],
+)
+def test_what_is_said_before_a_file_is_submitted(
+    settings: dict[str, str], parallelism: int | None, answers: Any, words: list[str]
+) -> None:
+    with serving(answers) as server:
+        found = runner.warnings(Rest(server.address), script("a", **settings), parallelism)
+    assert len(found) == len(words)
+    assert all(said.startswith(expected) for said, expected in zip(found, words, strict=True))

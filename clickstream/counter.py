@@ -12,20 +12,16 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, OutOfRange, Run, TopicGone, split
-from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.consume import End, Run
+from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S
 from clickstream.kafka.patience import Stopped
-from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Part
 from clickstream.records import Position
-from clickstream.tally.batch import Tallier
-from clickstream.tally.members import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, Member, PartitionCounts
+from clickstream.tally.counting import Counting, pass_end
+from clickstream.tally.members import PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import Fenced, TallyPublisher
-from clickstream.tally.source import Source
-from clickstream.tally.state import GRACE_S, PATIENT, StateLog, not_saved
-from clickstream.tally.trial import FieldTrial
-from clickstream.topics import ensure
+from clickstream.tally.state import not_saved
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +41,10 @@ class Counter(Part):
         self._cluster = cluster
         self._options = options
         self.topics = [options.from_topic, options.to_topic]
-        self._sender = Sender(cluster.producer(PATIENT))
-        self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
-        self._tallier = Tallier(options.field, self._dead_letters)
-        self._states = StateLog(cluster, self._sender, options.group)
-        self._trial = FieldTrial(options, self._has_counted)
+        self._counting = Counting(cluster, options)
+        self._tallier = self._counting.tallier
+        self._trial = self._counting.trial
+        self._states = self._counting.states
         self._publisher: TallyPublisher | None = None
         self._tallies = 0
         self._fenced = False
@@ -58,7 +53,6 @@ class Counter(Part):
         self._next_emission = 0.0
         self._alone_by: float | None = None
         self._lag = 0
-        self._joined: Member | None = None
         self._last_success: float | None = None
         self.group = options.group
         self.tally: Mapping[str, int] = {}  # as last published by this member
@@ -90,7 +84,7 @@ class Counter(Part):
         """Counts since the start, for rates and metrics."""
         return {
             "counted": self._tallier.counted,
-            "dead_letters": self._dead_letters.count,
+            "dead_letters": self._counting.dead_letters.count,
             "tallies": self._tallies,
         }
 
@@ -101,50 +95,24 @@ class Counter(Part):
         return self._last_success
 
     def positions(self) -> list[Position]:
-        return self._joined.positions() if self._joined is not None else []
+        return self._counting.positions()
 
     def _open(self) -> None:
-        options = self._options
-        ensure(self._cluster, [options.to_topic, options.dead_letter_topic], self._stop)
-        self._source = Source(self._cluster, options.from_topic, self._stop)
-        self._partitions = self._source.partitions()
-        self._states.open(self._stop)
-        self._member = Member(
-            self._cluster,
-            options,
-            self._source,
-            self._states,
-            before_revoke=self._hand_over,
-            after_assign=self._begin,
-        )
-        self._joined = self._member
-        self._member.join()
-
-    def _has_counted(self) -> bool:
-        self._states.catch_up()
-        return bool(self._states.fold.counts())
+        self._counting.create_topics(self._stop)
+        self._topic = self._counting.find_topic(self._stop)
+        self._partitions = self._topic.partitions()
+        self._member = self._counting.join(self._stop, before_revoke=self._hand_over, after_assign=self._begin)
 
     def _patience(self) -> float:
         return min(MAX_WAIT_S, max(0.0, self._next_emission - time.monotonic()))
 
     def _tally(self, messages: Sequence[Message]) -> None:
-        try:
-            for part in split(messages, self._cluster.address):
-                own = self._member.owned.get(part.partition)
-                if own is None:
-                    continue  # a partition that we no longer own
-                for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):
-                    self._count(ready, its_own)
-        except (TopicGone, OutOfRange):
-            # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened. What
-            # followed in this batch was not counted, and is read again.
-            self._trial.forget()
-            self._member.look_at_log()
+        for part, own in self._counting.ready(messages):
+            self._count(part, own)
 
     def _count(self, part: Run | End, own: PartitionCounts) -> None:
         if isinstance(part, End):
-            own.passed(max(part.offset, own.next_offset))
-            own.at_end = True
+            pass_end(part, own)
         else:
             self._tallier.add(part, own)
 
@@ -176,33 +144,28 @@ class Counter(Part):
             )
 
     def _save(self) -> None:
-        changed = self._unsaved()
-        if not changed or not self._source.same():
+        changed = self._counting.unsaved()
+        if not changed or not self._topic.same():
             return
-        if self._dead_letters.count:
-            self._sender.deliver_all(f"Dead letters to {self._options.dead_letter_topic}", self._stop, GRACE_S)
-        self._states.save(self._member.state_of(own) for own in changed)
+        self._counting.deliver_dead_letters(self._stop)
+        self._states.save(self._counting.state_of(own) for own in changed)
         for own in changed:
             own.saved()
         self._last_success = time.time()
         self._member.commit()
 
-    def _unsaved(self) -> list[PartitionCounts]:
-        """Partitions with something to save."""
-        return [] if self._trial.undecided else [own for own in self._member.owned.values() if own.unsaved]
-
     def _emit_for_good(self) -> None:
         """Raises Stopped when the broker does not come back in time to save what was counted."""
         deadline = time.monotonic() + SAVED_WITHIN_S
         self._emit()
-        while self._unsaved():
+        while self._counting.unsaved():
             if time.monotonic() > deadline:
                 raise Stopped("Stopped while Kafka was away.")
             self._emit()
 
     def _give_up(self, stopped: Stopped) -> None:
         """Kafka did not come back before the stop. Raises ClickstreamError if there was something left to do."""
-        unsaved = self._unsaved()
+        unsaved = self._counting.unsaved()
         self._member.give_up()
         self._leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
         if unsaved:
@@ -277,7 +240,7 @@ class Counter(Part):
             return self._behind_the_last_tally()
         if self._alone_by is None:
             self._alone_by = time.monotonic() + OTHERS_LEAVE_WITHIN_S
-        return time.monotonic() > self._alone_by or self._source.members(self._options.group) <= 1
+        return time.monotonic() > self._alone_by or self._topic.members(self._options.group) <= 1
 
     def _behind_the_last_tally(self) -> bool:
         # Everything up to the end is counted and saved: what is still lower now will not be reached any more.
@@ -293,8 +256,6 @@ class Counter(Part):
 
     def _close(self) -> None:
         try:
-            self._member.leave(self._leaves_within)
+            self._counting.close(self._leaves_within)
         finally:
             self._drop_publisher()
-            self._states.close()
-            self._sender.close(1.0)

@@ -1,13 +1,11 @@
 """`clickstream groups`: consumer groups and their lag; wiring only."""
 
-from typing import Any
-
 import click
 
 from clickstream import terminal
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import as_json, echo_json, say, show
-from clickstream.inspect import groups, text
+from clickstream.inspect import groups, shapes, text
 from clickstream.inspect.groups import Group, Progress
 
 
@@ -35,7 +33,7 @@ def list_(app: App, json: bool) -> None:
     for one in found:
         _warn_of_problem(one)
     if json:
-        echo_json(*map(_summary, found))
+        echo_json(*map(shapes.group, found))
     elif found:
         rows = [
             [one.name, one.state or "-", _number_of_members(one), text.count(one.lag), ", ".join(one.topics)]
@@ -64,7 +62,7 @@ def describe(app: App, group: str, json: bool) -> None:
         found = groups.group(cluster, cluster.admin(), group)
     _warn(found)
     if json:
-        echo_json(_details(found))
+        echo_json(shapes.group_description(found))
         return
     members = "1 member" if _number_of_members(found) == "1" else f"{_number_of_members(found)} members"
     say(f"{terminal.escaped(found.name)}: {found.state or 'state unknown'}, {members}, lag {text.count(found.lag)}")
@@ -107,33 +105,3 @@ def _progress_row(one: Progress) -> list[str]:
         text.count(one.lag),
         one.member.id if one.member else "-",
     ]
-
-
-def _summary(found: Group) -> dict[str, Any]:
-    return {
-        "group": found.name,
-        "state": found.state,
-        "type": found.kind,
-        "members": None if found.members is None else len(found.members),
-        "lag": found.lag,
-        "topics": found.topics,
-        **({"problem": found.problem} if found.problem else {}),
-    }
-
-
-def _details(found: Group) -> dict[str, Any]:
-    return {
-        **_summary(found),
-        "members": [{"id": one.id, "client": one.client, "host": one.host} for one in found.members or []],
-        "partitions": [
-            {
-                "topic": one.topic,
-                "partition": one.partition,
-                "committed": one.committed,
-                "end": one.end,
-                "lag": one.lag,
-                "member": one.member and one.member.id,
-            }
-            for one in found.progress
-        ],
-    }

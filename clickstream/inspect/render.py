@@ -22,24 +22,44 @@ class _NoJson:
 NO_JSON: Final = _NoJson()
 
 
-def line(message: Message) -> bytes:
-    """The record as a JSON object without a line end, control characters escaped.
+Octets = str | dict[str, str] | None
+"""Bytes as JSON: text where they are UTF-8, else `{"$base64": ...}`; null where there are none."""
 
-    `value` is the value itself when it is JSON (numbers keep their digits), else a string, else
-    `{"$base64": ...}`; null is a tombstone. Keys and headers are strings, `{"$base64": ...}` or null.
+
+class Record(msgspec.Struct, frozen=True):
+    """A record as it is shown: its encoding is the line of `topics tail`.
+
+    `timestamp` is ISO 8601 in UTC, or beyond year 9999 epoch ms. `value` is the JSON that it is, as it was written
+    (numbers keep their digits), else as `Octets`; None is a tombstone. Headers are Octets by name, lists of them for a
+    name that occurs more than once.
     """
+
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    timestamp: str | int | None
+    key: Octets
+    headers: dict[str, Octets | list[Octets]]
+    value: msgspec.Raw | Octets
+
+
+def record(message: Message) -> Record:
+    """The record of a message, as it is shown."""
     timestamp = timestamp_of(message)
-    encoded = msgspec.json.encode(
-        {
-            "topic": message.topic(),
-            "partition": message.partition(),
-            "offset": message.offset(),
-            "timestamp": None if timestamp is None else text.utc(timestamp),
-            "key": string(message.key()),
-            "headers": headers(message),
-            "value": value(message.value()),
-        }
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        None if timestamp is None else text.utc(timestamp),
+        string(message.key()),
+        headers(message),
+        value(message.value()),
     )
+
+
+def line(message: Message) -> bytes:
+    """The record as a JSON object without a line end, control characters escaped."""
+    encoded = msgspec.json.encode(record(message))
     if encoded.isascii() and b"\x7f" not in encoded:
         return encoded
     return terminal.escaped(encoded.decode()).encode()
@@ -51,7 +71,7 @@ def timestamp_of(message: Message) -> int | None:
     return None if kind == TIMESTAMP_NOT_AVAILABLE or timestamp < 0 else timestamp
 
 
-def value(octets: bytes | None) -> Any:
+def value(octets: bytes | None) -> msgspec.Raw | Octets:
     """What msgspec encodes as the record's value."""
     if octets is None:
         return None
@@ -94,7 +114,7 @@ def _number(text: str) -> Decimal | float:
 _EXACT = msgspec.json.Decoder(float_hook=_number)
 
 
-def string(octets: bytes | None) -> str | dict[str, str] | None:
+def string(octets: bytes | None) -> Octets:
     """UTF-8 as text, other bytes as `{"$base64": ...}`."""
     if octets is None:
         return None
@@ -104,9 +124,9 @@ def string(octets: bytes | None) -> str | dict[str, str] | None:
         return {BASE64: base64.b64encode(octets).decode()}
 
 
-def headers(message: Message) -> dict[str, Any]:
+def headers(message: Message) -> dict[str, Octets | list[Octets]]:
     """Header values by name; a list for a name that occurs more than once."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Octets]] = {}
     # What was sent as a dict or as text arrives as pairs with bytes.
     for name, octets in cast("list[tuple[str, bytes | None]]", message.headers() or []):
         found.setdefault(name, []).append(string(octets))

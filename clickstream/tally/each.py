@@ -10,20 +10,16 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, OutOfRange, Run, TopicGone, split
-from clickstream.kafka.deadletter import DeadLetters
+from clickstream.kafka.consume import End, Run
+from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S
 from clickstream.kafka.patience import Stopped
-from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Part
 from clickstream.records import Position, StateKey, Tally, encode, utc_text
-from clickstream.tally.batch import Tallier
-from clickstream.tally.members import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, Member, PartitionCounts
+from clickstream.tally.counting import Counting, pass_end
+from clickstream.tally.members import PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
-from clickstream.tally.source import Source
-from clickstream.tally.state import GRACE_S, PATIENT, StateLog, not_saved
-from clickstream.tally.trial import FieldTrial
-from clickstream.topics import ensure
+from clickstream.tally.state import not_saved
 
 BATCH = 1_000
 MAX_WAIT_S = 0.05
@@ -41,16 +37,14 @@ class EachCounter(Part):
         self._cluster = cluster
         self._options = options
         self.topics = [options.from_topic, options.to_topic]
-        self._sender = Sender(cluster.producer(PATIENT))
-        self._dead_letters = DeadLetters(self._sender, options.dead_letter_topic, options.group)
-        self._tallier = Tallier(options.field, self._dead_letters)
-        self._states = StateLog(cluster, self._sender, options.group)
-        self._trial = FieldTrial(options, self._has_counted)
+        self._counting = Counting(cluster, options)
+        self._tallier = self._counting.tallier
+        self._trial = self._counting.trial
+        self._states = self._counting.states
         self._transactions: Transactions | None = None
         self._partitions = 0  # known once we are assigned some
         self._tallies = 0
         self._lag = 0
-        self._joined: Member | None = None
         self._last_success: float | None = None
         self.group = options.group
 
@@ -76,33 +70,22 @@ class EachCounter(Part):
             if any(own.unsaved for own in self._member.owned.values()):
                 raise not_saved(self._cluster.address) from stopped
         finally:
-            self._member.leave(leaves_within)
-            if self._transactions is not None:
-                self._transactions.close()
-            self._states.close()
-            self._sender.close(1.0)
+            try:
+                self._counting.close(leaves_within)
+            finally:
+                if self._transactions is not None:
+                    self._transactions.close()
 
     def _open(self, stop: threading.Event) -> None:
         options = self._options
-        self._source = Source(self._cluster, options.from_topic, stop)
-        if self._source.members(options.group):
+        self._topic = self._counting.find_topic(stop)
+        if self._topic.members(options.group):
             raise _not_alone(options.group)
-        ensure(self._cluster, [options.to_topic, options.dead_letter_topic], stop)
+        self._counting.create_topics(stop)
         # First the transactions: what a killed predecessor left open is aborted before the state is read.
         self._transactions = Transactions(self._cluster, options.group, stop)
-        self._states.open(stop)
-        self._member = Member(
-            self._cluster,
-            options,
-            self._source,
-            self._states,
-            before_revoke=lambda: None,
-            after_assign=self._begin,
-            # Not the other counters' strategy: so the broker itself keeps them and us out of each other's groups.
-            strategy="roundrobin",
-        )
-        self._joined = self._member
-        self._member.join()
+        # Not the other counters' strategy: so the broker itself keeps them and us out of each other's groups.
+        self._member = self._counting.join(stop, after_assign=self._begin, strategy="roundrobin")
 
     def _go_on_after(self, fence: Fenced, stop: threading.Event) -> None:
         """Our transactions are over. If no other counter runs, the broker ended them: a new producer goes on.
@@ -115,7 +98,7 @@ class EachCounter(Part):
         while True:
             current = self._member.is_current()
             if current:
-                if self._source.members(self._options.group) > 1:
+                if self._topic.members(self._options.group) > 1:
                     raise _taken_over(self._options.group)
                 try:
                     self._transactions = Transactions(self._cluster, self._options.group, stop)
@@ -132,7 +115,11 @@ class EachCounter(Part):
         self._member.restore_again()
 
     def totals(self) -> dict[str, int]:
-        return {"counted": self._tallier.counted, "dead_letters": self._dead_letters.count, "tallies": self._tallies}
+        return {
+            "counted": self._tallier.counted,
+            "dead_letters": self._counting.dead_letters.count,
+            "tallies": self._tallies,
+        }
 
     def gauges(self) -> dict[str, float]:
         return {"lag": self._lag}
@@ -141,7 +128,7 @@ class EachCounter(Part):
         return self._last_success
 
     def positions(self) -> list[Position]:
-        return self._joined.positions() if self._joined is not None else []
+        return self._counting.positions()
 
     def _begin(self) -> None:
         """Find out, if partitions were given to another member, which of us is the rightful one.
@@ -149,35 +136,21 @@ class EachCounter(Part):
         The other is a predecessor that was frozen until the group had forgotten it, or one that started in the
         same moment as we. Writing tells: the transactions of one of us are fenced. It ends; the other goes on.
         """
-        self._partitions = self._source.partitions()
+        self._partitions = self._topic.partitions()
         self._trial.begin()
         if len(self._member.owned) < self._partitions:
             for own in self._member.owned.values():
                 own.unsaved = True
 
-    def _has_counted(self) -> bool:
-        self._states.catch_up()
-        return bool(self._states.fold.counts())
-
     def _step(self, messages: list[Message], stop: threading.Event) -> None:
         records: list[Record] = []
-        try:
-            for part in split(messages, self._cluster.address):
-                own = self._member.owned.get(part.partition)
-                if own is not None:
-                    for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):
-                        records += self._count(ready, its_own)
-        except (TopicGone, OutOfRange):
-            # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened. What
-            # followed in this batch was not counted, and is read again.
-            self._trial.forget()
-            self._member.look_at_log()
+        for part, own in self._counting.ready(messages):
+            records += self._count(part, own)
         self._commit(records, stop)
 
     def _count(self, part: Run | End, own: PartitionCounts) -> Iterator[Record]:
         if isinstance(part, End):
-            own.passed(max(part.offset, own.next_offset))
-            own.at_end = True
+            pass_end(part, own)
             return
         for message in part.messages:
             before = self._tallier.counted
@@ -198,16 +171,15 @@ class EachCounter(Part):
         return self._options.to_topic, self._options.group.encode(), value, list(headers)
 
     def _commit(self, records: list[Record], stop: threading.Event) -> None:
-        changed = [own for own in self._member.owned.values() if own.unsaved]
-        if not changed or self._trial.undecided:
+        changed = self._counting.unsaved()
+        if not changed:
             return
-        while not self._source.same():
+        while not self._topic.same():
             if stop.wait(LOOK_EVERY_S):
                 raise Stopped("Stopped while Kafka was away.")
-        if self._dead_letters.count:
-            self._sender.deliver_all(f"Dead letters to {self._options.dead_letter_topic}", stop, GRACE_S)
+        self._counting.deliver_dead_letters(stop)
         for own in changed:
-            state = self._member.state_of(own)
+            state = self._counting.state_of(own)
             records.append((self._states.topic, encode(StateKey(own.epoch, own.partition)), encode(state), None))
         assert self._transactions is not None
         self._transactions.commit(records)

@@ -2,16 +2,16 @@
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.group import GroupTopic
 from clickstream.kafka.produce import Sender
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.source import Source
-from clickstream.tally.state import PATIENT, StateLog
+from clickstream.tally.state import PATIENT, START_OVER, StateLog
 
 
 def reset(cluster: Cluster, options: CounterOptions) -> int:
     """Forget the group's counts; returns the new epoch. Raises ClickstreamError while the group has members."""
-    source = Source(cluster, options.from_topic)
+    source = GroupTopic(cluster, options.from_topic, remedy=START_OVER)
     members = source.members(options.group)
     if members:
         raise ClickstreamError(

@@ -32,6 +32,9 @@ GRACE_S = 3.0
 PATIENT = {"linger.ms": 0, "message.max.bytes": MAX_STATE_BYTES, "message.timeout.ms": 0}
 
 
+START_OVER = "--reset forgets the counts and starts over with what the topic holds now."
+
+
 def state_topic(group: str) -> Declared:
     """`<group>-state`: compacted, one small partition that every member reads."""
     config = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_STATE_BYTES), "segment.ms": "3600000"}

@@ -20,13 +20,12 @@ from clickstream import counter as counter_module
 from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.group import GroupTopic, Member
 from clickstream.kafka.produce import Sender
 from clickstream.records import CounterState
 from clickstream.tally import each as each_module
-from clickstream.tally.members import Member
 from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, Fenced, TallyPublisher, Transactions
-from clickstream.tally.source import Source
 from clickstream.tally.state import StateLog
 from clickstream.topics import ensure
 from tests.integration.support import (
@@ -470,7 +469,7 @@ def test_a_frozen_predecessor_that_comes_back_does_not_end_its_successor(
     produce(kafka, topic_name, named(*["purchase"] * 300))
     group = f"{topic_name}-group"
     # It comes back, and is given partitions, after the successor had looked for others.
-    monkeypatch.setattr(Source, "members", lambda *_: 0)
+    monkeypatch.setattr(GroupTopic, "members", lambda *_: 0)
     strategy = {"partition.assignment.strategy": "roundrobin"}
     predecessor = Cluster(kafka).consumer(group, strategy)
     predecessor.subscribe([topic_name])

@@ -282,7 +282,7 @@ def test_a_topic_recreated_while_nobody_counted_is_refused(kafka: str, topic_nam
     make_topic(kafka, topic_name)
     produce(kafka, topic_name, named(*["productview"] * 30))
     for each in (False, True):
-        with pytest.raises(ClickstreamError, match=r"recreated since it was counted.*--reset"):
+        with pytest.raises(ClickstreamError, match=r"recreated since it was read.*--reset"):
             count(kafka, topic_name, each=each)
     assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": 10}]
     reset(Cluster(kafka), options_for(topic_name))

@@ -13,15 +13,15 @@ from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.consume import TopicGone
 from clickstream.records import CounterState
-from clickstream.tally import trial
+from clickstream.tally import counting, trial
 from clickstream.tally.publish import Fenced
 from tests.unit.fakes import Clock, Kept, end, message, trouble
-from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeSource, FakeStates, state
+from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeStates, FakeTopic, state
 
 Batch = list[Message] | Callable[[], list[Message]]
 
 
-class Source(FakeSource):
+class Source(FakeTopic):
     def __init__(self) -> None:
         super().__init__()
         self.partition_count = 1
@@ -118,11 +118,11 @@ class World:
         self.kafka.producer = lambda _settings: self.sender.producer.client  # type: ignore[attr-defined]
         patch.setattr(module, "time", self.clock)
         patch.setattr(
-            module, "ensure", lambda _cluster, topics, _stop=None: self.events.append(("ensure", list(topics)))
+            counting, "ensure", lambda _cluster, topics, _stop=None: self.events.append(("ensure", list(topics)))
         )
-        patch.setattr(module, "Source", lambda _cluster, _topic, _stop: self.source)
-        patch.setattr(module, "Sender", lambda _producer: self.sender)
-        patch.setattr(module, "StateLog", lambda _cluster, _sender, _group: self.states)
+        patch.setattr(counting, "GroupTopic", lambda _cluster, _topic, _stop, remedy: self.source)
+        patch.setattr(counting, "Sender", lambda _producer: self.sender)
+        patch.setattr(counting, "StateLog", lambda _cluster, _sender, _group: self.states)
         patch.setattr(module, "TallyPublisher", lambda _cluster, _topic, _group, epoch, _stop: self._publisher(epoch))
 
     def _publisher(self, epoch: int) -> Publisher:

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 from confluent_kafka.admin import AdminClient
@@ -13,8 +12,8 @@ from clickstream.cli.topics.listing import list_
 from clickstream.cli.topics.produce import produce_
 from clickstream.cli.topics.records import export_, tail_
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.inspect import details, offsets, text
-from clickstream.inspect.details import PartitionDetails, TopicDetails
+from clickstream.inspect import details, offsets, shapes, text
+from clickstream.inspect.details import PartitionDetails
 from clickstream.inspect.names import is_internal, must_exist
 from clickstream.kafka.admin import delete, metadata
 from clickstream.kafka.clients import Cluster
@@ -128,7 +127,7 @@ def describe(app: App, name: str, json: bool) -> None:
         must_exist(cluster, [name], topics)
         found = details.details(cluster, admin, name, topics[name])
     if json:
-        echo_json(_details_json(found))
+        echo_json(shapes.topic_description(found))
         return
     say(f"{found.name}, id {found.topic_id}, {partition_count(len(found.partitions))}")
     rows = [_partition_row(partition) for partition in found.partitions]
@@ -152,25 +151,6 @@ def _partition_row(partition: PartitionDetails) -> list[str]:
         text.count(None if limits is None else limits.low),
         text.count(None if limits is None else limits.high),
     ]
-
-
-def _details_json(found: TopicDetails) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "id": found.topic_id,
-        "partitions": [
-            {
-                "partition": partition.number,
-                "leader": None if partition.leader < 0 else partition.leader,
-                "replicas": partition.replicas,
-                "isr": partition.isr,
-                "low": partition.limits and partition.limits.low,
-                "high": partition.limits and partition.limits.high,
-            }
-            for partition in found.partitions
-        ],
-        "config": {key: {"value": one.value, "source": one.source} for key, one in found.config.items()},
-    }
 
 
 @click.command("delete")

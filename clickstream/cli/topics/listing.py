@@ -2,7 +2,6 @@
 
 import sys
 from datetime import datetime
-from typing import Any
 
 import click
 from confluent_kafka.admin import AdminClient
@@ -10,7 +9,7 @@ from rich.live import Live
 
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import as_json, console, echo_json, partition_count, reader_left, show, table
-from clickstream.inspect import sizes, text
+from clickstream.inspect import shapes, sizes, text
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.inspect.ticks import changes, ticks
 from clickstream.kafka.clients import Cluster
@@ -45,7 +44,7 @@ def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) ->
             return
         found = sizes.summaries(cluster, admin, internal=internal)
         if json:
-            echo_json(*map(_summary_json, found))
+            echo_json(*map(shapes.topic, found))
         elif found:
             show(_LIST_HEADER, [_summary_row(summary) for summary in found], _LIST_RIGHT)
         else:
@@ -68,16 +67,6 @@ def _summary_row(summary: TopicSummary) -> list[str]:
     ]
 
 
-def _summary_json(summary: TopicSummary) -> dict[str, Any]:
-    return {
-        "name": summary.name,
-        "partitions": summary.partitions,
-        "records": summary.records,
-        "size": summary.size,
-        "last_write": None if summary.last_write is None else text.utc(summary.last_write),
-    }
-
-
 def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
     stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
     if json or not console().is_terminal:
@@ -95,7 +84,7 @@ def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float
 
 def _echo_tick(summary: TopicSummary, rate: float | None, json: bool) -> None:
     if json:
-        echo_json({**_summary_json(summary), "in_per_s": None if rate is None else round(rate, 1)})
+        echo_json(shapes.topic_rate(summary, rate))
         return
     _, partitions, records, size, last_write = _summary_row(summary)
     click.echo(

@@ -17,10 +17,10 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.group import GroupTopic
 from clickstream.kafka.offsets import EARLIEST
 from clickstream.records import CounterState
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.source import Source
 from clickstream.tally.state import Fold, StateLog
 
 TOPIC = "clicks"
@@ -157,10 +157,10 @@ class FakeCluster:
         return cast(Consumer, self.consumer_client)
 
 
-class FakeSource:
+class FakeTopic:
     """A topic whose log begins at `first` and has the id that states speak of."""
 
-    topic = TOPIC
+    name = TOPIC
     id = "id-1"
 
     def __init__(self) -> None:
@@ -171,8 +171,8 @@ class FakeSource:
         self.places: list[dict[int, int]] = []
 
     @property
-    def source(self) -> Source:
-        return cast(Source, self)
+    def topic(self) -> GroupTopic:
+        return cast(GroupTopic, self)
 
     def same(self) -> bool:
         return self.is_same

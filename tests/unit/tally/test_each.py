@@ -10,16 +10,17 @@ from confluent_kafka import KafkaError, Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.records import CounterState, StateKey, Tally, decode
+from clickstream.tally import counting
 from clickstream.tally import each as module
 from clickstream.tally.each import EachCounter
 from clickstream.tally.publish import Fenced, Record
 from tests.unit.fakes import Clock, Kept, end, message, trouble
-from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeSource, FakeStates, state
+from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeStates, FakeTopic, state
 
 Batch = list[Message] | Callable[[], list[Message]]
 
 
-class Source(FakeSource):
+class Source(FakeTopic):
     def __init__(self) -> None:
         super().__init__()
         self.partition_count = 1
@@ -98,10 +99,10 @@ class World:
         self.options = OPTIONS
         self.kafka.producer = lambda _settings: self.sender.producer.client  # type: ignore[attr-defined]
         patch.setattr(module, "time", Clock())
-        patch.setattr(module, "ensure", lambda _cluster, _topics, _stop=None: self.order.append("ensure"))
-        patch.setattr(module, "Source", lambda _cluster, _topic, _stop: self.source)
-        patch.setattr(module, "Sender", lambda _producer: self.sender)
-        patch.setattr(module, "StateLog", lambda _cluster, _sender, _group: self.states)
+        patch.setattr(counting, "ensure", lambda _cluster, _topics, _stop=None: self.order.append("ensure"))
+        patch.setattr(counting, "GroupTopic", lambda _cluster, _topic, _stop, remedy: self.source)
+        patch.setattr(counting, "Sender", lambda _producer: self.sender)
+        patch.setattr(counting, "StateLog", lambda _cluster, _sender, _group: self.states)
         patch.setattr(module, "Transactions", self._fence)
         patch.setattr(self.states, "open", self._open)
 

@@ -4,9 +4,10 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from clickstream.errors import ClickstreamError
-from clickstream.tally.members import Member, PartitionCounts
+from clickstream.kafka.group import Member
+from clickstream.tally.members import PartitionCounts, Restoring
 from tests.unit.fakes import message
-from tests.unit.tally.doubles import OPTIONS, FakeCluster, FakeConsumer, FakeSource, FakeStates, state
+from tests.unit.tally.doubles import OPTIONS, FakeCluster, FakeConsumer, FakeStates, FakeTopic, state
 
 
 class Group:
@@ -14,15 +15,16 @@ class Group:
 
     def __init__(self) -> None:
         self.kafka = FakeCluster()
-        self.source = FakeSource()
+        self.source = FakeTopic()
         self.states = FakeStates()
         self.heard: list[tuple[str, list[int]]] = []
         self.problem: Exception | None = None
+        self.restoring = Restoring(OPTIONS, self.source.topic, self.states.states)
         self.member = Member(
             self.kafka.cluster,
-            OPTIONS,
-            self.source.source,
-            self.states.states,
+            OPTIONS.group,
+            self.source.topic,
+            self.restoring.restore,
             before_revoke=lambda: self._hear("before revoke"),
             after_assign=lambda: self._hear("after assign"),
         )
@@ -221,12 +223,12 @@ def test_the_state_of_a_partition_names_all_that_it_is_about(group: Group) -> No
     own.counts["b"] += 1
     own.passed(9)
     own.at_end = True
-    assert group.member.state_of(own) == state(0, 9, epoch=2, counts={"a": 5, "b": 1}, at_end=True)
+    assert group.restoring.state_of(own) == state(0, 9, epoch=2, counts={"a": 5, "b": 1}, at_end=True)
 
 
 def test_a_saved_state_does_not_change_with_later_counts(group: Group) -> None:
     group.rebalance(lambda: group.consumer.give(0))
-    saved = group.member.state_of(group.member.owned[0])
+    saved = group.restoring.state_of(group.member.owned[0])
     group.member.owned[0].counts["later"] += 1
     assert saved.counts == {}
 

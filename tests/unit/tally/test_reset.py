@@ -6,10 +6,10 @@ from clickstream.kafka.clients import Cluster
 from clickstream.records import CounterState
 from clickstream.tally import reset as module
 from clickstream.tally.reset import reset
-from tests.unit.tally.doubles import OPTIONS, FakeSource, FakeStates, state
+from tests.unit.tally.doubles import OPTIONS, FakeStates, FakeTopic, state
 
 
-class Source(FakeSource):
+class Source(FakeTopic):
     running = 0
 
     def members(self, group: str) -> int:
@@ -48,7 +48,9 @@ class States(FakeStates):
 @pytest.fixture
 def source(mocker: MockerFixture) -> Source:
     found = Source()
-    mocker.patch.object(module, "Source", lambda _cluster, topic: found if topic == OPTIONS.from_topic else None)
+    mocker.patch.object(
+        module, "GroupTopic", lambda _cluster, topic, remedy: found if topic == OPTIONS.from_topic else None
+    )
     return found
 
 

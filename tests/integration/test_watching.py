@@ -143,6 +143,7 @@ def test_tables_tell_their_sql_and_how_far_they_are(kafka: str, topic_name: str,
         assert [(place["topic"], place["table"]) for place in found["positions"]] == [(topic_name, "clicks")] * 2
         assert sorted(place["watermark"] or 0 for place in found["positions"]) == [0, 1_699_999_995_000]
         assert found["totals"]["rows"] == 1
+        assert found["topics"] == [topic_name, f"{topic_name}-seen"]
         plan = latest()[f"{found['id']}/plan"]
         assert plan["sql"] == path.read_text()
         assert {"from": f"topic {topic_name}", "to": "table clicks"} in plan["plan"]["edges"]

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from clickstream.broker import disk
-from clickstream.cli.options import App, cluster_options, stop_event
+from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import as_json, cell, console, echo_json, reader_left, say, show, table
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.patience import Stopped
@@ -104,7 +104,7 @@ def _state(part: Seen, now: float) -> str:
 
 
 def _watch(app: App, cluster: Cluster, reports: Reports, json: bool) -> None:
-    stop = stop_event()
+    stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
     with suppress(Stopped):
         if json or not console().is_terminal:
             while not stop.is_set() and not reader_left():

@@ -64,8 +64,6 @@ class Reports:
             self._seen.pop(key, None)
             return
         try:
-            status = decode(message.value(), Status)
+            self._seen[key] = Seen(decode(message.value(), Status), milliseconds / 1000)
         except (MsgspecError, UnicodeDecodeError):
             return  # a record of another kind, or none of ours
-        if key == status.id.encode():
-            self._seen[key] = Seen(status, milliseconds / 1000)

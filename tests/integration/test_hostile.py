@@ -43,7 +43,7 @@ class World:
         event = json.dumps({"eventName": HOSTILE, HOSTILE: HOSTILE}, ensure_ascii=False).encode()
         for value in (event, HOSTILE.encode()):
             sender.send(topic, value, HOSTILE.encode(), headers=[(TEXT, HOSTILE.encode())])
-        part = Status("id", HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: 5.0}, [HOSTILE])
+        part = Status("id", HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: 5.0}, [HOSTILE], error=HOSTILE)
         sender.send(f"{topic}-status", encode(part), HOSTILE.encode())
         sender.must_have_delivered("hostile records")
 

@@ -5,6 +5,7 @@ import re
 import socket
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from clickstream.kafka.clients import Cluster
@@ -76,13 +77,102 @@ def test_parts_say_how_they_do_until_they_end(kafka: str, topic_name: str) -> No
             assert said["state"] == "running"
             assert said["host"] == socket.gethostname()
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dUTC", said["since"])
-        assert 500 < found["producer"]["rates"]["acknowledged"] < 2000  # 1,000 per second by default
+        assert found["producer"]["rates"]["acknowledged"] > 0
+        assert found["producer"]["totals"]["acknowledged"] <= found["producer"]["totals"]["sent"]
+        assert found["counter"]["group"] == f"{topic_name}-group"
+        assert found["counter"]["gauges"].keys() == {"lag"}
+        wait_until(
+            lambda: all(said["last_success"] for said in rates().values()), 60, "they say when they last had success"
+        )
 
+        def counted() -> bool:
+            positions = rates()["counter"]["positions"]
+            assert all(place["topic"] == topic_name for place in positions)
+            return len(positions) == 4 and sum(place["next_offset"] for place in positions) > 1
+
+        wait_until(counted, 60, "the stored offsets are told")
         producing.kill()
+        look = ("status", "-b", kafka, "--json")
+
+        def dead() -> dict[str, bool]:
+            found = run(*look, CLICKSTREAM_STATUS_TOPIC=status)
+            assert found.code == 0, found.said
+            shown = {one["kind"]: one["dead"] for one in map(json.loads, found.printed.splitlines())}
+            return shown if shown["producer"] else {}
+
+        assert wait_until(dead, 120, "the killed one is marked as dead", 1.0)["counter"] is False
         assert counting.stop() == 0, counting.said()
     last = {said[0]["kind"]: said[-1] for said in statuses(kafka, status).values()}
     assert last["counter"] is None  # a tombstone: it ended
     assert last["producer"] is not None
+
+
+def test_tables_tell_their_sql_and_how_far_they_are(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    status = f"{topic_name}-status"
+    ensure(Cluster(kafka), [status])
+    make_topic(kafka, topic_name, 2)
+    path = tmp_path / "visits.sql"
+    path.write_text(
+        f"""
+        CREATE TABLE clicks (ip STRING, at_ BIGINT, ts AS TO_TIMESTAMP_LTZ(at_, 3),
+          WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = '{topic_name}',
+          'properties.bootstrap.servers' = '${{BOOTSTRAP_SERVERS}}', 'format' = 'json',
+          'scan.startup.mode' = 'earliest-offset');
+        CREATE TABLE seen (ip STRING) WITH ('connector' = 'kafka', 'topic' = '{topic_name}-seen',
+          'properties.bootstrap.servers' = '${{BOOTSTRAP_SERVERS}}', 'format' = 'json');
+        INSERT INTO seen SELECT ip FROM clicks;
+        """
+    )
+    produce(kafka, topic_name, [b'{"ip": "a", "at_": 1700000000000}'])
+    command = ["tables", "run", str(path), "-b", kafka, "--state-dir", str(tmp_path), "--idle-timeout", "1", "--quiet"]
+    port = free_port()
+    with running(*command, "--metrics-port", str(port), CLICKSTREAM_STATUS_TOPIC=status) as part:
+
+        def latest() -> dict[str, Any]:
+            return {(key or b"").decode(): said[-1] for key, said in statuses(kafka, status).items()}
+
+        def told() -> dict[str, Any]:
+            assert part.running, part.said()
+            found: dict[str, Any] = next((said for key, said in latest().items() if not key.endswith("/plan")), {})
+            places = found.get("positions", [])
+            done = sum(place["next_offset"] for place in places) == 1 and any(place["idle"] for place in places)
+            return found if done else {}
+
+        found = wait_until(told, 120, "the offsets that are stored, and who is idle")
+        assert (found["kind"], found["name"], found["group"]) == ("tables", "visits", "clickstream-tables-visits")
+        assert [(place["topic"], place["table"]) for place in found["positions"]] == [(topic_name, "clicks")] * 2
+        assert sorted(place["watermark"] or 0 for place in found["positions"]) == [0, 1_699_999_995_000]
+        assert found["totals"]["rows"] == 1
+        assert found["topics"] == [topic_name, f"{topic_name}-seen"]
+        plan = latest()[f"{found['id']}/plan"]
+        assert plan["sql"] == path.read_text()
+        assert {"from": f"topic {topic_name}", "to": "table clicks"} in plan["plan"]["edges"]
+        assert metrics(port)["clickstream_watermark_delay_seconds"] > 1e6
+        assert metrics(port)["clickstream_last_success_timestamp_seconds"] > 1.7e9
+        assert part.stop() == 0, part.said()
+    assert set(latest().values()) == {None}
+
+
+def test_all_parts_of_the_demo_are_on_one_endpoint(kafka: str, topic_name: str) -> None:
+    port = free_port()
+    with running(
+        *("demo", "--only", "heart", "-b", kafka, "--metrics-port", str(port)),
+        CLICKSTREAM_RUN_PRODUCER_TOPIC=topic_name,
+        CLICKSTREAM_RUN_COUNTER_TO_TOPIC=f"{topic_name}-tally",
+        CLICKSTREAM_DEMO_GROUP=topic_name,
+        CLICKSTREAM_STATUS_TOPIC=f"{topic_name}-status",
+    ) as demo:
+
+        def served() -> bool:
+            assert demo.running, demo.said()
+            try:
+                found = metrics(port)
+            except OSError:
+                return False
+            return found.get("clickstream_acknowledged_total", 0) > 0 and found.get("clickstream_counted_total", 0) > 0
+
+        wait_until(served, 120, "what the producer and what the counter did", 0.2)
+        assert demo.stop(60) == 0, demo.said()
 
 
 def test_a_status_topic_that_cannot_be_written_stops_nothing(kafka: str, topic_name: str) -> None:

@@ -10,6 +10,8 @@ from clickstream.records import (
     EVENT_NAMES,
     CounterState,
     Event,
+    Position,
+    RunningSql,
     StateKey,
     Status,
     Tally,
@@ -169,3 +171,21 @@ def test_states_of_two_epochs_have_two_keys() -> None:
 def test_a_status_reads_as_it_was_written() -> None:
     status = Status("counter-h-1", "counter", "h", "2020-01-01T00:00:00UTC", "running", {"counted": 1.5}, ["a", "b"])
     assert decode(encode(status), Status) == status
+
+
+def test_a_full_status_and_running_sql() -> None:
+    status = Status(
+        *("tables-h-1-clicks", "tables", "h", "2020-01-01T00:00:00UTC", "running", {"rows": 1.5}, ["a", "b"]),
+        name="clicks",
+        group="g",
+        totals={"rows": 3},
+        gauges={"watermark_delay_seconds": 0.5},
+        positions=[Position("a", 0, 7), Position("a", 1, 8, "clicks", 1_000, idle=True)],
+        last_success="2020-01-01T00:00:01UTC",
+        error="x",
+        error_at="2020-01-01T00:00:02UTC",
+    )
+    assert decode(encode(status), Status) == status
+    sql = RunningSql(status.id, "clicks", "SELECT 1", {"edges": [{"from": "a"}]})
+    assert decode(encode(sql), RunningSql) == sql
+    assert sql.key == "tables-h-1-clicks/plan"

@@ -131,7 +131,8 @@ class Engine(Part):
         self._close_at = 0.0
         self._early_at = 0.0
         self._changed = False  # rows came since the last early rows
-        self.topics = [table.topic for table in streams]
+        read = [*streams, *(one.table for one in self._tables.values())]
+        self.topics = list(dict.fromkeys(table.topic for table in [*read, *targets]))
         self.name = options.name
         self.group = options.group
         self._last_success: float | None = None

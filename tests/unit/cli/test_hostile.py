@@ -27,7 +27,13 @@ from tests.unit.inspect.records import record
 
 MEMBER = Member(HOSTILE, HOSTILE, HOSTILE, [(HOSTILE, 0)])
 GROUP = Group(HOSTILE, "stable", "consumer", [MEMBER], [Progress(HOSTILE, 0, 9, 3, MEMBER)])
-STATUS = Status("id", HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: 5.0}, [HOSTILE])
+STATUS = Status(
+    *("id", HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: 5.0}, [HOSTILE]),
+    name=HOSTILE,
+    group=HOSTILE,
+    gauges={HOSTILE: 1.0},
+    error=HOSTILE,
+)
 TOPIC = TopicDetails("t", HOSTILE, [PartitionDetails(0, 1, [1], [1], None)], {HOSTILE: Setting(HOSTILE, HOSTILE)})
 BROKER = BrokerStatus("failed", HOSTILE, 1, 2, False, Path("/d"), Path("/l"), "4", HOSTILE, HOSTILE, 0.0, 0, HOSTILE)
 RECORD = record(
@@ -58,7 +64,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, tmp_path: Pa
 
     mocker.patch.object(App, "connect", connect)
     mocker.patch.object(Cluster, "admin")
-    mocker.patch("clickstream.cli.status.running", return_value=[Seen(STATUS, 0.0)])
+    mocker.patch("clickstream.parts.status.Reports.look", return_value=[Seen(STATUS, 0.0)])
     mocker.patch("clickstream.inspect.groups.groups", return_value=[GROUP])
     mocker.patch("clickstream.inspect.groups.group", return_value=GROUP)
     mocker.patch("clickstream.inspect.sizes.summaries", return_value=[TopicSummary(HOSTILE, 1, 2, 3, 4, 5)])
@@ -87,7 +93,7 @@ def words(shown: str) -> str:
 
 
 COMMANDS: list[tuple[list[str], str]] = [
-    (["status"], SHOWN),
+    (["status", "-b", "x:1"], SHOWN),
     (["groups", "list"], SHOWN),
     (["groups", "describe", "g"], SHOWN),
     (["topics", "list"], SHOWN),
@@ -128,7 +134,7 @@ def test_a_command_shows_what_it_found_and_a_terminal_obeys_none_of_it(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["status", "--json"],
+        ["status", "--json", "-b", "x:1"],
         ["groups", "list", "--json"],
         ["groups", "describe", "g", "--json"],
         ["topics", "list", "--json"],

@@ -1,10 +1,12 @@
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from confluent_kafka import Message
@@ -20,7 +22,7 @@ from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.metrics import serve
 from clickstream.parts.part import Part, Rates
 from clickstream.parts.watch import watched
-from clickstream.records import Status, decode
+from clickstream.records import Position, RunningSql, Status, decode
 from tests.support import wait_until
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import MockKafka
@@ -44,6 +46,24 @@ class Working(Part):
 
     def gauges(self) -> dict[str, float]:
         return {"lag": self.lag}
+
+
+class Named(Working):
+    """A part that has something to say to everything."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.group = f"group-of-{name}"
+
+    def last_success(self) -> float | None:
+        return 60.0
+
+    def positions(self) -> list[Position]:
+        return [Position("clicks", 0, 17, "visits", 1_000, idle=True)]
+
+    def sql(self) -> tuple[str, dict[str, Any]] | None:
+        return "SELECT 1", {"edges": []}
 
 
 @pytest.fixture
@@ -95,12 +115,14 @@ def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
     return kafka
 
 
-def reports(kafka: MockKafka) -> list[tuple[str, Status | None]]:
+def written(kafka: MockKafka) -> list[tuple[str, bytes | None]]:
     found: list[Message] = []
     read_to_end(kafka.cluster, "status", found.append)
-    return [
-        ((one.key() or b"").decode(), decode(one.value(), Status) if one.value() is not None else None) for one in found
-    ]
+    return [((one.key() or b"").decode(), one.value()) for one in found]
+
+
+def reports(kafka: MockKafka) -> list[tuple[str, Status | None]]:
+    return [(key, decode(value, Status) if value is not None else None) for key, value in written(kafka)]
 
 
 def test_a_part_says_what_it_is_and_how_it_does(kafka: MockKafka, part: Working) -> None:
@@ -113,6 +135,46 @@ def test_a_part_says_what_it_is_and_how_it_does(kafka: MockKafka, part: Working)
     assert status.topics == ["clicks", "tallies"]
     assert status.gauges == {"lag": 7.0}
     assert status.rates.keys() == status.totals.keys() == {"counted", "dead_letters"}
+
+
+def test_all_parts_of_a_process_are_told_apart(kafka: MockKafka) -> None:
+    with watched(kafka.cluster, [Named("a"), Named("b")], status_topic="status", metrics=Endpoint()):
+        wait_until(lambda: len(written(kafka)) >= 4, 60)
+        found = dict(written(kafka))
+    ids = [f"counter-{socket.gethostname()}-{os.getpid()}-{name}" for name in "ab"]
+    assert found.keys() == {*ids, *(f"{one}/plan" for one in ids)}
+    status: Status = decode(found[ids[0]], Status)
+    assert (status.name, status.group, status.last_success) == ("a", "group-of-a", "1970-01-01T00:01:00UTC")
+    assert status.positions == [Position("clicks", 0, 17, "visits", 1_000, idle=True)]
+    sql: RunningSql = decode(found[f"{ids[1]}/plan"], RunningSql)
+    assert sql == RunningSql(ids[1], "b", "SELECT 1", {"edges": []})
+    assert {value for _, value in written(kafka)[-4:]} == {None}  # all of it is taken back
+
+
+def test_the_last_warning_of_the_process_is_reported(
+    kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.05)
+    loggers = logging.getLogger("clickstream"), logging.getLogger("librdkafka")
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
+        loggers[0].info("All is well.")
+        assert part.asked.acquire(timeout=60)
+        loggers[0].getChild("tables").warning("A record of %s is bad.", "clicks")
+        loggers[1].error("not ours")
+        found = wait_until(lambda: [one for _, one in reports(kafka) if one and one.error], 60)
+    assert found[-1].error == "A record of clicks is bad."
+    assert found[-1].error_at is not None
+    assert not loggers[0].handlers
+
+
+def test_a_plan_that_no_broker_would_take_is_not_sent(
+    kafka: MockKafka, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "MAX_SQL_BYTES", 10)
+    with watched(kafka.cluster, [Named("a")], status_topic="status", metrics=Endpoint()):
+        wait_until(lambda: reports(kafka), 60)
+    assert not [key for key, _ in written(kafka) if key.endswith("/plan")]
+    assert not caplog.records
 
 
 def test_it_says_so_again_and_again(kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +256,33 @@ def test_metrics_are_what_the_part_says_at_that_moment(port: int, part: Working,
     assert found["clickstream_dead_letters_total[][counter]"] == 2
     assert found["clickstream_lag[][counter]"] == 3.0
     assert "process_resident_memory_bytes" in found
+
+
+def test_a_metric_comes_once_for_all_parts(port: int, statistics: Statistics) -> None:
+    with serve([Named("a"), Named("b"), Working()], statistics, Endpoint(port=port)):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+            text = answer.read().decode()
+        found = scraped(port)
+    assert text.count("# TYPE clickstream_counted_total ") == 1
+    assert len(re.findall("^clickstream_counted_total", text, re.MULTILINE)) == 3
+    assert found["clickstream_last_success_timestamp_seconds[a][counter]"] == 60.0
+    assert "clickstream_last_success_timestamp_seconds[][counter]" not in found  # it had none
+
+
+def test_metrics_are_served_where_they_should_be(port: int, part: Working, statistics: Statistics) -> None:
+    with serve([part], statistics, Endpoint("127.0.0.2", port)):
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=60) as answer:
+            assert b"clickstream_counted_total" in answer.read()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def test_a_host_that_is_not_here_is_an_error(part: Working, statistics: Statistics) -> None:
+    with (
+        pytest.raises(ClickstreamError, match=r"Cannot serve metrics on 192\.0\.2\.1:9999: .*--metrics-host"),
+        serve([part], statistics, Endpoint("192.0.2.1", 9_999)),
+    ):
+        raise AssertionError("it must not run")
 
 
 def test_metrics_hold_what_matters_of_the_clients_statistics(port: int, part: Working, statistics: Statistics) -> None:

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 from clickstream.kafka.consume import read_again
+from clickstream.records import Position
+from clickstream.tables.engine import engine as engine_module
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.rig import Rig
 from clickstream.tables.engine.sources import stream
@@ -47,3 +49,24 @@ def test_rows_that_are_refused_are_never_counted(tmp_path: Path, monkeypatch: py
             rig.step()
             seen.append(engine_of(rig).totals()["rows"])
     assert seen == [0, 0, 1, 1, 1, 2]
+
+
+def test_positions_are_those_of_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "POSITIONS_EVERY_S", 0.0)
+    with Rig(SQL, tmp_path, partitions={"a": 2}, idle_timeout=10.0) as rig:
+        rig.step()
+        rig.put("a", 0, row(1), row(5))
+        rig.step()
+        rig.step()
+        assert engine_of(rig).positions() == [Position("a", 0, 2, "a", 3_000), Position("a", 1, 0, "a")]
+        rig.silence(11, "a")
+        rig.step()
+        assert [one.idle for one in engine_of(rig).positions()] == [True, True]
+        rig.put("a", 1, row(6))
+        rig.step()
+        rig.step()
+        assert engine_of(rig).positions() == [
+            Position("a", 0, 2, "a", 3_000, idle=True),
+            Position("a", 1, 1, "a", 4_000),
+        ]
+        assert engine_of(rig).last_success() is not None

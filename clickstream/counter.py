@@ -117,7 +117,7 @@ class Counter:
 
     def _tally(self, messages: Sequence[Message]) -> None:
         try:
-            for part in split(messages, self._cluster.address):
+            for part in split(messages, self._cluster.address, joined=self._options.group):
                 own = self._member.owned.get(part.partition)
                 if own is None:
                     continue  # a partition that we no longer own

@@ -38,10 +38,7 @@ def watched(cluster: Cluster, part: Part, *, status_topic: str, metrics_port: in
 
 @contextmanager
 def _reporting(cluster: Cluster, part: Part, topic: str) -> Iterator[None]:
-    try:
-        ensure(cluster, [topic])
-    except ClickstreamError as error:
-        log.warning("No status reports: %s", error)
+    if not _there(cluster, topic):
         yield
         return
     reporter = _Reporter(Sender(cluster.producer(_SETTINGS)), part, topic)
@@ -50,6 +47,16 @@ def _reporting(cluster: Cluster, part: Part, topic: str) -> Iterator[None]:
         yield
     finally:
         reporter.end()
+
+
+def _there(cluster: Cluster, topic: str) -> bool:
+    """Whether the topic is there, or could be created; if not, that is said."""
+    try:
+        ensure(cluster, [topic])
+    except ClickstreamError as error:
+        log.warning("No status reports: %s", error)
+        return False
+    return True
 
 
 class _Reporter(threading.Thread):

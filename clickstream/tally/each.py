@@ -151,7 +151,7 @@ class EachCounter:
     def _step(self, messages: list[Message], stop: threading.Event) -> None:
         records: list[Record] = []
         try:
-            for part in split(messages, self._cluster.address):
+            for part in split(messages, self._cluster.address, joined=self._options.group):
                 own = self._member.owned.get(part.partition)
                 if own is not None:
                     for ready, its_own in self._trial.ready(part, own, self._member.owned.values()):

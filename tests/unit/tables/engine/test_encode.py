@@ -121,7 +121,7 @@ def test_doubles(value: float, text: str) -> None:
         assert db.execute(made.select("rows")).fetchall() == [(None, f'{{"p":{text}}}')]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(values=st.lists(st.floats(), min_size=1, max_size=50))
 def test_doubles_are_written_alike_in_sql_and_in_python(values: list[float]) -> None:
     made = Encoder(table({"p": Type.DOUBLE}), [Field("p", Type.DOUBLE)], ["p"])
@@ -148,7 +148,7 @@ def test_strings_are_escaped_as_jackson_does(value: str, text: str) -> None:
         assert db.execute(made.select("rows")).fetchall() == [(f'{{"c":{text}}}', f'{{"c":{text}}}')]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(values=st.lists(st.text(), min_size=1))
 def test_any_string_can_be_read_again(values: list[str]) -> None:
     made = encoder(table({"c": Type.STRING}))

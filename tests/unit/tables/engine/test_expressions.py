@@ -146,14 +146,14 @@ def evaluated(db: duckdb.DuckDBPyConnection, expression: str, **values: object) 
     return found[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(i=INTS, j=INTS, sign=st.sampled_from("+-*/%"))
 def test_int_wraps_as_in_java(db: duckdb.DuckDBPyConnection, i: int, j: int, sign: str) -> None:
     if sign not in "/%" or j != 0:
         assert evaluated(db, f"i {sign} j", i=i, j=j) == java(sign, i, j, 32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(left=BIGINTS, right=BIGINTS, sign=st.sampled_from("+-*/%"))
 def test_bigint_wraps_as_in_java(db: duckdb.DuckDBPyConnection, left: int, right: int, sign: str) -> None:
     if sign not in "/%" or right != 0:
@@ -168,7 +168,7 @@ def java(sign: str, left: int, right: int, bits: int) -> int:
     return (exact[sign] - lowest) % (1 << bits) + lowest
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**64 - 1).map(lambda bits: struct.unpack("d", struct.pack("Q", bits))[0]) | st.floats(-1e8, 1e8))
 def test_a_double_is_written_as_in_java(db: duckdb.DuckDBPyConnection, x: float) -> None:
     if math.isnan(x) or abs(x) > 1e-300 or x == 0:
@@ -188,7 +188,7 @@ def java_text(x: float) -> str:
     return f"{'-' * sign}{text[0]}.{text[1:] or '0'}E{Decimal(repr(x)).adjusted()}"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.decimals(-(10**12), 10**12, places=4).map(float) | st.floats(-1e18, 1e18), st.sampled_from((0, 1, 2, 3, 6)))
 def test_round_is_half_away_from_zero_of_the_decimal_text(db: duckdb.DuckDBPyConnection, x: float, places: int) -> None:
     rounded = float(Decimal(repr(x)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
@@ -210,7 +210,7 @@ PATTERNS = st.recursive(
 TEXTS = st.text("abcAB1 ._\n", max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PATTERNS, st.sampled_from(["{}", "^{}", "{}$", "(?i){}"]), TEXTS)
 def test_regular_expressions_are_javas(db: duckdb.DuckDBPyConnection, body: str, form: str, text: str) -> None:
     pattern = form.replace("{}", body)

@@ -77,7 +77,7 @@ batches = st.lists(st.lists(records, max_size=10), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.sampled_from([0, 3_000]), batches)
 def test_keys_have_their_first_row_once(count: int, delay: int, given_batches: list[list[Any]]) -> None:
     db, partitions, reference = connect(), Partitions(count, delay), RowByRow()

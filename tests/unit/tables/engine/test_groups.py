@@ -72,7 +72,7 @@ def test_nothing_is_early_and_nothing_is_open() -> None:
 _rows = st.tuples(st.none() | st.sampled_from("abc"), st.none() | st.integers(-9, 9), st.none() | st.integers(0, 3))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(batches=st.lists(st.lists(_rows, max_size=8), max_size=5))
 def test_groups_are_those_counted_row_by_row(batches: list[list[tuple[str | None, int | None, int | None]]]) -> None:
     db, groups = connect(), Groups("groups", NODE)

@@ -133,7 +133,7 @@ def test_a_long_list_is_added_as_a_loop_adds(threads: int, partitions: int) -> N
 
 
 @pytest.mark.parametrize("kind", ["tumble", "hop", "cumulate"])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(given_clicks=clicks, cuts=st.lists(st.integers(0, 29), max_size=4), compact=st.sampled_from([1, 10**6]))
 def test_windows_add_pane_by_pane_as_flink_does(kind: str, given_clicks: Any, cuts: list[int], compact: int) -> None:
     rows = log_of(given_clicks)
@@ -156,7 +156,7 @@ def test_windows_add_pane_by_pane_as_flink_does(kind: str, given_clicks: Any, cu
     assert results(db, "ORDER BY window_end") == expected
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(given_clicks=clicks, cuts=st.lists(st.integers(0, 29), max_size=4))
 def test_sessions_add_in_the_order_of_the_log(given_clicks: Any, cuts: list[int]) -> None:
     rows = log_of(given_clicks)
@@ -169,7 +169,7 @@ def test_sessions_add_in_the_order_of_the_log(given_clicks: Any, cuts: list[int]
     assert results(db) == [aggregated([rows])]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(given_clicks=clicks, cuts=st.lists(st.integers(0, 29), max_size=4), closing=st.integers(1, 3))
 def test_groups_add_in_the_order_of_the_log(given_clicks: Any, cuts: list[int], closing: int) -> None:
     rows = log_of(given_clicks)

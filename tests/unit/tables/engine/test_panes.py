@@ -86,7 +86,7 @@ def put(db: duckdb.DuckDBPyConnection, batch: list[tuple[Row, int]]) -> None:
 
 
 @pytest.mark.parametrize("kind", WINDOWS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(batches)
 def test_windows_have_the_rows_that_came_in_time_and_no_others(kind: str, given_batches: Any) -> None:
     db = duckdb.connect()

@@ -323,7 +323,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.parametrize("standard", ["SQL", "ISO-8601"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(messages=st.lists(records() | spoiled(), max_size=4))
 def test_random_records_are_read_by_flinks_rules(standard: str, messages: list[bytes]) -> None:
     found = Reader(COLUMNS, standard).read(messages)

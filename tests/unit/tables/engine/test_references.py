@@ -116,7 +116,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["LEFT", "INNER"])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(given_steps=steps, share=st.sampled_from([0, 16]))
 def test_rows_find_the_version_of_their_time(kind: str, given_steps: Any, share: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

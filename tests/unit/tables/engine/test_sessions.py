@@ -194,7 +194,7 @@ def log_of(count: int, delay: int, given_records: list[Any]) -> list[list[Row]]:
 
 @pytest.mark.parametrize("held", [False, True], ids=["at once", "from a join"])
 @pytest.mark.parametrize("count", [1, 3])
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, derandomize=True)
 @given(delays, st.lists(records, min_size=5, max_size=60), seeds)
 def test_sessions_are_a_function_of_the_log(
     count: int, held: bool, delay: int, given_records: list[Any], seed: int
@@ -208,7 +208,7 @@ def test_sessions_are_a_function_of_the_log(
 
 
 @pytest.mark.parametrize("held", [False, True], ids=["at once", "from a join"])
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, derandomize=True)
 @given(delays, st.lists(records, min_size=5, max_size=60), seeds)
 def test_with_idle_partitions_they_are_one_of_the_log_and_the_floors(
     held: bool, delay: int, given_records: list[Any], seed: int

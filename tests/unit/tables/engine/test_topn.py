@@ -84,7 +84,7 @@ records = st.tuples(
 batches = st.lists(st.lists(records, max_size=10), min_size=1, max_size=4)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.sampled_from([0, 4_000, 30_000]), batches)
 def test_windows_have_their_first_rows(delay: int, given_batches: list[list[Any]]) -> None:
     db, partitions = connect(), Partitions(2, delay)

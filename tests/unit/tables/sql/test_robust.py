@@ -32,7 +32,7 @@ NULL * ( ) , ; . 1.5 - DISTINCT OVER FILTER CASE END INTERVAL TABLE UNION LATERA
 OTHERS = SOME.split()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(

@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from clickstream.config import SETTINGS, config_dir
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.kafka.admin import create, existing, wait_until_led
+from clickstream.kafka.admin import create, existing, refuse_hidden, wait_until_led
 from clickstream.kafka.clients import Cluster
 
 BROKER_DEFAULT = -1
@@ -128,6 +128,7 @@ def require(cluster: Cluster, name: str, stop: threading.Event | None = None) ->
         ensure(cluster, [name], stop)
     present = existing(cluster, stop=stop)
     if name not in present:
+        refuse_hidden(cluster, [name])
         raise ClickstreamError(
             f"Topic {name} does not exist at {cluster.address}. "
             f"Check the name, or create it with: clickstream topics create {name}"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 
 from clickstream import terminal
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import refuse_hidden
 from clickstream.kafka.clients import Cluster
 
 INTERNAL_PREFIX = "__"
@@ -20,6 +21,7 @@ def must_exist(cluster: Cluster, names: Iterable[str], known: Collection[str]) -
     missing = [name for name in names if name not in known]
     if not missing:
         return
+    refuse_hidden(cluster, missing)
     noun = "Topic" if len(missing) == 1 else "Topics"
     shown = ", ".join(map(terminal.escaped, missing))
     verb = "does" if len(missing) == 1 else "do"

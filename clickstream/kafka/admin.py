@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
+    AclOperation,
     AdminClient,
     ClusterMetadata,
     PartitionMetadata,
@@ -111,12 +112,42 @@ def existing(cluster: Cluster, admin: AdminClient | None = None, stop: threading
     return {name: len(partitions) for name, partitions in metadata(cluster, admin, stop).items()}
 
 
+def refuse_hidden(cluster: Cluster, names: Iterable[str], admin: AdminClient | None = None) -> None:
+    """Before it is said that topics do not exist: raises ClickstreamError for one that this user may not see.
+
+    A list of all topics leaves those out. One attempt for each; when nobody answers, nothing is raised.
+    """
+    asked = admin or cluster.admin()
+    for name in names:
+        try:
+            ask_description(asked, name, hurry=True)
+        except KafkaException as problem:
+            error = error_of(problem)
+            if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise explain(problem, f"Looking up topic {name}", cluster.address) from problem
+
+
+def not_writable(cluster: Cluster, names: Iterable[str]) -> list[str]:
+    """Those of the topics that exist and that this user may not write to. When nobody answers, none is."""
+    admin = cluster.admin()
+    asked = admin.describe_topics(
+        TopicCollection(sorted(set(names))), include_authorized_operations=True, request_timeout=ANSWER_WITHIN_S
+    )
+    found = []
+    for name, future in asked.items():
+        with contextlib.suppress(KafkaException):
+            if AclOperation.WRITE not in (future.result().authorized_operations or []):
+                found.append(name)
+    return found
+
+
 def create(
     cluster: Cluster, topic: NewTopic, admin: AdminClient | None = None, stop: threading.Event | None = None
 ) -> bool:
     """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses, Stopped."""
     asked = admin or cluster.admin()
-    doing = f"Creating topic {topic.topic}"
+    # It may as well be there, and be hidden from a user who has no right to see it.
+    doing = f"Creating topic {topic.topic}, which is missing or hidden,"
 
     def ask() -> bool:
         try:

@@ -39,9 +39,11 @@ class End:
     offset: int
 
 
-def split(messages: Sequence[Message], address: str) -> Iterator[Run | End]:
+def split(messages: Sequence[Message], address: str, *, joined: str | None = None) -> Iterator[Run | End]:
     """The runs and ends of a batch of one topic, in order.
 
+    `joined` is the group of a consumer that is its member. One that only assigns partitions has an id as well, and
+    needs no right to it: that the broker refuses it is ignored.
     Raises TopicGone, OutOfRange, or another ClickstreamError for an error from which the client does not recover by
     itself.
     """
@@ -58,6 +60,9 @@ def split(messages: Sequence[Message], address: str) -> Iterator[Run | End]:
             assert error is not None
             if error.code() == KafkaError._PARTITION_EOF:
                 yield End(message.topic() or "", message.partition() or 0, message.offset() or 0)
+            elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                if joined is not None:
+                    raise explain(error, f"Joining group {joined}", address)
             elif not is_transient(error):
                 raise _stop(error, message, address)
 

@@ -41,6 +41,7 @@ class Sender:
         self._said_at = float("-inf")
         self._acknowledged = 0  # as last seen
         self._last_success = 0.0
+        self._fatal: KafkaError | None = None  # after which the client takes nothing any more
         self.sent = 0
         self.failed = 0
         self.unconfirmed = 0
@@ -155,7 +156,7 @@ class Sender:
             if waiting and not self._wait_for_room():
                 self._give_up(len(waiting))
                 break
-        self._producer.poll(0)
+        self.poll()
 
     def _sort_out(self, messages: list[dict[str, Any]], topic: str) -> list[dict[str, Any]]:
         """Those to send again; the others failed for good."""
@@ -176,7 +177,7 @@ class Sender:
         return float("inf") if self._stop is None else self._stop.drain_time_left()
 
     def _wait_for_room(self) -> bool:
-        self._producer.poll(0.1)
+        self._serve(self._producer.poll, 0.1)
         return self._time_left() > 0
 
     def _give_up(self, records: int) -> None:
@@ -187,7 +188,21 @@ class Sender:
 
     def poll(self) -> None:
         """Serve delivery reports; call it every thousand records or so."""
-        self._producer.poll(0)
+        self._serve(self._producer.poll, 0)
+
+    def _serve(self, call: Callable[[float], int], timeout: float) -> int:
+        """Have the client work. A fatal error is raised there, once, by whichever call comes first: it is kept.
+
+        The records then fail one by one, and `send` says that it cannot go on.
+        """
+        try:
+            return call(timeout)
+        except KafkaException as problem:
+            self._fatal = problem.args[0]
+            log.debug("The producer has failed: %s", problem)
+            # The client never lets go of what it raised, and with it of all callers: at exit DuckDB says so at length.
+            problem.__traceback__ = problem.__context__ = None
+            return len(self._producer)
 
     def flush(self, timeout: float = DRAIN_S) -> int:
         """Wait for all deliveries, up to `timeout` seconds; returns how many records are still queued.
@@ -202,7 +217,7 @@ class Sender:
         deadline = time.monotonic() + timeout
         while True:
             patience = min(deadline - time.monotonic(), time_left())
-            left: int = self._producer.flush(max(0.0, min(FLUSH_SLICE_S, patience)))
+            left = self._serve(self._producer.flush, max(0.0, min(FLUSH_SLICE_S, patience)))
             if left == 0 or patience <= 0:
                 break
         if left == 0:
@@ -254,10 +269,16 @@ class Sender:
     def _refused(self, error: KafkaError, topic: str, size: int, *, ask: bool = True) -> None:
         # produce() reports the state of the producer, without the flag that its first error had.
         if error.fatal() or error.code() == KafkaError._FATAL:
-            raise ClickstreamError(f"The producer cannot go on: {error.str()}.")
+            reason = self._reason(error, topic, size, here=True, ask=ask)
+            raise ClickstreamError(f"The producer cannot go on: {reason}.")
         self._fail(error, topic, size, here=True, ask=ask)
 
     def _reason(self, error: KafkaError, topic: str, size: int, *, here: bool, ask: bool) -> str:
+        if self._fatal is not None and error.code() == KafkaError._FATAL:
+            error = self._fatal
+        # A user who may write to no topic at all does not even get the id of a producer.
+        if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+            return f"{error.str()} (topic {topic}: ask the cluster's administrator for an ACL with Write on it)"
         if error.code() != KafkaError.MSG_SIZE_TOO_LARGE or not isinstance(self._producer, LimitedProducer):
             return f"{error.str()} (topic {topic})"
         if (topic, here) not in self._too_large:  # the first one's: the broker is asked once

@@ -50,10 +50,7 @@ def watched(
 
 @contextmanager
 def _reporting(cluster: Cluster, parts: Sequence[Part], topic: str, stop: threading.Event | None) -> Iterator[None]:
-    try:
-        ensure(cluster, [topic], stop)
-    except ClickstreamError as error:
-        log.warning("No status reports: %s", error)
+    if not _there(cluster, topic, stop):
         yield
         return
     with _noted_errors() as errors:
@@ -127,6 +124,16 @@ class _Told:
     def sql(self) -> RunningSql | None:
         found = self.part.sql()
         return RunningSql(self.id, self.part.name or "", *found) if found is not None else None
+
+
+def _there(cluster: Cluster, topic: str, stop: threading.Event | None) -> bool:
+    """Whether the topic is there, or could be created; if not, that is said."""
+    try:
+        ensure(cluster, [topic], stop)
+    except ClickstreamError as error:
+        log.warning("No status reports: %s", error)
+        return False
+    return True
 
 
 class _Reporter(threading.Thread):

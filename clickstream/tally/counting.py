@@ -77,7 +77,7 @@ class Counting:
         counted, or the field is not in the records.
         """
         try:
-            for part in split(messages, self._cluster.address):
+            for part in split(messages, self._cluster.address, joined=self._options.group):
                 own = self.member.owned.get(part.partition)
                 if own is not None:  # else it is of a partition that we no longer own
                     yield from self.trial.ready(part, own, self.member.owned.values())

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import MsgspecError
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.admin import not_writable
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.errors import error_of, explain, is_transient
@@ -52,6 +53,7 @@ class Transactions:
     def __init__(self, cluster: Cluster, group: str, stop: threading.Event | None = None) -> None:
         """Waits for Kafka until `stop` is set, and then raises Stopped; without it, for ever. May raise Fenced."""
         self._cluster = cluster
+        self._group = group
         self._stop = stop
         self._give_up_at: float | None = None
         self._refused: KafkaError | None = None  # the first record that failed in this attempt
@@ -87,7 +89,8 @@ class Transactions:
                 error = error_of(problem)
                 if error is None or error.fatal() or error.code() in _FENCED:
                     raise self._translate(problem) from problem
-                self._abort()
+                forbidden = self._forbidden(error, [record[0] for record in records])
+                self._abort(forbidden)
                 if self._passes(error):
                     self._check_stop()
                 else:
@@ -95,18 +98,34 @@ class Transactions:
                 # Once one record has failed, produce() refuses the next ones for the state that it left.
                 helps = error.txn_requires_abort() or error.code() == KafkaError._STATE
                 if not attempts_left or not helps:
-                    raise self._translate(problem) from problem
+                    raise forbidden or self._translate(problem) from problem
 
     def _passes(self, error: KafkaError) -> bool:
         """Whether an attempt failed because Kafka was away: for so long that its records timed out, for example."""
         cause = self._refused or error
         return cause.code() == KafkaError._MSG_TIMED_OUT or is_transient(cause)
 
-    def _abort(self) -> None:
+    def _forbidden(self, error: KafkaError, topics: Sequence[str]) -> ClickstreamError | None:
+        """What to say, naming the topic, of an attempt that failed because we may not write to it; else None."""
+        if error.code() == KafkaError._STATE:  # of a record after the failure: committing tells what that was
+            try:
+                self._producer.commit_transaction(0)
+            except KafkaException as problem:
+                error = error_of(problem) or error
+        cause = self._refused or error
+        if cause.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            hidden = not_writable(self._cluster, topics)
+            named = ", ".join(hidden or sorted(set(topics)))
+            return explain(cause, f"Writing to topic {named}", self._cluster.address)
+        return None
+
+    def _abort(self, forbidden: ClickstreamError | None) -> None:
         try:
             self._patiently(self._producer.abort_transaction)
         except KafkaException as problem:
-            raise self._translate(problem) from problem
+            # The broker has begun no transaction where nothing may be written, and the client takes its answer to an
+            # abort for being fenced.
+            raise forbidden or self._translate(problem) from problem
 
     def _patiently(self, step: Callable[[float], None]) -> None:
         """Call `step` again while its error says that this helps: a broker that restarts, for example."""
@@ -151,7 +170,9 @@ class Transactions:
         error = error_of(problem)
         if error is not None and (error.code() in _FENCED or error.fatal()) and error.code() not in _FORBIDDEN:
             return Fenced(error.str())
-        return explain(problem, "Publishing a tally", self._cluster.address)
+        nobody = error is not None and error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        doing = f"Publishing as transactional id {self._group}" if nobody else "Publishing a tally"
+        return explain(problem, doing, self._cluster.address)
 
 
 class TallyPublisher:

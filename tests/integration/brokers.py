@@ -65,17 +65,50 @@ def _properties(node: int, client_ports: dict[int, int], controller_ports: dict[
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
+class Programs:
+    """Kafka's programs, run from the jars of the embedded Kafka."""
+
+    def __init__(self, java_setting: str) -> None:
+        """Raises ClickstreamError when there is no Java or no Kafka to be had."""
+        self._java = str(runtime.find(java_setting).path)
+        class_path = [str(path) for path in jars.ensure(JAR_SET, lambda _line: None)]
+        self._class_path = ":".join(class_path)
+        class_data = ClassData(jars.cache_dir().parent / "class-data", self._java, class_path)
+        self._options = [*JVM_OPTIONS, *(class_data.options() if class_data.archive.exists() else [])]
+
+    def launch(self, root: Path, main_class: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one in `root`, which holds log4j2.properties; what it prints goes to jvm.out there."""
+        with (root / "jvm.out").open("ab") as console:
+            return subprocess.Popen(
+                [
+                    *(self._java, *_HEAP, *self._options, "-Dlog4j2.configurationFile=log4j2.properties"),
+                    *("-cp", self._class_path, main_class, *arguments),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                cwd=root,
+                start_new_session=True,
+            )
+
+    def format(self, root: Path, *words: str) -> None:
+        """Format the storage that server.properties in `root` names."""
+        words = ("format", "--cluster-id", random_id(), "--config", "server.properties", *words)
+        process = self.launch(root, "kafka.tools.StorageTool", *words)
+        assert process.wait(120) == 0, last_words(root)
+
+
+def last_words(root: Path) -> str:
+    return (root / "jvm.out").read_text()[-2000:]
+
+
 class ThreeBrokers:
     """The cluster. `address` names all three."""
 
     def __init__(self, directory: Path, java_setting: str) -> None:
         """Formats the storage. Raises ClickstreamError when there is no Java or no Kafka to be had."""
         self._directory = directory
-        self._java = str(runtime.find(java_setting).path)
-        class_path = [str(path) for path in jars.ensure(JAR_SET, lambda _line: None)]
-        self._class_path = ":".join(class_path)
-        class_data = ClassData(jars.cache_dir().parent / "class-data", self._java, class_path)
-        self._options = [*JVM_OPTIONS, *(class_data.options() if class_data.archive.exists() else [])]
+        self._programs = Programs(java_setting)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._clients = {node: ports.any_free() for node in NODES}
         controllers = {node: ports.any_free() for node in NODES}
@@ -94,37 +127,20 @@ class ThreeBrokers:
     def _format(self) -> None:
         """Kafka's tool formats the first; the others differ in two ids, and the tool takes seconds of CPU each time."""
         first = self._root(NODES[0])
-        words = ["format", "--cluster-id", _random_id(), "--config", "server.properties"]
-        process = self._launch(NODES[0], "kafka.tools.StorageTool", *words)
-        assert process.wait(120) == 0, self._last_words(NODES[0])
+        self._programs.format(first)
         for node in NODES[1:]:
             data = self._root(node) / "data"
             shutil.copytree(first / "data", data)
             properties = data / "meta.properties"
             changed = re.sub(r"^node\.id=.*$", f"node.id={node}", properties.read_text(), flags=re.MULTILINE)
-            changed = re.sub(r"^directory\.id=.*$", f"directory.id={_random_id()}", changed, flags=re.MULTILINE)
+            changed = re.sub(r"^directory\.id=.*$", f"directory.id={random_id()}", changed, flags=re.MULTILINE)
             properties.write_text(changed)
-
-    def _launch(self, node: int, main_class: str, *arguments: str) -> subprocess.Popen[bytes]:
-        root = self._root(node)
-        with (root / "jvm.out").open("ab") as console:
-            return subprocess.Popen(
-                [
-                    *(self._java, *_HEAP, *self._options, "-Dlog4j2.configurationFile=log4j2.properties"),
-                    *("-cp", self._class_path, main_class, *arguments),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                cwd=root,
-                start_new_session=True,
-            )
 
     # --- to be broken
 
     def start(self, *nodes: int) -> None:
         for node in nodes or NODES:
-            self._processes[node] = self._launch(node, "kafka.Kafka", "server.properties")
+            self._processes[node] = self._programs.launch(self._root(node), "kafka.Kafka", "server.properties")
 
     def kill(self, *nodes: int) -> None:
         """SIGKILL."""
@@ -162,7 +178,7 @@ class ThreeBrokers:
 
         def whole() -> bool:
             for node, process in self._processes.items():
-                assert process.poll() is None, f"broker {node} ended: {self._last_words(node)}"
+                assert process.poll() is None, f"broker {node} ended: {last_words(self._root(node))}"
             try:
                 found = admin.list_topics(timeout=5)
             except KafkaException:
@@ -191,11 +207,8 @@ class ThreeBrokers:
     def transaction_coordinator(self, transactional_id: str) -> int:
         return self.leader("__transaction_state", _hashed(transactional_id, 4))
 
-    def _last_words(self, node: int) -> str:
-        return (self._root(node) / "jvm.out").read_text()[-2000:]
 
-
-def _random_id() -> str:
+def random_id() -> str:
     return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "a")
 
 

@@ -97,6 +97,14 @@ class Admin:
         self.listed = 0
         self.leaderless = 0  # for so many listings
 
+    def describe_topics(self, asked: Any, **_: Any) -> "dict[str, Future[Any]]":
+        """Says of those in `refusing` that, of others that they do not exist."""
+        (name,) = asked.topic_names
+        future: Future[Any] = Future()
+        code = self.refusing.get(name, KafkaError.UNKNOWN_TOPIC_OR_PART)
+        future.set_exception(KafkaException(KafkaError(code)))
+        return {name: future}
+
     def create_topics(self, new: list[Any], **_: Any) -> "dict[str, Future[None]]":
         future: Future[None] = Future()
         [topic] = new
@@ -168,7 +176,7 @@ def test_a_topic_that_someone_else_creates_meanwhile_is_no_error(cluster_of: Clu
 )
 def test_a_refusal_names_the_topic_the_address_and_the_remedy(cluster_of: ClusterOf, code: int, remedy: str) -> None:
     cluster = cluster_of(Admin(refusing={"my-output": code}))
-    with pytest.raises(ClickstreamError, match=f"^Creating topic my-output at kafka:9092 failed: .*{remedy}"):
+    with pytest.raises(ClickstreamError, match=f"^Creating topic my-output, .* at kafka:9092 failed: .*{remedy}"):
         ensure(cluster, ["my-output"])
 
 
@@ -207,6 +215,14 @@ def test_a_missing_input_is_named(cluster_of: ClusterOf) -> None:
     with pytest.raises(ClickstreamError, match=r"event-topic does not exist at kafka:9092.*topics create event-topic"):
         require(cluster_of(admin), "event-topic")
     assert admin.created == []
+
+
+def test_a_hidden_input_is_not_said_to_be_missing(cluster_of: ClusterOf) -> None:
+    admin = Admin(refusing={"event-topic": KafkaError.TOPIC_AUTHORIZATION_FAILED})
+    with pytest.raises(
+        ClickstreamError, match=r"^Looking up topic event-topic at kafka:9092 failed: .* an ACL on that"
+    ):
+        require(cluster_of(admin), "event-topic")
 
 
 def test_a_missing_declared_input_is_created_on_the_embedded_broker(mocker: MockerFixture) -> None:

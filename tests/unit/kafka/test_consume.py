@@ -53,6 +53,18 @@ def test_the_end_of_an_empty_partition() -> None:
     assert places(parts([end(0, partition=3)])) == [(3, 0)]
 
 
+def test_a_reader_that_joins_no_group_needs_no_right_to_one() -> None:
+    refused = trouble(KafkaError.GROUP_AUTHORIZATION_FAILED)
+    assert places(parts([message(5), refused, message(6)])) == [(0, [5]), (0, [6])]
+
+
+def test_a_member_of_a_group_is_told_which_refuses_it() -> None:
+    found = split([message(5), trouble(KafkaError.GROUP_AUTHORIZATION_FAILED)], "host:9092", joined="mine")
+    assert places([next(found)]) == [(0, [5])]
+    with pytest.raises(ClickstreamError, match=r"^Joining group mine at host:9092 failed: .* an ACL on that group"):
+        next(found)
+
+
 @pytest.mark.parametrize("code", PASSING)
 def test_an_error_that_passes_by_itself_loses_no_record(code: int) -> None:
     batch = [message(5), trouble(code), message(6), end(7), trouble(code)]
@@ -68,7 +80,6 @@ def test_a_retriable_error_passes() -> None:
     ("code", "words"),
     [
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, "Reading t at host:9092 failed: .*ACL"),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, "Reading t at host:9092 failed: .*ACL"),
         (KafkaError._AUTO_OFFSET_RESET, "t partition 2: .* not in the log .* --reset starts over"),
         (KafkaError.FENCED_INSTANCE_ID, "Reading t at host:9092 failed: "),
     ],

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from clickstream import stop as stopping
 from clickstream.errors import ClickstreamError
@@ -301,6 +301,25 @@ def test_a_fatal_error_of_the_real_client_stops(kafka: MockKafka, send: Send) ->
     kafka.break_for_good(client, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
     with pytest.raises(ClickstreamError, match="cannot go on"):
         send(Sender(client), 3)
+
+
+@both_ways
+def test_a_user_who_may_write_nowhere_is_told_the_topic(send: Send, caplog: pytest.LogCaptureFixture) -> None:
+    """The client raises that where it works, once; its records are refused without the reason."""
+    producer = FakeProducer()
+    forbidden = KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "Broker: Cluster authorization failed", True)
+
+    def fail() -> None:
+        producer.on_poll = lambda: None
+        raise KafkaException(forbidden)
+
+    producer.on_poll = fail
+    sender = Sender(producer.client)
+    sender.poll()
+    sender.close(0)
+    producer.refusals = [KafkaError(KafkaError._FATAL)]
+    with pytest.raises(ClickstreamError, match=r"cannot go on: .*Cluster authorization failed \(topic t: ask .* Write"):
+        send(sender, 1)
 
 
 # --- what is acknowledged

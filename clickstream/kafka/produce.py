@@ -200,8 +200,6 @@ class Sender:
         except KafkaException as problem:
             self._fatal = problem.args[0]
             log.debug("The producer has failed: %s", problem)
-            # The client never lets go of what it raised, and with it of all callers: at exit DuckDB says so at length.
-            problem.__traceback__ = problem.__context__ = None
             return len(self._producer)
 
     def flush(self, timeout: float = DRAIN_S) -> int:

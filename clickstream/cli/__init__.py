@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -98,6 +99,7 @@ def main() -> NoReturn:
         sys.exit(signals.INTERRUPTED)
     except ClickstreamError as error:
         _report(error)
+        _let_go(error)
         sys.exit(error.exit_code)
     except OSError as error:
         from clickstream.cli.trouble import explained
@@ -118,6 +120,18 @@ def _show(error: click.ClickException) -> None:
     shown = io.StringIO()
     error.show(shown)
     click.echo(terminal.escaped_lines(shown.getvalue()), err=True, nl=False)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Take the frames from an exception, and from those that led to it.
+
+    The Kafka client never lets go of a fatal error, nor that of what was raised before it. With the frames it would
+    keep databases until the process ends, and DuckDB complains of that in twenty lines.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _report(error: ClickstreamError) -> None:

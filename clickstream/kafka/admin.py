@@ -146,7 +146,8 @@ def create(
 ) -> bool:
     """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses, Stopped."""
     asked = admin or cluster.admin()
-    doing = f"Creating topic {topic.topic}"
+    # It may as well be there, and be hidden from a user who has no right to see it.
+    doing = f"Creating topic {topic.topic}, which is missing or hidden,"
 
     def ask() -> bool:
         try:

@@ -77,7 +77,9 @@ _REMEDIES = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "Ask the cluster's administrator for an ACL on that topic.",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "Ask the cluster's administrator for an ACL on that group.",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Ask the cluster's administrator for the right to do this.",
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Ask for an ACL on that transactional id.",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+        "Ask the cluster's administrator for an ACL on that transactional id."
+    ),
     KafkaError.MSG_SIZE_TOO_LARGE: "Raise max.message.bytes of the topic and message.max.bytes of the producer.",
     KafkaError._MSG_TIMED_OUT: "The broker did not confirm in time: check that it runs and has enough replicas.",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "Create it with: clickstream topics create NAME",

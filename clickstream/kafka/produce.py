@@ -269,9 +269,8 @@ class Sender:
     def _refused(self, error: KafkaError, topic: str, size: int, *, ask: bool = True) -> None:
         # produce() reports the state of the producer, without the flag that its first error had.
         if error.fatal() or error.code() == KafkaError._FATAL:
-            raise ClickstreamError(
-                f"The producer cannot go on: {self._reason(error, topic, size, here=True, ask=ask)}."
-            )
+            reason = self._reason(error, topic, size, here=True, ask=ask)
+            raise ClickstreamError(f"The producer cannot go on: {reason}.")
         self._fail(error, topic, size, here=True, ask=ask)
 
     def _reason(self, error: KafkaError, topic: str, size: int, *, here: bool, ask: bool) -> str:

@@ -94,6 +94,8 @@ class GuardedBroker:
     def allow(self, user: str, rights: Iterable[Right]) -> None:
         """Give rights to a user; returns once the broker knows them."""
         wanted = [right.binding(user) for right in rights]
+        if not wanted:
+            return
         admin = self.cluster.admin()
         for future in admin.create_acls(wanted).values():
             future.result()

@@ -30,6 +30,8 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No settings of whoever runs the tests; levels, signal handlers and hooks are put back."""
     for name in [name for name in os.environ if name.startswith(("CLICKSTREAM_", "KAFKA_"))]:
         monkeypatch.delenv(name)
+    # It would end this process for a signal that a test raises, whose handler is put back before it looks.
+    monkeypatch.setattr(cli.signals, "_watch", lambda: None)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     loggers = [logging.getLogger(), logging.getLogger("librdkafka")]

@@ -15,6 +15,7 @@ from typing import Any
 from clickstream.errors import ConfigError
 from clickstream.kafka import given, properties
 from clickstream.shipped import config_dir as config_dir
+from clickstream.spelling import nearest
 from clickstream.variables import ENVIRONMENT_PREFIX, ONE_START, OPTIONS, is_of_kubernetes, variable_of
 
 _UNITS = {"M": 10**6, "G": 10**9, "T": 10**12}
@@ -268,12 +269,12 @@ def _what_instead(variable: str, known: Iterable[str]) -> str:
         return f" {ONE_START[variable]} is for one start, and an environment lasts: use the option."
     # Without the prefix: it is alike in all of them and would make any two look near.
     names = {name.removeprefix(ENVIRONMENT_PREFIX): name for name in known}
-    hint = properties.nearest(variable.removeprefix(ENVIRONMENT_PREFIX), names)
+    hint = nearest(variable.removeprefix(ENVIRONMENT_PREFIX), names)
     return f" Did you mean {names[hint]}?" if hint else ""
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    hint = properties.nearest(name, known)
+    hint = nearest(name, known)
     return f" Did you mean {hint}?" if hint else ""
 
 

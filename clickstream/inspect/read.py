@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
@@ -35,14 +36,18 @@ class Span:
         return self.end is not None and self.start >= self.end
 
 
-def reader(cluster: Cluster) -> Consumer:
-    """A consumer for looking: it joins no group, commits nothing, and goes on where retention ate the log."""
+def reader(cluster: Cluster, properties: Mapping[str, Any] | None = None) -> Consumer:
+    """A consumer for looking: it joins no group, commits nothing, and goes on where retention ate the log.
+
+    `properties` win over the user's.
+    """
     return cluster.consumer(
         "clickstream-reader",
         {
             "auto.offset.reset": "earliest",
             # How long the broker holds back the news that a partition has nothing more; the default is 500.
             "fetch.wait.max.ms": 100,
+            **(properties or {}),
         },
     )
 

@@ -4,7 +4,6 @@ An unknown name stops us where it was written for us (`check`). In files written
 variables, which others set too, it is ignored.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import PurePath
 
 from clickstream.errors import ConfigError
 from clickstream.kafka.java import parse_login, parse_properties
+from clickstream.spelling import nearest
 
 
 def _load() -> dict[str, str]:
@@ -27,13 +27,6 @@ PRODUCER_ONLY = frozenset(name for name, kind in _CLASSES.items() if kind == "P"
 CONSUMER_ONLY = frozenset(name for name, kind in _CLASSES.items() if kind == "C")
 
 HIDDEN = "[hidden]"
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that `name` was probably meant to be, whatever its case; None if none is near."""
-    by_lower = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
-    return by_lower[found[0]] if found else None
 
 
 def check(names: Iterable[str], source: str) -> None:

@@ -1,7 +1,7 @@
-"""Three real Kafka brokers on this machine that can be killed, frozen and started again one by one.
+"""Real Kafka brokers on this machine that can be killed, frozen and started again: one, and a cluster of three.
 
-Each is broker and controller (KRaft), on loopback; topics, the internal ones too, are replicated three times and
-take writes while two replicas are in sync. Time-outs are cut, so that leaders change within seconds.
+Each of the three is broker and controller (KRaft), on loopback; topics, the internal ones too, are replicated three
+times and take writes while two replicas are in sync. Time-outs are cut, so that leaders change within seconds.
 """
 
 import contextlib
@@ -15,10 +15,12 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from clickstream.broker import EmbeddedBroker
 from clickstream.broker.classdata import ClassData
 from clickstream.broker.embedded import JAR_SET
 from clickstream.broker.serverconfig import JVM_OPTIONS, log_config
@@ -100,6 +102,33 @@ class Programs:
 
 def last_words(root: Path) -> str:
     return (root / "jvm.out").read_text()[-2000:]
+
+
+@dataclass
+class MortalBroker:
+    """A broker of its own, for tests that kill it; its supervisor starts it again."""
+
+    broker: EmbeddedBroker
+    address: str
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until its successor answers at the same address."""
+        before = self.broker.status()
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+        wait_until(lambda: self.broker.status().restarts > before.restarts, 30, "the supervisor sees it")
+        wait_until(lambda: self.broker.status().state == "running", 60, "it is back")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It neither answers nor refuses."""
+        pid = self.broker.status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 class ThreeBrokers:

@@ -13,6 +13,7 @@ import pytest
 
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
+from tests.integration.brokers import MortalBroker
 from tests.support import missing
 
 
@@ -42,6 +43,19 @@ def kafka(kafka_data_dir: Path, broker_java: str) -> Iterator[str]:
         missing(f"no embedded Kafka: {error}")
     with lease:
         yield lease.address
+    broker.stop(force=True)
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterator[MortalBroker]:
+    """A broker of the module's own, for tests that kill it."""
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("mortal"), java=broker_java, port=0, linger=5.0)
+    try:
+        lease = broker.acquire()
+    except ClickstreamError as error:
+        missing(f"no embedded Kafka: {error}")
+    with lease:
+        yield MortalBroker(broker, lease.address)
     broker.stop(force=True)
 
 

@@ -1,29 +1,26 @@
 """Bad days: the broker dies, topics vanish, records are deleted, nobody answers, and it is not Kafka that answers."""
 
 import http.server
-import os
 import re
-import signal
 import socket
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.java.ports import any_free
 from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tally.reset import reset
 from clickstream.topics import ensure
+from tests.integration.brokers import MortalBroker
 from tests.integration.support import (
     SHORT_SESSION,
     command_of,
@@ -47,51 +44,12 @@ from tests.integration.support import (
     written,
 )
 from tests.integration.tablesupport import MINUTES, click, command, script, table
-from tests.support import missing, wait_until
+from tests.support import wait_until
 
 # What a client waits for an answer: cut, so that a short outage exceeds it.
 CUT = ("-X", "socket.timeout.ms=5000")
 
 # --- the broker dies
-
-
-@dataclass
-class MortalBroker:
-    """A broker of its own, for tests that kill it; its supervisor starts it again."""
-
-    broker: EmbeddedBroker
-    address: str
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until its successor answers at the same address."""
-        before = self.broker.status()
-        assert before.pid is not None
-        os.kill(before.pid, signal.SIGKILL)
-        wait_until(lambda: self.broker.status().restarts > before.restarts, 30, "the supervisor sees it")
-        wait_until(lambda: self.broker.status().state == "running", 60, "it is back")
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """It neither answers nor refuses."""
-        pid = self.broker.status().pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterator[MortalBroker]:
-    broker = EmbeddedBroker(tmp_path_factory.mktemp("mortal"), java=broker_java, port=0, linger=5.0)
-    try:
-        lease = broker.acquire()
-    except ClickstreamError as error:
-        missing(f"no embedded Kafka: {error}")
-    with lease:
-        yield MortalBroker(broker, lease.address)
-    broker.stop(force=True)
 
 
 def test_a_broker_that_is_killed_and_frozen_costs_no_event(mortal: MortalBroker, topic_name: str) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 
 from sqlglot import exp
 
-from clickstream.kafka.properties import nearest
 from clickstream.shipped import SQL_REFERENCE
+from clickstream.spelling import nearest
 from clickstream.tables.sql.functions import AGGREGATES, FUNCTIONS, REFUSED, TAKES_NULL
 from clickstream.tables.sql.types import Type
 

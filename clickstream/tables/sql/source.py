@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clickstream import terminal
 from clickstream.errors import ConfigError
-from clickstream.kafka.properties import nearest
+from clickstream.spelling import nearest
 
 # A comment, a string, a quoted name, a semicolon, or anything else; together they give back the whole text.
 # What is opened and not closed matches the rest of the text.

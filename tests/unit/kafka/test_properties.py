@@ -50,20 +50,6 @@ def test_the_names_are_all_that_the_installed_client_lists(tmp_path: Path) -> No
     assert {(name, kind(name)) for name in properties.KNOWN - mock} == listed
 
 
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [
-        ("sasl.usrname", "sasl.username"),
-        ("bootstrap.server", "bootstrap.servers"),
-        ("SASL.USERNAME", "sasl.username"),
-        ("linger_ms", "linger.ms"),
-        ("colour", None),
-    ],
-)
-def test_nearest(name: str, near: str | None) -> None:
-    assert properties.nearest(name, properties.KNOWN) == near
-
-
 def test_check_passes_known_names() -> None:
     properties.check({"linger.ms": "5", "ssl.key.pem": "", "test.mock.num.brokers": "1"}, "-X")
 

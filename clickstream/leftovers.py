@@ -25,9 +25,13 @@ _CLASS_DATA = ("*.jsa", "*.tmp", ".lock")
 
 @dataclass(frozen=True)
 class Leftover:
-    """`what` in a person's words, the directory it is in, its files and directories there, and their bytes."""
+    """`what` in a person's words, the directory it is in, its files and directories there, and their bytes.
+
+    `root` is the state or cache directory, the uppermost that may go when it is empty.
+    """
 
     what: str
+    root: Path
     directory: Path
     paths: tuple[Path, ...]
     size: int
@@ -37,13 +41,13 @@ def leftovers(state_dir: Path, cache_dir: Path | None) -> list[Leftover]:
     """What is there, without what is empty; `cache_dir` None: without downloads. Raises OSError."""
     broker = _BROKER if StateDir(state_dir).supervisor_lock.exists() else ()
     found = [
-        _leftover("records and logs of the embedded Kafka", state_dir, broker),
-        _leftover("states of tables", state_dir / "tables", [f"*/{path.name}" for path in _states(state_dir)]),
-        _leftover("Flink's work and savepoints", state_dir / "flink", ("cluster", "run-*")),
+        _leftover("records and logs of the embedded Kafka", state_dir, ".", broker),
+        _leftover("states of tables", state_dir, "tables", [f"*/{path.name}" for path in _states(state_dir)]),
+        _leftover("Flink's work and savepoints", state_dir, "flink", ("cluster", "run-*")),
     ]
     if cache_dir is not None:
-        found.append(_leftover("downloaded jars (Kafka, Flink)", cache_dir / "jars", _JARS))
-        found.append(_leftover("prepared Java classes", cache_dir / "class-data", _CLASS_DATA))
+        found.append(_leftover("downloaded jars (Kafka, Flink)", cache_dir, "jars", _JARS))
+        found.append(_leftover("prepared Java classes", cache_dir, "class-data", _CLASS_DATA))
     return [one for one in found if one.paths]
 
 
@@ -51,9 +55,10 @@ def _states(state_dir: Path) -> list[Path]:
     return sorted(path.parent for path in (state_dir / "tables").glob(f"*/*/{STATE_FILE}"))
 
 
-def _leftover(what: str, directory: Path, patterns: Iterable[str]) -> Leftover:
+def _leftover(what: str, root: Path, below: str, patterns: Iterable[str]) -> Leftover:
+    directory = root / below
     paths = tuple(dict.fromkeys(path for pattern in patterns for path in sorted(directory.glob(pattern))))
-    return Leftover(what, directory, paths, sum(map(_size, paths)))
+    return Leftover(what, root, directory, paths, sum(map(_size, paths)))
 
 
 def _size(path: Path) -> int:
@@ -72,7 +77,8 @@ def remove(found: Sequence[Leftover]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        for directory in (one.directory, one.directory.parent):
+        parents = {parent for path in one.paths for parent in path.parents if parent.is_relative_to(one.root)}
+        for directory in sorted(parents, reverse=True):
             with contextlib.suppress(OSError):  # something else is in it
                 directory.rmdir()
 

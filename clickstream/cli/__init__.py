@@ -5,14 +5,13 @@ import importlib
 import io
 import logging
 import os
-import resource
 import sys
 import traceback
 from typing import Any, NoReturn
 
 import click
 
-from clickstream import __version__, terminal
+from clickstream import __version__, openfiles, terminal
 from clickstream.cli import logs, signals
 from clickstream.errors import ClickstreamError, ConfigError
 
@@ -33,8 +32,6 @@ COMMANDS = {
     "clean": ("clean", "Remove what clickstream keeps on this machine: records, states, downloads."),
     "config": ("config", "Settings and where their values come from."),
 }
-
-_OPEN_FILES = 4096  # 64 and more are in use in a demo
 
 
 class LazyGroup(click.Group):
@@ -81,7 +78,7 @@ def main() -> NoReturn:
     # Records are never part of reference cycles: walking through them again and again would be a sixth of the
     # counter's CPU, and half of the producer's own work per event.
     gc.set_threshold(100_000, 50, 1_000)
-    _allow_open_files()
+    openfiles.allow()
     try:
         # Without its standalone mode click returns the code of an early exit, as of --help, instead of raising it.
         code = clickstream.main(prog_name="clickstream", standalone_mode=False)
@@ -106,14 +103,6 @@ def main() -> NoReturn:
 
         _report(explained(error))
         sys.exit(1)
-
-
-def _allow_open_files() -> None:
-    """As many as this process may allow itself, up to what a command with many clients needs."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < enough:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def _show(error: click.ClickException) -> None:

@@ -18,6 +18,7 @@ import platformdirs
 from click.core import ParameterSource
 
 from clickstream import config as configuration
+from clickstream import openfiles
 from clickstream.broker import EmbeddedBroker
 from clickstream.cli.output import stuck
 from clickstream.config import Config
@@ -66,6 +67,7 @@ class App:
     @contextmanager
     def connect(self) -> Iterator[Cluster]:
         """The configured cluster, found reachable; without bootstrap.servers the embedded Kafka, kept running."""
+        openfiles.require(openfiles.FOR_A_COMMAND, "clickstream")
         found = self.config.clients
         given.check(found)
         common, address = given.texts(found["kafka"]), self.address

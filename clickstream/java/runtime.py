@@ -2,17 +2,16 @@
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickstream import openfiles
 from clickstream.errors import ClickstreamError, ConfigError
 
 MINIMUM = 17  # what Kafka 4 asks for
-MINIMUM_FILES = 1024  # open at once: jars, and three for each partition of a topic
 
 _VERSION = re.compile(r'(?:version|JAVA_VERSION)[ =]"(?:1\.)?(\d+)')
 
@@ -33,7 +32,7 @@ def find(setting: str = "auto", environ: Mapping[str, str] = os.environ) -> Java
     Raises ConfigError for another setting, ClickstreamError if there is no Java that fits, or if it could not open
     the files that it needs.
     """
-    _require_open_files()
+    openfiles.require(openfiles.FOR_A_JVM, "a JVM of Kafka or Flink")
     tried: list[str] = []
     for path, source in _candidates(setting, environ):
         version = _major_version(path)
@@ -48,16 +47,6 @@ def find(setting: str = "auto", environ: Mapping[str, str] = os.environ) -> Java
     else:
         remedy = "Set CLICKSTREAM_JAVA=wheel to use the one that comes with clickstream."
     raise ClickstreamError(f"Java {MINIMUM} or newer is needed: {'; '.join(tried) or 'none found'}. {remedy}")
-
-
-def _require_open_files() -> None:
-    """A JVM takes all that the hard limit allows; with few it dies of errors that do not say why."""
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if allowed != resource.RLIM_INFINITY and allowed < MINIMUM_FILES:
-        raise ClickstreamError(
-            f"This shell allows {allowed} open files per process, Kafka and Flink need {MINIMUM_FILES:,}. "
-            f"Raise it (ulimit -n {MINIMUM_FILES}) and run the command again."
-        )
 
 
 def _candidates(setting: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:

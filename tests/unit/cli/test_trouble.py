@@ -62,7 +62,15 @@ def test_a_command_raises_a_soft_limit_itself(tmp_path: Path) -> None:
 def test_too_few_open_files_for_a_jvm(tmp_path: Path) -> None:
     done = shell(f"ulimit -n 64; {shlex.join(CLICKSTREAM)} broker start", tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: This shell allows 64 open files per process, Kafka and Flink need 1,024.")
+    assert done.stderr.startswith("Error: 64 open files per process are allowed here, a JVM of Kafka or Flink needs")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["demo", "topics list", f"tables run {PRODUCTS}"])
+def test_too_few_open_files_for_a_command_with_clients(tmp_path: Path, command: str) -> None:
+    done = shell(f"ulimit -n 128; {shlex.join(CLICKSTREAM)} {command} -b 127.0.0.1:1", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: 128 open files per process are allowed here, clickstream needs 512.")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -40,7 +40,9 @@ def segment_bytes(bound: int) -> int:
 
 
 def words(used: int, bound: int) -> str:
-    """For example: 8.1 of 10 GB (81%)."""
+    """For example: 8.1 of 10 GB (81%); without a bound: 8.1 GB."""
+    if not bound:
+        return f"{used / 1e9:.1f} GB"
     return f"{used / 1e9:.1f} of {bound / 1e9:g} GB ({used / bound:.0%})"
 
 

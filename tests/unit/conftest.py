@@ -2,6 +2,7 @@
 
 import pytest
 
+from clickstream.cli import options
 from tests.unit.mockkafka import MockKafka
 
 
@@ -9,3 +10,9 @@ from tests.unit.mockkafka import MockKafka
 def kafka() -> MockKafka:
     """A broker in this process, with the real client in front of it."""
     return MockKafka()
+
+
+@pytest.fixture(autouse=True)
+def _survive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the tests does not end after a signal, whoever reads what it prints."""
+    monkeypatch.setattr(options, "_end_when_stuck", lambda _after_s: None)

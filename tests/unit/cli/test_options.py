@@ -441,13 +441,6 @@ def test_with_an_address_nothing_is_started(probe: Probe, brokers: list[Broker],
 # --- the end
 
 
-@pytest.fixture
-def read_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pytest process does not end, whoever reads what it prints."""
-    monkeypatch.setattr(options, "_end_when_stuck", lambda _after_s: None)
-
-
-@pytest.mark.usefixtures("read_output")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
     stop = stop_event()
@@ -456,7 +449,6 @@ def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
     assert stop.is_set()
 
 
-@pytest.mark.usefixtures("read_output")
 @pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 20), (signal.SIGTERM, 8), (signal.SIGHUP, 8)])
 def test_a_signal_says_how_long_draining_may_take(number: signal.Signals, seconds: float) -> None:
     stop = stop_event()
@@ -464,7 +456,6 @@ def test_a_signal_says_how_long_draining_may_take(number: signal.Signals, second
     assert seconds - 5 < stop.drain_time_left() <= seconds
 
 
-@pytest.mark.usefixtures("read_output")
 def test_the_stop_of_a_part_is_the_one_that_is_set() -> None:
     stop = Stop()
     assert stop_event(stop) is stop
@@ -479,7 +470,6 @@ def test_a_sighup_that_was_ignored_stays_so() -> None:
     assert not stop.is_set()
 
 
-@pytest.mark.usefixtures("read_output")
 def test_a_second_ctrl_c_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: list[int] = []
     monkeypatch.setattr(os, "_exit", ends.append)
@@ -490,7 +480,6 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ends == [130]
 
 
-@pytest.mark.usefixtures("read_output")
 def test_a_second_sigterm_lets_it_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: list[int] = []
     monkeypatch.setattr(os, "_exit", ends.append)

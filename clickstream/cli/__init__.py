@@ -117,7 +117,9 @@ def _let_go(error: BaseException | None) -> None:
     The Kafka client never lets go of a fatal error, nor that of what was raised before it. With the frames it would
     keep databases until the process ends, and DuckDB complains of that in twenty lines.
     """
-    while error is not None:
+    seen: set[int] = set()  # an exception may be its own cause
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error.__traceback__ = None
         error = error.__cause__ or error.__context__

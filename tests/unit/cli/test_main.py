@@ -181,3 +181,15 @@ def test_a_reader_that_leaves_is_no_trouble() -> None:
         assert process.wait(30) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+def test_an_error_that_is_its_own_cause_ends_the_command_too(run: Run, add: Add) -> None:
+    """As when a reason is looked for, and the error itself remains the reason."""
+
+    @click.command("probe")
+    def probe() -> None:
+        problem = ClickstreamError("no.")
+        raise problem from problem
+
+    add(probe)
+    assert run("probe").code == 1

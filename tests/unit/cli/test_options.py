@@ -430,7 +430,8 @@ def test_without_an_address_it_is_the_embedded_kafka_held_while_it_is_used(
         assert cluster.common["client.id"] == "me"
     assert broker.held == 0
     assert broker.state_dir == tmp_path
-    assert broker.options == {"java": "auto", "port": 19092, "heap": "512m", "linger": 60.0}
+    settings = {"java": "auto", "port": 19092, "heap": "512m", "linger": 60.0, "disk": 10_000_000_000}
+    assert broker.options == settings
 
 
 def test_with_an_address_nothing_is_started(probe: Probe, brokers: list[Broker], reachable: list[str]) -> None:

@@ -35,7 +35,7 @@ class Installed:
 
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         cache = {name: os.environ[name] for name in ("CLICKSTREAM_CACHE_DIR", "CLICKSTREAM_JAVA") if name in os.environ}
-        own = {"CLICKSTREAM_STATE_DIR": str(self.root / "state"), "CLICKSTREAM_BROKER_LINGER": "5"}
+        own = {"CLICKSTREAM_STATE_DIR": str(self.root / "state")}
         return subprocess.run(
             [self.bin / "clickstream", *arguments],
             cwd=self.folder,

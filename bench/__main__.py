@@ -12,6 +12,7 @@ from bench import latency as latency_bench
 from bench import report
 from bench import tables as tables_bench
 from bench import tables_latency as tables_latency_bench
+from bench import tables_rest as tables_rest_bench
 from clickstream.errors import ClickstreamError
 
 
@@ -148,6 +149,25 @@ def tables_latency(rate: float, interval: float, duration: float, write_docs: bo
     click.echo(text)
     if write_docs:
         report.write("bench:tables-latency", text)
+
+
+@bench.command()
+@click.option("--rate", type=click.FloatRange(min=0.01), default=10.0, show_default=True, help="Clicks per second.")
+@click.option("--duration", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Measured seconds.")
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    default=90.0,
+    show_default=True,
+    help="Seconds before: windows fill, and close after the last click.",
+)
+@write_docs
+def tables_rest(rate: float, duration: float, settle: float, write_docs: bool) -> None:
+    """How much of a core the tables take when few clicks come, and when none do."""
+    text = report.tables_rest(tables_rest_bench.measure(tables_rest_bench.Plan(rate, settle, duration), say), duration)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:tables-rest", text)
 
 
 def main() -> None:

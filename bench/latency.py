@@ -134,11 +134,11 @@ def _follow(reader: Consumer, arrivals: Arrivals, count: int, timeout: float) ->
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str]) -> Iterator[None]:
+def running(command: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
     """The program runs while the block does."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:

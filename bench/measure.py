@@ -161,6 +161,15 @@ def family(pid: int, parents: Mapping[int, int]) -> set[int]:
     return found
 
 
+def family_of(pid: int) -> set[int]:
+    """A running process and its descendants."""
+    parents: dict[int, int] = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            parents[int(directory.name)], _ = parent_and_pages((directory / "stat").read_text())
+    return family(pid, parents)
+
+
 def machine() -> str:
     """This machine in a few words: processors, their model, memory."""
     cores = len(os.sched_getaffinity(0))

@@ -15,6 +15,7 @@ from bench.latency import Latency
 from bench.measure import machine
 from bench.table import markdown, table, verdicts
 from bench.tables_latency import TITLES
+from bench.tables_rest import MAIN, READER, Share
 from clickstream.errors import ClickstreamError
 from clickstream.flink import FLINK_VERSION
 from clickstream.java import runtime
@@ -83,6 +84,19 @@ def tables_latency(results: Mapping[str, Latency], rate: float, interval: float)
         [
             f"{surroundings()} {how}",
             markdown(["result", "clicks", "p50, ms", "p90, ms", "p99, ms", "max, ms"], rows),
+        ]
+    )
+
+
+def tables_rest(shares: Sequence[Share], duration: float) -> str:
+    """The table of `bench tables-rest`."""
+    rows = [
+        [one.title, *(f"{one.by_process[name]:.1f}" for name in (MAIN, READER)), f"{one.total:.1f}"] for one in shares
+    ]
+    return "\n\n".join(
+        [
+            f"{surroundings()} % of a core over {duration:.0f} s.",
+            markdown(["", f"{MAIN}, %", f"{READER}, %", "together, %"], rows),
         ]
     )
 

@@ -16,6 +16,7 @@ from bench.heart import names
         (["tables", "--only", "hops"], "hops; choose from windows, all, hop, keys"),
         (["tables", "--events", "1000", "--short", "1000"], "--short must be less than --events"),
         (["tables-latency", "--rate", "0"], "0.0 is not in the range"),
+        (["tables-rest", "--duration", "0"], "0.0 is not in the range"),
     ],
 )
 def test_a_wrong_option_is_named(options: list[str], said: str) -> None:

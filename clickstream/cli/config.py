@@ -1,12 +1,12 @@
 """`clickstream config`."""
 
 import click
-from rich.table import Table
 
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import cell, console
+from clickstream.cli.output import show as print_table
 from clickstream.config import CLIENT_SECTIONS, SETTINGS
 from clickstream.kafka import properties
+from clickstream.screen.layout import Column
 
 
 @click.group("config")
@@ -18,14 +18,12 @@ def command() -> None:
 @cluster_options
 def show(app: App) -> None:
     """Print every setting with its value and source, and the Kafka client's properties; secrets are hidden."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("setting", "value", "from"):
-        table.add_column(column, overflow="fold")
+    rows: list[list[str]] = []
     for name in SETTINGS:
         value = app.config.values[name]
-        table.add_row(name, cell(str(app.state_dir if name == "state-dir" else value.value)), cell(value.source))
+        rows.append([name, str(app.state_dir if name == "state-dir" else value.value), value.source])
     sections = {**app.config.clients, "kafka": app.client_properties()}
     for section in CLIENT_SECTIONS:
         for name, text in sorted(properties.redact(sections[section]).items()):
-            table.add_row(cell(f"[{section}] {name}"), cell(text), "client property")
-    console().print(table)
+            rows.append([f"[{section}] {name}", text, "client property"])
+    print_table([Column("SETTING", cut=20), Column("VALUE", cut=16, fold=True), Column("FROM", rank=1, cut=12)], rows)

@@ -4,13 +4,13 @@ import time
 
 import click
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import cell, console, echo_json
+from clickstream.cli.output import cell, echo_json, show
 from clickstream.parts.status import Seen, running
 from clickstream.parts.watch import STATUS_EVERY_S
+from clickstream.screen.layout import Cell, Column
 
 
 @click.command("status")
@@ -24,21 +24,26 @@ def command(app: App, as_json: bool) -> None:
         for part in parts:
             echo_json({**msgspec.to_builtins(part.status), "silent_s": round(part.silent_s(time.time()), 1)})
     elif parts:
-        console().print(_table(parts))
+        show(_COLUMNS, [_row(part) for part in parts])
     else:
         click.echo("Nothing runs now.")
 
 
-def _table(parts: list[Seen]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("part", "host", "since", "state", "per second", "topics"):
-        table.add_column(column, overflow="fold")
-    for part in parts:
-        status = part.status
-        silent = part.silent_s(time.time())
-        late = silent > 3 * STATUS_EVERY_S
-        state = Text(f"silent for {silent:,.0f} s", style="bold red") if late else cell(status.state, "green")
-        rates = "  ".join(f"{name} {value:,.0f}" for name, value in status.rates.items() if value)
-        about = map(cell, (status.kind, status.host, status.since))
-        table.add_row(*about, state, cell(rates), cell(", ".join(status.topics)))
-    return table
+_COLUMNS = [
+    Column("PART"),
+    Column("HOST", rank=3, cut=8),
+    Column("SINCE (UTC)", rank=2),
+    Column("STATE"),
+    Column("PER SECOND", rank=1, cut=20, listed=True),
+    Column("TOPICS", rank=4, cut=12, listed=True),
+]
+
+
+def _row(part: Seen) -> list[Cell]:
+    status = part.status
+    silent = part.silent_s(time.time())
+    late = silent > 3 * STATUS_EVERY_S
+    state = Text(f"silent for {silent:,.0f} s", "bold red") if late else cell(status.state, "green")
+    rates = ", ".join(f"{name} {value:,.0f}" for name, value in status.rates.items() if value)
+    since = status.since.replace("T", " ").removesuffix("UTC").removesuffix("Z")
+    return [status.kind, status.host, since, state, rates, ", ".join(status.topics)]

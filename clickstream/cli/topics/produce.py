@@ -4,7 +4,7 @@ import click
 
 from clickstream.cli.options import App, cluster_options, setting, stop_event
 from clickstream.cli.part import run_part
-from clickstream.cli.progress import progress
+from clickstream.cli.progress import progress, typed
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.replay import files
@@ -39,7 +39,7 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
             cluster,
             lines,
             stop,
-            showing=progress(lines, "acknowledged", quiet=quiet),
+            showing=progress(lines, "acknowledged", quiet=quiet or typed(sources or ("-",))),
             summary=lambda: summary(lines),
             metrics_port=metrics_port,
         )

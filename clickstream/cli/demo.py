@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from clickstream.cli.options import SECONDS, App, cluster_options, setting, stop_event
-from clickstream.cli.output import console
 from clickstream.cli.tables.file import extra_needed
 from clickstream.counter import Counter
 from clickstream.demo.demo import Demo, explain_outcome
@@ -77,8 +76,9 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
                 parts.enter_context(watched(cluster, counter, status_topic=status_topic, metrics_port=0))
                 for part in beside.parts if beside is not None else ():
                     parts.enter_context(watched(cluster, part, status_topic=status_topic, metrics_port=0))
-                show = parts.enter_context(shown(console()))
-                demo = Demo(cluster.address, producer, counter, beside.lines if beside is not None else list)
+                show = parts.enter_context(shown())
+                looks = (beside.lines, beside.minutes) if beside is not None else ()
+                demo = Demo(cluster.address, producer, counter, *looks)
                 if beside is not None:
                     beside.start()
                     parts.callback(beside.stop)

@@ -1,7 +1,7 @@
 """Tables for every width."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
@@ -83,6 +83,7 @@ def test_what_comes_from_outside_is_made_harmless_and_what_is_styled_is_kept() -
     assert any(span.style == "green" for span in line.spans)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.none() | st.integers(1, 9)), min_size=1, max_size=6),
     st.lists(st.lists(st.text(max_size=12), min_size=6, max_size=6), max_size=4),

@@ -1,7 +1,6 @@
 """The live view of running tables."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,18 +10,7 @@ from clickstream.parts.part import Rates
 from clickstream.screen.live import Size
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from tests.hostile import HOSTILE, SHOWN
-
-
-@dataclass
-class FakeEngine:
-    found_sources: list[SourceReport] = field(default_factory=list)
-    found_results: list[ResultReport] = field(default_factory=list)
-
-    def sources(self) -> list[SourceReport]:
-        return self.found_sources
-
-    def results(self) -> list[ResultReport]:
-        return self.found_results
+from tests.unit.cli.tables.fakes import BUSY, FRESH, FakeEngine, FakeTables
 
 
 class NoTime:
@@ -30,27 +18,6 @@ class NoTime:
 
     def of(self, counts: dict[str, int]) -> dict[str, float]:
         return dict(counts)
-
-
-class FakeTables:
-    def __init__(self, *engines: FakeEngine) -> None:
-        self.engines = {str(number): engine for number, engine in enumerate(engines)}
-
-    def totals(self) -> dict[str, int]:
-        return {"rows": 1234567, "dead_letters": 0, "late": 3}
-
-    def gauges(self) -> dict[str, float]:
-        return {"watermark_delay_s": 5.25}
-
-
-MARK = 1_700_000_040_000
-FRESH = FakeEngine(
-    [SourceReport("clicks", "clicks", 0, 0, 0, None, None)], [ResultReport("per_min", "per_min", 0, 0, 0, 0)]
-)
-BUSY = FakeEngine(
-    [SourceReport("clicks", "clicks", 12_345_678, 12, 345, MARK, 6.789)],
-    [ResultReport("events_per_minute_and_user_of_the_site", "t", 87_654_321, 1111, 22, 3)],
-)
 
 
 def shown(*engines: FakeEngine, width: int = 100, height: int = 40) -> list[str]:

@@ -60,12 +60,21 @@ class View:
 
     def __init__(self, screen: "_Screen") -> None:
         self._screen = screen
-        self.lines: Sequence[Text] = ()
+        self._frame: Frame = lambda _size: ()
+        self._size: Size | None = None
+        self._lines: Sequence[Text] = ()
 
     def draw(self, frame: Frame) -> None:
         """Show other lines."""
-        self.lines = frame(self._screen.size())
+        size = self._screen.size()
+        self._frame, self._size, self._lines = frame, size, frame(size)
         self._screen.write([])
+
+    def lines(self, size: Size) -> Sequence[Text]:
+        """Those last drawn, for the size of now."""
+        if size != self._size:
+            self._size, self._lines = size, self._frame(size)
+        return self._lines
 
 
 class _Screen:
@@ -93,7 +102,8 @@ class _Screen:
             self._views.remove(view)
             if not self._views:
                 self._restore()
-            self.write([] if transient else [line for line, _width in self._rendered(view.lines)])
+            size = self.size()
+            self.write([] if transient else [line for line, _width in self._rendered(view.lines(size), size)])
 
     def size(self) -> Size:
         """What views may take now, without the line of the cursor."""
@@ -112,11 +122,11 @@ class _Screen:
                 return
             self._above.extend(above)
             size = self.size()
-            lines = self._rendered([line for view in self._views for line in view.lines])
+            lines = self._rendered([line for view in self._views for line in view.lines(size)], size)
             if any(width > size.width for width in self._drawn) or len(self._drawn) > size.height:
                 start = "\x1b[H\x1b[J"
-                room = size.height - len(lines)
-                above = list(self._above)[-room:] if room > 0 else []
+                known = max(len(above), size.height - len(lines))
+                above = list(self._above)[-known:] if known else []
             else:
                 up = f"\x1b[{len(self._drawn)}A" if self._drawn else ""
                 start = f"\r{up}" + ("\x1b[J" if above else "")
@@ -125,9 +135,8 @@ class _Screen:
             self._put(start + "".join(f"{line}\n" for line in above) + views + "\x1b[J")
             self._drawn = [width for _line, width in lines]
 
-    def _rendered(self, texts: Sequence[Text]) -> list[tuple[str, int]]:
+    def _rendered(self, texts: Sequence[Text], size: Size) -> list[tuple[str, int]]:
         """Lines as the terminal gets them, with their widths, cut to its size."""
-        size = self.size()
         if len(texts) > size.height:
             hidden = len(texts) - size.height + 1
             texts = [*texts[: size.height - 1], Text(f"… {hidden} lines more: the terminal is too small", "dim")]

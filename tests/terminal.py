@@ -21,7 +21,7 @@ NOT_OURS = frozenset({"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"})
 SCROLLED = 10_000  # lines that are remembered when they left the screen
 
 
-class Cutting(pyte.HistoryScreen):  # type: ignore[misc] # pyte has no types
+class Cutting(pyte.HistoryScreen):
     """As xterm: made narrower, it cuts lines."""
 
     def __init__(self, columns: int, rows: int) -> None:

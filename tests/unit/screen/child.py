@@ -17,6 +17,7 @@ from clickstream.demo.demo import Snapshot
 from clickstream.demo.view import shown
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.java.progress import Progress
+from clickstream.screen.live import live
 from tests.unit.cli.tables.fakes import BUSY, FRESH, FakeTables
 
 log = logging.getLogger("clickstream.tests")
@@ -78,7 +79,7 @@ def topics() -> Iterator[Draw]:
     """The table of `topics list --watch`."""
     summaries = [TopicSummary(f"topic-{number}", 3, 12_345_678, 1_000, 0, 1) for number in range(4)]
     rows = [[*listing._summary_row(one), "1.0"] for one in summaries]
-    with listing.live(sys.stdout) as made:
+    with live(sys.stdout) as made:
         yield lambda: made.draw(lambda size: listing._frame(rows, size))
 
 

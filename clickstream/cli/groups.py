@@ -79,11 +79,11 @@ def describe(app: App, group: str, json: bool) -> None:
 
 
 _GROUPS = [
-    Column("GROUP", cut=16),
+    Column("GROUP", cut=24),
     Column("STATE", rank=1),
     Column("MEMBERS", rank=2, right=True),
     Column("LAG", right=True),
-    Column("TOPICS", rank=3, cut=12, listed=True),
+    Column("TOPICS", rank=3, cut=16, listed=True),
 ]
 _PROGRESS = [
     Column("TOPIC", cut=12),

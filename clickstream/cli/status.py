@@ -34,7 +34,7 @@ _COLUMNS = [
     Column("HOST", rank=3, cut=8),
     Column("SINCE (UTC)", rank=2),
     Column("STATE"),
-    Column("PER SECOND", rank=1, cut=20, listed=True),
+    Column("PER SECOND", rank=1, cut=32, listed=True),
     Column("TOPICS", rank=4, cut=12, listed=True),
 ]
 
@@ -45,5 +45,5 @@ def _row(part: Seen) -> list[Cell]:
     late = silent > 3 * STATUS_EVERY_S
     state = Text(f"silent for {silent:,.0f} s", "bold red") if late else cell(status.state, "green")
     rates = ", ".join(f"{name} {value:,.0f}" for name, value in status.rates.items() if value)
-    since = status.since.replace("T", " ").removesuffix("UTC").removesuffix("Z")
+    since = status.since.removesuffix("UTC").replace("T", " ", 1)
     return [status.kind, status.host, since, state, rates, ", ".join(status.topics)]

@@ -59,7 +59,7 @@ def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) ->
 
 def _columns() -> list[Column]:
     return [
-        Column("TOPIC", cut=16),
+        Column("TOPIC", cut=24),
         Column("PARTITIONS", rank=3, right=True),
         Column("RECORDS", right=True),
         Column("SIZE", rank=2, right=True),

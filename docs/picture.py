@@ -19,11 +19,12 @@ from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.producer import EventProducer
+from clickstream.screen.live import Size
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import ensure
 
 PICTURE = Path(__file__).resolve().parent / "images" / "demo.svg"
-WIDTH = 88
+WIDTH, HEIGHT = 80, 23
 SECONDS = 20.0
 # As rich's own, without the fonts that it would fetch from elsewhere.
 SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -58,7 +59,8 @@ def main() -> int:
             return
         console = Console(record=True, width=WIDTH, force_terminal=True, file=io.StringIO())
         console.print("$ [bold]bin/demo[/bold]")
-        console.print(view(snapshot, WIDTH))
+        for line in view(snapshot, Size(WIDTH, HEIGHT)):
+            console.print(line)
         snapshots.append(console.export_svg(title="clickstream", code_format=SVG))
 
     state = platformdirs.user_cache_path("clickstream") / "picture"
@@ -72,7 +74,7 @@ def main() -> int:
             "event-topic", "unique-event-topic", "eventName", "clickstream-demo", "clickstream-dead-letter", INTERVAL_S
         )
         tables = beside(cluster, state, dead_letter_topic="clickstream-dead-letter", web_rate=50.0, vip_rate=50.0)
-        demo = Demo(cluster.address, producer, Counter(cluster, options), tables.lines)
+        demo = Demo(cluster.address, producer, Counter(cluster, options), tables.lines, tables.minutes)
         tables.start()
         try:
             demo.run(threading.Event(), draw, SECONDS)

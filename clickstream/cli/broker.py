@@ -69,7 +69,7 @@ def _rows(status: BrokerStatus) -> Iterator[tuple[str, str]]:
         yield "error", status.error
     if status.started_at:
         since = datetime.fromtimestamp(status.started_at).astimezone()
-        yield "since", f"{since:%Y-%m-%d %H:%M:%S}" + (f", restarted {status.restarts}x" if status.restarts else "")
+        yield "since", f"{since:%Y-%m-%d %H:%M:%S %Z}" + (f", restarted {status.restarts}x" if status.restarts else "")
     if status.pid:
         yield "process", f"{status.pid} (supervisor {status.supervisor_pid})"
     if status.java and status.address:

@@ -8,6 +8,7 @@ from clickstream.cli.options import App, app_options
 from clickstream.cli.output import say, show
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect.text import size
+from clickstream.screen.layout import Column
 
 
 @click.command("clean")
@@ -30,7 +31,7 @@ def command(app: App, keep_downloads: bool, yes: bool) -> None:
                 click.echo("There is nothing to remove.", err=True)
                 return
             rows = [[one.what, size(one.size), str(one.directory)] for one in found]
-            show(["WHAT", "SIZE", "WHERE"], rows, frozenset({"SIZE"}))
+            show([Column("WHAT"), Column("SIZE", right=True), Column("WHERE", cut=24, fold=True)], rows)
             total = size(sum(one.size for one in found))
             if not yes:
                 if not sys.stdin.isatty():

@@ -1,13 +1,13 @@
 """`clickstream config`."""
 
 import click
-from rich.table import Table
 
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import cell, console
+from clickstream.cli.output import show as print_table
 from clickstream.config import SETTINGS
 from clickstream.kafka import properties
 from clickstream.kafka.given import SECTIONS, texts
+from clickstream.screen.layout import Column
 
 
 @click.group("config")
@@ -19,20 +19,16 @@ def command() -> None:
 @cluster_options
 def show(app: App) -> None:
     """Print every setting with its value and source, and the Kafka client's properties; secrets are hidden."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("setting", "value", "from"):
-        table.add_column(column, overflow="fold")
+    rows: list[list[str]] = []
     for name in SETTINGS:
         value = app.config.values[name]
-        table.add_row(name, cell(str(app.state_dir if name == "state-dir" else value.value)), cell(value.source))
-    for name, value in sorted(app.config.options.items()):
-        table.add_row(name, cell(_text(value.value)), cell(value.source))
+        rows.append([name, str(app.state_dir if name == "state-dir" else value.value), value.source])
+    rows += [[name, _text(value.value), value.source] for name, value in sorted(app.config.options.items())]
     for section in SECTIONS:
         found = app.config.clients[section]
         shown = properties.redact(texts(found))
-        for name in sorted(found):
-            table.add_row(cell(f"[{section}] {name}"), cell(shown[name]), cell(found[name].source))
-    console().print(table)
+        rows += [[f"[{section}] {name}", shown[name], found[name].source] for name in sorted(found)]
+    print_table([Column("SETTING", cut=20), Column("VALUE", cut=16, fold=True), Column("FROM", rank=1, cut=12)], rows)
 
 
 def _text(value: str | tuple[str, ...]) -> str:

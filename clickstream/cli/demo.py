@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from clickstream.cli.options import SECONDS, App, cluster_options, metrics_options, setting, stop_event
-from clickstream.cli.output import console
 from clickstream.cli.tables.file import extra_needed
 from clickstream.counter import Counter
 from clickstream.demo.demo import Demo, explain_outcome
@@ -82,8 +81,9 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
             with ExitStack() as parts:
                 every = [producer, counter, *(beside.parts if beside is not None else ())]
                 parts.enter_context(watched(cluster, every, status_topic=status_topic, metrics=metrics))
-                show = parts.enter_context(shown(console()))
-                demo = Demo(cluster.address, producer, counter, beside.lines if beside is not None else list)
+                show = parts.enter_context(shown())
+                looks = (beside.lines, beside.minutes) if beside is not None else ()
+                demo = Demo(cluster.address, producer, counter, *looks)
                 if beside is not None:
                     beside.start()
                     parts.callback(beside.stop)

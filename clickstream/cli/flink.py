@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from clickstream.cli.options import App, app_options, cluster_options, stop_even
 from clickstream.cli.output import as_json, echo_json, say, show
 from clickstream.cli.tables.file import FILE, Variables, checked, variables_option
 from clickstream.errors import ConfigError
+from clickstream.inspect import text
+from clickstream.screen.layout import Column
 
 if TYPE_CHECKING:
     from clickstream.flink.cluster import SessionCluster
@@ -147,8 +148,13 @@ def list_jobs(app: App, address: str | None, json: bool) -> None:
     if json:
         echo_json(*map(asdict, found))
         return
-    rows = [[job.id, job.state, f"{datetime.fromtimestamp(job.started):%Y-%m-%d %H:%M:%S}", job.name] for job in found]
-    show(["JOB", "STATE", "STARTED", "NAME"], rows)
+    columns = [
+        Column("JOB"),
+        Column("STATE"),
+        Column(text.in_zone("STARTED"), rank=2),
+        Column("NAME", rank=1, cut=12),
+    ]
+    show(columns, [[job.id, job.state, text.local(round(job.started * 1000)), job.name] for job in found])
     for job in found:
         if job.failure:
             say(f"{job.id} {job.state}: {job.failure}", err=True)

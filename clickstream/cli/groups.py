@@ -7,6 +7,7 @@ from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import as_json, echo_json, say, show
 from clickstream.inspect import groups, shapes, text
 from clickstream.inspect.groups import Group, Progress
+from clickstream.screen.layout import Column
 
 
 @click.group("groups")
@@ -39,7 +40,7 @@ def list_(app: App, json: bool) -> None:
             [one.name, one.state or "-", _number_of_members(one), text.count(one.lag), ", ".join(one.topics)]
             for one in found
         ]
-        show(("GROUP", "STATE", "MEMBERS", "LAG", "TOPICS"), rows, frozenset({"MEMBERS", "LAG"}))
+        show(_GROUPS, rows)
     else:
         click.echo(f"No consumer groups at {cluster.address}.", err=True)
 
@@ -68,12 +69,34 @@ def describe(app: App, group: str, json: bool) -> None:
     say(f"{terminal.escaped(found.name)}: {found.state or 'state unknown'}, {members}, lag {text.count(found.lag)}")
     if found.progress:
         rows = [_progress_row(one) for one in found.progress]
-        header = ("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER")
-        show(header, rows, frozenset({"PARTITION", "COMMITTED", "END", "LAG"}))
+        show(_PROGRESS, rows)
     if found.members:
         click.echo()
         rows = [[one.id, one.client, one.host, str(len(one.partitions))] for one in found.members]
-        show(("MEMBER", "CLIENT", "HOST", "PARTITIONS"), rows, frozenset({"PARTITIONS"}))
+        show(_MEMBERS, rows)
+
+
+_GROUPS = [
+    Column("GROUP", cut=24),
+    Column("STATE", rank=1),
+    Column("MEMBERS", rank=2, right=True),
+    Column("LAG", right=True),
+    Column("TOPICS", rank=3, cut=16, listed=True),
+]
+_PROGRESS = [
+    Column("TOPIC", cut=12),
+    Column("PARTITION", right=True),
+    Column("COMMITTED", rank=1, right=True),
+    Column("END", rank=2, right=True),
+    Column("LAG", right=True),
+    Column("MEMBER", rank=3, cut=12),
+]
+_MEMBERS = [
+    Column("MEMBER", cut=12),
+    Column("CLIENT", rank=2, cut=8),
+    Column("HOST", rank=1, cut=8),
+    Column("PARTITIONS", right=True),
+]
 
 
 def _number_of_members(found: Group) -> str:

@@ -10,17 +10,15 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 import msgspec
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from clickstream import terminal
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import text
+from clickstream.screen import layout
+from clickstream.screen.layout import Cell, Column, Fitted
 
 Parsed = TypeVar("Parsed")
-_FOLDING = frozenset({"TOPIC", "TOPICS", "GROUP", "MEMBER", "VALUE"})
 as_json = click.option("--json", is_flag=True, help="JSON, one object per line.")
 
 
@@ -47,7 +45,7 @@ def console(*, err: bool = False) -> Console:
 
 
 def cell(content: str, style: str = "") -> Text:
-    """A text from outside, for a rich table."""
+    """A text from outside, for a table."""
     return Text(terminal.escaped(content), style)
 
 
@@ -61,29 +59,39 @@ def partition_count(number: int) -> str:
     return "1 partition" if number == 1 else f"{number} partitions"
 
 
-def show(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] = frozenset()) -> None:
-    """Print a table; the headings in `right` have their column aligned to the right.
+def show(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print a table; on a terminal one that fits, with a last line that names the columns for which there is no room.
 
-    A narrow terminal folds names. A pipe gets columns that are never cut or folded, whatever their width.
+    Elsewhere columns are whole, whatever their width.
     """
     out = console()
-    if out.is_terminal:
-        out.print(table(header, rows, right))
+    width = width_of(out)
+    if width is None:
+        for line in layout.table(columns, rows):
+            print_line(out, line)
         return
-    for line in text.columns(header, rows, right):
-        click.echo(line)
+    fitted = layout.fit(columns, rows, width)
+    for line in [fitted.heading(), *(line for row in rows for line in fitted.lines(row))]:
+        print_line(out, line)
+    if fitted.left_out:
+        print_line(out, left_out(fitted, width))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] = frozenset()) -> Table:
-    """The rich table for a terminal; cells are text, never markup."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in header:
-        made.add_column(
-            name, justify="right" if name in right else "left", overflow="fold", no_wrap=name not in _FOLDING
-        )
-    for row in rows:
-        made.add_row(*map(cell, row))
-    return made
+def width_of(out: Console) -> int | None:
+    """How many characters a line may have there; None where there is no terminal."""
+    return out.width if out.file.isatty() else None
+
+
+def left_out(fitted: Fitted, width: int) -> Text:
+    """The line below a table that has no room for all columns."""
+    found = Text(terminal.escaped(f"(no room for {', '.join(fitted.left_out)})"), "dim")
+    found.truncate(width, overflow="ellipsis")
+    return found
+
+
+def print_line(out: Console, line: Text) -> None:
+    """One line as it is, however wide."""
+    out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 @contextmanager

@@ -1,25 +1,17 @@
-"""Progress of a long-running part: a bar or a live rate on a terminal, plain lines in a log."""
+"""How a long-running part does: a line or a view on a terminal, plain lines in the log elsewhere."""
 
 import logging
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Column
+from rich.text import Text
 
-from clickstream import terminal
-from clickstream.cli.output import console
 from clickstream.parts.part import Part, Rates
+from clickstream.screen import bar
+from clickstream.screen.live import Frame, Size, interactive, live
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +20,19 @@ IN_LOG_EVERY_S = 10.0
 
 
 @contextmanager
-def progress(part: Part, total_name: str, *, total: int | None = None, quiet: bool = False) -> Iterator[None]:
-    """Show how `part.totals()[total_name]` grows while the block runs; with `total`, how much is left."""
+def showing(frame: Frame, plain: Callable[[], str], *, quiet: bool = False) -> Iterator[None]:
+    """While the block runs, on standard error: `frame` twice a second, or `plain` now and then where none can move.
+
+    The last frame, drawn when the block has ended, stays.
+    """
     if quiet:
         yield
         return
-    out = console(err=True)
     stop = threading.Event()
-    target = _on_terminal if out.is_terminal else _in_log
-    thread = threading.Thread(target=target, args=(part, total_name, total, out, stop), daemon=True)
+    if interactive(sys.stderr):
+        thread = threading.Thread(target=_on_terminal, args=(frame, stop), daemon=True)
+    else:
+        thread = threading.Thread(target=_in_log, args=(plain, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -45,41 +41,72 @@ def progress(part: Part, total_name: str, *, total: int | None = None, quiet: bo
         thread.join()
 
 
-def _line(part: Part, total_name: str, rates: Rates) -> str:
-    totals = part.totals()
-    others = {name: value for name, value in totals.items() if name != total_name and value}
-    extras = [f"{name.replace('_', ' ')} {value:,}" for name, value in others.items()]
-    extras += [f"{name} {value:,.0f}" for name, value in part.gauges().items()]
-    return f"{total_name} {totals[total_name]:,} ({rates.of(totals)[total_name]:,.0f}/s) " + ", ".join(extras)
-
-
-def _on_terminal(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:
-    bounded = (BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()) if total else (TimeElapsedColumn(),)
-    words = TextColumn(
-        "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
-    )
-    rates = Rates()
-    with Progress(*bounded, words, console=console, expand=True) as bar:
-        task = bar.add_task(part.kind, total=total)
+def _on_terminal(frame: Frame, stop: threading.Event) -> None:
+    with live(sys.stderr) as view:
         ended = False
         while not ended:
             ended = stop.wait(ON_TERMINAL_EVERY_S)
-            done = min(part.totals()[total_name], total or 0)
-            bar.update(task, description=_line(part, total_name, rates), completed=done)
+            view.draw(frame)
 
 
-def _in_log(part: Part, total_name: str, total: int | None, console: Console, stop: threading.Event) -> None:
-    rates = Rates()
+def _in_log(plain: Callable[[], str], stop: threading.Event) -> None:
     while not stop.wait(IN_LOG_EVERY_S):
-        log.info("%s", _line(part, total_name, rates) + (f" of {total:,}" if total else ""))
+        log.info("%s", plain())
+
+
+def figures(
+    first: str, totals: Mapping[str, int], rates: Mapping[str, float], gauges: Mapping[str, float]
+) -> list[str]:
+    """Totals in words: `acknowledged 1,234 (617/s)`, then the others that are not 0, and the gauges."""
+    others = [f"{_words(name)} {value:,}" for name, value in totals.items() if name != first and value]
+    return [
+        f"{_words(first)} {totals[first]:,} ({rates[first]:,.0f}/s)",
+        *others,
+        *(f"{_words(name)} {value:,.0f}" for name, value in gauges.items()),
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def progress(
+    part: Part, total_name: str, *, total: int | None = None, quiet: bool = False
+) -> AbstractContextManager[None]:
+    """Show how `part.totals()[total_name]` grows while the block runs; with `total`, how much is left."""
+    rates = Rates()
+    begin = time.monotonic()
+
+    def found() -> tuple[int, list[str]]:
+        totals = part.totals()
+        return totals[total_name], figures(total_name, totals, rates.of(totals), part.gauges())
+
+    def frame(size: Size) -> list[Text]:
+        done, (first, *others) = found()
+        seconds = time.monotonic() - begin
+        if not total:
+            return [bar.line(size.width, part.kind, [first, bar.clock(seconds), *others])]
+        share = min(1.0, done / total)
+        about = [f"{share:.0%}", bar.remaining(min(done, total), total, seconds)]
+        return [bar.line(size.width, part.kind, [first, *about, *others], share)]
+
+    def plain() -> str:
+        _done, (first, *others) = found()
+        return f"{part.kind}: {', '.join([first + (f' of {total:,}' if total else ''), *others])}"
+
+    return showing(frame, plain, quiet=quiet)
+
+
+def typed(names: Sequence[str]) -> bool:
+    """Whether one of the files, standard input as -, is typed on the terminal, where a view would be in the way."""
+    return "-" in names and sys.stdin.isatty()
 
 
 @contextmanager
-def passing(words: str, total: int) -> Iterator[Callable[[int], None]]:
+def passing(words: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, gone at the end, for reading `total` offsets; it is told how many more passed."""
-    description = TextColumn("{task.description}", markup=False)
-    out = console(err=True)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, disable=not out.is_terminal, transient=True) as bar:
-        task = bar.add_task(terminal.escaped(words), total=total)
-        yield lambda passed: bar.advance(task, passed)
+    if quiet:
+        yield lambda _passed: None
+        return
+    with bar.counting(sys.stderr, words, total) as advance:
+        yield advance or (lambda _passed: None)

@@ -4,7 +4,7 @@ import click
 
 from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
-from clickstream.cli.progress import progress
+from clickstream.cli.progress import progress, typed
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.parts.endpoint import Endpoint
@@ -60,7 +60,7 @@ def command(
             cluster,
             replay,
             stop,
-            showing=progress(replay, "bytes", total=files.total_size(sources), quiet=quiet),
+            showing=progress(replay, "bytes", total=files.total_size(sources), quiet=quiet or typed(names)),
             summary=lambda: summary(replay),
             metrics=metrics,
         )

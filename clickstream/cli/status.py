@@ -5,23 +5,35 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
 import msgspec
-from rich.console import Group
-from rich.live import Live
 from rich.text import Text
 
 from clickstream.broker import disk
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
-from clickstream.cli.output import as_json, cell, console, echo_json, reader_left, say, show, table
+from clickstream.cli.output import as_json, cell, echo_json, reader_left, say, show
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.patience import Stopped
 from clickstream.parts.status import Reports, Seen
 from clickstream.parts.watch import STATUS_EVERY_S
+from clickstream.screen.layout import Cell, Column, table
+from clickstream.screen.live import Size, interactive, live
 
-_HEADER = ("PART", "NAME", "STATE", "PER SECOND", "NOW", "GROUP", "TOPICS", "HOST", "SINCE", "LAST ERROR")
+_COLUMNS = [
+    Column("PART"),
+    Column("NAME", rank=1, cut=12),
+    Column("STATE"),
+    Column("PER SECOND", rank=2, cut=24, listed=True),
+    Column("NOW", rank=4, cut=16, listed=True),
+    Column("LAST ERROR", rank=3, cut=16),
+    Column("GROUP", rank=6, cut=12),
+    Column("TOPICS", rank=5, cut=12, listed=True),
+    Column("HOST", rank=8, cut=8),
+    Column("SINCE (UTC)", rank=7),
+]
 
 
 @click.command("status")
@@ -51,7 +63,7 @@ def command(app: App, watch: bool, json: bool) -> None:
             return
         say(_broker(app, cluster))
         if parts:
-            show(_HEADER, [row(part, now) for part in parts])
+            show(_COLUMNS, [row(part, now) for part in parts])
         else:
             click.echo("Nothing runs now.")
 
@@ -76,25 +88,25 @@ def as_object(part: Seen, now: float) -> dict[str, Any]:
     return {**built, "silent_s": round(part.silent_s(now), 1), "dead": part.is_dead(now)}
 
 
-def row(part: Seen, now: float) -> list[str]:
-    """The cells of _HEADER."""
+def row(part: Seen, now: float) -> list[Cell]:
+    """The cells of _COLUMNS."""
     status = part.status
     return [
         status.kind,
         status.name or "",
-        _state(part, now),
+        cell(_state(part, now), "bold red" if part.is_dead(now) else "green"),
         _numbers(status.rates),
         _numbers(status.gauges),
+        status.error or "",
         status.group or "",
         ", ".join(status.topics),
         status.host,
-        status.since,
-        status.error or "",
+        status.since.removesuffix("UTC").replace("T", " ", 1),
     ]
 
 
 def _numbers(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:,.0f}" for name, value in values.items() if value)
+    return ", ".join(f"{name} {value:,.0f}" for name, value in values.items() if value)
 
 
 def _state(part: Seen, now: float) -> str:
@@ -106,20 +118,20 @@ def _state(part: Seen, now: float) -> str:
 def _watch(app: App, cluster: Cluster, reports: Reports, json: bool) -> None:
     stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
     with suppress(Stopped):
-        if json or not console().is_terminal:
+        if json or not interactive(sys.stdout):
             while not stop.is_set() and not reader_left():
                 _echo(reports.look(now := time.time(), stop), now, json)
                 stop.wait(STATUS_EVERY_S)
             return
-        with Live(console=console(), auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
+        with live(sys.stdout) as view:
             while not stop.is_set():
-                live.update(_screen(app, cluster, reports.look(now := time.time(), stop), now), refresh=True)
+                parts = reports.look(now := time.time(), stop)
+                view.draw(partial(_frame, _broker(app, cluster), [row(part, now) for part in parts]))
                 stop.wait(STATUS_EVERY_S)
 
 
-def _screen(app: App, cluster: Cluster, parts: Sequence[Seen], now: float) -> Group:
-    rows = [row(part, now) for part in parts]
-    return Group(cell(_broker(app, cluster)), table(_HEADER, rows) if rows else Text("Nothing runs now."))
+def _frame(broker: str, rows: list[list[Cell]], size: Size) -> list[Text]:
+    return [cell(broker), *(table(_COLUMNS, rows, size.width) if rows else [Text("Nothing runs now.")])]
 
 
 def _echo(parts: Sequence[Seen], now: float, json: bool) -> None:
@@ -127,8 +139,9 @@ def _echo(parts: Sequence[Seen], now: float, json: bool) -> None:
         echo_json(*(as_object(part, now) for part in parts))
         return
     for part in parts:
-        kind, name, state, rates, gauges, group, topics, *_rest, error = row(part, now)
-        of = f"group {group}" if group else ""
-        words = [state, rates, gauges, of, f"topics {topics}", f"error: {error}" if error else ""]
+        status = part.status
+        of = f"group {status.group}" if status.group else ""
+        words = [_state(part, now), _numbers(status.rates), _numbers(status.gauges), of]
+        words += [f"topics {', '.join(status.topics)}", f"error: {status.error}" if status.error else ""]
         told = ", ".join(word for word in words if word)
-        say(f"{datetime.now():%H:%M:%S} {' '.join(filter(None, (kind, name)))} on {part.status.host}: {told}")
+        say(f"{datetime.now():%H:%M:%S} {' '.join(filter(None, (status.kind, status.name)))} on {status.host}: {told}")

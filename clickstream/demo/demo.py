@@ -28,6 +28,18 @@ class TableLine:
     rate: float
 
 
+@dataclass(frozen=True)
+class Minute:
+    """What happened on the web site in a minute, which begins at `start_ms` since 1970; `early`: so far."""
+
+    start_ms: int
+    hits: int
+    visitors: int
+    octets: int
+    errors: int
+    early: bool
+
+
 @dataclass
 class Snapshot:
     """What the view shows: rates are per second, `tally` and `lag` are as last published."""
@@ -44,6 +56,7 @@ class Snapshot:
     history_in: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     history_out: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     tables: list[TableLine] = field(default_factory=list)
+    minutes: list[Minute] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,11 @@ class Demo:
         producer: EventProducer,
         counter: Counter,
         tables: Callable[[], list[TableLine]] = list,
+        minutes: Callable[[], list[Minute]] = list,
     ) -> None:
-        """`tables` says how the tables beside the heart do."""
+        """`tables` says how the tables beside the heart do, `minutes` what one of them holds, newest first."""
         self._tables = tables
+        self._minutes = minutes
         self._producer = producer
         self._counter = counter
         self._snapshot = Snapshot(address, "joining")
@@ -152,6 +167,7 @@ class Demo:
         view.history_in.append(view.rate_in)
         view.history_out.append(view.rate_out)
         view.tables = self._tables()
+        view.minutes = self._minutes()
         return view
 
     def _raise(self) -> None:

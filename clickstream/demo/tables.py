@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clickstream.config import config_dir
-from clickstream.demo.demo import TableLine
+from clickstream.demo.demo import Minute, TableLine
+from clickstream.demo.traffic import TABLE, TrafficReader
 from clickstream.generate.feed import Feed
 from clickstream.generate.plan import Plan
 from clickstream.generate.timeline import Phase, Timeline
@@ -35,8 +36,9 @@ FEEDS_DRAIN_S = 5.0
 class Beside:
     """Feeds and tables in threads of their own. `problem` is what stopped them, None while all is well."""
 
-    def __init__(self, feeds: Sequence[Feed], tables: Tables, made_up: Stop) -> None:
+    def __init__(self, feeds: Sequence[Feed], tables: Tables, made_up: Stop, traffic: TrafficReader) -> None:
         """`made_up` ends the feeds: it is the one that their senders know."""
+        self._traffic = traffic
         self._feeds = feeds
         self._tables = tables
         self._made_up = made_up
@@ -57,6 +59,7 @@ class Beside:
         for feed in self._feeds:
             self._feeding.start(feed.run, self._made_up)
         self._computing.start(self._tables.run, self._computed)
+        self._computing.start(self._traffic.run, self._computed)
 
     def stop(self) -> None:
         """First the feeds, then the tables, which still take in what was sent."""
@@ -64,6 +67,10 @@ class Beside:
         self._feeding.wait()
         self._computed.set()
         self._computing.wait()
+
+    def minutes(self) -> list[Minute]:
+        """The traffic, newest minute first."""
+        return self._traffic.minutes
 
     def lines(self) -> list[TableLine]:
         """Each result, in the order of the files."""
@@ -102,9 +109,16 @@ def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rat
     paths = sorted((config_dir() / "tables").glob("*.sql"))
     this = cluster_id(cluster)
     options = [options_for(path, state_dir, this, dead_letter_topic=dead_letter_topic, changes=True) for path in paths]
-    tables = Tables(cluster, [check_file(path) for path in paths], options)
+    checked = [check_file(path) for path in paths]
+    tables = Tables(cluster, checked, options)
+    traffic = next(one.program.tables[TABLE] for one in checked if TABLE in one.program.tables)
     stop = Stop(FEEDS_DRAIN_S)
-    return Beside([_feed(cluster, site, web_rate, stop), _feed(cluster, shop, vip_rate, stop)], tables, stop)
+    return Beside(
+        [_feed(cluster, site, web_rate, stop), _feed(cluster, shop, vip_rate, stop)],
+        tables,
+        stop,
+        TrafficReader(cluster, traffic),
+    )
 
 
 def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop) -> Feed:

@@ -1,10 +1,7 @@
-"""Figures, times and columns as people read them."""
+"""Figures and times as people read them."""
 
 import functools
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
-from clickstream import terminal
+from datetime import UTC, datetime, tzinfo
 
 
 def utc(timestamp: int) -> str | int:
@@ -20,12 +17,29 @@ def _second(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).isoformat().removesuffix("+00:00")
 
 
+def zone() -> tzinfo:
+    """The zone of all local times of a view: with the offset from UTC that holds now, also for times in summer."""
+    found = datetime.now().astimezone().tzinfo
+    assert found is not None
+    return found
+
+
+def zone_name() -> str:
+    """`CET`, for example."""
+    return zone().tzname(None) or "local"
+
+
+def in_zone(heading: str) -> str:
+    """`heading` of a column of local times, with the name of their zone: `LAST WRITE (CET)`."""
+    return f"{heading} ({zone_name()})"
+
+
 def local(timestamp: int | None) -> str:
-    """Epoch ms as local date and time to the second; `-` for none."""
+    """Epoch ms as date and time to the second in `zone`; `-` for none."""
     if timestamp is None:
         return "-"
     try:
-        return datetime.fromtimestamp(timestamp / 1000).strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromtimestamp(timestamp / 1000, zone()).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError, OSError):
         return str(timestamp)
 
@@ -48,19 +62,3 @@ def size(octets: int | None) -> str:
 
 def rate(per_second: float | None) -> str:
     return "-" if per_second is None else f"{per_second:,.1f}"
-
-
-def columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[str] = frozenset()) -> list[str]:
-    """Lines of aligned columns, two spaces apart; the headings in `right` have theirs aligned to the right.
-
-    Never cut to a width: a pipe has none.
-    """
-    table = [list(header), *(list(map(terminal.escaped, row)) for row in rows)]
-    widths = [max(len(row[index]) for row in table) for index in range(len(header))]
-    return [
-        "  ".join(
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, header, strict=True)
-        ).rstrip()
-        for row in table
-    ]

@@ -4,13 +4,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
 
 _EVERY = 5.0  # s between plain lines
 
@@ -26,28 +21,22 @@ class Progress:
         self._abandoned = False
         self._lock = threading.Lock()
         self._next_line = time.monotonic() + _EVERY
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
+        self._views = ExitStack()
+        self._advance: Callable[[int], None] | None = None
 
     def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-            from rich.progress import Progress as Bar
+        # Rich, which draws it, costs each start of a command 50 ms: it is imported where something is to be drawn.
+        from clickstream.screen.bar import counting
 
-            columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(self._what, total=self._total)
-        else:
-            self._notify(f"{self._what}: {self._total / 1e6:.0f} MB, once")
+        self._advance = self._views.enter_context(counting(sys.stderr, self._what, self._total, _figures(self._total)))
+        if self._advance is None:
+            self._notify(f"{self._what}: {_megabytes(self._total)}, once")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._views.close()
 
     def add(self, size: int) -> None:
         """`size` more bytes (fewer if negative) are here. Raises RuntimeError once the download was abandoned."""
@@ -55,11 +44,11 @@ class Progress:
             raise RuntimeError("abandoned")
         with self._lock:
             self.done += size
-            if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=self.done)
-            elif self._bar is None and time.monotonic() >= self._next_line:
+            if self._advance is not None:
+                self._advance(size)
+            elif time.monotonic() >= self._next_line:
                 self._next_line = time.monotonic() + _EVERY
-                self._notify(f"{self._what}: {self.done / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+                self._notify(f"{self._what}: {self.done / 1e6:.0f} of {_megabytes(self._total)}")
 
     def abandon(self) -> None:
         """Have the threads that are still downloading end soon."""
@@ -81,3 +70,15 @@ class Progress:
             if not self._abandoned:
                 self.add(-here)
             raise
+
+
+def _figures(total: int) -> Callable[[int, float], list[str]]:
+    def figures(done: int, seconds: float) -> list[str]:
+        speed = done / seconds if seconds > 0 else 0.0
+        return [f"{done / 1e6:.1f} of {_megabytes(total)}", f"{speed / 1e6:.1f} MB/s"]
+
+    return figures
+
+
+def _megabytes(octets: int) -> str:
+    return f"{octets / 1e6:.0f} MB"

@@ -1,62 +1,43 @@
 """Commands on a terminal of their own."""
 
-import fcntl
-import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.integration.support import ROOT, environment_of_a_command
+from tests import terminal
+from tests.integration.support import environment_of_a_command
 
 
 @dataclass(frozen=True)
 class Screen:
-    """How a command ended: its exit code, and all that the terminal got, colours included."""
+    """How a command ended: its exit code, all that the terminal got, colours included, and what a person sees then."""
 
     code: int
     shown: str
+    lines: list[str]
 
 
 def on_terminal(*arguments: str, columns: int = 80, rows: int = 40, errors: bool = True, **environment: str) -> Screen:
     """The command on a terminal, to its end; with `errors`, its standard error goes there, too."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    ours = {
-        name: text
-        for name, text in environment_of_a_command(environment).items()
-        if name not in ("COLUMNS", "NO_COLOR")
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "clickstream", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=slave,
-        stderr=slave if errors else subprocess.DEVNULL,
-        cwd=ROOT,
-        env={**ours, "TERM": "xterm-256color"},
-    )
-    os.close(slave)
-    found = bytearray()
-    reader = threading.Thread(target=_read, args=(master, found))
-    reader.start()
-    try:
-        code = process.wait(120)
-    finally:
-        process.kill()
-        reader.join()
-        os.close(master)
-    return Screen(code, found.decode())
+    with running_on_terminal(*arguments, columns=columns, rows=rows, errors=errors, environment=environment) as found:
+        code = found.end()
+        return Screen(code, found.raw.decode(), found.all_lines())
 
 
-def _read(master: int, found: bytearray) -> None:
-    while True:
-        try:
-            piece = os.read(master, 65_536)
-        except OSError:  # how Linux says that the other end was closed
-            return
-        if not piece:
-            return
-        found += piece
+@contextmanager
+def running_on_terminal(
+    *arguments: str, columns: int = 80, rows: int = 24, errors: bool = True, environment: dict[str, str] | None = None
+) -> Iterator[terminal.Terminal]:
+    """The command on a terminal, while the block runs."""
+    ours = environment_of_a_command(environment or {})
+    command = [sys.executable, "-m", "clickstream", *arguments]
+    with terminal.terminal(
+        command,
+        columns=columns,
+        rows=rows,
+        stderr=None if errors else subprocess.DEVNULL,
+        environment={name: text for name, text in ours.items() if name not in terminal.NOT_OURS},
+    ) as found:
+        yield found

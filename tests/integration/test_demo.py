@@ -1,15 +1,27 @@
 """The demo as a person runs it."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clickstream.broker import EmbeddedBroker
+from clickstream.config import config_dir
+from clickstream.demo.demo import Minute
+from clickstream.demo.traffic import TABLE, TrafficReader
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.produce import Headers, Sender
+from clickstream.parts.threads import Threads
+from clickstream.tables.sql.check import check_file
+from tests.integration.support import make_topic, produce
+from tests.integration.terminal import running_on_terminal
 from tests.support import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +64,7 @@ def test_the_demo_shows_tallies_and_ends_equal(topics: dict[str, str]) -> None:
     assert demo.returncode == 0, output
     acknowledged, counted = ended_equal(output)
     assert acknowledged == counted > 2_000
-    tallies = re.findall(r"running .* counted=[1-9]\d* .*purchase=[1-9]\d*", output)
+    tallies = re.findall(r"demo running: .*counted [1-9][\d,]* \(.*purchase [1-9][\d,]*", output)
     assert len(tallies) >= 2, output  # one line a second
 
 
@@ -60,7 +72,7 @@ def test_ctrl_c_drains_and_ends_equal(topics: dict[str, str]) -> None:
     demo = start("--rate", "2000", **topics)
     assert demo.stdout is not None
     for line in demo.stdout:
-        if "purchase=" in line and line.startswith("running"):
+        if "purchase " in line and "demo running:" in line:
             break
     demo.send_signal(signal.SIGINT)
 
@@ -75,7 +87,7 @@ def test_events_of_others_make_the_demo_fail(topics: dict[str, str]) -> None:
     demo = start("--duration", "6", "--rate", "500", **topics)
     assert demo.stdout is not None
     for line in demo.stdout:
-        if line.startswith("running"):
+        if "demo running:" in line:
             break
     subprocess.run(
         [sys.executable, "-m", "clickstream", "run-producer", "--count", "77", "--rate", "max", "--quiet"],
@@ -120,3 +132,54 @@ def test_bin_demo_starts_a_kafka_of_its_own(tmp_path: Path, broker_java: str, ka
     assert all(text != "0" for text in tables.groups()), result.stdout
     broker = EmbeddedBroker(tmp_path, java=broker_java)
     wait_until(lambda: broker.status().state == "stopped", 30, "the broker to stop after its last user")
+
+
+def test_on_a_terminal_of_24_lines_warnings_stand_above_the_view(topics: dict[str, str], kafka: str) -> None:
+    with running_on_terminal("demo", "--only", "heart", "--rate", "500", environment=topics) as screen:
+        screen.wait_for(lambda lines: re.search(r"clickstream demo +running", "\n".join(lines)))
+        produce(kafka, topics["CLICKSTREAM_RUN_PRODUCER_TOPIC"], [b'{"eventName": "made up"}'])
+        lines = screen.wait_for(
+            lambda lines: "never seen before" in "\n".join(lines) and re.search("^made up +1 ", "\n".join(lines), re.M)
+        )
+        [warning] = [number for number, line in enumerate(lines) if "'made up'" in line]
+        [title] = [number for number, line in enumerate(lines) if line.startswith("clickstream demo")]
+        assert warning < title
+        assert lines[-1].startswith("Ctrl-C drains and ends   Kafka at ")
+        assert re.search(r"^produced +\d+ +[\d,]+", "\n".join(lines), re.MULTILINE)
+        screen.press("\x03")
+        screen.end()
+        after = screen.all_lines()
+    assert sum("'made up'" in line for line in after) == 1
+    assert sum(line.startswith("clickstream demo") for line in after) == 1
+    assert "does another producer write" in "".join(after[-3:])
+
+
+def test_the_traffic_is_what_the_topic_of_its_table_holds(kafka: str, topic_name: str) -> None:
+    table = check_file(config_dir() / "tables" / "clickstream.sql").program.tables[TABLE]
+    reader = TrafficReader(Cluster(kafka), replace(table, topic=topic_name))
+    threads, stop = Threads(), threading.Event()
+    threads.start(reader.run, stop)  # before there is a topic
+    try:
+        make_topic(kafka, topic_name, 1)
+
+        def row(minute: int, hits: int, headers: Headers | None = None) -> None:
+            key = {"window_start": f"2026-01-01 00:{minute:02}:00"}
+            value = {**key, "hits": hits, "visitors": 3, "bytes": 1_000, "errors": 1}
+            sender = Sender(Cluster(kafka).producer({"linger.ms": 0}))
+            sender.send(topic_name, json.dumps(value).encode(), json.dumps(key).encode(), headers=headers)
+            sender.must_have_delivered("a row")
+
+        # Rows that were written before it looked are none of its: the first one is repeated until it is seen.
+        def seen() -> bool:
+            row(0, 7)
+            return bool(reader.minutes)
+
+        wait_until(seen, 60, "the first minute", poll=0.5)
+        row(1, 5, [("final", b"0")])
+        row(1, 6, [("final", b"0")])
+        wait_until(lambda: len(reader.minutes) == 2 and reader.minutes[0].hits == 6, 60, lambda: str(reader.minutes))
+    finally:
+        stop.set()
+        threads.join()
+    midnight = 1_767_225_600_000
+    assert reader.minutes == [Minute(midnight + 60_000, 6, 3, 1_000, 1, True), Minute(midnight, 7, 3, 1_000, 1, False)]

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ from tests.integration.tablesupport import (
     targets,
     to_end,
 )
+from tests.integration.terminal import running_on_terminal
 from tests.support import missing, wait_until
 
 
@@ -258,3 +260,28 @@ def test_a_broker_that_dies_costs_and_doubles_nothing(mortal: EmbeddedBroker, tm
             assert table(kafka, topic) == table(kafka, expected), topic
         else:
             assert stream(kafka, topic) == stream(kafka, expected), topic
+
+
+# --- on a terminal
+
+
+def test_warnings_stand_above_the_view(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    """Of a topic that is not there yet, on a terminal of 60 columns, and while rows come."""
+    path = script(tmp_path, topic_name, MINUTES)
+    arguments = [one for one in command(kafka, path) if one != "--quiet"]
+    with running_on_terminal(*arguments, columns=60) as screen:
+        lines = screen.wait_for(
+            lambda lines: "does not exist yet" in " ".join(lines) and any(line.startswith("TABLE") for line in lines)
+        )
+        make_topic(kafka, topic_name, 1)
+        produce(kafka, topic_name, [click(0), b"\xff", click(10)])
+        lines = screen.wait_for(lambda lines: any(re.match(r"clicks +2 .* 1 ", line) for line in lines))
+        [above] = [number for number, line in enumerate(lines) if "does not exist" in line]
+        [below] = [number for number, line in enumerate(lines) if line.startswith("SOURCE")]
+        assert above < below
+        assert "DEAD" in lines[below]
+        screen.press("\x03")
+        assert screen.end() == 0
+        after = screen.all_lines()
+    assert sum(line.startswith("SOURCE") for line in after) == 1
+    assert after[-1].startswith("Read 2 rows, wrote ") or after[-2].startswith("Read 2 rows, wrote ")

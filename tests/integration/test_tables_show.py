@@ -205,12 +205,14 @@ def test_a_terminal(topics: Topics, options: list[str]) -> None:
     topics.hit(404, 1, 7)
     topics.hit(404, 2, 1, EARLY)
     wide = topics.on_terminal(100, "hits", *options).splitlines()
-    assert wide[0].split() == ["status", "window_start", "window_end", "hits"]
+    assert wide[0] == "(times in UTC)"
+    assert wide[1].split() == ["status", "window_start", "window_end", "hits"]
     assert wide[2].split() == ["404", "2026-01-01", "00:01:00", "2026-01-01", "00:02:00", "7"]
     assert [line.split()[-1] for line in wide[3:]] == ([] if options else ["early"])
-    narrow = topics.on_terminal(36, "hits", *options)
-    assert narrow.startswith("status        404                \nwindow_start  2026-01-01 00:01:00\n")
-    assert all(len(line) <= 36 for line in narrow.splitlines())
+    narrow = topics.on_terminal(42, "hits", *options).splitlines()
+    assert narrow[0] == "(times in UTC; no room for window_end)"
+    assert [line.split()[0] for line in narrow[1:3]] == ["status", "404"]
+    assert all(len(line) <= 42 for line in narrow)
 
 
 def test_what_a_terminal_would_obey_is_escaped(topics: Topics) -> None:

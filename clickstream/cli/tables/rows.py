@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
-from rich import box
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from clickstream import terminal
-from clickstream.cli.output import echo_json
+from clickstream.cli.output import echo_json, print_line, width_of
 from clickstream.inspect import text
+from clickstream.screen.layout import Cell, Fitted, fit
+from clickstream.screen.layout import Column as Heading
 from clickstream.tables.looking.rows import Row, Value
 from clickstream.tables.sql.model import Column
 from clickstream.tables.sql.types import Type
@@ -20,9 +19,8 @@ from clickstream.tables.sql.types import Type
 NULL = "NULL"
 TIMES = (Type.TIMESTAMP, Type.TIMESTAMP_LTZ)
 EARLY, DELETED = "early", "deleted"
-GAP = 2
-# Texts are folded, down to this many characters; numbers and times are not.
-FOLDED_TO = 10
+# Texts are cut down to this many characters before a column is left out; numbers and times are whole.
+CUT_TO = 10
 # Of rows that come later nobody knows how wide they are.
 ROOM = {
     Type.BIGINT: 13,
@@ -46,8 +44,7 @@ def printer(columns: Sequence[Column], form: str, console: Console, *, follow: b
     """`form` is table or json. With `follow` more rows come, which in an `upsert` table may be deleted."""
     if form == "json":
         return JsonLines(columns)
-    widest_mark = len(DELETED) if follow and upsert else 0
-    return (OnTerminal if console.is_terminal else InPipe)(columns, console, widest_mark, roomy=follow)
+    return Aligned(columns, console, len(DELETED) if follow and upsert else 0, roomy=follow)
 
 
 class JsonLines:
@@ -66,104 +63,68 @@ class JsonLines:
         return {**found, **({f"${_mark(row)}": True} if _mark(row) else {})}
 
 
-class InPipe:
-    """Aligned columns, never folded. Those that come later have at least the width of those before."""
+class Aligned:
+    """A table: on a terminal as wide as that at most, elsewhere whole. Rows that come later stand below the others.
 
-    def __init__(self, columns: Sequence[Column], console: Console, widest_mark: int, *, roomy: bool) -> None:
-        self._columns = columns
-        self._console = console
-        self._header = [terminal.escaped(column.name) for column in columns] + [" " * widest_mark]
-        self._right = [_numeric(column) for column in columns] + [False]
-        self._begun = False
-
-    def __call__(self, rows: Sequence[Row]) -> None:
-        lines = [[*_cells(self._columns, row), _mark(row)] for row in rows]
-        self._header = [
-            name.ljust(max(len(terminal.escaped(line[place])) for line in lines)) if lines else name
-            for place, name in enumerate(self._header)
-        ]
-        right = frozenset(name for name, numeric in zip(self._header, self._right, strict=True) if numeric)
-        for line in text.columns(self._header, lines, right)[self._begun :]:
-            self._console.file.write(line + "\n")
-        self._console.file.flush()
-        self._begun = True
-
-
-class OnTerminal:
-    """A table as wide as the terminal at most; where its columns do not fit, a block of lines per row."""
+    On a terminal that has no room for all, the last ones are left out, the first never; which are missing stands above.
+    """
 
     def __init__(self, columns: Sequence[Column], console: Console, widest_mark: int, *, roomy: bool) -> None:
         self._columns = columns
         self._console = console
         self._mark = widest_mark
         self._roomy = roomy
-        self._widths: list[int] | None = None
-        self._begun = False
+        self._width: int | None = None
+        self._fitted: Fitted | None = None
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        lines = [list(map(terminal.escaped, _cells(self._columns, row))) for row in rows]
-        if not self._begun:
-            self._mark = max([self._mark, *(len(_mark(row)) for row in rows)])
-            self._widths = self._fitted(lines)
-        if self._widths is None:
-            self._blocks(rows, lines)
-        elif rows or not self._begun:
-            self._console.print(self._table(rows, lines))
-        self._begun = True
+        cells: list[list[Cell]] = [[*map(_styled, _cells(self._columns, row)), _mark(row)] for row in rows]
+        fitted = self._fit(rows, cells)
+        for row, line in zip(rows, cells, strict=True):
+            for shown in fitted.lines(line, _style(row)):
+                print_line(self._console, shown)
+        self._console.file.flush()
 
-    def _fitted(self, lines: Sequence[Sequence[str]]) -> list[int] | None:
-        """The columns' widths, texts folded as far as necessary; None when the terminal is too narrow for that."""
-        wanted = [
-            max(
-                cell_len(terminal.escaped(column.name)),
-                ROOM.get(column.type, ROOM_OF_OTHERS) if self._roomy else 0,
-                *(cell_len(line[place]) for line in lines),
-            )
-            for place, column in enumerate(self._columns)
-        ]
-        widths = [
-            min(width, FOLDED_TO) if column.type in (Type.STRING, Type.HEADERS) else width
-            for column, width in zip(self._columns, wanted, strict=True)
-        ]
-        gaps = GAP * (len(widths) - 1) + (GAP + self._mark if self._mark else 0)
-        left = self._console.width - gaps - sum(widths)
-        if left < 0:
-            return None
-        # Those that need least get it first: what they leave is for the others.
-        folded = sorted((want - width, place) for place, (want, width) in enumerate(zip(wanted, widths, strict=True)))
-        for number, (missing, place) in enumerate(folded):
-            more = min(missing, left // (len(folded) - number))
-            widths[place] += more
-            left -= more
-        return widths
+    def _fit(self, rows: Sequence[Row], cells: Sequence[Sequence[Cell]]) -> Fitted:
+        """With a heading at first, and again when the terminal got another width."""
+        width = width_of(self._console)
+        before = self._fitted
+        if before is not None and width is not None and width == self._width:
+            return before
+        room = [ROOM.get(column.type, ROOM_OF_OTHERS) if self._roomy and width else 0 for column in self._columns]
+        if before is not None and width is None:
+            room = before.widths[:-1]
+        self._mark = max([self._mark, *(len(_mark(row)) for row in rows)])
+        found = fit([*_ranked(self._columns), Heading("")], cells, width, [*room, self._mark])
+        if before is None or width is not None:
+            if width is not None:
+                self._print_note(found, width)
+            print_line(self._console, found.heading())
+        self._width, self._fitted = width, found
+        return found
 
-    def _table(self, rows: Sequence[Row], lines: Sequence[Sequence[str]]) -> Table:
-        assert self._widths is not None
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
-        table.show_header = not self._begun
-        for column, width in zip(self._columns, self._widths, strict=True):
-            name = Text(terminal.escaped(column.name))
-            table.add_column(name, justify="right" if _numeric(column) else "left", overflow="fold", width=width)
-        if self._mark:
-            table.add_column("", width=self._mark)
-        for row, line in zip(rows, lines, strict=True):
-            marks = [Text(_mark(row))] if self._mark else []
-            table.add_row(*(_styled(value) for value in line), *marks, style=_style(row))
-        return table
+    def _print_note(self, fitted: Fitted, width: int) -> None:
+        """What a person has to know before the rows: their zone, and what is missing."""
+        shown = [self._columns[place].type for place in fitted.places if place < len(self._columns)]
+        words = ["times in UTC"] if any(kind in TIMES for kind in shown) else []
+        words += [f"no room for {', '.join(fitted.left_out)}"] if fitted.left_out else []
+        if words:
+            note = Text(terminal.escaped(f"({'; '.join(words)})"), "dim")
+            note.truncate(width, overflow="ellipsis")
+            print_line(self._console, note)
 
-    def _blocks(self, rows: Sequence[Row], lines: Sequence[Sequence[str]]) -> None:
-        for row, line in zip(rows, lines, strict=True):
-            if self._begun:
-                self._console.print()
-            self._begun = True
-            block = Table.grid(padding=(0, GAP, 0, 0))
-            block.add_column(style="bold", overflow="fold")
-            block.add_column(overflow="fold")
-            for column, value in zip(self._columns, line, strict=True):
-                block.add_row(Text(terminal.escaped(column.name)), _styled(value), style=_style(row))
-            if _mark(row):
-                block.add_row("", Text(_mark(row)), style=_style(row))
-            self._console.print(block)
+
+def _ranked(columns: Sequence[Column]) -> list[Heading]:
+    """The last ones are left out first; before them the end of a window, which says no more than its start."""
+    return [
+        Heading(
+            column.name,
+            rank=len(columns) if column.name == "window_end" else place,
+            right=_numeric(column),
+            cut=CUT_TO if column.type in (Type.STRING, Type.HEADERS) else None,
+        )
+        for place, column in enumerate(columns)
+    ]
 
 
 def cell(value: Value, kind: Type) -> str:
@@ -201,7 +162,7 @@ def _style(row: Row) -> str:
 
 
 def _styled(value: str) -> Text:
-    return Text(value, style="dim" if value == NULL else "")
+    return Text(terminal.escaped(value), "dim" if value == NULL else "")
 
 
 def _numeric(column: Column) -> bool:

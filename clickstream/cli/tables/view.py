@@ -1,95 +1,100 @@
 """How running tables do: a live view on a terminal, plain lines in a log."""
 
-import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
-from clickstream.cli.output import cell, console
+from clickstream.cli.progress import figures, showing
 from clickstream.parts.part import Rates
+from clickstream.screen.layout import Cell, Column, table
+from clickstream.screen.live import Size
 
 if TYPE_CHECKING:
     from clickstream.tables.run import Tables
 
-log = logging.getLogger(__name__)
+# Numbers that are 0 in good times hint at a mistake: they go before the others. Times are in UTC, as everywhere in
+# tables.
+SOURCES = [
+    Column("SOURCE", cut=12),
+    Column("ROWS", right=True),
+    Column("ROWS/S", rank=4, right=True),
+    Column("DEAD", rank=1, right=True),
+    Column("NOT TYPED", rank=2, right=True),
+    Column("NO TIME", rank=3, right=True),
+    Column("WATERMARK (UTC)", rank=6, right=True),
+    Column("BEHIND", rank=5, right=True),
+]
+RESULTS = [
+    Column("TABLE", cut=12),
+    Column("ROWS", right=True),
+    Column("ROWS/S", rank=3, right=True),
+    Column("EARLY", rank=4, right=True),
+    Column("LATE", rank=1, right=True),
+    Column("NO KEY", rank=2, right=True),
+]
+ALWAYS = 3  # columns that are there from the start
 
-ON_TERMINAL_EVERY_S = 0.5
-IN_LOG_EVERY_S = 10.0
-MIN_NAME = 12
 
-
-@contextmanager
-def view(tables: "Tables", *, quiet: bool = False) -> Iterator[None]:
+def view(tables: "Tables", *, quiet: bool = False) -> AbstractContextManager[None]:
     """Show `tables` while the block runs."""
-    if quiet:
-        yield
-        return
-    out = console(err=True)
-    stop = threading.Event()
-    target = _on_terminal if out.is_terminal else _in_log
-    thread = threading.Thread(target=target, args=(tables, out, stop), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    shown, logged = Rates(), Rates()
+    return showing(lambda size: rendered(tables, shown, size), lambda: plain(tables, logged), quiet=quiet)
 
 
-def _on_terminal(tables: "Tables", console: Console, stop: threading.Event) -> None:
-    rates = Rates()
-    with Live(console=console, auto_refresh=False) as live:
-        ended = False
-        while not ended:
-            ended = stop.wait(ON_TERMINAL_EVERY_S)
-            live.update(rendered(tables, rates, console.width), refresh=True)
+def plain(tables: "Tables", rates: Rates) -> str:
+    """How all tables do, as one line."""
+    totals = tables.totals()
+    found = figures("rows", totals, rates.of(totals), {})
+    behind = [f"watermark {value:,.1f} s behind" for value in tables.gauges().values()]
+    return f"tables: {', '.join([*found, *behind])}"
 
 
-def _in_log(tables: "Tables", _console: Console, stop: threading.Event) -> None:
-    rates = Rates()
-    while not stop.wait(IN_LOG_EVERY_S):
-        totals = tables.totals()
-        rate = rates.of({"rows": totals["rows"]})["rows"]
-        behind = "".join(f", watermark {value:,.1f} s behind" for value in tables.gauges().values())
-        others = "".join(
-            f", {name.replace('_', ' ')} {count:,}" for name, count in totals.items() if count and name != "rows"
-        )
-        log.info("rows %s (%s/s)%s%s", f"{totals['rows']:,}", f"{rate:,.0f}", others, behind)
-
-
-def rendered(tables: "Tables", rates: Rates, width: int) -> Group:
-    """The view as it is now, for a terminal `width` columns wide."""
+def rendered(tables: "Tables", rates: Rates, size: Size) -> list[Text]:
+    """The view as it is now. Of tables for which there is no room the last ones are missing, and it says how many."""
     now = rates.of(_counts(tables))
-    sources = _table(width, "source", "rows", "rows/s", "dead", "not typed", "no time", "watermark", "behind")
-    results = _table(width, "table", "rows", "rows/s", "early", "late", "no key")
-    for file, engine in tables.engines.items():
-        for source in engine.sources():
-            sources.add_row(
-                cell(source.name),
-                f"{source.rows:,}",
-                f"{now[f'source {file} {source.name}']:,.0f}",
-                _count(source.dead_letters),
-                _count(source.nulled),
-                _count(source.untimed),
-                _time(source.watermark),
-                f"{source.delay:,.1f} s" if source.delay is not None else "",
-            )
-        for result in engine.results():
-            results.add_row(
-                cell(result.name),
-                f"{result.written:,}",
-                f"{now[f'result {file} {result.name}']:,.0f}",
-                _count(result.early),
-                _count(result.late),
-                _count(result.dropped),
-            )
-    return Group(sources, results)
+    sources: list[list[Cell]] = [
+        [
+            source.name,
+            f"{source.rows:,}",
+            f"{now[f'source {file} {source.name}']:,.0f}",
+            _count(source.dead_letters),
+            _count(source.nulled),
+            _count(source.untimed),
+            _time(source.watermark),
+            f"{source.delay:,.1f} s" if source.delay is not None else "",
+        ]
+        for file, engine in tables.engines.items()
+        for source in engine.sources()
+    ]
+    results: list[list[Cell]] = [
+        [
+            result.name,
+            f"{result.written:,}",
+            f"{now[f'result {file} {result.name}']:,.0f}",
+            _count(result.early),
+            _count(result.late),
+            _count(result.dropped),
+        ]
+        for file, engine in tables.engines.items()
+        for result in engine.results()
+    ]
+    above = _fitted(_table(SOURCES, sources, size.width), size.height // 2)
+    return [*above, *_fitted(_table(RESULTS, results, size.width), size.height - len(above))]
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> list[Text]:
+    """Without the columns in which there is nothing to say."""
+    places = [place for place in range(len(columns)) if place < ALWAYS or any(row[place] for row in rows)]
+    return table([columns[place] for place in places], [[row[place] for place in places] for row in rows], width)
+
+
+def _fitted(lines: Sequence[Text], height: int) -> Sequence[Text]:
+    if len(lines) <= height:
+        return lines
+    return [*lines[: height - 1], Text(f"… {len(lines) - height + 1} more", "dim")]
 
 
 def _counts(tables: "Tables") -> dict[str, int]:
@@ -98,14 +103,6 @@ def _counts(tables: "Tables") -> dict[str, int]:
         found |= {f"source {file} {source.name}": source.rows for source in engine.sources()}
         found |= {f"result {file} {result.name}": result.written for result in engine.results()}
     return found
-
-
-def _table(width: int, name: str, *numbers: str) -> Table:
-    table = Table(box=None, pad_edge=False, expand=False)
-    table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=MIN_NAME, max_width=max(MIN_NAME, width // 3))
-    for number in numbers:
-        table.add_column(number, justify="right", no_wrap=True)
-    return table
 
 
 def _count(number: int) -> str:

@@ -17,6 +17,7 @@ from clickstream.inspect.details import PartitionDetails
 from clickstream.inspect.names import is_internal, must_exist
 from clickstream.kafka.admin import delete, metadata
 from clickstream.kafka.clients import Cluster
+from clickstream.screen.layout import Column
 from clickstream.topics import MAX_NUMBER, Declared, declared, ensure, legal_name
 
 
@@ -131,14 +132,21 @@ def describe(app: App, name: str, json: bool) -> None:
         return
     say(f"{found.name}, id {found.topic_id}, {partition_count(len(found.partitions))}")
     rows = [_partition_row(partition) for partition in found.partitions]
-    show(
-        ("PARTITION", "LEADER", "REPLICAS", "ISR", "LOW", "HIGH"),
-        rows,
-        frozenset({"PARTITION", "LEADER", "LOW", "HIGH"}),
-    )
+    show(_PARTITIONS, rows)
     if found.config:
         click.echo()
-        show(("SETTING", "VALUE", "SET BY"), [[key, one.value, one.source] for key, one in found.config.items()])
+        show(_SETTINGS, [[key, one.value, one.source] for key, one in found.config.items()])
+
+
+_PARTITIONS = [
+    Column("PARTITION", right=True),
+    Column("LEADER", rank=2, right=True),
+    Column("REPLICAS", rank=3, cut=8),
+    Column("ISR", rank=1, cut=8),
+    Column("LOW", right=True),
+    Column("HIGH", right=True),
+]
+_SETTINGS = [Column("SETTING"), Column("VALUE", cut=16, fold=True), Column("SET BY", rank=1, cut=8)]
 
 
 def _partition_row(partition: PartitionDetails) -> list[str]:

@@ -2,17 +2,20 @@
 
 import sys
 from datetime import datetime
+from functools import partial
 
 import click
 from confluent_kafka.admin import AdminClient
-from rich.live import Live
+from rich.text import Text
 
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
-from clickstream.cli.output import as_json, console, echo_json, partition_count, reader_left, show, table
+from clickstream.cli.output import as_json, echo_json, reader_left, say, show
 from clickstream.inspect import shapes, sizes, text
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.inspect.ticks import changes, ticks
 from clickstream.kafka.clients import Cluster
+from clickstream.screen.layout import Column, table
+from clickstream.screen.live import Size, interactive, live
 
 
 @click.command("list")
@@ -46,15 +49,22 @@ def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) ->
         if json:
             echo_json(*map(shapes.topic, found))
         elif found:
-            show(_LIST_HEADER, [_summary_row(summary) for summary in found], _LIST_RIGHT)
+            show(_columns()[:-1], [_summary_row(summary) for summary in found])
         else:
             click.echo(
                 f"No topics at {cluster.address}. Create the declared ones with: clickstream topics create", err=True
             )
 
 
-_LIST_HEADER = ("TOPIC", "PARTITIONS", "RECORDS", "SIZE", "LAST WRITE")
-_LIST_RIGHT = frozenset({"PARTITIONS", "RECORDS", "SIZE", "IN/S"})
+def _columns() -> list[Column]:
+    return [
+        Column("TOPIC", cut=24),
+        Column("PARTITIONS", rank=3, right=True),
+        Column("RECORDS", right=True),
+        Column("SIZE", rank=2, right=True),
+        Column(text.in_zone("LAST WRITE"), rank=1),
+        Column("IN/S", right=True),
+    ]
 
 
 def _summary_row(summary: TopicSummary) -> list[str]:
@@ -69,17 +79,26 @@ def _summary_row(summary: TopicSummary) -> list[str]:
 
 def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
     stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
-    if json or not console().is_terminal:
+    if json or not interactive(sys.stdout):
         for changed, rates in changes(ticks(cluster, admin, internal, interval, stop)):
             for summary in changed:
                 _echo_tick(summary, rates.get(summary.name), json)
             if reader_left():
                 return
         return
-    with Live(console=console(), auto_refresh=False, redirect_stderr=sys.stderr.isatty()) as live:
+    with live(sys.stdout) as view:
         for found, rates in ticks(cluster, admin, internal, interval, stop):
             rows = [[*_summary_row(summary), text.rate(rates.get(summary.name))] for summary in found]
-            live.update(table((*_LIST_HEADER, "IN/S"), rows, _LIST_RIGHT), refresh=True)
+            view.draw(partial(_frame, rows))
+
+
+def _frame(rows: list[list[str]], size: Size) -> list[Text]:
+    """The table; with fewer lines than topics, those that fit and how many there are more."""
+    lines = table(_columns(), rows, size.width)
+    if len(lines) <= size.height:
+        return lines
+    hidden = len(lines) - size.height + 1
+    return [*lines[: size.height - 1], Text(f"… {hidden} topics more", "dim")]
 
 
 def _echo_tick(summary: TopicSummary, rate: float | None, json: bool) -> None:
@@ -87,7 +106,7 @@ def _echo_tick(summary: TopicSummary, rate: float | None, json: bool) -> None:
         echo_json(shapes.topic_rate(summary, rate))
         return
     _, partitions, records, size, last_write = _summary_row(summary)
-    click.echo(
-        f"{datetime.now():%H:%M:%S} {summary.name}: {text.rate(rate)} records/s in, {records} records in "
-        f"{partition_count(int(partitions))}, size {size}, last write {last_write}"
+    say(
+        f"{datetime.now():%H:%M:%S} {summary.name}: records {records} ({text.rate(rate)}/s), partitions {partitions}, "
+        f"size {size}, last write {last_write}" + ("" if summary.last_write is None else f" {text.zone_name()}")
     )

@@ -4,7 +4,7 @@ import click
 
 from clickstream.cli.options import App, cluster_options, metrics_options
 from clickstream.cli.part import run_part
-from clickstream.cli.progress import progress
+from clickstream.cli.progress import progress, typed
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
 from clickstream.parts.endpoint import Endpoint
@@ -41,7 +41,7 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
             cluster,
             lines,
             stop,
-            showing=progress(lines, "acknowledged", quiet=quiet),
+            showing=progress(lines, "acknowledged", quiet=quiet or typed(sources or ("-",))),
             summary=lambda: summary(lines),
             metrics=metrics,
         )

@@ -1,5 +1,6 @@
 """`clickstream topics tail` and `export`: records of topics as JSON lines and CSV."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,8 +109,9 @@ def export_(app: App, name: str, form: str, output: str) -> None:
         stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
         limits = find(cluster, cluster.admin(), [name])
         total = sum(limit.span for limit in limits.values())
+        on_screen = output == "-" and sys.stdout.isatty()
         try:
-            with passing(f"Exporting {name}", total) as advance, _output(output) as out:
+            with passing(f"Exporting {name}", total, quiet=on_screen) as advance, _output(output) as out:
                 source = export.Source(cluster, limits, stop, advance)
                 scratch = None if output == "-" else Path(output).absolute().parent
                 written = export.to_csv(source, out, scratch) if form == "csv" else export.to_jsonl(source, out)

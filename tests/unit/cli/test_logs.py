@@ -1,12 +1,9 @@
-import io
 import logging
 import re
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
-from rich.console import Console
-from rich.live import Live
 
 from clickstream.cli.logs import REPEAT_AFTER_S, LogLines
 from clickstream.kafka.clients import ErrorLog
@@ -73,12 +70,3 @@ def test_all_clients_together_say_once_that_the_broker_is_away(lines: Lines, mon
         "WARNING Kafka at a:1 does not answer (refused); waiting for it.",
         "WARNING Kafka at b:1 does not answer (refused); waiting for it.",
     ]
-
-
-def test_lines_stand_above_a_view_that_moves(lines: Lines) -> None:
-    screen = io.StringIO()
-    with Live("view", console=Console(file=screen, force_terminal=True, width=80), auto_refresh=False) as live:
-        lines.log(logging.INFO, "Metrics at http://127.0.0.1:1/metrics")
-        live.refresh()
-    assert lines.written() == []
-    assert re.search(r"INFO Metrics at \S+ *\s+view", screen.getvalue())

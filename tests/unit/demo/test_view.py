@@ -3,12 +3,13 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from clickstream.config import config_dir
-from clickstream.demo.demo import HISTORY, Outcome, Snapshot, TableLine, explain_outcome
+from clickstream.demo.demo import HISTORY, Minute, Outcome, Snapshot, TableLine, explain_outcome
 from clickstream.demo.view import line, sparkline, view
 from clickstream.errors import ClickstreamError
+from clickstream.records import EVENT_NAMES
+from clickstream.screen.live import Size
 from clickstream.tables.sql.check import check_file
 from tests.hostile import HOSTILE, SHOWN, assert_harmless
 
@@ -26,25 +27,53 @@ FULL = Snapshot(
 )
 
 
-def rendered(snapshot: Snapshot, width: int) -> str:
-    console = Console(width=width, force_terminal=True, color_system=None, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(view(snapshot, width))
-    return capture.get()
+NAMES = [
+    insert.target.name
+    for path in sorted((config_dir() / "tables").glob("*.sql"))
+    for insert in check_file(path).program.inserts
+]
+NOON_MS = 1_767_268_800_000
+
+
+def rendered(snapshot: Snapshot, width: int, height: int = 23) -> str:
+    return "\n".join(line.plain for line in view(snapshot, Size(width, height)))
 
 
 def test_the_plain_line_names_phase_rates_totals_and_counts() -> None:
     assert line(FULL) == (
-        "running in=1000/s out=1000/s acknowledged=12345 counted=12000 lag=345 "
-        "[bold]odd[/bold]=0 productview=9000 purchase=3000"
+        "demo running: produced 12,345 (1,000/s), counted 12,000 (1,000/s), lag 345, "
+        "[bold]odd[/bold] 0, productview 9,000, purchase 3,000"
     )
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_the_view_fits_its_width(width: int) -> None:
-    lines = rendered(FULL, width).splitlines()
-
-    assert max(map(len, lines)) <= width
+@pytest.mark.parametrize("height", [10, 14, 23, 50])
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("minutes", [0, 1, 20])
+def test_every_size_has_whole_numbers_and_a_footer(width: int, height: int, minutes: int) -> None:
+    history = deque([float(number) for number in range(1, HISTORY + 1)])
+    shown = replace(
+        FULL,
+        acknowledged=12_345_678,
+        rate_in=123_456,
+        tally=dict.fromkeys((*EVENT_NAMES, *(f"{letter}-and-more" for letter in "abcdefghij")), 1234567),
+        history_in=history,
+        history_out=history,
+        tables=[TableLine(name, 7_654_321, 1.0) for name in NAMES],
+        minutes=[Minute(NOON_MS - 60_000 * number, 987_654, 321, 10**9, 5, number == 0) for number in range(minutes)],
+    )
+    lines = view(shown, Size(width, height))
+    assert len(lines) <= height
+    # The footer may be longer: the screen cuts it with an ellipsis.
+    assert all(line.cell_len <= width for line in lines[:-1])
+    assert lines[-1].plain.startswith("Ctrl-C drains and ends")
+    text = "\n".join(line.plain for line in lines)
+    assert "12,345,678" in text
+    assert "123,456" in text
+    if height >= 14:
+        assert "1,234,567" in text
+    if height >= 23:
+        assert ("987,654" in text) is (minutes > 0)
+        assert "7,654,321" in text or f"{len(NAMES)} TABLES  {7_654_321 * len(NAMES):,} rows" in text
 
 
 @pytest.mark.parametrize("width", [80, 96, 120])
@@ -53,9 +82,7 @@ def test_a_long_history_leaves_the_figures_whole(width: int) -> None:
     long = replace(FULL, acknowledged=12_345_678, rate_in=123_456, history_in=history, history_out=history)
     text = rendered(long, width)
 
-    assert "123,456/s" in text
-    assert "12,345,678" in text
-    assert "█" in text
+    assert re.search(r"produced +123,456 +12,345,678  .*█$", text, re.MULTILINE)
     assert "…" not in text
 
 
@@ -64,15 +91,25 @@ def test_a_long_name_leaves_the_figures_whole() -> None:
 
 
 def test_the_shipped_tables_fit_a_terminal_of_24_lines() -> None:
-    names = [
-        insert.target.name
-        for path in sorted((config_dir() / "tables").glob("*.sql"))
-        for insert in check_file(path).program.inserts
-    ]
-    text = rendered(replace(FULL, tables=[TableLine(name, 1_234_567, 0.0) for name in names]), 80)
+    text = rendered(replace(FULL, tables=[TableLine(name, 1_234_567, 0.0) for name in NAMES]), 80)
 
-    assert len(text.splitlines()) < 24
-    assert all(re.search(rf"\b{name}\b", text) for name in names)
+    assert all(re.search(rf"\b{name}\b", text) for name in NAMES)
+
+
+def test_a_table_is_shown_as_it_is_now_newest_first() -> None:
+    minutes = [Minute(NOON_MS + 60_000, 7, 3, 1_000, 1, True), Minute(NOON_MS, 2_890, 110, 1_234_567, 57, False)]
+    text = rendered(replace(FULL, tables=[TableLine("traffic_per_min", 2, 0.0)], minutes=minutes), 80)
+    lines = text[text.index("TRAFFIC") :].splitlines()[:3]
+    assert [re.split("  +", line) for line in lines] == [
+        ["TRAFFIC (UTC)", "HITS", "VISITORS", "BYTES", "ERRORS"],
+        ["12:01 so far", "7", "3", "1,000", "1"],
+        ["12:00", "2,890", "110", "1,234,567", "57"],
+    ]
+
+
+def test_names_that_are_not_shown_are_counted() -> None:
+    text = rendered(replace(FULL, tally={f"n{number:02}": 1 for number in range(40)}), 80)
+    assert re.search(r"^EVENT \(and \d+ more\)  +COUNT", text, re.MULTILINE)
 
 
 def test_the_view_shows_counts_and_shares() -> None:

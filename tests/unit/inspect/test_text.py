@@ -1,3 +1,6 @@
+import time
+from datetime import datetime
+
 import pytest
 
 from clickstream.inspect import text
@@ -33,11 +36,16 @@ def test_sizes(octets: int | None, shown: str) -> None:
     assert text.size(octets) == shown
 
 
-def test_columns_are_aligned_and_never_cut() -> None:
-    long = "x" * 300
-    lines = text.columns(("NAME", "N"), [["a", "1"], [long, "1,000"]], frozenset({"N"}))
-    assert lines == ["NAME" + " " * 302 + "N", "a" + " " * 305 + "1", f"{long}  1,000"]
-
-
-def test_columns_escape_what_they_show() -> None:
-    assert text.columns(("NAME",), [["\x1b[2J"]])[1] == "\\u001b[2J"
+@pytest.mark.parametrize("timestamp", [1_767_225_600_000, 1_782_864_000_000])
+def test_times_of_a_view_have_one_zone_in_summer_too(monkeypatch: pytest.MonkeyPatch, timestamp: int) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        offset = text.zone().utcoffset(None)
+        assert offset is not None
+        assert text.in_zone("LAST WRITE") == f"LAST WRITE ({'CEST' if offset.seconds == 7_200 else 'CET'})"
+        there = datetime.fromisoformat(f"{text.local(timestamp)}+00:00").timestamp() - offset.total_seconds()
+        assert there == timestamp / 1000
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -1,31 +1,16 @@
 """The live view of running tables."""
 
-import io
-import logging
 import re
-import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from clickstream.cli.tables import view as tables_view
-from clickstream.cli.tables.view import rendered
+from clickstream.cli.tables.view import plain, rendered
+from clickstream.parts.part import Rates
+from clickstream.screen.live import Size
 from clickstream.tables.engine.report import ResultReport, SourceReport
 from tests.hostile import HOSTILE, SHOWN
-
-
-@dataclass
-class FakeEngine:
-    found_sources: list[SourceReport] = field(default_factory=list)
-    found_results: list[ResultReport] = field(default_factory=list)
-
-    def sources(self) -> list[SourceReport]:
-        return self.found_sources
-
-    def results(self) -> list[ResultReport]:
-        return self.found_results
+from tests.unit.cli.tables.fakes import BUSY, FRESH, FakeEngine, FakeTables
 
 
 class NoTime:
@@ -35,47 +20,27 @@ class NoTime:
         return dict(counts)
 
 
-class FakeTables:
-    def __init__(self, *engines: FakeEngine) -> None:
-        self.engines = {str(number): engine for number, engine in enumerate(engines)}
-
-    def totals(self) -> dict[str, int]:
-        return {"rows": 1234567, "dead_letters": 0, "late": 3}
-
-    def gauges(self) -> dict[str, float]:
-        return {"watermark_delay_s": 5.25}
-
-
-MARK = 1_700_000_040_000
-FRESH = FakeEngine(
-    [SourceReport("clicks", "clicks", 0, 0, 0, None, None)], [ResultReport("per_min", "per_min", 0, 0, 0, 0)]
-)
-BUSY = FakeEngine(
-    [SourceReport("clicks", "clicks", 12_345_678, 12, 345, MARK, 6.789)],
-    [ResultReport("events_per_minute_and_user_of_the_site", "t", 87_654_321, 1111, 22, 3)],
-)
-
-
-def shown(*engines: FakeEngine, width: int = 100) -> list[str]:
+def shown(*engines: FakeEngine, width: int = 100, height: int = 40) -> list[str]:
     tables: Any = FakeTables(*engines)
     rates: Any = NoTime()
-    console = Console(file=io.StringIO(), width=width)
-    console.print(rendered(tables, rates, width))
-    assert isinstance(console.file, io.StringIO)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+    return [line.plain for line in rendered(tables, rates, Size(width, height))]
 
 
 def test_before_the_first_row() -> None:
     head, source, results, result = shown(FRESH)
-    assert head.split() == ["source", "rows", "rows/s", "dead", "not", "typed", "no", "time", "watermark", "behind"]
+    assert head.split() == ["SOURCE", "ROWS", "ROWS/S"]
     assert source.split() == ["clicks", "0", "0"]
-    assert results.split() == ["table", "rows", "rows/s", "early", "late", "no", "key"]
+    assert results.split() == ["TABLE", "ROWS", "ROWS/S"]
     assert result.split() == ["per_min", "0", "0"]
 
 
 def test_all_there_is_to_say() -> None:
-    _, source, _, result = shown(BUSY, width=120)
+    head, source, results, result = shown(BUSY, width=120)
+    assert re.split("  +", head) == [
+        *("SOURCE", "ROWS", "ROWS/S", "DEAD", "NOT TYPED", "WATERMARK (UTC)", "BEHIND"),
+    ]
     assert source.split() == ["clicks", *["12,345,678"] * 2, "12", "345", "11-14", "22:14:00", "6.8", "s"]
+    assert results.split() == ["TABLE", "ROWS", "ROWS/S", "EARLY", "LATE", "NO", "KEY"]
     assert result.split() == [
         *("events_per_minute_and_user_of_the_site", "87,654,321", "87,654,321", "1,111", "3", "22"),
     ]
@@ -93,16 +58,25 @@ def test_names_do_nothing_to_a_terminal() -> None:
     assert second.startswith(SHOWN)
 
 
-@pytest.mark.parametrize("width", [40, 60, 80])
-def test_a_narrow_terminal_keeps_to_its_lines(width: int) -> None:
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_every_width_keeps_its_numbers(width: int) -> None:
     lines = shown(BUSY, FRESH, width=width)
     assert len(lines) == 6
     assert all(len(line) <= width for line in lines)
-    assert lines[1].startswith("clicks")
+    assert lines[1].startswith("clicks  ")
+    assert "12,345,678" in lines[1]
+    assert "87,654,321" in lines[4]
+    assert "12" in lines[1].split()  # what hints at a mistake goes last
+
+
+def test_a_low_terminal_says_how_many_tables_it_does_not_show() -> None:
+    lines = shown(*[FRESH] * 30, height=23)
+    assert len(lines) == 23
+    assert (lines[10], lines[-1]) == ("… 21 more", "… 20 more")
 
 
 def test_nothing_at_all() -> None:
-    assert [line.split()[0] for line in shown()] == ["source", "table"]
+    assert [line.split()[0] for line in shown()] == ["SOURCE", "TABLE"]
 
 
 @pytest.mark.parametrize("mark", [2**60, -(2**60)])
@@ -111,15 +85,7 @@ def test_times_that_no_calendar_has(mark: int) -> None:
     assert shown(odd)[1].split() == ["clicks", "1", "1", "?"]
 
 
-def test_lines_for_a_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables_view, "IN_LOG_EVERY_S", 0.01)
-    stop = threading.Event()
+def test_a_line_for_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     tables: Any = FakeTables()
-    with caplog.at_level(logging.INFO):
-        thread = threading.Thread(target=tables_view._in_log, args=(tables, Console(), stop))
-        thread.start()
-        while not caplog.messages:
-            stop.wait(0.01)
-        stop.set()
-        thread.join()
-    assert re.fullmatch(r"rows 1,234,567 \([\d,]+/s\), late 3, watermark 5\.2 s behind", caplog.messages[0])
+    line = plain(tables, Rates())
+    assert re.fullmatch(r"tables: rows 1,234,567 \([\d,]+/s\), late 3, watermark 5\.2 s behind", line)

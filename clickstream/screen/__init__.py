@@ -1,0 +1,1 @@
+"""What a terminal shows: views that move, bars, tables that fit; log lines stand above all of them."""

@@ -136,5 +136,5 @@ COMMANDS = {
     "groups list": Command(
         lambda *_: ["groups", "list"], lambda _: [], lambda place: group(f"{place}-group", "Describe")
     ),
-    "status": Command(lambda *_: ["status"], lambda _: [], lambda _: topic(STATUS, "Read")),
+    "status": Command(lambda *_: ["status"], lambda _: topic(STATUS, "Read")),
 }

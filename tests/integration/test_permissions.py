@@ -97,7 +97,7 @@ class World:
             self._places[case] = f"place{number}", USERS[number]
         names = {right.name for case in cases for right in case.rights(self.place(case)) if right.kind == "topic"}
         made = [NewTopic(name, 1, 1) for name in sorted(names - {STATUS}) if not name.endswith("-new")]
-        for future in admin.create_topics(made).values():
+        for future in (admin.create_topics(made) if made else {}).values():
             future.result()
         for case in cases:
             place = self.place(case)

@@ -1,5 +1,7 @@
 """Options of the whole suite."""
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -25,3 +27,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 else pytest.mark.skip(reason="takes minutes; --slow runs it"),
                 append=False,  # before a time-out that the test has for its quick cases
             )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports travel between pytest-xdist's processes as UTF-8, which has no halves of characters as a log may have."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report

@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     for name, uses in {
         # --- below everything
         "kafka": "",  # clients, groups, logs, dead letters: knows nothing of what is in the records
-        "java": "",  # a Java runtime and verified jars: knows no Kafka
+        "screen": "",  # a terminal: views that move, bars, tables; knows nothing of what they show
+        "java": "screen",  # a Java runtime and verified jars: knows no Kafka
         "config": "kafka",  # the settings table; client properties are checked by name
         "topics": "kafka config",  # the declared topics
         # --- what parts share
@@ -58,9 +59,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "tables": "kafka parts tables.sql tables.engine",  # running and resetting
         "flink": "java kafka topics tables.sql tables.outputs",  # the same SQL on Flink: without our engine
         # --- all of it together
-        "demo": "kafka config topics parts generate producer counter tables tables.sql",  # everything at once
+        "demo": "kafka config topics parts generate producer counter screen tables tables.sql "
+        "tables.looking",  # everything at once
         "leftovers": "java broker flink tables.engine",  # what all of them leave on the disk
-        "cli": "kafka java config topics broker parts inspect generate replay producer tally counter tables.sql "
+        "cli": "kafka java screen config topics broker parts inspect generate replay producer tally counter tables.sql "
         "tables.engine tables.looking tables flink demo leftovers",  # wiring; nobody imports it
         "__main__": "cli",
     }.items()
@@ -71,7 +73,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
     name: frozenset(units.split())
     for name, units in {
         "click": "cli demo",  # the command line
-        "rich": "cli demo java",  # what moves on a terminal
+        "rich": "cli demo screen",  # what moves on a terminal
         "duckdb": "tables.engine tables.looking",
         "pyarrow": "tables.engine",
         "numpy": "tables.engine",

@@ -151,7 +151,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What a long-running part is and how it does, every 2 s on the status topic; keyed by `id`.
+    """What a long-running part is and how it is doing, every 2 s on the status topic; keyed by `id`.
 
     Other records on that topic have a key that goes on after the id: see RunningSql. Readers ignore what they do not
     know, and fields are only ever added, with a default.

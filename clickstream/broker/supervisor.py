@@ -222,7 +222,7 @@ class Supervisor:
 
     def _write(self, **changes: Any) -> None:
         self._status = replace(self._status, **changes)
-        if self._lock.is_current():  # else the directory was removed, and perhaps made anew by another supervisor
+        if self._lock.is_current():  # else the directory was removed, and perhaps made again by another supervisor
             write_status(self.state, self._status)
 
     def _log(self, line: str) -> None:

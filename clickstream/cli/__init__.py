@@ -27,7 +27,7 @@ COMMANDS = {
     "flink": ("flink", "Run the same files of SQL on Apache Flink, here or on a cluster."),
     "topics": ("topics", "Create, list, describe, tail, fill, export and delete topics."),
     "groups": ("groups", "Consumer groups and their lag."),
-    "status": ("status", "What runs now, and how it does."),
+    "status": ("status", "What runs now, and how it is doing."),
     "broker": ("broker", "The embedded Kafka."),
     "clean": ("clean", "Remove what clickstream keeps on this machine: records, states, downloads."),
     "config": ("config", "Settings and where their values come from."),

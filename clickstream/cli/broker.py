@@ -49,7 +49,7 @@ def stop(app: App, force: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @app_options
 def status(app: App, as_json: bool) -> None:
-    """Print its address and how it does; exit code 1 if it is not running."""
+    """Print its address and how it is doing; exit code 1 if it is not running."""
     found = app.embedded_broker().status()
     if as_json:
         say(json.dumps(asdict(found), default=str, indent=2))

@@ -41,7 +41,7 @@ _COLUMNS = [
 @as_json
 @cluster_options
 def command(app: App, watch: bool, json: bool) -> None:
-    """What runs now, and how it does: one line per long-running part, from the topic they report on.
+    """What runs now, and how it is doing: one line per long-running part, from the topic they report on.
 
     A part that has been silent for more than 10 s is dead: it was killed, or cannot reach Kafka. After an hour it is
     not shown any more. The embedded Kafka is not started for this.

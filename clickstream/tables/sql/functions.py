@@ -221,7 +221,7 @@ FUNCTIONS = {
             "CONCAT_WS",
             (S, S),
             Type.STRING,
-            "All but the first, which stands between them; NULLs are passed over.",
+            "All but the first, which stands between them; NULLs are ignored.",
             many=True,
         ),
         Function("REPLACE", (S, S, S), Type.STRING, "Every occurrence of the second replaced by the third."),

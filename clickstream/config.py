@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clickstream.durations import seconds
 from clickstream.errors import ConfigError
 from clickstream.kafka import given, properties
 from clickstream.shipped import config_dir as config_dir
@@ -148,7 +149,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),
         Setting("broker.heap", "512m", _text, "Java heap of the embedded Kafka (-Xmx).", "SIZE"),
         Setting("broker.disk", "10GB", _size, "What the embedded Kafka's records may take on the disk.", "SIZE"),
-        Setting("broker.linger", 60.0, positive, "Seconds the embedded Kafka stays after its last user.", "S"),
+        Setting("broker.linger", 60.0, seconds, "How long the embedded Kafka stays after its last user.", "TIME"),
         Setting("run-producer.topic", "event-topic", topic_name, "Topic to produce to.", "TOPIC"),
         Setting("run-producer.rate", 1000.0, _or_max, "Events per second over all threads, or max.", "R"),
         Setting("run-producer.threads", 1, _whole(1, 64), "Producing threads; one fills two cores.", "T"),
@@ -161,7 +162,7 @@ SETTINGS: dict[str, Setting] = {
             "JSON field whose values are counted; a.b is b of the object a.",
             "FIELD",
         ),
-        Setting("run-counter.interval", 1.0, positive, "Seconds between tallies.", "S"),
+        Setting("run-counter.interval", 1.0, seconds, "Time between tallies.", "TIME"),
         Setting("demo.group", "clickstream-demo", _text, "Consumer group of the demo's counter.", "GROUP"),
         Setting("replay.topic", "clickstream", topic_name, "Topic for the log's requests.", "TOPIC"),
         Setting("replay.speed", float("inf"), _or_max, "Times the log's own pace, or max.", "N"),

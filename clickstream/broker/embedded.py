@@ -137,8 +137,9 @@ class EmbeddedBroker:
             except BaseException:
                 lock.release()
                 raise
-        how = f"started, {time.monotonic() - before:.1f} s" if started else "running"
-        self._notify(f"embedded Kafka {KAFKA_VERSION} at {status.address} ({how})")
+        if started:
+            took = time.monotonic() - before
+            self._notify(f"embedded Kafka {KAFKA_VERSION} at {status.address} (started, {took:.1f} s)")
         self._warn_of_disk(status.disk)
         return Lease(lock, status.address, started)
 

@@ -13,7 +13,7 @@ import click
 
 from clickstream import __version__, openfiles, terminal
 from clickstream.cli import logs, signals
-from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.errors import ClickstreamError
 
 # Command name -> (module of this package, one line for the list). A module is imported only when its command
 # runs or shows its help: `clickstream --help` stays quick, and a heavy part costs only those who use it.
@@ -47,6 +47,9 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _options_behind_the_command(self, ctx, args))
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -61,12 +64,42 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_module, about) in COMMANDS.items()])
 
 
+# Options that every command has which uses Kafka, and whether a value follows.
+COMMON_OPTIONS = {
+    **dict.fromkeys(("-b", "--bootstrap-server", "-X", "--kafka-config", "--config", "--state-dir"), True),
+    **dict.fromkeys(("-v", "--verbose"), False),
+}
+
+
+def _options_behind_the_command(group: click.Group, ctx: click.Context, args: list[str]) -> list[str]:
+    """`-b HOST topics list` as `topics list -b HOST`: what all commands have may stand before their name, too."""
+    path: list[str] = []
+    options: list[str] = []
+    rest = list(args)
+    command: click.Command | None = group
+    while rest and isinstance(command, click.Group):
+        word = rest[0]
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        if name in COMMON_OPTIONS:
+            joined = word != name
+            taken = 2 if COMMON_OPTIONS[name] and not joined else 1
+            options += rest[:taken]
+            del rest[:taken]
+        elif word.startswith("-"):
+            return args
+        else:
+            command = command.get_command(ctx, word)
+            path.append(rest.pop(0))
+    return [*path, *options, *rest] if path else args
+
+
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="clickstream")
 def clickstream() -> None:
     """Clicks become counts, live, on a real Kafka that starts itself.
 
-    Without -b/--bootstrap-server or a configured cluster, every command uses the embedded Kafka.
+    Without -b/--bootstrap-server or a configured cluster, every command uses the embedded Kafka. -b, -X,
+    --kafka-config, --config, --state-dir and -v may also stand before the command.
     """
 
 
@@ -126,11 +159,9 @@ def _let_go(error: BaseException | None) -> None:
 
 
 def _report(error: ClickstreamError) -> None:
-    verbose = logging.getLogger().isEnabledFor(logging.DEBUG)
-    if verbose:
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
         logging.getLogger(__name__).debug("Traceback:", exc_info=error)
-    more = "" if verbose or isinstance(error, ConfigError) else "  (--verbose shows more)"
     try:
-        click.echo(terminal.message(f"Error: {error}{more}"), err=True)
+        click.echo(terminal.message(f"Error: {error}"), err=True)
     except OSError:  # it is on the same full disk; what is left of it would fail once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

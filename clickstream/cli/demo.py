@@ -30,7 +30,7 @@ INTERVAL_S = 0.5
 
 
 @click.command("demo")
-@click.option("--duration", type=SECONDS, metavar="S", help="Stop after S seconds.")
+@click.option("--duration", type=SECONDS, metavar="TIME", help="Stop after this time, such as 90s or 2m.")
 @click.option(
     "--only",
     type=click.Choice(["heart"]),

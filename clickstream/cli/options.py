@@ -22,6 +22,7 @@ from clickstream import openfiles
 from clickstream.broker import EmbeddedBroker
 from clickstream.cli.output import stuck
 from clickstream.config import Config
+from clickstream.durations import seconds
 from clickstream.errors import ConfigError
 from clickstream.kafka import given, properties
 from clickstream.kafka.clients import Cluster
@@ -101,7 +102,7 @@ class Cast(click.ParamType[Any]):
             self.fail(f"{value!r}: {error}.", param, ctx)
 
 
-SECONDS = Cast(configuration.positive, "S")
+SECONDS = Cast(seconds, "TIME")
 
 
 def setting(name: str, option: str) -> Callable[[Command], Command]:

@@ -48,7 +48,7 @@ def chosen_weights(pairs: tuple[tuple[str, float], ...]) -> Mapping[str, float] 
 @click.command("run-producer")
 @setting("run-producer.topic", "--topic")
 @click.option("--count", type=click.IntRange(min=0), metavar="N", help="Stop after N events.")
-@click.option("--duration", type=SECONDS, metavar="S", help="Stop after S seconds.")
+@click.option("--duration", type=SECONDS, metavar="TIME", help="Stop after this time, such as 90s or 2m.")
 @setting("run-producer.rate", "--rate")
 @setting("run-producer.threads", "--threads")
 @click.option("--seed", type=int, help="Same seed and count: the same keys and events but for their date.")

@@ -1,17 +1,15 @@
 """When events happen: constant rates, phases that repeat, and how people write them."""
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)")
-_UNIT_MS = {"ms": 1, "s": 1_000, "": 1_000, "m": 60_000, "h": 3_600_000}
+from clickstream.durations import seconds
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_DURATION_MS = 366 * 24 * 3_600_000
 
 FOREVER_MS = 0
 
@@ -84,11 +82,10 @@ class Timeline:
 
 def duration_ms(text: str) -> int:
     """`90s`, `2m`, `1.5h`, `500ms`, or plain seconds, in milliseconds; raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
-    ms = round(float(match[1]) * _UNIT_MS[match[2]]) if match else 0
-    if not 0 < ms <= MAX_DURATION_MS:
-        raise ValueError(f"{text!r}: a duration such as 500ms, 90s, 2m or 1h is expected, at most a year")
-    return ms
+    try:
+        return round(seconds(text) * 1_000)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
 
 
 def moment_ms(text: str) -> int:

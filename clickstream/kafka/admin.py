@@ -146,8 +146,7 @@ def create(
 ) -> bool:
     """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses, Stopped."""
     asked = admin or cluster.admin()
-    # It may as well be there, and be hidden from a user who has no right to see it.
-    doing = f"Creating topic {topic.topic}, which is missing or hidden,"
+    doing = f"Creating topic {topic.topic}"
 
     def ask() -> bool:
         try:
@@ -156,14 +155,16 @@ def create(
             error = error_of(problem)
             if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
+            if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise explain(
+                    problem, f"{doing}, which is missing or hidden from this user,", cluster.address
+                ) from None
             if is_transient(problem):
                 look_around(asked)  # the controller that it knows may be the one that is away
             raise
         return True
 
-    # It may as well be there, and be hidden from a user who has no right to see it.
-    asking = f"{doing}, which is missing or hidden,"
-    return patiently(ask, asking, cluster.address, stop, limited=True)
+    return patiently(ask, doing, cluster.address, stop, limited=True)
 
 
 def _wait_for(future: Future[None], doing: str, stop: threading.Event | None) -> None:

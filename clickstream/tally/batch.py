@@ -67,6 +67,9 @@ class Tallier:
     def _meet(self, counts: Counts[str], own: PartitionCounts) -> None:
         new = counts.keys() - self._known - own.counts.keys()
         self.check_names(own.counts.keys() | new)  # type: ignore[arg-type]
-        for name in sorted(new):
-            log.warning("A name never seen before in field %s: %r.", self._field, name)
+        if not self._known and not own.counts and len(new) > 1:
+            log.info("Counting field %s: %d names in the first records.", self._field, len(new))
+        else:
+            for name in sorted(new):
+                log.warning("A name never seen before in field %s: %r.", self._field, name)
         self._known |= counts.keys()

@@ -17,6 +17,7 @@ BASE = frozenset(
     [
         "__init__",
         "errors",
+        "durations",
         "fieldpath",
         "files",
         "interpreter",

@@ -12,7 +12,7 @@ from clickstream.cli.options import SECONDS, App, Cast, cluster_options, metrics
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
-from clickstream.config import positive
+from clickstream.durations import seconds
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 def _seconds_or_none(value: object) -> float:
-    """A positive number, or 0."""
+    """A time in seconds, or 0."""
     try:
-        return 0.0 if value in ("0", 0) else positive(value)
+        return 0.0 if value in ("0", 0) else seconds(value)
     except ValueError as error:
-        raise ValueError("a number that is not negative is expected") from error
+        raise ValueError("0, or a time such as 90s or 2m, is expected") from error
 
 
 def _size(value: object) -> str:
@@ -86,19 +86,19 @@ def _start_over(
     help="Rows of closed windows only, as Flink does, or early rows of open ones too (header final=0).",
 )
 @click.option(
-    "--early-interval", type=SECONDS, default=1.0, metavar="S", help="Early rows at most this often.  [default: 1]"
+    "--early-interval", type=SECONDS, default=1.0, metavar="TIME", help="Early rows at most this often.  [default: 1]"
 )
 @click.option(
     "--idle-timeout",
     type=Cast(_seconds_or_none, "S"),
-    metavar="S",
+    metavar="TIME",
     help="A partition silent for this long holds no window back; 0: it always does.  [default: the file's, or 10]",
 )
 @click.option(
     "--max-ahead",
     type=SECONDS,
     default=86_400.0,
-    metavar="S",
+    metavar="TIME",
     help="Refuse events further ahead of their record's time.  [default: 86400]",
 )
 @click.option("--late-topic", metavar="TOPIC", help="Keep rows that came too late for every window.")

@@ -8,7 +8,7 @@ import click
 from confluent_kafka.admin import AdminClient
 from rich.text import Text
 
-from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
+from clickstream.cli.options import NOTHING_TO_DRAIN, SECONDS, App, cluster_options, stop_event
 from clickstream.cli.output import as_json, echo_json, reader_left, say, show
 from clickstream.inspect import shapes, sizes, text
 from clickstream.inspect.sizes import TopicSummary
@@ -21,9 +21,7 @@ from clickstream.screen.live import Size, interactive, live
 @click.command("list")
 @click.option("--all", "internal", is_flag=True, help="Kafka's own topics too (their names begin with __).")
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, with the records per second that come in.")
-@click.option(
-    "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="S", help="Of --watch."
-)
+@click.option("--interval", type=SECONDS, default=1.0, show_default=True, metavar="TIME", help="Of --watch.")
 @as_json
 @cluster_options
 def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) -> None:

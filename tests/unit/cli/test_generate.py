@@ -83,7 +83,7 @@ def test_what_makes_no_sense_is_refused(asked: dict[str, Any]) -> None:
         ("--malformed -1", "a number from 0 to 100"),
         ("--skew x", "a number from 0 to 10"),
         ("--event-rate 0", "a number from 0.001"),
-        ("--duration 0", "a duration such as"),
+        ("--duration 0", "a time such as"),
         ("--users 0", "1<=x<=10000000"),
         ("--rate 0", "a number above 0, or max, is expected"),
     ],

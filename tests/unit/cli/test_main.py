@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from clickstream import __version__
+from clickstream import __version__, cli
 from clickstream.cli import COMMANDS
 from clickstream.cli.options import app_options
 from clickstream.errors import ClickstreamError, ConfigError
@@ -41,7 +41,7 @@ def test_what_works_ends_with_0(run: Run, add: Add) -> None:
 def test_a_failure_is_one_line_and_1(run: Run, add: Add) -> None:
     add(ending_with(ClickstreamError("The disk is full. Make room.")))
     outcome = run("probe")
-    assert (outcome.code, outcome.err) == (1, "Error: The disk is full. Make room.  (--verbose shows more)\n")
+    assert (outcome.code, outcome.err) == (1, "Error: The disk is full. Make room.\n")
 
 
 def test_a_failure_of_the_configuration_is_one_line_and_2(run: Run, add: Add) -> None:
@@ -193,3 +193,21 @@ def test_an_error_that_is_its_own_cause_ends_the_command_too(run: Run, add: Add)
 
     add(probe)
     assert run("probe").code == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["-b", "k:9", "topics", "list", "--all"], ["topics", "list", "-b", "k:9", "--all"]),
+        (["topics", "-bk:9", "list"], ["topics", "list", "-bk:9"]),
+        (["--bootstrap-server=k:9", "-v", "status"], ["status", "--bootstrap-server=k:9", "-v"]),
+        (["-X", "a=b", "--config", "f", "demo", "-b", "k:9"], ["demo", "-X", "a=b", "--config", "f", "-b", "k:9"]),
+        (["--help"], ["--help"]),
+        (["topics", "--help"], ["topics", "--help"]),
+        (["-b", "k:9"], ["-b", "k:9"]),
+        (["-b", "k:9", "nothing"], ["nothing", "-b", "k:9"]),
+    ],
+)
+def test_options_of_all_commands_may_stand_before_the_command(given: list[str], meant: list[str]) -> None:
+    group = cli.clickstream
+    assert cli._options_behind_the_command(group, click.Context(group), given) == meant

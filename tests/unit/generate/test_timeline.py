@@ -76,7 +76,7 @@ def test_durations(text: str, ms: int) -> None:
     assert duration_ms(text) == ms
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "0", "0.1ms", "1d", "nan", "1e3", "9999h", "1 m", "٣s"])
+@pytest.mark.parametrize("text", ["", "s", "-1s", "0", "0.1ms", "nan", "1e3", "9999h", "1 m", "٣s"])
 def test_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match="500ms, 90s, 2m or 1h"):
         duration_ms(text)

@@ -176,7 +176,8 @@ def test_a_topic_that_someone_else_creates_meanwhile_is_no_error(cluster_of: Clu
 )
 def test_a_refusal_names_the_topic_the_address_and_the_remedy(cluster_of: ClusterOf, code: int, remedy: str) -> None:
     cluster = cluster_of(Admin(refusing={"my-output": code}))
-    with pytest.raises(ClickstreamError, match=f"^Creating topic my-output(, which is missing or hidden from this user,)? at kafka:9092 failed: .*{remedy}"):
+    failed = "^Creating topic my-output(, which is missing or hidden from this user,)? at kafka:9092 failed: "
+    with pytest.raises(ClickstreamError, match=f"{failed}.*{remedy}"):
         ensure(cluster, ["my-output"])
 
 

@@ -9,7 +9,7 @@ import click
 
 from clickstream.broker.embedded import to_stderr
 from clickstream.cli.options import App, app_options, cluster_options, stop_event
-from clickstream.cli.output import as_json, echo_json, say, show
+from clickstream.cli.output import echo_json, formats, say, show
 from clickstream.cli.tables.file import FILE, Variables, checked, variables_option
 from clickstream.errors import ConfigError
 from clickstream.inspect import text
@@ -138,7 +138,7 @@ def submit(
 
 @command.command("list")
 @_rest
-@as_json
+@formats()
 @app_options
 def list_jobs(app: App, address: str | None, json: bool) -> None:
     """List a cluster's jobs, those that ended lately included."""

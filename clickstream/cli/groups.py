@@ -4,7 +4,7 @@ import click
 
 from clickstream import terminal
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import as_json, echo_json, say, show
+from clickstream.cli.output import echo_json, formats, say, show
 from clickstream.inspect import groups, shapes, text
 from clickstream.inspect.groups import Group, Progress
 from clickstream.screen.layout import Column
@@ -16,7 +16,7 @@ def command() -> None:
 
 
 @command.command("list")
-@as_json
+@formats()
 @cluster_options
 def list_(app: App, json: bool) -> None:
     """List consumer groups with their state, members and lag.
@@ -47,7 +47,7 @@ def list_(app: App, json: bool) -> None:
 
 @command.command("describe")
 @click.argument("group")
-@as_json
+@formats(with_csv=False)
 @cluster_options
 def describe(app: App, group: str, json: bool) -> None:
     """Show a group's lag per partition, and its members.

@@ -1,5 +1,7 @@
 """Tables on a terminal and in a pipe, JSON lines, and parsing what was typed."""
 
+import csv
+import functools
 import io
 import os
 import select
@@ -19,7 +21,31 @@ from clickstream.screen import layout
 from clickstream.screen.layout import Cell, Column, Fitted
 
 Parsed = TypeVar("Parsed")
-as_json = click.option("--json", is_flag=True, help="JSON, one object per line.")
+_CSV = "clickstream.csv"
+
+
+def formats(*, with_csv: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds --format, and --json for its json; the command gets `json`, and its `show` prints csv if that was asked."""
+    names = ["table", "json", *(["csv"] if with_csv else [])]
+    about = "A table for people; JSON, one object per line" + ("; or CSV." if with_csv else ".")
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--json", "only_json", is_flag=True, help="As --format json.")
+        @click.option("--format", "form", type=click.Choice(names), default="table", show_default=True, help=about)
+        @functools.wraps(command)
+        def run(*arguments: Any, only_json: bool, form: str, **rest: Any) -> Any:
+            click.get_current_context().meta[_CSV] = form == "csv" and not only_json
+            return command(*arguments, json=only_json or form == "json", **rest)
+
+        return run
+
+    return add
+
+
+def csv_asked() -> bool:
+    """Whether this command was asked for CSV."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_CSV))
 
 
 def parsed(parse: Callable[[str], Parsed]) -> Callable[..., Any]:
@@ -62,8 +88,11 @@ def partition_count(number: int) -> str:
 def show(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     """Print a table; on a terminal one that fits, with a last line that names the columns for which there is no room.
 
-    Elsewhere columns are whole, whatever their width.
+    Elsewhere columns are whole, whatever their width. With `--format csv` it is CSV.
     """
+    if csv_asked():
+        write_csv([column.name for column in columns], rows)
+        return
     out = console()
     width = width_of(out)
     if width is None:
@@ -75,6 +104,14 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
         print_line(out, line)
     if fitted.left_out:
         print_line(out, left_out(fitted, width))
+
+
+def write_csv(heading: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows as CSV, control characters escaped; without a heading, only these."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    for row in [heading, *rows] if heading else rows:
+        writer.writerow([terminal.escaped(str(cell)) for cell in row])
+    sys.stdout.flush()
 
 
 def width_of(out: Console) -> int | None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from clickstream.broker import disk
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
-from clickstream.cli.output import as_json, cell, echo_json, reader_left, say, show
+from clickstream.cli.output import cell, csv_asked, echo_json, formats, reader_left, say, show
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.patience import Stopped
 from clickstream.parts.status import Reports, Seen
@@ -38,7 +38,7 @@ _COLUMNS = [
 
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
-@as_json
+@formats()
 @cluster_options
 def command(app: App, watch: bool, json: bool) -> None:
     """What runs now, and how it is doing: one line per long-running part, from the topic they report on.
@@ -48,6 +48,8 @@ def command(app: App, watch: bool, json: bool) -> None:
 
     With --watch, a terminal shows one table that moves; elsewhere a line is written for each part, every 2 s.
     """
+    if watch and csv_asked():
+        raise click.UsageError("--watch goes with --format table or json.")
     if _nothing_can_run(app):
         say("Nothing runs: the embedded Kafka is not running.", err=json)
         return
@@ -61,7 +63,8 @@ def command(app: App, watch: bool, json: bool) -> None:
         if json:
             echo_json(*(as_object(part, now) for part in parts))
             return
-        say(_broker(app, cluster))
+        if not csv_asked():
+            say(_broker(app, cluster))
         if parts:
             show(_COLUMNS, [row(part, now) for part in parts])
         else:

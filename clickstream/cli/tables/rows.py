@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from clickstream import terminal
-from clickstream.cli.output import echo_json, print_line, width_of
+from clickstream.cli.output import echo_json, print_line, width_of, write_csv
 from clickstream.inspect import text
 from clickstream.screen.layout import Cell, Fitted, fit
 from clickstream.screen.layout import Column as Heading
@@ -41,9 +41,11 @@ class Printer(Protocol):
 
 
 def printer(columns: Sequence[Column], form: str, console: Console, *, follow: bool, upsert: bool) -> Printer:
-    """`form` is table or json. With `follow` more rows come, which in an `upsert` table may be deleted."""
+    """`form` is table, json or csv. With `follow` more rows come, which in an `upsert` table may be deleted."""
     if form == "json":
         return JsonLines(columns)
+    if form == "csv":
+        return CsvLines(columns)
     return Aligned(columns, console, len(DELETED) if follow and upsert else 0, roomy=follow)
 
 
@@ -61,6 +63,21 @@ class JsonLines:
             column.name: _json(value, column.type) for column, value in zip(self._columns, row.values, strict=True)
         }
         return {**found, **({f"${_mark(row)}": True} if _mark(row) else {})}
+
+
+class CsvLines:
+    """CSV with a heading; the last column is `early`, `deleted` or empty."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._begun = False
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        write_csv(
+            [] if self._begun else [*(column.name for column in self._columns), ""],
+            [[*_cells(self._columns, row), _mark(row)] for row in rows],
+        )
+        self._begun = True
 
 
 class Aligned:

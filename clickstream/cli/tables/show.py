@@ -29,11 +29,20 @@ MAX_LIMIT = 100_000
 )
 @click.option("--final", is_flag=True, help="Without the early rows of windows that are still open.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written, row by row, until Ctrl-C.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--json", "only_json", is_flag=True, help="As --format json.")
 @variables_option
 @cluster_options
 def show(
-    app: App, file: Path, table: str | None, limit: int, final: bool, follow: bool, form: str, variables: Variables
+    app: App,
+    file: Path,
+    table: str | None,
+    limit: int,
+    final: bool,
+    follow: bool,
+    form: str,
+    only_json: bool,
+    variables: Variables,
 ) -> None:
     """Show the rows of a TABLE of a file, source or result; without TABLE, which tables the file has.
 
@@ -51,11 +60,21 @@ def show(
       clickstream tables show clickstream errors_per_min --follow
       clickstream tables show clickstream traffic_per_min --final --format json | jq .hits
     """
+    form = "json" if only_json else form
     found = program(file, variables)
     if table is None:
         _list(found, form)
         return
-    _rows(app, file, found, _named(found, table, file), limit=limit, final=final, follow=follow, form=form)
+    _rows(
+        app,
+        file,
+        found,
+        _named(found, table, file),
+        limit=limit,
+        final=final,
+        follow=follow,
+        form="json" if only_json else form,
+    )
 
 
 def _named(found: "Program", name: str, file: Path) -> "Table":

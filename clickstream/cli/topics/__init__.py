@@ -7,7 +7,7 @@ import click
 from confluent_kafka.admin import AdminClient
 
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import as_json, echo_json, parsed, partition_count, say, show
+from clickstream.cli.output import echo_json, formats, parsed, partition_count, say, show
 from clickstream.cli.topics.listing import list_
 from clickstream.cli.topics.produce import produce_
 from clickstream.cli.topics.records import export_, tail_
@@ -109,7 +109,7 @@ def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -
 
 @click.command("describe")
 @click.argument("name")
-@as_json
+@formats(with_csv=False)
 @cluster_options
 def describe(app: App, name: str, json: bool) -> None:
     """Show a topic's partitions and settings.

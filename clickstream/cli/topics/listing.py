@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from rich.text import Text
 
 from clickstream.cli.options import NOTHING_TO_DRAIN, SECONDS, App, cluster_options, stop_event
-from clickstream.cli.output import as_json, echo_json, reader_left, say, show
+from clickstream.cli.output import csv_asked, echo_json, formats, reader_left, say, show
 from clickstream.inspect import shapes, sizes, text
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.inspect.ticks import changes, ticks
@@ -22,7 +22,7 @@ from clickstream.screen.live import Size, interactive, live
 @click.option("--all", "internal", is_flag=True, help="Kafka's own topics too (their names begin with __).")
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, with the records per second that come in.")
 @click.option("--interval", type=SECONDS, default=1.0, show_default=True, metavar="TIME", help="Of --watch.")
-@as_json
+@formats()
 @cluster_options
 def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) -> None:
     """List topics with their partitions, records, size and last write.
@@ -38,6 +38,8 @@ def list_(app: App, internal: bool, watch: bool, interval: float, json: bool) ->
       clickstream topics list --watch
       clickstream topics list --json | jq -r 'select(.records == 0).name'
     """
+    if watch and csv_asked():
+        raise click.UsageError("--watch goes with --format table or json.")
     with app.connect() as cluster:
         admin = cluster.admin()
         if watch:

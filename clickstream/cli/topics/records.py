@@ -84,7 +84,7 @@ def tail_(
 
 @click.command("export")
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option("--format", "form", type=click.Choice(["json", "jsonl", "csv"]), default="json", show_default=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
 @cluster_options
 def export_(app: App, name: str, form: str, output: str) -> None:
@@ -94,7 +94,7 @@ def export_(app: App, name: str, form: str, output: str) -> None:
     FILE appears, or is replaced, when it is complete; until then a hidden file beside it grows. A second export to
     the same FILE at the same time is refused.
 
-    jsonl: the lines of `topics tail`. csv: the columns partition, offset, timestamp, key, headers, then
+    json, or jsonl: the lines of `topics tail`. csv: the columns partition, offset, timestamp, key, headers, then
     value.FIELD for every field of values that are JSON objects, then value for all other values. A cell is empty
     where there is nothing, and otherwise JSON if it reads as JSON, else text: the text 404 stands as "404", with
     its quotes, and so do texts with control characters. If values have more than 1,000 different fields, they

@@ -195,3 +195,13 @@ def test_json_of_every_type(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(json.loads(capsys.readouterr().out).values()) == [
         *(7, "10.0.0.1", None, 404, 12, 1.5, True, "2026-01-02", START_MS, "2026-01-01T00:00:00.250Z", 2, {"a": "x"}),
     ]
+
+
+def test_csv_has_one_heading_and_says_what_is_early(capsys: pytest.CaptureFixture[str]) -> None:
+    shown(ROWS, [row(7, START_MS, 'a "b", \x1b', 1, deleted=True)], form="csv", follow=True)
+    assert capsys.readouterr().out == (
+        "userid,window_start,request,hits,\n"
+        "7,2026-01-01 00:00:00,GET /index.html,12,\n"
+        "117,2026-01-01 00:00:00.250,NULL,9007199254740993,early\n"
+        '7,2026-01-01 00:00:00,"a ""b"", \\u001b",1,deleted\n'
+    )

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
@@ -19,7 +20,7 @@ from clickstream.topics import require
 
 
 @click.command("run-counter")
-@setting("run-counter.from-topic", "--from-topic")
+@setting("run-counter.from-topic", "--from-topic", shell_complete=complete.topics)
 @setting("run-counter.to-topic", "--to-topic")
 @setting("run-counter.field", "--field")
 @click.option(

@@ -3,6 +3,7 @@
 import click
 
 from clickstream import terminal
+from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import echo_json, formats, say, show
 from clickstream.inspect import groups, shapes, text
@@ -46,7 +47,7 @@ def list_(app: App, json: bool) -> None:
 
 
 @command.command("describe")
-@click.argument("group")
+@click.argument("group", shell_complete=complete.groups)
 @formats(with_csv=False)
 @cluster_options
 def describe(app: App, group: str, json: bool) -> None:

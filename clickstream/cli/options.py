@@ -105,7 +105,7 @@ class Cast(click.ParamType[Any]):
 SECONDS = Cast(seconds, "TIME")
 
 
-def setting(name: str, option: str) -> Callable[[Command], Command]:
+def setting(name: str, option: str, **more: Any) -> Callable[[Command], Command]:
     """An option for one setting: its help, type and default are those of the settings table."""
     entry = configuration.SETTINGS[name]
 
@@ -117,6 +117,7 @@ def setting(name: str, option: str) -> Callable[[Command], Command]:
             type=Cast(entry.cast, entry.metavar),
             metavar=entry.metavar,
             help=f"{entry.help}  [default: {shown}]" if shown != "" else entry.help,
+            **more,
         )(command)
 
     return add

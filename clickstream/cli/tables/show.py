@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clickstream import terminal
+from clickstream.cli import complete
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import console, echo_json, reader_left, say
 from clickstream.cli.progress import passing
@@ -23,7 +24,7 @@ MAX_LIMIT = 100_000
 
 @click.command("show")
 @click.argument("file", type=FILE)
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=complete.tables)
 @click.option(
     "-n", "--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, metavar="N", help="Rows at most."
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from confluent_kafka.admin import AdminClient
 
+from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import echo_json, formats, parsed, partition_count, say, show
 from clickstream.cli.topics.listing import list_
@@ -108,7 +109,7 @@ def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -
 
 
 @click.command("describe")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.topics)
 @formats(with_csv=False)
 @cluster_options
 def describe(app: App, name: str, json: bool) -> None:
@@ -162,7 +163,7 @@ def _partition_row(partition: PartitionDetails) -> list[str]:
 
 
 @click.command("delete")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete.topics)
 @click.option("--yes", is_flag=True, help="Do not ask; needed when there is no terminal to ask on.")
 @cluster_options
 def delete_(app: App, names: tuple[str, ...], yes: bool) -> None:

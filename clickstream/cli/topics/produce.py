@@ -2,6 +2,7 @@
 
 import click
 
+from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options, metrics_options
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress, typed
@@ -15,7 +16,7 @@ from clickstream.topics import ensure
 
 
 @click.command("produce")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete.topics)
 @click.argument("sources", metavar="[FILE]...", nargs=-1)
 @click.option("--key", metavar="FIELD", help="The JSON field, or path such as user.id, that becomes the record's key.")
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import click
 
+from clickstream.cli import complete
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, stop_event
 from clickstream.cli.output import parsed, reader_left, standard_output
 from clickstream.cli.progress import passing
@@ -17,7 +18,7 @@ from clickstream.inspect.tail import DEFAULT_NUMBER, Tail, find, tail
 
 
 @click.command("tail")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete.topics)
 @click.option(
     "-n",
     "number",
@@ -83,7 +84,7 @@ def tail_(
 
 
 @click.command("export")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.topics)
 @click.option("--format", "form", type=click.Choice(["json", "jsonl", "csv"]), default="json", show_default=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write; - is standard output.")
 @cluster_options

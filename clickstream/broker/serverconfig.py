@@ -42,7 +42,9 @@ def server_properties(port: int, controller_port: int, log_dir: Path, disk: int 
         # The registration of a killed broker expires after 1 s: its successor need not wait 9 s for that.
         "broker.session.timeout.ms": 1000,
         "broker.heartbeat.interval.ms": 200,
-        "log.retention.hours": 168,
+        # The bound on the disk is what deletes records: by their age, old logs that are replayed with their own times
+        # would be gone at the next check.
+        "log.retention.ms": -1,
         # After a kill, the newest segment of every partition is read through.
         "log.segment.bytes": segment_bytes(disk),
         # Instead of 5 minutes and 1 minute: until then what is above the bound stays on the disk. See disk.py.

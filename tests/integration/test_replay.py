@@ -10,7 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -213,12 +213,21 @@ def test_a_file_of_another_format_fails_with_a_hint_and_the_next_is_read(
     assert header(letter, "reason").startswith("ip: several addresses (X-Forwarded-For?)")
 
 
+def has_opened(pid: int, path: Path) -> bool:
+    """Whether a process has the file open (Linux)."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            if descriptor.readlink() == path:
+                return True
+    return False
+
+
 def test_ctrl_c_ends_waiting_for_the_writer_of_a_named_pipe(kafka: str, topic_name: str, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     with subprocess.Popen(command(kafka, topic_name, str(path)), stderr=subprocess.PIPE, cwd=ROOT) as process:
         try:
-            wait_until(lambda: topic_name in existing(Cluster(kafka)), 60, "the topic")
+            wait_until(lambda: has_opened(process.pid, path), 60, "it reads the pipe")
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
             assert process.stderr is not None

@@ -124,7 +124,7 @@ def test_an_existing_topic_that_differs_is_reported_and_left_as_it_is(kafka: str
     assert result.exit_code == 0
     assert result.stderr == (
         f"Warning: {topic} is there and was not changed: partitions 3, declared 5; "
-        "retention.ms 604800000, declared 7.\n"
+        "retention.ms -1, declared 7.\n"
     )
     [found] = lines(run(kafka, "topics describe", topic, "--json"))
     assert len(found["partitions"]) == 3

@@ -19,7 +19,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupState, KafkaException, Message, Producer, TopicPartition
 
 from clickstream.counter import Counter
-from clickstream.kafka.admin import create
+from clickstream.kafka.admin import create, wait_until_led
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
 from clickstream.kafka.deadletter import FoundLetter, found_letter
@@ -161,6 +161,7 @@ def how_many_counted(said: str) -> int:
 def make_topic(kafka: str, topic: str, partitions: int = 3, **config: str) -> None:
     settings = {name.replace("_", "."): value for name, value in config.items()}
     assert create(Cluster(kafka), Declared(topic, partitions, config=settings).request())
+    wait_until_led(Cluster(kafka), [topic])
 
 
 def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: int = -1) -> None:

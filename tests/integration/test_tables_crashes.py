@@ -120,7 +120,7 @@ def test_kills_of_every_kind_of_result_lose_and_double_nothing(
         else:
             assert not early_rows_left(kafka, topics[0]), name
             kept = [table(kafka, topic) for topic in topics]
-            assert kept[1], name
+            assert kept[1] or written(kafka, topics[0]), name  # HAVING may let early rows pass only
             if kept[0] != kept[1]:
                 wrong[name] = some(
                     {

@@ -123,8 +123,7 @@ def test_an_existing_topic_that_differs_is_reported_and_left_as_it_is(kafka: str
     result = run(kafka, "topics create", topic, "--partitions", "5", "-c", "retention.ms=7")
     assert result.exit_code == 0
     assert result.stderr == (
-        f"Warning: {topic} is there and was not changed: partitions 3, declared 5; "
-        "retention.ms -1, declared 7.\n"
+        f"Warning: {topic} is there and was not changed: partitions 3, declared 5; retention.ms -1, declared 7.\n"
     )
     [found] = lines(run(kafka, "topics describe", topic, "--json"))
     assert len(found["partitions"]) == 3

@@ -334,6 +334,7 @@ class Engine(Part):
             return False
         self._mark_ends(state)
         for source in self._references.values():
+            source.expect_ends(self._ends(source.table.topic))
             source.start_reading(self._process, self._options.group)
         while not all(source.read_to_end for source in self._references.values()):
             if stop.is_set():

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import duckdb
@@ -71,6 +72,7 @@ class Source:
         self._dead_letters = dead_letters
         self._topic_id = ""
         self._known_ends: set[int] = set()
+        self._first_ends: dict[int, int] = {}
         self._process: Reading | None = None
 
     # --- before reading
@@ -144,9 +146,19 @@ class Source:
                 refused = self._stream.show(db, self._decoded, batch.rows)
             self.rows += batch.rows.num_rows - refused  # in one step: others read it meanwhile
         self.next_offsets.update(batch.passed)
+        self._known_ends |= {
+            partition for partition, end in self._first_ends.items() if self.next_offsets.get(partition, 0) >= end
+        }
         self._note_ends_and_silence(batch)
         self._stream.notice.speak(last=self._bounded and self.read_to_end)
         return batch.rows is not None and self._reference is None
+
+    def expect_ends(self, ends: Mapping[int, int]) -> None:
+        """The log ends there now, by partition: once that is read, the end was reached.
+
+        Kafka tells of an end only when nothing comes for a while, which never is in a topic that is always written.
+        """
+        self._first_ends = dict(ends)
 
     def changes_state(self, batch: Batch) -> bool:
         """Whether taking the batch has to be followed by a commit."""

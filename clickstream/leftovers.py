@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickstream.broker import nodes
 from clickstream.broker.storage import StateDir
 from clickstream.errors import ClickstreamError
 from clickstream.flink.cluster import SessionCluster
@@ -39,16 +40,24 @@ class Leftover:
 
 def leftovers(state_dir: Path, cache_dir: Path | None) -> list[Leftover]:
     """What is there, without what is empty; `cache_dir` None: without downloads. Raises OSError."""
+    below = nodes.directory(state_dir)
     broker = _BROKER if StateDir(state_dir).supervisor_lock.exists() else ()
     found = [
         _leftover("records and logs of the embedded Kafka", state_dir, ".", broker),
+        _leftover("records and logs of its cluster of three", below, ".", ("cluster.json", *_nodes(below))),
         _leftover("states of tables", state_dir, "tables", [f"*/{path.name}" for path in _states(state_dir)]),
+        _leftover("the dashboard's token", state_dir, "ui", ("token", "open.html")),
         _leftover("Flink's work and savepoints", state_dir, "flink", ("cluster", "run-*")),
     ]
     if cache_dir is not None:
         found.append(_leftover("downloaded jars (Kafka, Flink)", cache_dir, "jars", _JARS))
         found.append(_leftover("prepared Java classes", cache_dir, "class-data", _CLASS_DATA))
     return [one for one in found if one.paths]
+
+
+def _nodes(below: Path) -> list[str]:
+    """The names of the directories of nodes."""
+    return sorted(path.parent.name for path in below.glob("*/supervisor.lock"))
 
 
 def _states(state_dir: Path) -> list[Path]:
@@ -95,6 +104,10 @@ def unused(state_dir: Path) -> Iterator[None]:
     if any(not is_free(lock) for lock in (state_dir / "flink").glob("run-*/lock")):
         raise ClickstreamError(f"A Flink runs in {state_dir / 'flink'}. End that command first.")
     with contextlib.ExitStack() as locks:
+        below = nodes.directory(state_dir)
+        for name in _nodes(below):
+            if not locks.enter_context(FileLock(StateDir(below / name).supervisor_lock)).try_acquire():
+                raise ClickstreamError(f"A Kafka of three nodes in {state_dir} runs. Stop it: clickstream broker stop")
         if state.supervisor_lock.exists():
             lease, supervisor, jvm = (
                 locks.enter_context(FileLock(path))

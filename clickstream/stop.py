@@ -19,6 +19,7 @@ class Stop(threading.Event):
         self._drain_by = float("inf")
 
     def set(self) -> None:
+        """Ask to end, with the usual time to drain."""
         self.set_for(self._drain_s)
 
     def set_for(self, drain_s: float) -> None:

@@ -1,4 +1,4 @@
-"""A real Apache Kafka that starts itself: one node, for this machine only, with nothing to install but wheels."""
+"""A real Apache Kafka that starts itself: for this machine only, with nothing to install but wheels."""
 
 from typing import TYPE_CHECKING
 

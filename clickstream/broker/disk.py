@@ -6,7 +6,9 @@ the largest partitions lose their oldest records, small ones lose none. What is 
 its own, is never shortened.
 """
 
+import logging
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,11 +16,14 @@ from pathlib import Path
 
 from clickstream.broker import wire
 
+log = logging.getLogger(__name__)
+
 DEFAULT = 10_000_000_000  # bytes
 LEAST = 100_000_000  # a bound below this leaves no room for what Kafka keeps itself
 WARN_AT = 0.8  # of the bound
 SHORTEN_AT = 0.9  # Kafka needs some seconds to delete, while records go on coming
 EVERY = 5.0  # s between two looks; they take milliseconds
+WATCH_EVERY = 10.0  # s between the looks of a command that runs
 NO_LIMIT = -1
 
 _SMALLEST_SEGMENT = 1024 * 1024
@@ -100,6 +105,46 @@ def limit_for(found: Usage, shortened: Iterable[str], bound: int) -> int:
         room -= size
     # A partition keeps up to one file more than its limit.
     return max(share - segment_bytes(bound), segment_bytes(bound))
+
+
+class Watch(threading.Thread):
+    """Warns, once, when the records in `data` take more than WARN_AT of `bound` bytes (0: never) while Kafka is used.
+
+    `look` is for the beginning; the thread looks on, every WATCH_EVERY seconds, unless that warned already.
+    """
+
+    def __init__(self, data: Path, bound: int) -> None:
+        super().__init__(name="disk", daemon=True)
+        self._data = data
+        self._bound = bound
+        self._ended = threading.Event()
+        if not bound:
+            self._ended.set()
+
+    def look(self) -> str | None:
+        """The warning, if it is time for it. Raises OSError."""
+        used = usage(self._data).total
+        if not used >= self._bound * WARN_AT > 0:
+            return None
+        self._ended.set()
+        return (
+            f"the embedded Kafka's records take {words(used, self._bound)}. From {SHORTEN_AT:.0%} on it deletes the "
+            "oldest of the largest topics; broker.disk is the bound."
+        )
+
+    def run(self) -> None:
+        while not self._ended.wait(WATCH_EVERY):
+            try:
+                warning = self.look()
+            except OSError as error:  # the broker or whoever writes says more
+                log.debug("The use of the disk is not known: %s", error)
+                continue
+            if warning is not None:
+                log.warning("%s", warning[0].upper() + warning[1:])
+
+    def end(self) -> None:
+        """No warning any more."""
+        self._ended.set()
 
 
 class Bound:

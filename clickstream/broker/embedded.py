@@ -15,6 +15,7 @@ from types import TracebackType
 from clickstream import terminal
 from clickstream.broker import disk, wire
 from clickstream.broker.jvm import JvmError, end_orphan
+from clickstream.broker.serverconfig import Node
 from clickstream.broker.status import KAFKA_VERSION, NewerVersionError, Status, read_status
 from clickstream.broker.storage import StateDir
 from clickstream.broker.supervisor import ANOTHER, Launch
@@ -40,6 +41,7 @@ _LAUNCHES = 3  # of a supervisor that is gone again without a reason left behind
 
 
 def to_stderr(line: str) -> None:
+    """Print a line for people, whatever it quotes harmless for a terminal."""
     print(terminal.message(line), file=sys.stderr, flush=True)
 
 
@@ -67,13 +69,17 @@ class BrokerStatus:
 class Lease:
     """Keeps the broker running while it is held; it ends with the process, however that ends."""
 
-    def __init__(self, lock: FileLock, address: str, started: bool) -> None:
+    def __init__(self, lock: FileLock, address: str, started: bool, watch: disk.Watch) -> None:
+        """`watch` warns while the lease is held."""
         self.address = address
         self.started = started  # by the very call that gave this lease
         self._lock = lock
+        self._watch = watch
+        watch.start()
 
     def release(self) -> None:
         """Let go; the broker stops when nobody has used it for a while. Again does nothing."""
+        self._watch.end()
         self._lock.touch()
         self._lock.release()
 
@@ -91,8 +97,9 @@ class EmbeddedBroker:
 
     `port` DEFAULT_PORT gives way to another one if it is in use, 0 is any free one, another number is meant
     exactly; `heap` is as in -Xmx; `linger` is how many seconds it stays up without users; `class_data` False does
-    without what makes starts quick (classdata.py); `disk` is how many bytes its records may take (disk.py). They
-    apply when this object is the one that starts it. `java` is as in runtime.find.
+    without what makes starts quick (classdata.py); `disk` is how many bytes its records may take (disk.py); `node` is
+    which of several it is (nodes.py). They apply when this object is the one that starts it. `java` is as in
+    runtime.find.
     """
 
     def __init__(
@@ -106,6 +113,7 @@ class EmbeddedBroker:
         notify: Callable[[str], None] = to_stderr,
         class_data: bool = True,
         disk: int = disk.DEFAULT,
+        node: Node | None = None,
     ) -> None:
         self.state = StateDir(Path(state_dir).expanduser().absolute())
         self._java = java
@@ -115,6 +123,7 @@ class EmbeddedBroker:
         self._notify = notify
         self._class_data = class_data
         self._disk = disk
+        self._node = node
 
     def acquire(self) -> Lease:
         """A lease on a broker that answers. Starts one if none is running, and downloads it if it never was here.
@@ -140,16 +149,10 @@ class EmbeddedBroker:
         if started:
             took = time.monotonic() - before
             self._notify(f"embedded Kafka {KAFKA_VERSION} at {status.address} (started, {took:.1f} s)")
-        self._warn_of_disk(status.disk)
-        return Lease(lock, status.address, started)
-
-    def _warn_of_disk(self, bound: int) -> None:
-        used = disk.usage(self.state.data).total
-        if used >= bound * disk.WARN_AT > 0:
-            self._notify(
-                f"warning: the embedded Kafka's records take {disk.words(used, bound)}. From "
-                f"{disk.SHORTEN_AT:.0%} on it deletes the oldest of the largest topics; broker.disk is the bound."
-            )
+        watch = disk.Watch(self.state.data, status.disk)
+        if (warning := watch.look()) is not None:
+            self._notify(f"warning: {warning}")
+        return Lease(lock, status.address, started, watch)
 
     def start(self) -> str:
         """Like acquire, but it stays up until stop(); returns its address."""
@@ -249,6 +252,7 @@ class EmbeddedBroker:
             linger=self._linger,
             class_data=str(jars.cache_dir().parent / "class-data") if self._class_data else "",
             disk=self._disk,
+            node=self._node,
         )
         done = subprocess.run(
             command_for("clickstream.broker.supervisor"),

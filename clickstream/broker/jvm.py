@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from clickstream.broker.disk import DEFAULT
-from clickstream.broker.serverconfig import JVM_OPTIONS, log_config, server_properties
+from clickstream.broker.serverconfig import JVM_OPTIONS, Node, log_config, server_properties
 from clickstream.broker.storage import StateDir
 from clickstream.files import replace_text
 from clickstream.java.complaints import complaints
@@ -45,9 +45,11 @@ class Jvm:
         heap: str,
         class_data: list[str] | None = None,
         disk: int = DEFAULT,
+        node: Node | None = None,
     ) -> None:
         self.state = state
         self._disk = disk
+        self._node = node
         self._command = [java, f"-Xmx{heap}", *JVM_OPTIONS, *(class_data or []), "-cp", ":".join(class_path)]
         self._lock = FileLock(state.jvm_lock)
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,6 +58,7 @@ class Jvm:
 
     @property
     def pid(self) -> int:
+        """Of the process; 0 before the first start."""
         return self._process.pid if self._process is not None else 0
 
     def prepare(self) -> str:
@@ -82,8 +85,9 @@ class Jvm:
             )
         for left in (data, new):  # of an interrupted start
             shutil.rmtree(left, ignore_errors=True)
-        cluster_id = _random_id()
-        replace_text(self.state.properties, server_properties(1, 2, new))  # the ports do not matter
+        cluster_id = random_id() if self._node is None else self._node.cluster_id
+        # The ports do not matter.
+        replace_text(self.state.properties, server_properties(1, 2, new, node=self._node))
         self._launch(_STORAGE_TOOL, "format", "--cluster-id", cluster_id, "--config", self.state.properties.name)
         assert self._process is not None
         try:
@@ -98,7 +102,8 @@ class Jvm:
 
     def start(self, port: int, controller_port: int) -> None:
         """Start Kafka; it is not ready yet. Call prepare() first. Raises OSError."""
-        replace_text(self.state.properties, server_properties(port, controller_port, self.state.data, self._disk))
+        settings = server_properties(port, controller_port, self.state.data, self._disk, self._node)
+        replace_text(self.state.properties, settings)
         self._log_size = self.state.log_file.stat().st_size if self.state.log_file.exists() else 0
         self._launch(_SERVER, self.state.properties.name)
         # The JVM alone holds the lock from here on, and frees it by dying.
@@ -138,6 +143,7 @@ class Jvm:
         return -(self.exit_code() or 0) in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL)
 
     def exit_code(self) -> int | None:
+        """Of the process that has ended, minus the signal's number after a signal; None while it runs, or never did."""
         return self._process.poll() if self._process is not None else None
 
     def stop(self) -> None:
@@ -214,7 +220,7 @@ def last_errors(log: Path, since: int, limit: int = 2) -> str:
     return " | ".join([*errors[-limit:], *causes[-1:]])
 
 
-def _random_id() -> str:
+def random_id() -> str:
     """A cluster id as Kafka makes them: 16 random bytes, base64; not one that begins with a dash."""
     while (text := urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):
         pass

@@ -2,6 +2,8 @@
 where the JVM runs: both formats would take some characters of an absolute path for syntax.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream.broker.disk import DEFAULT, segment_bytes
@@ -13,12 +15,29 @@ NODE_ID = 1
 JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-XX:ErrorFile=hs_err.log")
 
 
-def server_properties(port: int, controller_port: int, log_dir: Path, disk: int = DEFAULT) -> str:
-    """One node that is broker and controller, reachable from this machine only; `disk` bytes are its bound."""
+@dataclass(frozen=True)
+class Node:
+    """One of several nodes. `voters` are the ports of all controllers by the ids of their nodes, which are texts."""
+
+    id: int
+    cluster_id: str
+    voters: Mapping[str, int]
+
+
+def server_properties(
+    port: int, controller_port: int, log_dir: Path, disk: int = DEFAULT, node: Node | None = None
+) -> str:
+    """A node that is broker and controller, reachable from this machine only; `disk` bytes are its bound.
+
+    Without `node` it is the only one.
+    """
+    voters = {str(NODE_ID): controller_port} if node is None else node.voters
+    replicas = len(voters)
+    in_sync = max(1, replicas - 1)  # one may be away
     settings = {
         "process.roles": "broker,controller",
-        "node.id": NODE_ID,
-        "controller.quorum.voters": f"{NODE_ID}@{HOST}:{controller_port}",
+        "node.id": NODE_ID if node is None else node.id,
+        "controller.quorum.voters": ",".join(f"{one}@{HOST}:{voters[one]}" for one in voters),
         "controller.listener.names": "CONTROLLER",
         "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"CLIENT://{HOST}:{port}",
@@ -28,20 +47,21 @@ def server_properties(port: int, controller_port: int, log_dir: Path, disk: int 
         # The first member of a group need not wait 3 s for others to come.
         "group.initial.rebalance.delay.ms": 0,
         "auto.create.topics.enable": "false",
-        "default.replication.factor": 1,
-        "min.insync.replicas": 1,
-        "offsets.topic.replication.factor": 1,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
         # Instead of 50, which suit a cluster: each costs a directory and open files, and time at every start.
         "offsets.topic.num.partitions": 8,
         "transaction.state.log.num.partitions": 8,
         "share.coordinator.state.topic.num.partitions": 8,
-        # The registration of a killed broker expires after 1 s: its successor need not wait 9 s for that.
-        "broker.session.timeout.ms": 1000,
-        "broker.heartbeat.interval.ms": 200,
+        # The registration of a killed broker expires after 1 s: its successor need not wait 9 s for that. Of several,
+        # one that is merely slow would lose what it leads.
+        "broker.session.timeout.ms": 1000 if replicas == 1 else 3000,
+        "broker.heartbeat.interval.ms": 200 if replicas == 1 else 500,
         # The bound on the disk is what deletes records: by their age, old logs that are replayed with their own times
         # would be gone at the next check.
         "log.retention.ms": -1,

@@ -41,7 +41,7 @@ _TYPES: dict[str, type] = {field.name: type(field.default) for field in fields(S
 
 def read_status(state: StateDir) -> Status | None:
     """What was written last; None if there is nothing, or nothing readable: no data depends on it, so that it is
-    simply written anew. Raises NewerVersionError, or OSError if it cannot be read.
+    simply overwritten. Raises NewerVersionError, or OSError if it cannot be read.
     """
     try:
         found: Any = json.loads(state.status_file.read_bytes())

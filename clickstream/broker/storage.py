@@ -22,6 +22,7 @@ class StateDir:
 
     @property
     def status_file(self) -> Path:
+        """What the supervisor tells about itself (status.py)."""
         return self.root / "broker.json"
 
     @property
@@ -56,19 +57,22 @@ class StateDir:
 
     @property
     def console_file(self) -> Path:
-        """What the JVM prints besides, anew at each start."""
+        """What the JVM prints besides, overwritten at each start."""
         return self.root / "jvm.out"
 
     @property
     def supervisor_log(self) -> Path:
+        """What the supervisor did, and why."""
         return self.root / "supervisor.log"
 
     @property
     def properties(self) -> Path:
+        """Kafka's configuration, written at each start."""
         return self.root / "server.properties"
 
     @property
     def log_config(self) -> Path:
+        """The configuration of Kafka's log, written at each start."""
         return self.root / "log4j2.properties"
 
     @property

@@ -6,7 +6,7 @@ It uses the standard library only, and little of it, to stay small beside the JV
 
 It starts the JVM again when that dies, and stops it when nobody has held the lease for `linger` seconds. It stops
 the JVM *while it holds the lease exclusively*: a client that comes in this moment waits until the broker is
-stopped and starts it anew, instead of finding one that is about to vanish.
+stopped and starts it again, instead of finding one that is about to vanish.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from clickstream.broker import wire
 from clickstream.broker.classdata import CLASS_LIST, ClassData
 from clickstream.broker.disk import DEFAULT, EVERY, Bound
 from clickstream.broker.jvm import Jvm, JvmError
+from clickstream.broker.serverconfig import Node
 from clickstream.broker.status import NewerVersionError, Status, read_status, write_status
 from clickstream.broker.storage import StateDir
 from clickstream.java import ports
@@ -40,7 +41,8 @@ LOG_LIMIT = 256 * 1024  # bytes of supervisor.log, twice
 @dataclass(frozen=True)
 class Launch:
     """What a client asks for: `port` as in ports.choose, `heap` as in -Xmx, `linger` in s; `class_data` is the
-    directory of class-data archives, empty to do without; `disk` bytes are what records may take (disk.py).
+    directory of class-data archives, empty to do without; `disk` bytes are what records may take (disk.py). `node`:
+    which of several it is; None: the only one.
     """
 
     state_dir: str
@@ -51,9 +53,17 @@ class Launch:
     linger: float
     class_data: str = ""
     disk: int = DEFAULT
+    node: Node | None = None
 
     def to_json(self) -> str:
+        """As `of_json` reads it, from standard input."""
         return json.dumps(asdict(self))
+
+    @staticmethod
+    def of_json(text: str) -> "Launch":
+        """What `to_json` has written."""
+        found = json.loads(text)
+        return Launch(**{**found, "node": Node(**found["node"]) if found["node"] else None})
 
 
 class Supervisor:
@@ -122,11 +132,12 @@ class Supervisor:
     def _start(self) -> Jvm:
         self._ready_at = None
         class_data = self._class_data.options() if self._class_data else []
-        jvm = Jvm(self.state, self.launch.java, self.launch.class_path, self.launch.heap, class_data, self.launch.disk)
+        launch = self.launch
+        jvm = Jvm(self.state, launch.java, launch.class_path, launch.heap, class_data, launch.disk, launch.node)
         cluster_id = jvm.prepare()
         # After a crash the same port, whatever was asked for: clients know it.
-        port = self._status.port if self._was_ready else ports.choose(self.launch.port, self._status.port)
-        controller_port = ports.any_free()
+        port = self._status.port if self._was_ready else ports.choose(launch.port, self._status.port)
+        controller_port = ports.any_free() if launch.node is None else launch.node.voters[str(launch.node.id)]
         jvm.start(port, controller_port)
         try:
             self._write(
@@ -235,7 +246,11 @@ class Supervisor:
 
 
 def main() -> None:
-    launch = Launch(**json.load(sys.stdin))
+    """Become the supervisor that standard input (a Launch) asks for, in a process of its own; the caller's ends.
+
+    Exit code ANOTHER when there is one already; 1 with a reason on standard error when it cannot begin.
+    """
+    launch = Launch.of_json(sys.stdin.read())
     lock = FileLock(StateDir(Path(launch.state_dir)).supervisor_lock)
     try:
         if not lock.acquire(timeout=2.0):  # longer than a client's glance whether it is free

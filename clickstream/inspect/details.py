@@ -1,9 +1,9 @@
 """Everything about one topic, and where it differs from its declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AdminClient,
     ConfigEntry,
@@ -12,11 +12,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     PartitionMetadata,
 )
 
+from clickstream.errors import ClickstreamError
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits
 from clickstream.kafka.admin import REQUEST_TIMEOUT_S, describe
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.errors import explain
+from clickstream.kafka.errors import answer_of, error_of, explain
 from clickstream.topics import BROKER_DEFAULT, Declared
 
 HIDDEN = "[hidden]"
@@ -43,16 +44,19 @@ class Setting:
 
 @dataclass(frozen=True)
 class TopicDetails:
+    """All about one topic; `config` has the settings that are not Kafka's defaults."""
+
     name: str
     topic_id: str
     partitions: list[PartitionDetails]
-    config: dict[str, Setting]
+    config: dict[str, Setting] | None
+    """None: this user may not see it."""
 
 
 def details(
     cluster: Cluster, admin: AdminClient, name: str, partitions: Mapping[int, PartitionMetadata]
 ) -> TopicDetails:
-    """`partitions` is the topic's part of metadata()."""
+    """Of a topic; `partitions` is its part of metadata(). Raises ClickstreamError, but not without DescribeConfigs."""
     limits = offsets.limits(cluster, admin, offsets.led({name: partitions}, [name]))
     return TopicDetails(
         name=name,
@@ -61,23 +65,87 @@ def details(
             PartitionDetails(number, found.leader, found.replicas, found.isrs, limits.get((name, number)))
             for number, found in sorted(partitions.items())
         ],
-        config={
-            key: Setting(_value(entry), _source(entry))
-            for key, entry in sorted(config(cluster, admin, name).items())
-            if not _is_default(entry)
-        },
+        config=_own_settings(cluster, admin, name),
     )
 
 
+def _own_settings(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, Setting] | None:
+    try:
+        found = config(cluster, admin, name)
+    except NotAllowed:
+        return None
+    return {key: Setting(_value(one), _source(one)) for key, one in sorted(found.items()) if not _is_default(one)}
+
+
+class NotAllowed(ClickstreamError):
+    """The cluster does not let this user see the settings of a topic."""
+
+
 def config(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, ConfigEntry]:
-    """Every setting of the topic, defaults included."""
+    """Every setting of the topic, defaults included. Raises NotAllowed, or another ClickstreamError."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
     try:
         futures = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)
-        entries: dict[str, ConfigEntry] = futures[resource].result()
+        entries: dict[str, ConfigEntry] = answer_of(futures[resource])
     except KafkaException as problem:
+        error = error_of(problem)
+        if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise NotAllowed(f"not allowed (DescribeConfigs on topic {name})") from problem
         raise explain(problem, f"Reading the settings of topic {name}", cluster.address) from problem
     return entries
+
+
+@dataclass(frozen=True)
+class FullSetting:
+    """A setting of a topic, in the setting's own unit. `value` is the one that holds, `default` Kafka's (None: it does
+    not say), `source` who set it: topic, broker or ""."""
+
+    name: str
+    value: str
+    default: str | None
+    source: str
+
+
+def settings(cluster: Cluster, admin: AdminClient, name: str) -> list[FullSetting]:
+    """Every setting of the topic by name; those with a source are not Kafka's defaults. Raises ClickstreamError."""
+    return [
+        FullSetting(key, _value(entry), _default(entry), "" if _is_default(entry) else _source(entry))
+        for key, entry in sorted(config(cluster, admin, name).items())
+    ]
+
+
+def _default(entry: ConfigEntry) -> str | None:
+    if _is_default(entry):
+        return _value(entry)
+    found = [one for one in entry.synonyms.values() if ConfigSource(one.source) == ConfigSource.DEFAULT_CONFIG]
+    return _in_unit_of(entry.name, found[0]) if found else None
+
+
+_MS = {"hours": 3_600_000, "minutes": 60_000}
+
+
+def _in_unit_of(name: str, entry: ConfigEntry) -> str:
+    """A broker's setting as the topic's setting `name` that it stands for: log.retention.hours is retention.ms."""
+    value = _value(entry)
+    factor = _MS.get(entry.name.rpartition(".")[2])
+    if factor is None or not name.endswith(".ms") or not value.isdecimal():
+        return value
+    return str(int(value) * factor)
+
+
+def configs(cluster: Cluster, admin: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The settings of many topics in one request, defaults included; a topic that cannot be asked is left out."""
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+    if not resources:
+        return {}
+    found = {}
+    for resource, future in admin.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S).items():
+        try:
+            entries = answer_of(future)
+        except KafkaException:
+            continue  # deleted meanwhile, or hidden from this user
+        found[str(resource.name)] = {key: _value(entry) for key, entry in entries.items()}
+    return found
 
 
 def _is_default(entry: ConfigEntry) -> bool:

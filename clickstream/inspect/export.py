@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Protocol
 
 import msgspec
 from confluent_kafka import Consumer, Message
@@ -17,38 +17,68 @@ from clickstream.errors import ClickstreamError
 from clickstream.inspect import flatten, render
 from clickstream.inspect.flatten import MAX_FIELDS, Row
 from clickstream.inspect.offsets import Limits, Partition
-from clickstream.inspect.read import Span, read, reader
+from clickstream.inspect.read import Keep, Open, Span, read, reader
 from clickstream.kafka.clients import Cluster
 
 Advance = Callable[[int], None]
 """Told how many more offsets of the topic were passed."""
 
 
+class Writes(Protocol):
+    """Where the lines of an export go."""
+
+    def write(self, octets: bytes, /) -> object: ...
+
+
 class Stopped(Exception):
     """Ctrl-C: what was written is not the whole topic."""
 
 
+@dataclass(frozen=True)
+class Cap:
+    """How much is exported at most: records, and bytes of their keys and values."""
+
+    records: int
+    octets: int
+
+    def __str__(self) -> str:
+        return f"{self.records:,} records or {self.octets / 1e6:,.0f} MB"
+
+
 @dataclass
 class Source:
-    """A topic's records as they were when the export began."""
+    """A topic's records as they were when the export began, `opened`: those that `keep` wants, up to a `cap`."""
 
     cluster: Cluster
     limits: Mapping[Partition, Limits]
     stop: threading.Event
     advance: Advance
+    keep: Keep = lambda message: True
+    cap: Cap | None = None
+    opened: Open | None = None
+    capped: bool = False
+    """Whether there were more than the cap allows, once all was read."""
 
     def messages(self) -> Iterator[Message]:
         """In order of partition and offset, in bounded memory. Raises Stopped."""
         consumer = reader(self.cluster)
         try:
+            records = octets = 0
             for partition, limit in sorted(self.limits.items()):
-                yield from self._partition(consumer, partition, limit)
+                for message in filter(self.keep, self._partition(consumer, partition, limit)):
+                    octets += len(message.key() or b"") + len(message.value() or b"")
+                    if self.cap is not None and (records >= self.cap.records or octets > self.cap.octets):
+                        self.capped = True
+                        return
+                    records += 1
+                    yield message
         finally:
             consumer.close()
 
     def _partition(self, consumer: Consumer, partition: Partition, limit: Limits) -> Iterator[Message]:
         at = limit.low
-        for batch in read(consumer, {partition: Span(limit.low, limit.high)}, self.cluster.address, self.stop):
+        span = {partition: Span(limit.low, limit.high)}
+        for batch in read(consumer, span, self.cluster.address, self.stop, opened=self.opened):
             yield from batch
             if batch:
                 after = (batch[-1].offset() or 0) + 1
@@ -59,17 +89,19 @@ class Source:
         self.advance(limit.high - at)
 
 
-def to_jsonl(source: Source, out: BinaryIO) -> int:
-    """One line per record, as render.line makes them; returns their number."""
+def to_jsonl(source: Source, out: Writes, line: Callable[[Message], bytes] = render.line) -> int:
+    """One line per record, as render.line (or render.exact_line) makes them; returns their number."""
     written = 0
     for message in source.messages():
-        out.write(render.line(message) + b"\n")
+        out.write(line(message) + b"\n")
         written += 1
     return written
 
 
-def to_csv(source: Source, out: BinaryIO, scratch: Path | None = None) -> int:
+def to_csv(source: Source, out: BinaryIO, scratch: Path | None = None, *, safe: bool = False) -> int:
     """A row per record below a header (see flatten.py); returns the number of records.
+
+    With `safe`, no cell is a formula for a spreadsheet (see flatten.not_a_formula).
 
     The fields of all values must be known before the first line is written, so the records go through a
     temporary file in `scratch` (default: the system's folder), about as large as the topic.
@@ -80,7 +112,7 @@ def to_csv(source: Source, out: BinaryIO, scratch: Path | None = None) -> int:
         except OSError as error:
             place = scratch or tempfile.gettempdir()
             raise ClickstreamError(f"Cannot write a temporary file in {place}: {error.strerror}.") from error
-        return _write_rows(_spooled(spool), fields, out, source.stop)
+        return _write_rows(_spooled(spool), fields, out, source.stop, flatten.not_a_formula if safe else str)
 
 
 def _spool(messages: Iterator[Message], spool: IO[bytes]) -> list[str] | None:
@@ -114,14 +146,20 @@ def _row(message: Message) -> Row:
     )
 
 
-def _write_rows(rows: Iterator[Row], fields: list[str] | None, out: BinaryIO, stop: threading.Event) -> int:
+def _write_rows(
+    rows: Iterator[Row],
+    fields: list[str] | None,
+    out: BinaryIO,
+    stop: threading.Event,
+    cell: Callable[[str], str],
+) -> int:
     lines = io.TextIOWrapper(out, "utf-8", newline="")
     written = 0
     try:
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(flatten.header(fields))
+        writer.writerow(map(cell, flatten.header(fields)))
         for row in rows:
-            writer.writerow(flatten.cells(row, fields))
+            writer.writerow(map(cell, flatten.cells(row, fields)))
             written += 1
             if stop.is_set():
                 raise Stopped

@@ -20,6 +20,9 @@ FIELD_PREFIX = "value."
 # More names than that are not fields but data, for example ids: then each value stays in one piece.
 MAX_FIELDS = 1_000
 
+# The first characters of what a spreadsheet computes.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -112,6 +115,16 @@ def _reads_as_json(content: str) -> bool:
 
 def _quoted(content: str) -> str:
     return terminal.escaped(msgspec.json.encode(content).decode())
+
+
+def not_a_formula(content: str) -> str:
+    """The cell behind an apostrophe if a spreadsheet would compute it; numbers stay as they are.
+
+    What begins a formula: https://owasp.org/www-community/attacks/CSV_Injection, and its full-width forms.
+    """
+    if content.startswith(_FORMULA) and not _SCALAR.fullmatch(content):
+        return f"'{content}"
+    return content
 
 
 def value_cell(value: bytes | None) -> str:

@@ -1,5 +1,6 @@
 """Consumer groups: who is in them, how far they are, and how far behind."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,15 +21,21 @@ from clickstream.inspect.names import suggestions
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.kafka.admin import REQUEST_TIMEOUT_S, metadata
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.errors import error_of, explain, is_transient
+from clickstream.kafka.errors import answer_of, error_of, explain, is_transient
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
 RETRY_AFTER_S = 0.1
+# A broker that has just started lists no groups, and no error, for 0.1 s before it says that it loads them.
+NONE_FOR_S = 0.5
 
 
 @dataclass(frozen=True)
 class Member:
+    """Who reads, and what: `client` is a client.id, `host` an address."""
+
     id: str
     client: str
     host: str
@@ -51,6 +58,7 @@ class Progress:
 
     @property
     def lag(self) -> int | None:
+        """Offsets between the commit and the end; None when one of them is unknown."""
         return None if self.committed is None or self.end is None else self.end - self.committed
 
 
@@ -73,6 +81,7 @@ class Group:
 
     @property
     def topics(self) -> list[str]:
+        """That it has commits for, or reads, by name."""
         return sorted({one.topic for one in self.progress})
 
 
@@ -92,7 +101,18 @@ def group(cluster: Cluster, admin: AdminClient, name: str) -> Group:
 
 
 def _names(cluster: Cluster, admin: AdminClient) -> list[str]:
-    answer = _answer(cluster, lambda: admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S))
+    begun = time.monotonic()
+    while True:
+        answer = _answer(cluster, lambda: admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S))
+        # Each broker lists its own groups; what one of them refuses stands beside what the others have said.
+        refusals = [KafkaException(error) for error in answer.errors]
+        waited = time.monotonic() - begun
+        comes_up = any(map(is_transient, refusals)) or (not answer.valid and waited < NONE_FOR_S)
+        if not comes_up or waited > REQUEST_TIMEOUT_S:
+            break
+        threading.Event().wait(RETRY_AFTER_S)
+    for refusal in refusals:
+        log.warning("%s Groups may be missing.", explain(refusal, "Listing consumer groups", cluster.address))
     return sorted(listing.group_id for listing in answer.valid)
 
 
@@ -225,7 +245,7 @@ def _answer(cluster: Cluster, ask: "Callable[[], Future[Answer]]", first: "Futur
     future = first or ask()
     while True:
         try:
-            return future.result()
+            return answer_of(future)
         except KafkaException as problem:
             error = error_of(problem)
             if error is not None and error.code() == KafkaError._DESTROY:

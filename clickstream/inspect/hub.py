@@ -8,31 +8,38 @@ slow one holds up neither the reading nor the others, and is told how much it ha
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect.read import reader
-from clickstream.inspect.recent import Found, Latest, Place, Recent, Shared
+from clickstream.inspect.reached import Reached
+from clickstream.inspect.read import Open, reader
+from clickstream.inspect.recent import Found, Latest, Place, Recent, Shared, Sink
+from clickstream.inspect.render import timestamp_of
 from clickstream.kafka import patience
 from clickstream.kafka.admin import ask_description
-from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import End, TopicGone, split
+from clickstream.kafka.clients import Cluster, client_for
+from clickstream.kafka.consume import End, Run, TopicGone, split
 from clickstream.kafka.errors import explain, is_missing, is_transient
-from clickstream.kafka.offsets import Limits, limits
+from clickstream.kafka.offsets import Limits, ends, limits
 from clickstream.kafka.patience import Stopped
 
 log = logging.getLogger(__name__)
 
 BATCH = 1_000
-QUEUE = {"queued.max.messages.kbytes": 4_096}  # many topics may be read at once
-POLL_S = 0.2
+READING = {
+    "queued.max.messages.kbytes": 4_096,  # many topics may be read at once
+    # A topic that is written all the time would answer hundreds of times a second, a few records each: a third of what
+    # reading it costs. So answers are at most 10 a second (read.reader: 100 ms each), or have so many bytes.
+    "fetch.min.bytes": 65_536,
+}
+POLL_S = 0.5
 # How often it is asked whether the topic is still the same, has more partitions, and whether anybody answers.
 LOOK_EVERY_S = 2.0
 AGAIN_AFTER_S = 1.0
@@ -144,9 +151,12 @@ class Hub:
         *,
         recent: Callable[[], Recent] = Recent,
         latest: Callable[[], Latest] = Latest,
+        opened: Open | None = None,
     ) -> None:
-        """`recent` and `latest` make what the listeners of one topic share: there are their bounds."""
+        """`recent` and `latest` make what the listeners of one topic share: there are their bounds. `opened`: see
+        TopicReader."""
         self._cluster = cluster
+        self._opened = opened
         self._recent = recent
         self._latest = latest
         self._lock = threading.Lock()
@@ -165,14 +175,20 @@ class Hub:
         """Listen to the latest record of every key, of a whole topic: a table of results, for example."""
         return self._listen(topic, True, on_news)
 
-    def close(self) -> None:
-        """End all reading, and wait for it (ENDS_WITHIN_S at most)."""
+    def stop(self) -> None:
+        """Have all reading end, without waiting for it. Who listens hears nothing more."""
         with self._lock:
-            topics = [*self._topics.values(), *self._ending]
-            self._topics, self._ending = {}, []
-        for topic in topics:
-            topic.stop.set()
-        deadline = time.monotonic() + ENDS_WITHIN_S
+            self._ending += self._topics.values()
+            self._topics = {}
+            for topic in self._ending:
+                topic.stop.set()
+
+    def close(self, within_s: float = ENDS_WITHIN_S) -> None:
+        """End all reading, and wait for it."""
+        self.stop()
+        with self._lock:
+            topics, self._ending = self._ending, []
+        deadline = time.monotonic() + within_s
         for topic in topics:
             topic.join(max(0.0, deadline - time.monotonic()))
 
@@ -185,10 +201,10 @@ class Hub:
 
     def _start(self, name: str, whole: bool) -> "_Topic":
         if whole:
-            topic = _Topic(self._cluster, name, self._latest(), history=None)
+            topic = _Topic(self._cluster, name, self._latest(), all_of_it, self._opened)
         else:
             recent = self._recent()
-            topic = _Topic(self._cluster, name, recent, history=recent.max_records)
+            topic = _Topic(self._cluster, name, recent, _last(recent.max_records), self._opened)
         self._topics[name, whole] = topic
         topic.start()
         return topic
@@ -204,16 +220,55 @@ class Hub:
             self._ending = [one for one in self._ending if one.is_alive()] + [topic]
 
 
-class _Topic(threading.Thread):
-    """One topic's reader. `listeners` is replaced by the hub, never changed in place."""
+Begin = Callable[[Mapping[int, Limits]], Mapping[int, int]]
+"""The first offsets to read of the partitions that are there at first. May raise KafkaException, ClickstreamError."""
 
-    def __init__(self, cluster: Cluster, topic: str, shared: Shared, history: int | None) -> None:
-        """`history`: about how many of its last records are read at first; None is all."""
+
+def all_of_it(logs: Mapping[int, Limits]) -> Mapping[int, int]:
+    """From the beginning of every partition."""
+    return {partition: log.low for partition, log in logs.items()}
+
+
+def _last(records: int) -> Begin:
+    """About so many records."""
+
+    def begin(logs: Mapping[int, Limits]) -> Mapping[int, int]:
+        each = -(-records // max(1, len(logs)))
+        return {partition: max(log.low, log.high - each) for partition, log in logs.items()}
+
+    return begin
+
+
+class TopicReader(threading.Thread):
+    """Reads a topic into a sink, on and on, until `stop` is set: over restarts of the broker, from when the topic is
+    there, and from the beginning of one that is recreated.
+
+    `state` says what it is at, `reached` how far it is; they may be read, and `stop` set, from any thread. `listeners`
+    is replaced, never changed in place.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topic: str,
+        sink: Sink,
+        begin: Begin,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        opened: Open | None = None,
+    ) -> None:
+        """`begin` says where to read at first; what is added or recreated later is read from its beginning.
+
+        `properties` are the consumer's, and win over those for many topics at once. Records are `opened` before the
+        sink gets them; while that fails they are read again and again.
+        """
         super().__init__(name=f"listen to {topic}", daemon=True)
         self._cluster = cluster
-        self._history = history
+        self._begin = begin
+        self._properties = {**READING, **(properties or {})}
+        self._opened = opened
         self.topic = topic
-        self.shared = shared
+        self._sink = sink
         self.stop = threading.Event()
         self.changed = threading.Condition()
         self.listeners: tuple[Listener, ...] = ()
@@ -221,13 +276,18 @@ class _Topic(threading.Thread):
         self._topic_id: str | None = None
         self._next: dict[int, int] = {}  # offsets, by partition
         self._behind: set[int] = set()  # partitions whose end was not seen yet
+        self.reached = Reached()
         self._look_at = 0.0
+        self._was_away = False
         self._missing_since: float | None = None
 
     def run(self) -> None:
+        admin: AdminClient | None = None
         while not self.stop.is_set():
             try:
-                self._read()
+                # One for all tries: it may be hours until there is such a topic.
+                admin = client_for(self._cluster, admin)
+                self._read(admin)
             except TopicGone as gone:
                 self._say_missing(str(gone))
             except KafkaException as problem:
@@ -241,13 +301,12 @@ class _Topic(threading.Thread):
                 self._say(Stage.REFUSED, f"Listening to {self.topic} failed: {fault}.")
             self.stop.wait(AGAIN_AFTER_S)
 
-    def _read(self) -> None:
+    def _read(self, admin: AdminClient) -> None:
         """Read until the stop; raises what keeps from it."""
-        admin = self._cluster.admin()
-        consumer = reader(self._cluster, QUEUE)
+        self._look(admin)
+        consumer = reader(self._cluster, self._properties)
         try:
-            self._look(admin)
-            consumer.assign([TopicPartition(self.topic, *place) for place in self._next.items()])
+            self._assign(consumer)
             while not self.stop.is_set():
                 first = consumer.poll(POLL_S)
                 # One poll, then what is there: a consume() of a batch would wait out its time at the end of a topic.
@@ -257,32 +316,58 @@ class _Topic(threading.Thread):
         finally:
             consumer.close()
 
+    def _assign(self, consumer: Consumer) -> None:
+        self.reached.begin(self._next)
+        consumer.assign([TopicPartition(self.topic, *place) for place in self._next.items()])
+
     def _take(self, batch: list[Message]) -> None:
         came: list[Message] = []
         heard = False
-        for part in split(batch, self._cluster.address):
+        parts = list(split(batch, self._cluster.address))
+        if self._opened is not None:
+            # Before any place moves on.
+            for message in (message for part in parts if isinstance(part, Run) for message in part.messages):
+                self._opened(message)
+        for part in parts:
             heard = True
             if isinstance(part, End):
                 self._behind.discard(part.partition)
+                self.reached.end(part.partition)
+                # What ends a transaction has an offset as well, and is no record.
+                self._next[part.partition] = max(part.offset, self._next.get(part.partition, 0))
             else:
                 came += part.messages
+                self.reached.record(part.partition, timestamp_of(part.messages[-1]))
                 self._next[part.partition] = (part.messages[-1].offset() or 0) + 1
         if came:
-            self.shared.add(came)
+            self._sink.add(came)
+        if heard and self._was_away:
+            self._look_at = 0.0  # other partitions may have missed more
         if heard:
             self._say(Stage.CATCHING_UP if self._behind else Stage.LIVE, news=bool(came))
 
     def _look_again(self, admin: AdminClient, consumer: Consumer) -> None:
         try:
             changed = self._look(admin)
+            if self._was_away and not changed:
+                self._see_what_was_missed(admin)
         except KafkaException as problem:
             if not is_transient(problem):
                 raise
             self._say_problem(problem)  # and read on
             return
         if changed:
-            consumer.assign([TopicPartition(self.topic, *place) for place in self._next.items()])
+            self._assign(consumer)
+        self._was_away = False
+        self.reached.still_at_end()
         self._say(Stage.CATCHING_UP if self._behind else Stage.LIVE)
+
+    def _see_what_was_missed(self, admin: AdminClient) -> None:
+        """Kafka answers again: until what was written meanwhile is read, nobody may think that there was nothing."""
+        known = ends(self._cluster, self.topic, admin, partitions=self._next.keys(), stop=self.stop)
+        missed = {partition for partition, end in known.items() if end > self._next[partition]}
+        self._behind |= missed
+        self.reached.leave_end(missed)
 
     def _look(self, admin: AdminClient) -> bool:
         """Which topic that is, and how many partitions it has; whether it is to be read otherwise than before.
@@ -294,14 +379,14 @@ class _Topic(threading.Thread):
         first = self._topic_id is None
         if found.topic_id != self._topic_id:
             if not first:
-                self.shared.forget()
+                self._sink.forget()
             self._next = {}
+            self.reached.forget()
         new = found.partitions.keys() - self._next.keys()
         if new:
             known = limits(self._cluster, self.topic, admin, partitions=new, stop=self.stop)
             # What comes after the first look is new from its beginning on.
-            history = None if self._history is None or not first else -(-self._history // len(new))
-            self._next |= {partition: _begin(known[partition], history) for partition in new}
+            self._next |= self._begin(known) if first else all_of_it(known)
             self._behind = (self._behind & self._next.keys()) | new
         self._topic_id = found.topic_id
         self._missing_since = None
@@ -314,6 +399,7 @@ class _Topic(threading.Thread):
             self._say_missing(words)
         else:
             self._missing_since = None
+            self._was_away = True
             self._say(Stage.AWAY if is_transient(problem) else Stage.REFUSED, words)
 
     def _say_missing(self, words: str) -> None:
@@ -337,5 +423,9 @@ class _Topic(threading.Thread):
             listener._tell()
 
 
-def _begin(log: Limits, history: int | None) -> int:
-    return log.low if history is None else max(log.low, log.high - history)
+class _Topic(TopicReader):
+    """One topic of a hub, with what its listeners share."""
+
+    def __init__(self, cluster: Cluster, topic: str, shared: Shared, begin: Begin, opened: Open | None) -> None:
+        super().__init__(cluster, topic, shared, begin, opened=opened)
+        self.shared = shared

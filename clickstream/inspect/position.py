@@ -18,12 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Beginning:
-    pass
+    """The first record that is still there."""
 
 
 @dataclass(frozen=True)
 class End:
-    pass
+    """Behind the last record."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ _POLL_S = 0.2
 _WINDOW_GROWTH = 16
 
 Keep = Callable[[Message], bool]
+Open = Callable[[Message], None]
+"""Replaces what is in a message by what can be read, before anybody looks at it. Raises ClickstreamError."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,12 @@ class Span:
 
     @property
     def empty(self) -> bool:
+        """Whether there is nothing to read."""
         return self.end is not None and self.start >= self.end
 
 
 def reader(cluster: Cluster, properties: Mapping[str, Any] | None = None) -> Consumer:
-    """A consumer for looking: it joins no group, commits nothing, and goes on where retention ate the log.
+    """A consumer for looking: it joins no group, commits nothing, and goes on where retention has deleted records.
 
     `properties` win over the user's.
     """
@@ -59,8 +62,9 @@ def read(
     stop: threading.Event,
     *,
     patience: float = PATIENCE_S,
+    opened: Open | None = None,
 ) -> Iterator[list[Message]]:
-    """The records of the spans in batches, an empty one when nothing came for a moment.
+    """The records of the spans in batches, `opened`; an empty batch when nothing came for a moment.
 
     Ends when `stop` is set, or when each span is read: at its `end`, or where the partition ends before it,
     for an offset may belong to no record (transactions, compaction) and waiting for it would never end.
@@ -78,6 +82,9 @@ def read(
             del left[partition]
         if finished and left:
             consumer.incremental_unassign([TopicPartition(*partition) for partition in finished])
+        if opened is not None:
+            for message in batch:
+                opened(message)
         yield batch
         if found:
             heard = time.monotonic()
@@ -130,8 +137,9 @@ def last(
     *,
     keep: Keep = lambda message: True,
     window: int = 0,
+    opened: Open | None = None,
 ) -> list[Message]:
-    """The last `number` records of one topic that `keep` wants, by (timestamp, partition, offset).
+    """The last `number` records of one topic, `opened`, that `keep` wants, by (timestamp, partition, offset).
 
     Reads each partition backwards in windows of at least `window` offsets, growing until enough is found or
     its start is reached. Holds at most `number` records per partition.
@@ -150,7 +158,7 @@ def last(
         if not spans:
             break
         windows = {partition: deque[Message](maxlen=number - len(found[partition])) for partition in spans}
-        for batch in read(consumer, spans, address, stop):
+        for batch in read(consumer, spans, address, stop, opened=opened):
             for message in filter(keep, batch):
                 windows[message.topic() or "", message.partition() or 0].append(message)
         for partition, span in spans.items():

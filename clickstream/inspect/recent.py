@@ -21,7 +21,7 @@ MAX_BYTES = 32 * 1024 * 1024
 @dataclass(frozen=True)
 class Found:
     """Records in the order in which they came, how many more came since `place` and are not among them, and where
-    to go on. `anew`: nothing of before holds any more (a first look, or the topic was recreated)."""
+    to go on. `anew`: forget what came before (this is a first look, or the topic was recreated)."""
 
     records: list[Message]
     skipped: int
@@ -37,8 +37,8 @@ class Place:
     came: int
 
 
-class Shared(Protocol):
-    """Written by one thread, looked at by any. No call waits for anything but another call."""
+class Sink(Protocol):
+    """Where the records of a topic go; called by one thread."""
 
     def add(self, records: Sequence[Message]) -> None:
         """Records that came, in order."""
@@ -47,6 +47,10 @@ class Shared(Protocol):
     def forget(self) -> None:
         """The topic was recreated: what was there means nothing any more."""
         ...
+
+
+class Shared(Sink, Protocol):
+    """Written by one thread, looked at by any. No call waits for anything but another call."""
 
     def since(self, place: Place | None, limit: int | None = None) -> Found:
         """What came since `place` (None: all that is here), the newest `limit` of it."""
@@ -70,7 +74,7 @@ class _Counted:
             return place != Place(self._generation, self._came)
 
     def _missed(self, place: Place | None) -> int | None:
-        """How many records came since `place`; None when it is of no use."""
+        """How many records came since `place`; None when that is of another generation of the topic, or none."""
         return None if place is None or place.generation != self._generation else self._came - place.came
 
     def _found(self, records: list[Message], missed: int | None) -> Found:
@@ -87,6 +91,7 @@ class Recent(_Counted):
         self._ring: deque[tuple[Message, int]] = deque()
 
     def add(self, records: Sequence[Message]) -> None:
+        """As in Shared; the oldest make room."""
         with self._lock:
             self._came += len(records)
             for record in records[-self.max_records :]:
@@ -97,11 +102,13 @@ class Recent(_Counted):
                 self._bytes -= self._ring.popleft()[1]
 
     def forget(self) -> None:
+        """As in Shared."""
         with self._lock:
             self._ring.clear()
             self._generation, self._came, self._bytes = self._generation + 1, 0, 0
 
     def since(self, place: Place | None, limit: int | None = None) -> Found:
+        """As in Shared."""
         with self._lock:
             missed = self._missed(place)
             number = len(self._ring) if missed is None else min(missed, len(self._ring))
@@ -120,6 +127,7 @@ class Latest(_Counted):
         self.pushed_out = 0  # keys
 
     def add(self, records: Sequence[Message]) -> None:
+        """As in Shared; the keys that changed longest ago make room."""
         with self._lock:
             for record in records:
                 self._came += 1
@@ -132,11 +140,13 @@ class Latest(_Counted):
                 self.pushed_out += 1
 
     def forget(self) -> None:
+        """As in Shared."""
         with self._lock:
             self._slots.clear()
             self._generation, self._came, self._bytes = self._generation + 1, 0, 0
 
     def since(self, place: Place | None, limit: int | None = None) -> Found:
+        """As in Shared: of each key, in the order of its last change."""
         with self._lock:
             missed = self._missed(place)
             known = self._came - missed if missed is not None else 0

@@ -65,6 +65,37 @@ def line(message: Message) -> bytes:
     return terminal.escaped(encoded.decode()).encode()
 
 
+class ExactRecord(msgspec.Struct, frozen=True):
+    """A record to the byte: key, value and headers in base64, headers in their order; None where there are none."""
+
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    timestamp_ms: int | None
+    key_base64: str | None
+    value_base64: str | None
+    headers_base64: list[tuple[str, str | None]]
+
+
+def exact_line(message: Message) -> bytes:
+    """The record as a JSON object from which every byte of it comes back."""
+    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    exact = ExactRecord(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        timestamp_of(message),
+        _base64(message.key()),
+        _base64(message.value()),
+        [(name, _base64(octets)) for name, octets in headers],
+    )
+    return msgspec.json.encode(exact)
+
+
+def _base64(octets: bytes | None) -> str | None:
+    return None if octets is None else base64.b64encode(octets).decode()
+
+
 def timestamp_of(message: Message) -> int | None:
     """Epoch ms, as the record says; None when it says nothing."""
     kind, timestamp = message.timestamp()

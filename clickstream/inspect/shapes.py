@@ -51,7 +51,8 @@ class TopicDescription(msgspec.Struct, frozen=True):
     name: str
     id: str
     partitions: list[Partition]
-    config: dict[str, Setting]
+    config: dict[str, Setting] | None
+    """None: this user may not see it."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -111,7 +112,9 @@ def topic_rate(found: TopicSummary, rate: float | None) -> TopicRate:
 
 def topic_description(found: TopicDetails) -> TopicDescription:
     """Everything about one topic."""
-    config = {key: Setting(one.value, one.source) for key, one in found.config.items()}
+    config = None
+    if found.config is not None:
+        config = {key: Setting(one.value, one.source) for key, one in found.config.items()}
     return TopicDescription(found.name, found.topic_id, [_partition(one) for one in found.partitions], config)
 
 

@@ -101,6 +101,12 @@ def on_disk(data_dir: Path, names: Collection[str]) -> dict[str, int]:
     return found
 
 
+def partitions_on_disk(data_dir: Path, name: str, partitions: Collection[int]) -> dict[int, int]:
+    """Bytes of the log segments of one topic's partitions below a broker's log directory."""
+    folders = {number: data_dir / f"{name}-{number}" for number in partitions}
+    return {number: _log_bytes(folder) for number, folder in folders.items() if folder.is_dir()}
+
+
 def _partition_folders(data_dir: Path) -> Iterable[tuple[str, Path]]:
     """Folders are named `<topic>-<partition>`; one that is being deleted ends in `-delete`."""
     for folder in data_dir.iterdir() if data_dir.is_dir() else ():

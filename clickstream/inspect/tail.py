@@ -2,15 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message
 from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import filters, offsets, position
-from clickstream.inspect.filters import Filter
+from clickstream.inspect import offsets, position
+from clickstream.inspect.conditions import ANY, Condition
 from clickstream.inspect.names import must_exist
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.position import Position
@@ -22,6 +23,8 @@ from clickstream.topics import declared
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
+# After the start or the loss of a broker, partitions get their leaders one after the other.
+LEADER_WITHIN_S = 10.0
 # With a filter, few of the last records may fit: look at this many per partition at once.
 FILTER_WINDOW = 2_000
 
@@ -33,7 +36,8 @@ DEFAULT_NUMBER = 10
 class Tail:
     """What is asked for. `number` counts from the end of each topic, or from `start` on, over all topics.
 
-    None is DEFAULT_NUMBER from the end, and no limit from `start` on.
+    None is DEFAULT_NUMBER from the end, and no limit from `start` on. `open` may replace what is in a message before
+    anybody looks at it.
     """
 
     topics: Sequence[str]
@@ -41,10 +45,14 @@ class Tail:
     start: Position | None = None
     partition: int | None = None
     follow: bool = False
-    filters: Sequence[Filter] = ()
+    condition: Condition = ANY
+    open: Callable[[Message], None] | None = None
 
-    def keep(self, message: Message) -> bool:
-        return filters.keep(self.filters, message)
+    def accepts(self, message: Message) -> bool:
+        """Whether the message, opened, is one of those that are asked for."""
+        if self.open is not None:
+            self.open(message)
+        return self.condition.accepts(message)
 
 
 def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[Message]]:
@@ -99,8 +107,28 @@ def find(
 ) -> dict[Partition, Limits]:
     """The limits of the topics' partitions, or of the one with that number.
 
-    Raises ClickstreamError for a topic or partition that does not exist, and for one that cannot be read now.
+    Raises ClickstreamError for a topic or partition that does not exist, and for one that still cannot be read after
+    LEADER_WITHIN_S.
     """
+    deadline = time.monotonic() + LEADER_WITHIN_S
+    while True:
+        wanted, limits = _look(cluster, admin, topics, partition)
+        missing = next((one for one in wanted if one not in limits), None)
+        if missing is None:
+            return limits
+        if time.monotonic() >= deadline:
+            topic, number = missing
+            raise ClickstreamError(
+                f"Partition {number} of topic {topic} has no leader at {cluster.address} and cannot be read now. "
+                f"See: clickstream topics describe {topic}"
+            )
+        threading.Event().wait(LOOK_EVERY_S)
+
+
+def _look(
+    cluster: Cluster, admin: AdminClient, topics: Sequence[str], partition: int | None
+) -> tuple[list[Partition], dict[Partition, Limits]]:
+    """The partitions that are asked for, and the limits of those that have a leader now."""
     known = metadata(cluster, admin)
     must_exist(cluster, topics, known)
     for topic in topics:
@@ -110,14 +138,7 @@ def find(
             )
     wanted = [(topic, number) for topic in topics for number in sorted(known[topic]) if partition in (None, number)]
     led = set(offsets.led(known, topics))
-    limits = offsets.limits(cluster, admin, [one for one in wanted if one in led])
-    for topic, number in wanted:
-        if (topic, number) not in limits:
-            raise ClickstreamError(
-                f"Partition {number} of topic {topic} has no leader at {cluster.address} and cannot be read now. "
-                f"See: clickstream topics describe {topic}"
-            )
-    return limits
+    return wanted, offsets.limits(cluster, admin, [one for one in wanted if one in led])
 
 
 def _last(
@@ -134,14 +155,14 @@ def _last(
         DEFAULT_NUMBER if asked.number is None else asked.number,
         cluster.address,
         stop,
-        keep=asked.keep,
-        window=FILTER_WINDOW if asked.filters else 0,
+        keep=asked.accepts,
+        window=FILTER_WINDOW if asked.condition.terms else 0,
     )
 
 
 def _kept(asked: Tail, batches: Iterator[list[Message]]) -> Iterator[list[Message]]:
     for batch in batches:
-        yield list(filter(asked.keep, batch))
+        yield list(filter(asked.accepts, batch))
 
 
 def _first(batches: Iterator[list[Message]], number: int | None) -> Iterator[list[Message]]:

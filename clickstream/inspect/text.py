@@ -45,6 +45,7 @@ def local(timestamp: int | None) -> str:
 
 
 def count(number: int | None) -> str:
+    """With thousands apart, `1,234`; `-` for unknown."""
     return "-" if number is None else f"{number:,}"
 
 
@@ -61,4 +62,5 @@ def size(octets: int | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
+    """With one decimal, `1,234.5`; `-` for unknown."""
     return "-" if per_second is None else f"{per_second:,.1f}"

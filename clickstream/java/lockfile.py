@@ -43,6 +43,7 @@ class Jar:
 
     @property
     def file_name(self) -> str:
+        """As Maven names it: artifact-version[-classifier].jar."""
         _, artifact, version, *classifier = self.coordinate.split(":")
         return "-".join([artifact, version, *classifier]) + ".jar"
 

@@ -1,6 +1,6 @@
 """Resolve the roots in jars.toml again and pin what they need: `python -m clickstream.java.relock [SET...]`.
 
-For maintainers, after a `root` line was added or raised. Every file is downloaded anew and hashed here, so
+For maintainers, after a `root` line was added or raised. Every file is downloaded again and hashed here, so
 review the difference: from then on everybody's files must match it.
 """
 
@@ -33,6 +33,7 @@ def resolve(jar_set: JarSet, work: Path) -> JarSet:
 
 
 def main(names: list[str]) -> None:
+    """Resolve the named sets again, or all, and write the lock file."""
     sets = read()
     with tempfile.TemporaryDirectory() as work:
         for name in names or list(sets):

@@ -17,8 +17,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 from confluent_kafka.cimpl import NewTopic
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.clients import Cluster
-from clickstream.kafka.errors import error_of, explain, is_transient
+from clickstream.kafka.clients import Cluster, client_for
+from clickstream.kafka.errors import answer_of, error_of, explain, is_transient
 from clickstream.kafka.patience import Stopped, patiently
 
 # What changes something: the broker may have to write it to others first.
@@ -44,7 +44,7 @@ def ask_description(admin: AdminClient, topic: str, *, hurry: bool = False) -> D
     """
     asked = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_WITHIN_S)
     try:
-        found = asked[topic].result()
+        found = answer_of(asked[topic])
     except KafkaException as problem:
         if is_transient(problem) and not hurry:
             look_around(admin)
@@ -69,7 +69,7 @@ def describe(
 
     Raises ClickstreamError when it does not exist.
     """
-    asked = admin or cluster.admin()  # kept in a name: a client that nobody holds ends before it answers
+    asked = client_for(cluster, admin)  # kept in a name: a client that nobody holds ends before it answers
     return patiently(lambda: ask_description(asked, topic), f"Describing topic {topic}", cluster.address, stop)
 
 
@@ -83,7 +83,7 @@ def cluster_id(
 
     Waits while Kafka is away, as patience.patiently does with `stop`.
     """
-    asked = admin or cluster.admin()
+    asked = client_for(cluster, admin)
 
     def ask() -> str:
         return str(asked.list_topics(timeout=ANSWER_WITHIN_S).cluster_id)
@@ -98,7 +98,7 @@ def metadata(
 
     Waits for half a minute while Kafka is away; raises Stopped when `stop` is set meanwhile.
     """
-    asked = admin or cluster.admin()
+    asked = client_for(cluster, admin)
 
     def ask() -> ClusterMetadata:
         return asked.list_topics(timeout=ANSWER_WITHIN_S)
@@ -117,7 +117,7 @@ def refuse_hidden(cluster: Cluster, names: Iterable[str], admin: AdminClient | N
 
     A list of all topics leaves those out. One attempt for each; when nobody answers, nothing is raised.
     """
-    asked = admin or cluster.admin()
+    asked = client_for(cluster, admin)
     for name in names:
         try:
             ask_description(asked, name, hurry=True)
@@ -136,7 +136,7 @@ def not_writable(cluster: Cluster, names: Iterable[str]) -> list[str]:
     found = []
     for name, future in asked.items():
         with contextlib.suppress(KafkaException):
-            if AclOperation.WRITE not in (future.result().authorized_operations or []):
+            if AclOperation.WRITE not in (answer_of(future).authorized_operations or []):
                 found.append(name)
     return found
 
@@ -145,7 +145,7 @@ def create(
     cluster: Cluster, topic: NewTopic, admin: AdminClient | None = None, stop: threading.Event | None = None
 ) -> bool:
     """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses, Stopped."""
-    asked = admin or cluster.admin()
+    asked = client_for(cluster, admin)
     doing = f"Creating topic {topic.topic}"
 
     def ask() -> bool:
@@ -171,7 +171,7 @@ def _wait_for(future: Future[None], doing: str, stop: threading.Event | None) ->
     """Until it is done, or `stop` is set: Stopped is raised then."""
     while True:
         try:
-            future.result(LOOK_AT_STOP_EVERY_S)
+            answer_of(future, LOOK_AT_STOP_EVERY_S)
         except TimeoutError:
             if stop is not None and stop.is_set():
                 raise Stopped(f"{doing}: stopped while Kafka was away.") from None
@@ -189,7 +189,7 @@ def wait_until_led(
 
     Raises ClickstreamError when one still has none after REQUEST_TIMEOUT_S, Stopped.
     """
-    asked = admin or cluster.admin()
+    asked = client_for(cluster, admin)
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     pause = threading.Event()
     waiting = set(names)
@@ -215,6 +215,6 @@ def delete(cluster: Cluster, names: Iterable[str]) -> None:
     futures = admin.delete_topics(list(names), request_timeout=REQUEST_TIMEOUT_S)
     for name, future in futures.items():
         try:
-            future.result()
+            answer_of(future)
         except KafkaException as problem:
             raise explain(problem, f"Deleting topic {name}", cluster.address) from problem

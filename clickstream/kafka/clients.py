@@ -1,5 +1,6 @@
 """Every Kafka client is built here."""
 
+import gc
 import logging
 import re
 import time
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from clickstream.errors import ConfigError
+from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.errors import error_of, explain
 from clickstream.kafka.limits import LimitedProducer
@@ -73,6 +74,10 @@ _HOPELESS = frozenset(
 
 
 Client = TypeVar("Client", bound=Producer | Consumer | AdminClient)
+
+
+class Unreachable(ClickstreamError):
+    """Kafka does not answer, which may pass."""
 
 
 class ErrorLog:
@@ -143,7 +148,8 @@ class Cluster:
         return self._build(AdminClient, {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)})
 
     def check(self) -> None:
-        """Raises ClickstreamError, within 10 s, when Kafka does not answer at the address."""
+        """Raises ClickstreamError, within 10 s, when Kafka does not answer at the address: Unreachable, unless what it
+        says cannot pass."""
         errors = ErrorLog(self.address, quiet=True)  # the exception says it
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
         admin = self._build(AdminClient, {**base, "error_cb": errors})
@@ -160,12 +166,21 @@ class Cluster:
                 admin.poll(0)
                 left = deadline - time.monotonic()
                 if left <= 0 or (errors.last is not None and errors.last.code() in hopeless):
-                    raise explain(errors.last or problem, "Connecting to Kafka", self.address) from problem
+                    said = explain(errors.last or problem, "Connecting to Kafka", self.address)
+                    if errors.last is not None and errors.last.code() in hopeless - {KafkaError._RESOLVE}:
+                        raise said from problem
+                    raise Unreachable(str(said)) from problem
                 patience = min(2 * patience, left)
 
     def _build(self, kind: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
         try:
-            return kind(settings)
+            try:
+                return kind(settings)
+            except RuntimeError:
+                # A process has room for a thousand clients (their thread-local storage). Those that nobody uses any
+                # more may wait for the garbage collector, which is in no hurry where there is much that is not garbage.
+                gc.collect()
+                return kind(settings)
         except (KafkaException, TypeError, ValueError) as problem:
             error = error_of(problem)
             reason = (error.str() if error is not None else str(problem)).rstrip(".")
@@ -173,6 +188,15 @@ class Cluster:
             named = [f"{name}: {place}" for name, place in self.sources.items() if _names(reason, name)]
             where = f" (given: {', '.join(named)})" if named else ""
             raise ConfigError(f"The Kafka client refuses its configuration: {reason}{where}.") from problem
+
+
+def client_for(cluster: Cluster, admin: AdminClient | None) -> AdminClient:
+    """The client that a caller has brought, or else a new one.
+
+    Not `admin or cluster.admin()`: a client's length is that of its queue, so that an idle one is false, and each
+    question would start another client, with its threads and connections.
+    """
+    return cluster.admin() if admin is None else admin
 
 
 def _names(reason: str, name: str) -> bool:

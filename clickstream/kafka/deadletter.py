@@ -4,12 +4,12 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from clickstream import terminal
-from clickstream.kafka.produce import Headers, Sender
+from clickstream.kafka.produce import Headers
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +29,22 @@ RecordHeaders = Sequence[tuple[str, bytes | None]]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a record stood: a topic's partition and offset, or a file's line (counted from 1)."""
+    """Where a record stood: a topic's partition and offset, a file's line (counted from 1), or a place in a request.
+
+    `request` is the endpoint, such as `POST /e`, and `index` the place in its array of events, counted from 0.
+    """
 
     topic: str | None = None
     partition: int | None = None
     offset: int | None = None
     file: str | None = None
     line: int | None = None
+    request: str | None = None
+    index: int | None = None
 
     def __str__(self) -> str:
+        if self.request is not None:
+            return f"{self.request} event {self.index}"
         if self.file is not None:
             return f"{self.file} line {self.line}"
         return f"{self.topic} partition {self.partition} offset {self.offset}"
@@ -45,13 +52,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """`length` is that of the whole value in bytes, where `value` is only its beginning; `headers` the record's own."""
+    """`length` is that of the whole value in bytes, where `value` is only its beginning; `headers` the record's own.
+
+    `kind` is the reason as a word, where a part has a set of them.
+    """
 
     value: bytes | None
     reason: str
     origin: Origin
     length: int | None = None
     headers: RecordHeaders = ()
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class FoundLetter:
     headers: tuple[tuple[str, bytes | None], ...]
     length: int
     left_out: frozenset[str] = frozenset()
+    kind: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -78,10 +90,20 @@ class FoundLetter:
         return not self.left_out and self.length == len(self.value or b"")
 
 
+class Sends(Protocol):
+    """What letters are handed to: a Sender, or what collects the records of a transaction."""
+
+    def send(
+        self, topic: str, value: bytes | None, key: bytes | None = None, *, headers: Headers | None = None
+    ) -> None:
+        """Take one record."""
+        ...
+
+
 class DeadLetters:
     """The dead-letter topic of one part, which names itself in each letter's headers."""
 
-    def __init__(self, sender: Sender, topic: str, part: str) -> None:
+    def __init__(self, sender: Sends, topic: str, part: str) -> None:
         self._sender = sender
         self._topic = topic
         self._part = part
@@ -90,22 +112,9 @@ class DeadLetters:
 
     def send(self, letter: DeadLetter, key: bytes | None = None) -> None:
         """Queue a letter. It is delivered only after the sender's flush: flush before the offset moves on."""
-        value = letter.value
-        # It may quote the record, and people read it with tools that show it as it is.
-        reason = terminal.escaped(letter.reason)[:MAX_REASON_CHARACTERS]
-        headers: Headers = [
-            ("reason", reason.encode("utf-8", "replace")),
-            ("part", self._part.encode()),
-            ("length", str(len(value or b"") if letter.length is None else letter.length).encode()),
-        ]
-        for name in ("topic", "partition", "offset", "file", "line"):
-            place = getattr(letter.origin, name)
-            if place is not None:
-                headers.append((f"origin-{name}", str(place).encode("utf-8", "replace")))
+        value, headers = letter_headers(letter, self._part)
         own: Headers = [(f"{OWN_HEADER}{name}", octets) for name, octets in letter.headers]
         left_out = []
-        if value is not None:
-            value = value[:MAX_VALUE_BYTES]
         if key is not None and len(key) > MAX_KEY_BYTES:
             key = None
             left_out.append("key")
@@ -122,9 +131,31 @@ class DeadLetters:
                 "Dead letter to %s: %s: %s. So far: %d.",
                 self._topic,
                 letter.origin,
-                reason,
+                _reason(letter),
                 self.count,
             )
+
+
+def letter_headers(letter: DeadLetter, part: str) -> tuple[bytes | None, Headers]:
+    """The value of a letter's record, as much of it as fits, and the headers that make it a letter of `part`."""
+    value = letter.value
+    headers: Headers = [
+        ("reason", _reason(letter).encode("utf-8", "replace")),
+        ("part", part.encode()),
+        ("length", str(len(value or b"") if letter.length is None else letter.length).encode()),
+    ]
+    if letter.kind is not None:
+        headers.append(("kind", letter.kind.encode()))
+    for name in ("topic", "partition", "offset", "file", "line", "request", "index"):
+        place = getattr(letter.origin, name)
+        if place is not None:
+            headers.append((f"origin-{name}", str(place).encode("utf-8", "replace")))
+    return None if value is None else value[:MAX_VALUE_BYTES], headers
+
+
+def _reason(letter: DeadLetter) -> str:
+    # It may quote the record, and people read it with tools that show it as it is.
+    return terminal.escaped(letter.reason)[:MAX_REASON_CHARACTERS]
 
 
 def found_letter(message: Message) -> FoundLetter | None:
@@ -147,6 +178,7 @@ def found_letter(message: Message) -> FoundLetter | None:
         headers=tuple((name.removeprefix(OWN_HEADER), one) for name, one in pairs if name.startswith(OWN_HEADER)),
         length=length,
         left_out=frozenset(filter(None, named.get("left-out", "").split(","))),
+        kind=named.get("kind"),
     )
 
 
@@ -159,6 +191,8 @@ def _origin(named: Mapping[str, str]) -> Origin:
     """Raises KeyError or ValueError when it is not told."""
     if "origin-file" in named:
         return Origin(file=named["origin-file"], line=int(named["origin-line"]))
+    if "origin-request" in named:
+        return Origin(request=named["origin-request"], index=int(named["origin-index"]))
     return Origin(named["origin-topic"], int(named["origin-partition"]), int(named["origin-offset"]))
 
 

@@ -1,8 +1,13 @@
 """Kafka's errors: which of them are waited for, which say that a topic is missing, and each as a sentence."""
 
+from concurrent.futures import Future
+from typing import TypeVar
+
 from confluent_kafka import KafkaError, KafkaException
 
 from clickstream.errors import ClickstreamError
+
+Answer = TypeVar("Answer")
 
 # The one table of errors that pass by themselves: while a broker restarts, is frozen or lags behind, while a
 # partition or a group changes its leader. Sources: what Kafka 4.3's clients retry (every RetriableException of
@@ -106,7 +111,23 @@ def error_of(problem: KafkaError | BaseException) -> KafkaError | None:
 def is_transient(problem: KafkaError | BaseException) -> bool:
     """Whether it passes by itself, so that a long-running part waits and asks again."""
     error = error_of(problem)
-    return error is not None and not error.fatal() and (error.code() in _TRANSIENT or error.retriable())
+    if error is None or error.fatal():
+        return False
+    return error.code() in _TRANSIENT or error.retriable() or _fenced(error)
+
+
+def passes(problem: ClickstreamError) -> bool:
+    """Whether it tells of an error that passes by itself, and that was waited for long enough."""
+    return problem.__cause__ is not None and is_transient(problem.__cause__)
+
+
+def _fenced(error: KafkaError) -> bool:
+    """Whether a topic cannot be created only because no broker counts for the controller at the moment.
+
+    That is so after a restart or a freeze, until the first heartbeat. The code is that of a cluster which has too few
+    brokers; only the text tells (org.apache.kafka.metadata.placement.StripedReplicaPlacer).
+    """
+    return error.code() == KafkaError.INVALID_REPLICATION_FACTOR and "brokers are currently fenced" in error.str()
 
 
 def is_missing(problem: KafkaError | BaseException) -> bool:
@@ -122,3 +143,16 @@ def explain(problem: KafkaError | BaseException, doing: str, address: str) -> Cl
         return ClickstreamError(f"{doing} at {address} failed: {problem}.")
     reason = (error.str() or str(error)).rstrip(".")
     return ClickstreamError(f"{doing} at {address} failed: {reason}. {_REMEDIES.get(error.code(), '')}".rstrip())
+
+
+def answer_of(future: "Future[Answer]", timeout: float | None = None) -> Answer:
+    """What was asked through an AdminClient. Raises KafkaException; TimeoutError after `timeout` seconds.
+
+    `future.result()` raises the exception that the future holds. Who asks holds the future, and the exception, by its
+    traceback, who asked: a ring that keeps the client, with its threads and connections, until the garbage collector
+    comes by. A process that asks in vain again and again has no room for more clients before that.
+    """
+    problem = future.exception(timeout)
+    if isinstance(problem, KafkaException):
+        raise KafkaException(*problem.args)
+    return future.result()

@@ -65,6 +65,7 @@ Sections = dict[str, dict[str, Property]]
 
 
 def nothing() -> Sections:
+    """No property in any section."""
     return {name: {} for name in SECTIONS}
 
 

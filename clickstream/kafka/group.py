@@ -7,6 +7,7 @@ the group is only for those who look at its lag.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,15 +15,17 @@ from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, Messag
 
 from clickstream.kafka.admin import ANSWER_WITHIN_S, describe
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.errors import is_transient
+from clickstream.kafka.errors import answer_of, is_missing, is_transient
 from clickstream.kafka.log import Recreated, check, identify, is_same
-from clickstream.kafka.offsets import beginnings
+from clickstream.kafka.offsets import beginnings, ends
 from clickstream.kafka.patience import patiently
 
 log = logging.getLogger(__name__)
 
 LEAVES_WITHIN_S = 8.0
 LEAVES_IN_AN_OUTAGE_WITHIN_S = 1.0
+# While nothing comes, it is asked so often whether the topic is still there.
+LOOKS_EVERY_S = 5.0
 
 
 class Saved(Protocol):
@@ -54,6 +57,7 @@ class GroupTopic:
 
     @property
     def id(self) -> str:
+        """That its broker gave it when it was created."""
         return self._identity.topic_id
 
     def same(self) -> bool:
@@ -63,7 +67,11 @@ class GroupTopic:
         under the same name is ever saved as one of this topic. Raises ClickstreamError when the topic is another one,
         or gone.
         """
-        return is_same(self._cluster, self._identity, self._admin, remedy=self._remedy, stop=self._stop)
+        found = is_same(self._cluster, self._identity, self._admin, remedy=self._remedy, stop=self._stop)
+        if not found:
+            # A connection that a frozen broker has held may be answered no more, for a minute and longer.
+            self._admin = self._cluster.admin()
+        return found
 
     def check(self, saved: Iterable[Saved]) -> None:
         """Raises ClickstreamError when the log contradicts what was saved of one of its partitions."""
@@ -85,6 +93,10 @@ class GroupTopic:
         """The first offset that the log still holds, by partition."""
         return beginnings(self._cluster, self.name, self._admin, partitions=partitions, stop=self._stop)
 
+    def ends(self) -> dict[int, int]:
+        """The offset that the next record of each partition will get, by partition."""
+        return ends(self._cluster, self.name, self._admin, stop=self._stop)
+
     def partitions(self) -> int:
         """How many partitions the topic has now."""
         return len(describe(self._cluster, self.name, self._admin, stop=self._stop).partitions)
@@ -94,7 +106,7 @@ class GroupTopic:
 
         def ask() -> int:
             asked = self._admin.describe_consumer_groups([group], request_timeout=ANSWER_WITHIN_S)
-            found = asked[group].result()
+            found = answer_of(asked[group])
             return 0 if found.state == ConsumerGroupState.DEAD else len(found.members)
 
         return patiently(ask, f"Describing group {group}", self._cluster.address, self._stop)
@@ -137,26 +149,37 @@ class Member(Generic[Own]):
         self._problem: BaseException | None = None
         self.owned: dict[int, Own] = {}
         self.assigned = False  # false between a revocation and the next assignment
+        self._look_at = time.monotonic() + LOOKS_EVERY_S
         # The default, ten minutes, is also how long a commit waits for a coordinator that has died.
         self.consumer: Consumer = cluster.consumer(
             group, {"coordinator.query.interval.ms": 5_000, **(properties or {})}
         )
 
     def join(self) -> None:
+        """Ask to become a member; partitions come with a later `next_batch`."""
         self.consumer.subscribe(
             [self._topic.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
     def next_batch(self, size: int, timeout: float) -> list[Message]:
-        """Up to `size` records or ends, waiting at most `timeout` seconds; raises what went wrong in a rebalance."""
+        """Up to `size` records or ends, waiting at most `timeout` seconds; raises what went wrong in a rebalance.
+
+        Raises ClickstreamError when nothing comes because the topic is another one by now, or gone.
+        """
         messages = self.consumer.consume(size, timeout)
         if self._problem is not None:
             raise self._problem
+        if not messages and time.monotonic() >= self._look_at:
+            # The client says once that it is gone. Where brokers still knew it when that was looked into, it never
+            # says so again, and reads nothing.
+            self._topic.same()
+            self._look_at = time.monotonic() + LOOKS_EVERY_S
         if self._rebalanced:
-            # Part of the batch may be from before the rebalance: read it again from the restored offsets.
+            # Part of the batch may be from before the rebalance: read it again from the restored offsets. That the
+            # topic is gone is said once only, and it may come together with the rebalance that it leads to.
             self._rebalanced = False
             self.read_again()
-            return []
+            return [one for one in messages if (error := one.error()) is not None and is_missing(error)]
         return messages
 
     def read_again(self) -> None:

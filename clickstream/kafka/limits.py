@@ -9,6 +9,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     ConfigResource,
 )
 
+from clickstream.kafka.errors import answer_of
+
 ANSWER_WITHIN_S = 5.0
 # Key and value do not fill a batch of one record: there are headers and framing, too.
 OVERHEAD_BYTES = 1_000
@@ -37,7 +39,7 @@ class LimitedProducer(Producer):
         admin = self._admin()  # kept: what was asked of a client that is gone is never answered
         try:
             asked = admin.describe_configs([resource], request_timeout=ANSWER_WITHIN_S)
-            return int(asked[resource].result(ANSWER_WITHIN_S)["max.message.bytes"].value)
+            return int(answer_of(asked[resource], ANSWER_WITHIN_S)["max.message.bytes"].value)
         except (KafkaException, TimeoutError, KeyError):
             return None
 

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import patience
 from clickstream.kafka.admin import ask_description, cluster_id, describe
-from clickstream.kafka.clients import Cluster
+from clickstream.kafka.clients import Cluster, client_for
 from clickstream.kafka.errors import explain, is_missing, is_transient
 from clickstream.kafka.offsets import Limits, limits
 from clickstream.kafka.patience import Stopped, TopicGone
@@ -117,7 +117,7 @@ def check(
     lags behind. Raises Missing, Recreated, Truncated or LostRecords (`remedy` is the end of their messages: what to
     do next), Stopped, or ClickstreamError for what does not pass.
     """
-    admin = admin or cluster.admin()
+    admin = client_for(cluster, admin)
     deadline: float | None = None
     while True:
         found = _limits(cluster, identity, places, admin, remedy, stop)

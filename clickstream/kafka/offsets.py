@@ -13,7 +13,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 )
 
 from clickstream.kafka.admin import ANSWER_WITHIN_S, look_around
-from clickstream.kafka.clients import Cluster
+from clickstream.kafka.clients import Cluster, client_for
+from clickstream.kafka.errors import answer_of
 from clickstream.kafka.patience import patiently
 
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -51,7 +52,7 @@ def beginnings(
 
     Waits while Kafka is away, as patience.patiently does with `stop`. Raises ClickstreamError.
     """
-    return _offsets(cluster, topic, admin or cluster.admin(), EARLIEST, partitions, stop)
+    return _offsets(cluster, topic, client_for(cluster, admin), EARLIEST, partitions, stop)
 
 
 def ends(
@@ -67,7 +68,7 @@ def ends(
     It counts records of open transactions, too. A leader that has just been elected may not know the end for a
     moment: it says so, and is asked again.
     """
-    return _offsets(cluster, topic, admin or cluster.admin(), LATEST, partitions, stop)
+    return _offsets(cluster, topic, client_for(cluster, admin), LATEST, partitions, stop)
 
 
 def limits(
@@ -79,7 +80,7 @@ def limits(
     stop: threading.Event | None = None,
 ) -> dict[int, Limits]:
     """Beginning and end of each partition; otherwise as `beginnings`."""
-    admin = admin or cluster.admin()
+    admin = client_for(cluster, admin)
     wanted = _numbers(cluster, topic, admin, partitions, stop)
     low = beginnings(cluster, topic, admin, partitions=wanted, stop=stop)
     high = ends(cluster, topic, admin, partitions=wanted, stop=stop)
@@ -96,7 +97,7 @@ def at_times(
 ) -> dict[int, int]:
     """The first offset at or after a partition's time in epoch ms; -1 where there is no such record."""
     question = {TopicPartition(topic, partition): OffsetSpec.for_timestamp(time) for partition, time in times.items()}
-    return _ask(cluster, topic, admin or cluster.admin(), question, stop)
+    return _ask(cluster, topic, client_for(cluster, admin), question, stop)
 
 
 def send(admin: AdminClient, question: Mapping[TopicPartition, OffsetSpec], timeout: float) -> Answers:
@@ -106,11 +107,11 @@ def send(admin: AdminClient, question: Mapping[TopicPartition, OffsetSpec], time
 
 def result(future: "Future[ListOffsetsResultInfo]") -> ListOffsetsResultInfo:
     """One partition's answer. Raises KafkaException, also when there is none."""
-    answer = future.result()
+    found = answer_of(future)
     # When the leader of some of the partitions does not answer in time, theirs are no errors, but have no offset.
-    if answer.offset == OFFSET_INVALID:
+    if found.offset == OFFSET_INVALID:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-    return answer
+    return found
 
 
 def _numbers(

@@ -51,18 +51,17 @@ def patiently(
             return ask()
         except KafkaException as problem:
             now, stopped = time.monotonic(), stop is not None and stop.is_set()
-            said = explain(problem, doing, address)
             if is_missing(problem):
                 missing_since = missing_since or now
                 limit = KNOWS_TOPICS_WITHIN_S if stop is None else SURELY_KNOWS_TOPICS_WITHIN_S
                 if now - missing_since >= limit:
-                    raise TopicGone(str(said)) from problem
+                    raise TopicGone(str(explain(problem, doing, address))) from problem
             elif is_transient(problem):
                 missing_since = None
                 if (limited or stop is None) and not stopped and now - begun >= RESTARTS_WITHIN_S:
-                    raise said from problem
+                    raise explain(problem, doing, address) from problem
             else:
-                raise said from problem
+                raise explain(problem, doing, address) from problem
             if stopped:
                 raise Stopped(f"{doing} at {address}: stopped while Kafka was away.") from problem
         (stop or threading.Event()).wait(ASK_EVERY_S)

@@ -16,6 +16,8 @@ from clickstream.stop import DRAIN_S, Stop
 log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str | bytes | None]]
+Encode = Callable[[str, bytes | None], bytes | None]
+"""Of a topic and a value: the value to be sent."""
 SAY_FAILURES_EVERY_S = 5.0
 # A flush in one piece would keep the main thread from its signals: a Ctrl-C must be able to shorten it.
 FLUSH_SLICE_S = 0.2
@@ -32,10 +34,14 @@ class Sender:
     failed nor still queued is acknowledged (no callback runs on success: it would cost 40 % of the rate).
     """
 
-    def __init__(self, producer: Producer, stop: Stop | None = None) -> None:
-        """`stop`: once it is set, nothing is waited for longer than it allows; what is left is unconfirmed."""
+    def __init__(self, producer: Producer, stop: Stop | None = None, encode: Encode | None = None) -> None:
+        """`stop`: once it is set, nothing is waited for longer than it allows; what is left is unconfirmed.
+
+        `encode` turns each value into what is sent.
+        """
         self._producer = producer
         self._stop = stop
+        self._encode = encode
         self._too_large: dict[tuple[str, bool], str] = {}
         self._lock = threading.Lock()
         self._said_at = float("-inf")
@@ -69,6 +75,7 @@ class Sender:
 
     @property
     def queued(self) -> int:
+        """Records, and other events, that wait in the client: 0 when all is delivered or failed."""
         return len(self._producer)
 
     def send(
@@ -85,6 +92,8 @@ class Sender:
 
         Raises ClickstreamError on a fatal error.
         """
+        if self._encode is not None:
+            value = self._encode(topic, value)
         while not self._hand_over(topic, value, key, partition, headers, timestamp):
             if not self._wait_for_room():
                 self._give_up(1)
@@ -106,6 +115,8 @@ class Sender:
         no delivery reports: somebody must call `poll`, on another thread than the event loop's (after a failure that
         may ask the broker for the reason). Raises ClickstreamError on a fatal error.
         """
+        if self._encode is not None:
+            value = self._encode(topic, value)
         return self._hand_over(topic, value, key, partition, headers, timestamp, ask=False)
 
     def _hand_over(
@@ -145,6 +156,8 @@ class Sender:
         queue is full.
         """
         waiting = list(messages)
+        if self._encode is not None:
+            waiting = [{**message, "value": self._encode(topic, message["value"])} for message in waiting]
         while waiting:
             # A batch is not refused with an exception: each message that was not queued carries its error.
             queued = self._producer.produce_batch(topic, waiting, on_delivery=self._delivered)

@@ -96,6 +96,15 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def without_secrets(text: str, given: Mapping[str, str]) -> str:
+    """`text` with "[hidden]" in the place of the secrets among the properties `given`, and of logins inside URLs."""
+    secrets = [value for name, value in given.items() if _SECRET.search(name)]
+    for secret in [*secrets, *(" ".join(one.split()) for one in secrets)]:  # an error may be told in one line
+        if secret:
+            text = text.replace(secret, HIDDEN)
+    return _URL_LOGIN.sub(f"://{HIDDEN}@", text)
+
+
 # --- Java client files
 
 # What a Java key becomes: properties of librdkafka, or the reason why it is ignored.
@@ -125,7 +134,7 @@ _ASSIGNORS = {
     "RoundRobinAssignor": "roundrobin",
     "CooperativeStickyAssignor": "cooperative-sticky",
 }
-_PASSED_OVER = (
+_IGNORED = (
     (r"(schema\.registry|basic\.auth|bearer\.auth)\..*", "for a schema registry"),
     (r"(key|value)\.(de)?serializer.*|.*\.class(es)?|metric\.reporters", "a class of the Java client"),
     (r"ssl\.(truststore|keystore)\..*", "of the Java trust or key store"),
@@ -161,6 +170,7 @@ class FromJava:
     notes: list[str] = field(default_factory=list)
 
     def add(self, properties: Mapping[str, str], line: int) -> None:
+        """Add what the key at that line has become."""
         self.found.update(properties)
         self.lines.update(dict.fromkeys(properties, line))
 
@@ -205,7 +215,7 @@ def _translate(name: str, value: str, given: Mapping[str, str]) -> _Translation:
         return {_RENAMED[name]: value}
     if name in KNOWN:
         return {name: value}
-    for pattern, reason in _PASSED_OVER:
+    for pattern, reason in _IGNORED:
         if re.fullmatch(pattern, name):
             return reason
     near = nearest(name, KNOWN)
@@ -224,17 +234,17 @@ def _login(entry: str, source: str) -> tuple[dict[str, str], list[str]]:
         )
     names = _LOGIN_OPTIONS[module]
     found: dict[str, str] = {}
-    extensions, passed_over = [], []
+    extensions, ignored = [], []
     for option, value in options.items():
         if option in names:
             found[names[option]] = value
         elif option.startswith("extension_"):
             extensions.append(f"{option.removeprefix('extension_')}={value}")
         else:
-            passed_over.append(option)
+            ignored.append(option)
     if extensions:
         found["sasl.oauthbearer.extensions"] = ",".join(extensions)
-    return found, passed_over
+    return found, ignored
 
 
 def _store_type(given: Mapping[str, str], store: str) -> str:

@@ -23,6 +23,8 @@ class Window(msgspec.Struct):
 
 
 class Broker(msgspec.Struct):
+    """A client's figures about one broker; `nodeid` is -1 for an address from bootstrap.servers."""
+
     nodeid: int
     rtt: Window
     txerrs: int = 0
@@ -51,6 +53,7 @@ class Report(msgspec.Struct):
         return sum(broker.txerrs + broker.rxerrs + broker.req_timeouts for broker in self._real())
 
     def disconnects(self) -> int:
+        """Connections to brokers that ended."""
         return sum(broker.disconnects for broker in self._real())
 
     def _real(self) -> list[Broker]:

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.statistics import Report, Statistics, Window
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 
 PART_LABELS = ("part", "name")
 LAST_SUCCESS = "last_success_timestamp_seconds"
+PARTITION_LAG = "partition_lag"
 
 Labels = tuple[str, ...]
 Family = type[CounterMetricFamily | GaugeMetricFamily]
@@ -32,9 +35,23 @@ class PartsCollector:
         self._statistics = statistics
 
     def collect(self) -> Iterable[Metric]:
+        """All metrics as they are now, as Prometheus's client asks for them."""
         labelled: list[tuple[Labels, Part]] = [((part.kind, part.name or ""), part) for part in self._parts]
         yield from _of_parts(CounterMetricFamily, [(labels, part.totals()) for labels, part in labelled])
         yield from _of_parts(GaugeMetricFamily, [(labels, part.gauges()) for labels, part in labelled])
+        yield _metric(
+            CounterMetricFamily, "changed_values", "values that were not written as they came",
+            (*PART_LABELS, "column", "rule"),
+            {(*labels, *one): count for labels, part in labelled for one, count in part.changed_values().items()},
+        )  # fmt: skip
+        yield _metric(
+            GaugeMetricFamily, PARTITION_LAG, "records of a partition that the stored results of a table lack",
+            (*PART_LABELS, "table", "topic", "partition"),
+            {
+                (*labels, one.table or "", one.topic, str(one.partition)): one.lag
+                for labels, part in labelled for one in part.positions() if one.lag is not None
+            },
+        )  # fmt: skip
         successes: dict[Labels, float] = {
             labels: at for labels, part in labelled if (at := part.last_success()) is not None
         }
@@ -86,6 +103,43 @@ def _p99(window: Window) -> int:
     return window.p99
 
 
+@dataclass(frozen=True)
+class By:
+    """Gauges of many things of a kind: `read` has the numbers of each, `label` says what it is, such as a site."""
+
+    label: str
+    read: Callable[[], Mapping[str, Mapping[str, float]]]
+
+    def collect(self) -> Iterable[Metric]:
+        """As Prometheus's client asks for them."""
+        found = self.read()
+        for name in dict.fromkeys(name for values in found.values() for name in values):
+            samples: dict[Labels, float] = {(one,): values[name] for one, values in found.items() if name in values}
+            yield _metric(GaugeMetricFamily, name, name.replace("_", " "), (self.label,), samples)
+
+
+def _registry(parts: Sequence[Part], statistics: Statistics, more: Sequence[By] = ()) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(PartsCollector(parts, statistics))
+    for one in more:
+        registry.register(one)
+    ProcessCollector(registry=registry)
+    return registry
+
+
+class Exposition:
+    """Metrics of all parts, for a part that has an HTTP server of its own."""
+
+    content_type = CONTENT_TYPE_PLAIN_0_0_4
+
+    def __init__(self, parts: Sequence[Part], statistics: Statistics, more: Sequence[By] = ()) -> None:
+        self._registry = _registry(parts, statistics, more)
+
+    def text(self) -> bytes:
+        """As they are now."""
+        return generate_latest(self._registry)
+
+
 @contextmanager
 def serve(parts: Sequence[Part], statistics: Statistics, endpoint: Endpoint) -> Iterator[None]:
     """Serve /metrics of all parts while the block runs; port 0 serves nothing.
@@ -95,11 +149,8 @@ def serve(parts: Sequence[Part], statistics: Statistics, endpoint: Endpoint) -> 
     if endpoint.port == 0:
         yield
         return
-    registry = CollectorRegistry()
-    registry.register(PartsCollector(parts, statistics))
-    ProcessCollector(registry=registry)
     try:
-        server, thread = start_http_server(endpoint.port, addr=endpoint.host, registry=registry)
+        server, thread = start_http_server(endpoint.port, addr=endpoint.host, registry=_registry(parts, statistics))
     except OSError as error:
         raise ClickstreamError(
             f"Cannot serve metrics on {endpoint.host}:{endpoint.port}: {error.strerror}. "

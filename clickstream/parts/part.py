@@ -2,9 +2,47 @@
 
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from clickstream.records import Position
+from clickstream.errors import ClickstreamError
+from clickstream.records import Action, LeftOut, Position
+
+
+class Controls(Protocol):
+    """What commands can change of a running part. All of it is used from another thread than the part's own."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits until it is resumed."""
+        ...
+
+    @property
+    def wanted_rate(self) -> float | None:
+        """Records per second that it is to reach; None: as fast as it can, or as no single number says."""
+        ...
+
+    def obey(self, action: Action, value: float | None) -> str:
+        """Do what a command asks for; returns in words what was done. Raises ValueError, with words, if it cannot."""
+        ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What ended a part other than well: why, in one line, and when (epoch s)."""
+
+    why: str
+    at: float
+
+    @staticmethod
+    def of(problem: Exception) -> "Failure":
+        """Of what was raised. What was not written for people may quote anything, and is only named."""
+        if isinstance(problem, ClickstreamError | OSError):
+            why = " ".join(str(problem).split())
+        else:
+            why = f"unexpected {type(problem).__name__}: the output of the command says more"
+        return Failure(why, time.time())
 
 
 class Part(Protocol):
@@ -17,7 +55,8 @@ class Part(Protocol):
     topics: list[str]  # that it reads or writes
     name: str | None = None  # which of its kind, where a process may have several
     group: str | None = None  # the consumer group that shows its lag
-    paused: bool = False  # somebody asked it to wait
+    controls: Controls | None = None  # what commands can change while it runs; None: it heeds none
+    failure: Failure | None = None  # set by run_noting_failure
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, or until there is nothing left; what was taken on is finished before it returns.
@@ -42,9 +81,30 @@ class Part(Protocol):
         """The offsets stored with its results, of each partition that it reads."""
         return []
 
+    def left_out(self) -> list[LeftOut]:
+        """Rows that did not take part, of each table that has some."""
+        return []
+
+    def changed_values(self) -> Mapping[tuple[str, str], int]:
+        """Values that were not written as they came, by column and rule: they only grow."""
+        return {}
+
     def sql(self) -> tuple[str, dict[str, Any]] | None:
         """The text of its SQL, without secrets, and its plan; None: it runs none."""
         return None
+
+    def requests(self) -> list[dict[str, Any]] | None:
+        """Its last requests as plain JSON, when there are new ones since this was last asked; None: none to tell."""
+        return None
+
+
+def run_noting_failure(part: Part, stop: threading.Event) -> None:
+    """Run a part; what it raises is kept as its `failure`, for its last report, and raised."""
+    try:
+        part.run(stop)
+    except Exception as problem:
+        part.failure = Failure.of(problem)
+        raise
 
 
 class Rates:
@@ -55,6 +115,7 @@ class Rates:
         self._at = time.monotonic()
 
     def of(self, totals: dict[str, int]) -> dict[str, float]:
+        """What was added to each total since the last call, or the beginning, per second; never below 0."""
         now = time.monotonic()
         seconds = max(1e-6, now - self._at)
         rates = {

@@ -11,10 +11,11 @@ from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.parts.watch import STATUS_EVERY_S
-from clickstream.records import Status, decode
+from clickstream.records import FAILED, REQUESTS_KEY_END, SQL_KEY_END, Requests, RunningSql, Status, decode
 
 DEAD_AFTER_S = 5 * STATUS_EVERY_S
 FORGET_AFTER_S = 3600.0
+FORGET_FAILED_AFTER_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,63 @@ class Seen:
         """Seconds since the last word: a part that was killed says nothing more."""
         return max(0.0, now - self.at)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended, and the last word says why."""
+        return self.status.state == FAILED
+
     def is_dead(self, now: float) -> bool:
         """Whether it has been silent for so long that it was killed, or cannot reach Kafka."""
-        return self.silent_s(now) > DEAD_AFTER_S
+        return not self.has_failed and self.silent_s(now) > DEAD_AFTER_S
+
+    def is_forgotten(self, now: float) -> bool:
+        """Whether its last word is so old that nobody wants to see it any more."""
+        return self.silent_s(now) > (FORGET_FAILED_AFTER_S if self.has_failed else FORGET_AFTER_S)
+
+
+class Heard:
+    """What the records of a status topic add up to."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, Seen] = {}
+        self._sql: dict[bytes, RunningSql] = {}
+        self._requests: dict[bytes, Requests] = {}
+        self._newest = 0.0
+
+    def take(self, message: Message) -> None:
+        """The next record."""
+        key = message.key() or b""
+        _kind, milliseconds = message.timestamp()
+        self._newest = max(self._newest, milliseconds / 1000)
+        value = message.value()
+        if value is None:
+            self._seen.pop(key, None)
+            self._sql.pop(key, None)
+            self._requests.pop(key, None)
+            return
+        try:
+            if key.endswith(SQL_KEY_END):
+                self._sql[key] = decode(value, RunningSql)
+            elif key.endswith(REQUESTS_KEY_END):
+                self._requests[key] = decode(value, Requests)
+            else:
+                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000)
+        except (MsgspecError, UnicodeDecodeError):
+            return  # a record of another kind, or none of ours
+
+    def parts(self, now: float) -> list[Seen]:
+        """Those that have not ended well, oldest first; those that are forgotten are left out. `now` is in epoch s."""
+        latest = max(now, self._newest)
+        self._seen = {key: part for key, part in self._seen.items() if not part.is_forgotten(latest)}
+        return sorted(self._seen.values(), key=lambda part: (part.status.since, part.status.id))
+
+    def running_sql(self) -> dict[str, RunningSql]:
+        """What the parts run that run a file of SQL, by their ids; those that are not listed are left out."""
+        return {one.id: one for one in self._sql.values() if one.id.encode() in self._seen}
+
+    def requests(self) -> dict[str, Requests]:
+        """The last requests of collectors that explain them, by their ids; those that are not listed are left out."""
+        return {one.id: one for one in self._requests.values() if one.id.encode() in self._seen}
 
 
 class Reports:
@@ -39,31 +94,17 @@ class Reports:
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self._cluster = cluster
         self._topic = topic
-        self._seen: dict[bytes, Seen] = {}
+        self._heard = Heard()
         self._ends: Mapping[int, int] | None = None
-        self._newest = 0.0
 
     def look(self, now: float, stop: threading.Event | None = None) -> list[Seen]:
-        """The parts that have not said goodbye, oldest first; those silent for an hour are left out.
+        """The parts that have not ended well, oldest first.
 
+        Those that have been silent for an hour, or failed more than ten minutes ago, are left out.
         `now` is in epoch seconds. Raises ClickstreamError when Kafka does not answer; with `stop` it is waited for, and
         Stopped is raised when that is set.
         """
         if self._ends is None and self._topic not in existing(self._cluster):
             return []
-        self._ends = read_to_end(self._cluster, self._topic, self._take, start=self._ends, stop=stop)
-        forgotten = max(now, self._newest) - FORGET_AFTER_S
-        self._seen = {key: part for key, part in self._seen.items() if part.at > forgotten}
-        return sorted(self._seen.values(), key=lambda part: (part.status.since, part.status.id))
-
-    def _take(self, message: Message) -> None:
-        key = message.key() or b""
-        _kind, milliseconds = message.timestamp()
-        self._newest = max(self._newest, milliseconds / 1000)
-        if message.value() is None:
-            self._seen.pop(key, None)
-            return
-        try:
-            self._seen[key] = Seen(decode(message.value(), Status), milliseconds / 1000)
-        except (MsgspecError, UnicodeDecodeError):
-            return  # a record of another kind, or none of ours
+        self._ends = read_to_end(self._cluster, self._topic, self._heard.take, start=self._ends, stop=stop)
+        return self._heard.parts(now)

@@ -43,6 +43,7 @@ class Fitted:
     left_out: list[str]
 
     def heading(self) -> Text:
+        """The line with the names."""
         names = [Text(terminal.escaped(column.name)) for column in self.columns]
         return self._line(names, "bold")
 

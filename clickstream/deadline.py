@@ -1,0 +1,64 @@
+"""Work that ends when its time is over, or when somebody cancels it."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from clickstream.errors import ClickstreamError
+
+LOOK_EVERY_S = 0.1
+
+
+class Cancelled(ClickstreamError):
+    """Somebody did not want the result any more."""
+
+
+class TooLong(ClickstreamError):
+    """The time was over."""
+
+
+class Deadline:
+    """While the block runs, `over` is set once the time is over or `cancel` is set, and `interrupt` is called then.
+
+    It is called again and again, on another thread: one that comes between two statements of a database is lost.
+    """
+
+    def __init__(self, seconds: float, cancel: threading.Event | None = None) -> None:
+        self.over = threading.Event()
+        self.interrupt: Callable[[], None] = lambda: None
+        self._seconds = seconds
+        self._cancel = cancel or threading.Event()
+        self._ends_at = time.monotonic() + seconds
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="deadline", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises Cancelled or TooLong once it is over."""
+        if self._cancel.is_set():
+            raise Cancelled("Cancelled.")
+        if time.monotonic() >= self._ends_at:
+            raise TooLong(f"It takes longer than {self._seconds:g} s. Fewer records, or a longer time, may do.")
+
+    def _watch(self) -> None:
+        while not self._left.wait(LOOK_EVERY_S):
+            if self._cancel.is_set() or time.monotonic() >= self._ends_at:
+                self.over.set()
+                self.interrupt()
+
+
+def cut(connection: socket.socket) -> None:
+    """End what another thread reads or writes on a connection; never raises."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

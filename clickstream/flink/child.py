@@ -38,6 +38,7 @@ class Child:
         )
 
     def ended(self) -> bool:
+        """Whether the JVM is gone."""
         return self._jvm.poll() is not None
 
     def end(self) -> None:

@@ -66,9 +66,11 @@ class Member:
 
     @property
     def pid_file(self) -> Path:
+        """Written by who starts the JVM."""
         return self.directory / "pid"
 
     def alive(self) -> bool:
+        """Whether its JVM runs."""
         return self.lock.exists() and not is_free(self.lock)
 
 

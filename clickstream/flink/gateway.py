@@ -76,6 +76,7 @@ class Session:
         self.start(statement).result()
 
     def close(self) -> None:
+        """Forget its tables and settings."""
         self._gateway.call("DELETE", self._path)
 
 
@@ -87,6 +88,7 @@ class Operation:
         self._path = path
 
     def running(self) -> bool:
+        """Whether the statement has not ended yet. Raises Refused."""
         return self._gateway.call("GET", f"{self._path}/status")["status"] in _RUNNING
 
     def result(self) -> str:

@@ -74,9 +74,10 @@ class Runtime:
     java: Java
     jars: tuple[Path, ...]
 
-    def connector(self) -> Path:
-        """The one jar that a cluster needs beside its own Flink: the Kafka connector."""
-        return next(path for path in self.jars if path.name.startswith("flink-sql-connector-kafka"))
+    def connectors(self, *, avro: bool) -> list[Path]:
+        """The jars that a cluster needs beside its own Flink: the Kafka connector, for `avro` the format, too."""
+        names = ("flink-sql-connector-kafka", *(("flink-sql-avro-confluent-registry",) if avro else ()))
+        return [next(path for path in self.jars if path.name.startswith(name)) for name in names]
 
     def command(self, directory: Path, main: str, options: Iterable[str], *arguments: str) -> list[str]:
         """The command line of class `main`, configured in `directory` and to be started there."""
@@ -115,6 +116,7 @@ def _yaml(value: object) -> str:
 
 
 def log_file(directory: Path) -> Path:
+    """What Flink logs, in the working directory of its JVM."""
     return directory / _LOG_FILE
 
 

@@ -61,18 +61,21 @@ def submit(
     parallelism: int | None,
     savepoint: str | None,
 ) -> str:
-    """Start a file's job on the cluster whose REST interface is at HOST:PORT, from a savepoint or anew; its id.
+    """Start a file's job on the cluster whose REST interface is at HOST:PORT, from a savepoint if given; its id.
 
-    The connector goes along, so the cluster needs nothing but Flink. Raises ClickstreamError.
+    The connector goes along, and for tables in Avro the format, so the cluster needs nothing but Flink. Raises
+    ClickstreamError.
     """
     host, _, port = rest.rpartition(":")
+    tables = script.program.tables.values()
+    avro = any(table.avro() is not None or table.avro("key") is not None for table in tables)
     remote = {
         **_ALWAYS,
         "execution.target": "remote",
         "rest.address": host,
         "rest.port": port,
         "table.dml-sync": "false",
-        "pipeline.jars": runtime.connector().as_uri(),
+        "pipeline.jars": ";".join(path.as_uri() for path in runtime.connectors(avro=avro)),
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
     }
     with gateway(runtime, directory, short=True) as flink:

@@ -33,6 +33,7 @@ class Leftovers:
 
     @property
     def count(self) -> int:
+        """How many rows there are."""
         return sum(map(len, self.rows.values()))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
-from clickstream.parts.part import Part
+from clickstream.parts.part import Part, run_noting_failure
 from clickstream.parts.threads import Threads
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
@@ -67,7 +67,7 @@ def check_topics(checked: Sequence[Checked], others: Mapping[str, str | None]) -
 
 # An option of a table whose value nobody else is to see; what stands in ${NAME} is not in the text anyway.
 _SECRET = re.compile(
-    r"('[^'\n]*(?:jaas|password|passphrase|secret|token|\.key)[^'\n]*'\s*=\s*)'(?:[^']|'')*'", re.IGNORECASE
+    r"('[^'\n]*(?:jaas|password|passphrase|secret|token|user-info|\.key)[^'\n]*'\s*=\s*)'(?:[^']|'')*'", re.IGNORECASE
 )
 
 
@@ -98,11 +98,12 @@ class Tables(Part):
         return dict(total)
 
     def gauges(self) -> dict[str, float]:
-        """The greatest of all files."""
+        """The greatest delay of all files, and what all of them lack."""
         found: dict[str, float] = {}
         for engine in self.engines.values():
             for name, value in engine.gauges().items():
-                found[name] = max(value, found.get(name, value))
+                before = found.get(name, 0.0)
+                found[name] = before + value if name == "lag" else max(before, value)
         return found
 
     def sources(self) -> list[SourceReport]:
@@ -113,9 +114,9 @@ class Tables(Part):
         """Run until `stop` is set, or to the end. When one file fails the others stop, and its error is raised."""
         engines = list(self.engines.values())
         if len(engines) == 1:
-            engines[0].run(stop)
+            run_noting_failure(engines[0], stop)
             return
         threads = Threads(stop.set)
         for engine in engines:
-            threads.start(engine.run, stop, name="tables")
+            threads.start(run_noting_failure, engine, stop, name="tables")
         threads.join()

@@ -24,7 +24,7 @@ from clickstream.tables.engine.operators.operator import BEGINNING
 Times = NDArray[np.int64]
 
 # Confirmations come every second, or more often for short time-outs. After a longer gap (the broker was away, or one
-# of our processes stood still) silence begins anew: what was written meanwhile may not have arrived yet.
+# of our processes stood still) silence begins again: what was written meanwhile may not have arrived yet.
 LONGEST_GAP_S = 3.0
 SHORTEST_GAP_S = 1.0
 
@@ -158,7 +158,7 @@ class Clock:
 
     @property
     def longest_gap(self) -> float:
-        """Of two confirmations (s), before which silence begins anew."""
+        """Seconds between two confirmations; after a longer gap the silence begins again."""
         return min(LONGEST_GAP_S, max(SHORTEST_GAP_S, (self.idle_timeout or 0.0) / 2))
 
     # --- going on

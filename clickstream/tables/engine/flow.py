@@ -40,16 +40,23 @@ class Flow:
 
     @property
     def branches(self) -> list[Branch]:
+        """The ways of rows to results."""
         return self._made.branches
 
     @property
     def operators(self) -> list[Placed]:
+        """Those of all branches."""
         return self._made.operators
 
     @property
     def updates(self) -> bool:
         """Whether there are groups without a window, which take batches into the state only when they are closed."""
         return any(isinstance(placed.operator, Groups) for placed in self.operators)
+
+    @property
+    def gives_rows_at_once(self) -> bool:
+        """Whether some rows leave with their batch: not all wait for a watermark."""
+        return self._changes or self.updates or any(one.stream and not one.joined for one in self.branches)
 
     @property
     def joined_tables(self) -> set[tuple[str, ...]]:
@@ -64,7 +71,7 @@ class Flow:
         self.absorb(db, _NOTHING)
         for placed in self.operators:
             placed.operator.close(db, BEGINNING, placed.output)
-        # Not before: what waits since an earlier run would have gone nowhere.
+        # Only now: rows that wait in joins since an earlier run would have been handed on before anything takes them.
         self._made.joins_at_once = self._changes
 
     def show_early(self, operators: Collection[str]) -> None:

@@ -10,7 +10,11 @@ RESET = "--reset forgets the state and what was written, and reads the topics fr
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """`changes`: early rows too, at most every `early_interval` s. `idle_timeout` (s): None leaves it to the file."""
+    """`changes`: early rows too, at most every `early_interval` s. `idle_timeout` (s): None leaves it to the file.
+
+    `unknown_waits`: records wait for a schema of Avro that the registry does not know; otherwise they are dead letters.
+    `auto_register`: schemas of results that it does not have are registered; `how_to_register` is the command for it.
+    """
 
     name: str
     state_dir: Path
@@ -24,4 +28,7 @@ class EngineOptions:
     exit_at_end: bool = False
     memory_limit: str = "512MB"
     threads: int = 1
+    unknown_waits: bool = True
+    auto_register: bool = False
+    how_to_register: str = ""
     text: str = ""  # the file, without secrets, for who watches

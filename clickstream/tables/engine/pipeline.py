@@ -18,6 +18,7 @@ from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import ResultReport
 from clickstream.tables.engine.state.store import Membership, State
 from clickstream.tables.engine.writing.early import has_early_rows
+from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.lateness import LateRows
 from clickstream.tables.engine.writing.results import Result
 from clickstream.tables.engine.writing.writer import Writer
@@ -27,13 +28,14 @@ TOTALS = ("late", "written", "early", "dropped")
 
 
 class Pipeline:
-    """`memberships` says by target when each INSERT came to the file."""
+    """`memberships` says by target when each INSERT came to the file, `forms` what its rows are in the topic."""
 
     def __init__(
         self,
         program: Program,
         memberships: Mapping[str, Membership],
         references: Mapping[str, Reference],
+        forms: Mapping[str, Form],
         sender: Sender,
         writer: Writer,
         *,
@@ -46,7 +48,7 @@ class Pipeline:
             inserts = tuple(one for one in program.inserts if memberships[one.target.name] == membership)
             part = replace(program, inserts=inserts)
             flow = Flow(compiled(part, references, membership.generation, membership.begins), changes=changes)
-            results = [Result(program, insert, flow, sender, writer) for insert in inserts]
+            results = [Result(program, one, flow, forms[one.target.name], sender, writer) for one in inserts]
             if changes:
                 shown = [one for result in results for one in result.branches if has_early_rows(one)]
                 flow.show_early({one.placed.operator.name for one in shown if one.placed is not None})
@@ -125,6 +127,11 @@ class Pipeline:
     def updates(self) -> bool:
         """Whether there are groups without a window, which take batches into the state only when they are closed."""
         return any(flow.updates for flow in self.flows)
+
+    @property
+    def gives_rows_at_once(self) -> bool:
+        """Whether some rows leave with their batch: not all wait for a watermark."""
+        return any(flow.gives_rows_at_once for flow in self.flows)
 
     def waiting(self, db: duckdb.DuckDBPyConnection) -> bool:
         """Whether rows wait in joins."""

@@ -1,6 +1,9 @@
 """How the sources and results of a running program do, for the live view."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from clickstream.records import LeftOut
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,19 @@ class ResultReport:
     early: int
     dropped: int
     late: int
+
+
+def left_out(sources: Iterable[SourceReport], results: Iterable[ResultReport]) -> Iterator[LeftOut]:
+    """What did not take part, of the tables that have some."""
+    for source in sources:
+        if source.dead_letters or source.untimed or source.nulled:
+            yield LeftOut(
+                source.name,
+                source.topic,
+                dead_letters=source.dead_letters,
+                untimed=source.untimed,
+                nulled=source.nulled,
+            )
+    for result in results:
+        if result.late or result.dropped:
+            yield LeftOut(result.name, result.topic, late=result.late, dropped=result.dropped)

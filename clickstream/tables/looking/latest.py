@@ -35,6 +35,7 @@ class Latest:
         return self._forgotten is None
 
     def take(self, row: Row) -> None:
+        """Put a row in the place of that with its key; a deleted one takes it away."""
         place = self._order(row)
         if row.deleted or (self._forgotten is not None and place <= self._forgotten):
             self._rows.pop(row.key, None)
@@ -57,6 +58,7 @@ class Latest:
 
 
 def by_key(row: Row) -> tuple[Any, ...]:
+    """The order of keys."""
     return row.key
 
 
@@ -71,4 +73,5 @@ def by_window(columns: Sequence[Column]) -> Order | None:
 
 
 def by_record(row: Row) -> tuple[Any, ...]:
+    """The order in which the rows were written."""
     return row.at

@@ -10,7 +10,7 @@ from clickstream.tables.sql.calls import Report, did_you_mean
 from clickstream.tables.sql.expressions import Typing, Visible
 from clickstream.tables.sql.model import Column, Field, Kind, Table, Watermark
 from clickstream.tables.sql.nodes import CreateTableNode
-from clickstream.tables.sql.options import KAFKA, OPTIONS, PROPERTIES, UPSERT
+from clickstream.tables.sql.options import AVRO, KAFKA, OPTIONS, PROPERTIES, UPSERT
 from clickstream.tables.sql.types import Type, type_of
 
 # Metadata of Kafka records: the types it can be declared as, and whether it can be written.
@@ -42,8 +42,10 @@ class TableReader:
             columns=tuple(columns),
             connector=cast(Literal["kafka", "upsert-kafka"], options.get("connector", KAFKA)),
             topic=options.get("topic", ""),
-            key_format=cast(Literal["json", "raw"] | None, options.get("key.format")),
-            value_format="json",
+            key_format=cast(Literal["json", "raw", "avro-confluent"] | None, options.get("key.format")),
+            value_format=cast(
+                Literal["json", "avro-confluent"], options.get("value.format", options.get("format", "json"))
+            ),
             key_fields=key_fields,
             primary_key=key,
             watermark=self._watermark(node, by_name),
@@ -181,6 +183,8 @@ class TableReader:
             needed += ["key.format"] if "key.fields" in found else []
             needed += ["key.fields"] if "key.format" in found else []
             needed += ["scan.startup.timestamp-millis"] if found.get("scan.startup.mode") == "timestamp" else []
+        for option, own in (("format", AVRO), ("key.format", f"key.{AVRO}"), ("value.format", f"value.{AVRO}")):
+            needed += [f"{own}.url"] if found.get(option) == AVRO else []
         for name in needed:
             if name not in found:
                 self.report(f"The option {name} is missing.", node.this, f"Add  '{name}' = '...'  to WITH.")
@@ -211,7 +215,7 @@ class TableReader:
 
 
 def _other_name(name: str) -> str:
-    if name.startswith("json."):
+    if name.startswith(("json.", f"{AVRO}.")):
         return f"It is called value.{name} there."
     return {
         "format": "Use key.format and value.format.",

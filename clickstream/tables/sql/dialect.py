@@ -147,6 +147,8 @@ class FlinkParser(ExpressionParser):
 
 
 class Flink(Spark):
+    """Flink SQL, as sqlglot reads it: Spark's dialect but for what differs."""
+
     IDENTIFIERS_CAN_START_WITH_DIGIT = False
 
     class Tokenizer(Spark.Tokenizer):

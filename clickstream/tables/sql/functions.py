@@ -44,6 +44,7 @@ class Function:
 
     @property
     def result(self) -> str:
+        """The type of its result, in words."""
         return self.returns.value if isinstance(self.returns, Type) else (self.returns.__doc__ or "")
 
     def problem(self, count: int) -> str:
@@ -54,6 +55,7 @@ class Function:
         return ""
 
     def parameter(self, index: int) -> Parameter:
+        """Of the argument with that index; the last one may stand for many."""
         return self.parameters[min(index, len(self.parameters) - 1)]
 
 

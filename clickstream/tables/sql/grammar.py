@@ -229,12 +229,14 @@ class ExpressionParser(SparkParser):
         return node
 
     def expression(self, instance: Node, token: Token | None = None, comments: list[str] | None = None) -> Node:
+        """As sqlglot's; notes where in the text the node stands."""
         made = super().expression(instance, token, comments)
         if "start" not in made.meta and self._prev:
             made.meta["start"], made.meta["end"] = self._prev.start, self._prev.end
         return made
 
     def raise_error(self, message: str, token: Any = None) -> None:
+        """As sqlglot's, in words for people. Raises as _fail."""
         at = token or self._curr
         if message.startswith("Required keyword"):
             message = "Something is missing here."

@@ -22,6 +22,7 @@ class Grouping:
 
     @property
     def fields(self) -> list[Field]:
+        """What it makes: keys, then aggregates."""
         return [*(key.field for key in self.keys), *(aggregate.field for _, aggregate in self.aggregates)]
 
     def read(self, node: exp.Select, source: exp.Expr) -> bool:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from clickstream.tables.sql.options import duration_ms
+from clickstream.tables.sql.options import AVRO, AvroOptions, duration_ms
 from clickstream.tables.sql.types import Type
 
 
@@ -57,8 +57,8 @@ class Table:
     columns: tuple[Column, ...]
     connector: Literal["kafka", "upsert-kafka"]
     topic: str
-    key_format: Literal["json", "raw"] | None
-    value_format: Literal["json"]
+    key_format: Literal["json", "raw", "avro-confluent"] | None
+    value_format: Literal["json", "avro-confluent"]
     key_fields: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     watermark: Watermark | None = None
@@ -67,10 +67,12 @@ class Table:
 
     @property
     def upsert(self) -> bool:
+        """Whether a record replaces the one before it with the same key."""
         return self.connector == "upsert-kafka"
 
     @property
     def key_prefix(self) -> str:
+        """What the names of the key's columns begin with, and its fields do not."""
         return self.options.get("key.fields-prefix", "")
 
     @property
@@ -93,6 +95,31 @@ class Table:
         """An option of the JSON format, by its name after `json.`."""
         plain = self.options.get(f"json.{name}") if part == "value" else None
         return self.options.get(f"{part}.json.{name}", plain)
+
+    def avro(self, part: Literal["key", "value"] = "value") -> AvroOptions | None:
+        """Where the schemas of keys or values are; None: they are not Avro."""
+        if (self.key_format if part == "key" else self.value_format) != AVRO:
+            return None
+
+        def option(name: str) -> str | None:
+            plain = self.options.get(f"{AVRO}.{name}") if part == "value" else None
+            return self.options.get(f"{part}.{AVRO}.{name}", plain)
+
+        return AvroOptions(
+            option("url") or "", option("subject") or f"{self.topic}-{part}", option("basic-auth.user-info")
+        )
+
+    def fields(self, part: Literal["key", "value"] = "value") -> tuple[tuple[str, Column], ...]:
+        """The fields of records' keys or values in their order: the name that each has there, and its column."""
+        if part == "key":
+            by_name = {one.name: one for one in self.columns}
+            return tuple((name.removeprefix(self.key_prefix), by_name[name]) for name in self.key_fields)
+        physical = [one for one in self.columns if one.kind == Kind.PHYSICAL]
+        return tuple((one.name, one) for one in physical if self.key_in_value or one.name not in self.key_fields)
+
+    def takes_null(self, column: Column) -> bool:
+        """Whether a row may have a NULL there."""
+        return not column.not_null and column.name not in self.primary_key
 
     @property
     def written(self) -> tuple[Column, ...]:
@@ -222,7 +249,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class GroupBy:
-    """`aggregates` of the rows of each group; `keys` are over the input's fields, named anew.
+    """`aggregates` of the rows of each group; `keys` are over the input's fields, under new names.
 
     With a window (the input is a Windowed, or a Select over one), `window_keys` says which keys are its start, end
     and time, and a group's row is final when its window closes. Without one, rows are updated for ever.

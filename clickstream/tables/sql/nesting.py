@@ -1,7 +1,7 @@
 """Long chains and deep nests of a statement: chains are made flat trees, and what stays too deep is refused.
 
 Whatever reads a tree calls itself for every level, and so does DuckDB with its SQL. `a OR b OR c ...` comes from the
-parser as a tree that is as deep as the chain is long; built anew in halves it is as deep as the length's logarithm.
+parser as a tree that is as deep as the chain is long; rebuilt in halves it is as deep as the length's logarithm.
 That changes no value: AND, OR and || may be bracketed in any way, NULLs included, and the order of the parts stays.
 """
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from clickstream.tables.sql.avro import refusal
 from clickstream.tables.sql.check import Checked
 from clickstream.tables.sql.dialect import parse
 from clickstream.tables.sql.grammar import SyntaxProblem
@@ -95,6 +96,8 @@ def _of_settings(settings: Mapping[str, tuple[str, int]]) -> Iterator[Trouble]:
 
 def _of_table(table: Table, settings: Mapping[str, tuple[str, int]]) -> Iterator[str]:
     options = table.options
+    if refused := refusal(table):
+        yield refused[0]
     pair = ("scan.watermark.alignment.group", "scan.watermark.alignment.max-drift")
     if len(given := [name for name in pair if name in options]) == 1:
         yield f"{given[0]} needs {next(name for name in pair if name not in options)}"

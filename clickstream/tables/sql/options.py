@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from clickstream.config import topic_name
 
 KAFKA, UPSERT = "kafka", "upsert-kafka"
+AVRO = "avro-confluent"
 
 
 def _any(_text: str) -> str:
@@ -51,6 +52,19 @@ def _duration(text: str) -> str:
     return "" if duration_ms(text) is not None else "A duration is expected, for example 2 s."
 
 
+def _url(text: str) -> str:
+    return "" if text.startswith(("http://", "https://")) else "A URL is expected, as http://localhost:8081."
+
+
+@dataclass(frozen=True)
+class AvroOptions:
+    """Where a table's schemas are. `user_info` is user:password."""
+
+    url: str
+    subject: str
+    user_info: str | None
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a table; `here`: it has an effect in this engine, otherwise it only steers Flink."""
@@ -71,16 +85,23 @@ _JSON = (
     ("map-null-key.literal", _any, False),
 )
 
+_AVRO = (
+    ("url", _url, True),
+    ("subject", _any, True),
+    ("basic-auth.credentials-source", _one_of("USER_INFO"), True),
+    ("basic-auth.user-info", _any, True),
+)
+
 OPTIONS = {
     option.name: option
     for option in (
         Option("connector", check=_one_of(KAFKA, UPSERT)),
         Option("topic", check=_topic),
-        Option("format", (KAFKA,), _one_of("json")),
-        Option("key.format", check=_one_of("json", "raw")),
+        Option("format", (KAFKA,), _one_of("json", AVRO)),
+        Option("key.format", check=_one_of("json", "raw", AVRO)),
         Option("key.fields", (KAFKA,)),
         Option("key.fields-prefix"),
-        Option("value.format", check=_one_of("json")),
+        Option("value.format", check=_one_of("json", AVRO)),
         Option("value.fields-include", check=_one_of("ALL", "EXCEPT_KEY")),
         Option("scan.startup.mode", (KAFKA,), _one_of("earliest-offset", "latest-offset", "timestamp")),
         Option("scan.startup.timestamp-millis", (KAFKA,), _whole),
@@ -99,6 +120,9 @@ OPTIONS = {
         *(Option(f"json.{name}", (KAFKA,), check, here) for name, check, here in _JSON),
         *(Option(f"key.json.{name}", check=check, here=here) for name, check, here in _JSON),
         *(Option(f"value.json.{name}", check=check, here=here) for name, check, here in _JSON),
+        *(Option(f"{AVRO}.{name}", (KAFKA,), check, here) for name, check, here in _AVRO),
+        *(Option(f"key.{AVRO}.{name}", check=check, here=here) for name, check, here in _AVRO),
+        *(Option(f"value.{AVRO}.{name}", check=check, here=here) for name, check, here in _AVRO),
     )
 }
 

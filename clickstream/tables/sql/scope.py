@@ -22,6 +22,7 @@ class Catalog:
 
     @property
     def names(self) -> list[str]:
+        """Of tables and views."""
         return [*self.tables, *self.views]
 
 
@@ -34,6 +35,7 @@ class Relation:
 
 
 def relation(plan: Plan, alias: str | None) -> Relation:
+    """A plan as it stands in FROM, under `alias` if it has one."""
     return Relation(plan, tuple(Visible(alias, one.name, one) for one in plan.fields))
 
 

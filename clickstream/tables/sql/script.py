@@ -30,10 +30,12 @@ class Statement:
 
     @property
     def text(self) -> str:
+        """As it is written, with its variables filled in."""
         return self.source.text[self.span.start : self.span.end]
 
     @property
     def line(self) -> int:
+        """In the file, from 1."""
         return self.source.place(self.span.start)[0]
 
 

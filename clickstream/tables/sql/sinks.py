@@ -2,6 +2,7 @@
 
 from sqlglot import exp
 
+from clickstream.tables.sql.avro import refusal
 from clickstream.tables.sql.calls import Report, did_you_mean
 from clickstream.tables.sql.model import Column, GroupBy, Plan, Table
 from clickstream.tables.sql.nodes import InsertNode
@@ -13,6 +14,9 @@ CONFLICT = "table.exec.sink.require-on-conflict"
 
 def target_columns(node: InsertNode, table: Table, report: Report) -> list[Column] | None:
     """The columns that the INSERT names, or all that can be written."""
+    if refused := refusal(table):
+        report(f"{table.name}: {refused[0]}.", node.this, refused[1])
+        return None
     written = {column.name: column for column in table.written}
     if node.args.get("columns") is None:
         return list(written.values())

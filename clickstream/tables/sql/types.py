@@ -30,10 +30,12 @@ class Type(StrEnum):
 
     @property
     def numeric(self) -> bool:
+        """Whether it is a number."""
         return self in _WIDTH
 
     @property
     def temporal(self) -> bool:
+        """Whether it is a time or a date."""
         return self in (Type.TIMESTAMP, Type.TIMESTAMP_LTZ, Type.DATE)
 
 

@@ -53,4 +53,5 @@ def taken_for_a_name(word: str) -> bool:
 
 
 def reserved(name: str) -> bool:
+    """Whether a name has to be quoted, whatever its case."""
     return name.upper() in RESERVED

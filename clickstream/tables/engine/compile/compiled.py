@@ -67,15 +67,16 @@ class Placed:
 class Branch:
     """Rows of one INSERT, as `sql`, which ends in the hidden columns. Stream rows leave with their batch.
 
-    `outputs` are of the operators that it reads. `placed` is the one operator whose rows it only selects from: then
-    `early(table, having)` is the same over another table of that operator's rows, with WINDOW_END, and with the
-    condition of HAVING or without it.
+    `joined`: they come out of a join. `outputs` are of the operators that it reads. `placed` is the one operator whose
+    rows it only selects from: then `early(table, having)` is the same over another table of that operator's rows, with
+    WINDOW_END, and with the condition of HAVING or without it.
     """
 
     insert: Insert
     name: str
     sql: str
     stream: bool
+    joined: bool = False
     outputs: frozenset[str] = frozenset()
     early: Callable[[str, bool], str] | None = None
     placed: Placed | None = None

@@ -44,6 +44,7 @@ from clickstream.tables.sql.plans import (
     below_view,
     fed,
     grouping,
+    is_joined,
     lanes,
     plain,
     remembers,
@@ -97,14 +98,16 @@ class _Compiler:
     def _branch(self, insert: Insert, name: str, plan: Plan) -> Branch:
         sql = self._rows(plan, {field.name for field in plan.fields})
         if not remembers(plan):
-            return Branch(insert, name, sql, stream=True)
+            return Branch(insert, name, sql, stream=True, joined=is_joined(plan))
         group = grouping(plan)
         placed = next((one for one in self.made.operators if group and one.output == self._names.get(id(group))), None)
 
         def early(table: str, having: bool) -> str:
             return present_rows(plan, table, having)
 
-        return Branch(insert, name, sql, False, self._outputs(plan), early if placed else None, placed)
+        return Branch(
+            insert, name, sql, False, outputs=self._outputs(plan), early=early if placed else None, placed=placed
+        )
 
     def _outputs(self, plan: Plan) -> frozenset[str]:
         own = {self._names[id(plan)]} if id(plan) in self._names and isinstance(plan, GroupBy | TopN) else set()
@@ -215,7 +218,7 @@ class _Compiler:
         made.joined.setdefault(plan.reference.name, (reference, set()))[1].add(tables)
 
         def absorb(db: Database, watermarks: Watermarks) -> None:
-            # Before the floor holds: these rows were in time, and it would have them late.
+            # The watermark before the floor is applied: with it, rows that came in time would be late.
             watermark = END if made.joins_at_once else watermarks.coming(tables)
             let_go = join.behind
             join.absorb(db, identifier(input), watermark, output, behind=made.behind)

@@ -6,7 +6,7 @@ from clickstream.tables.names import identifier
 from clickstream.tables.sql.model import Windowed
 from clickstream.tables.sql.plans import WINDOW_COLUMNS
 
-# No column of anybody's.
+# A name that no column of a file has.
 _END = '"$end_of_window"'
 
 

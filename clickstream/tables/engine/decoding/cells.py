@@ -1,5 +1,6 @@
 """The values of a column, as the reader finds them, made an Arrow array of the column's type."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -28,8 +29,8 @@ class Maker(Protocol):
     def settle(self, value: Any) -> Any:
         """A cell of what `jackson.objects` found; None when it is of no use."""
 
-    def array(self, cells: Cells) -> tuple[pa.Array, int]:
-        """The array, and how many cells became NULL because they are of no use."""
+    def array(self, cells: Cells) -> tuple[pa.Array, int, int]:
+        """The array, how many cells became NULL because they are of no use, and how many times were cut."""
 
 
 def maker(kind: Type, standard: str) -> Maker:
@@ -58,17 +59,18 @@ class _Plain:
         self.plain = plain
         self.settle = rule
 
-    def array(self, cells: Cells) -> tuple[pa.Array, int]:
+    def array(self, cells: Cells) -> tuple[pa.Array, int, int]:
         try:
-            return pa.array(cells, self.arrow), 0
+            return pa.array(cells, self.arrow), 0, 0
         except (ValueError, TypeError, OverflowError):
             settled = [None if cell is None else self.settle(cell) for cell in cells]
-            return pa.array(settled, self.arrow), settled.count(None) - cells.count(None)
+            return pa.array(settled, self.arrow), settled.count(None) - cells.count(None), 0
 
 
 # The texts that Arrow reads as Flink does; a day that not every month has only where the month has it.
 _DAY = r"[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+_FINER = re.compile(r"\.[0-9]{3}[0-9]*[1-9]")
 
 
 class _Times:
@@ -87,18 +89,21 @@ class _Times:
         self._parsed = pa.timestamp("us", "UTC") if zoned else arrow
         self._whole, self._scale = (pa.int32(), 1) if arrow == pa.date32() else (pa.int64(), 1000)
 
-    def array(self, cells: Cells) -> tuple[pa.Array, int]:
+    def array(self, cells: Cells) -> tuple[pa.Array, int, int]:
         texts = pa.array(cells, pa.string())
         usual = pc.match_substring_regex(texts, self._pattern).fill_null(False)
         known = pc.if_else(usual, texts, None).cast(self._parsed).cast(self._whole)
-        numbers = known.fill_null(0).to_numpy(zero_copy_only=False) // self._scale * self._scale
+        found = known.fill_null(0).to_numpy(zero_copy_only=False)
+        numbers = found // self._scale * self._scale
+        cut = int(np.count_nonzero(numbers != found))
         empty = known.is_null().to_numpy(zero_copy_only=False)
         missing = np.flatnonzero(empty).tolist() if known.null_count else []
         nulled = 0
         for index in missing:
             text = cells[index]
-            found = self._read(text) if text is not None else None
-            nulled += text is not None and found is None
-            if found is not None:
-                numbers[index], empty[index] = found * self._scale, False
-        return pa.array(numbers, self._whole, mask=empty).view(self.arrow), nulled
+            time = self._read(text) if text is not None else None
+            nulled += text is not None and time is None
+            if time is not None:
+                numbers[index], empty[index] = time * self._scale, False
+                cut += _FINER.search(text) is not None
+        return pa.array(numbers, self._whole, mask=empty).view(self.arrow), nulled, cut

@@ -8,10 +8,20 @@ Flink the last of the first so many fields as the table has columns). A -0 is 0.
 Values are those of `jackson.objects`, or what msgspec makes of them: plain int and float. None: no such value.
 """
 
+import math
 import re
+from decimal import Decimal
 from typing import Any
 
-from clickstream.tables.engine.decoding.jackson import Real, Whole, clean, write
+from clickstream.tables.engine.decoding.jackson import Real, Whole, clean, has_half, write
+from clickstream.tables.sql.types import Type
+
+# What is told of values that are in their column, and not as they were.
+HALF = "half of a surrogate pair became ?"
+NO_FRACTION = "the fraction of a number was left out"
+A_BOOLEAN = "a text or number became a boolean"
+INFINITE = "a number beyond DOUBLE became Infinity"
+COARSER = "a time was cut to milliseconds"
 
 # What String.trim takes away.
 _BLANK = "".join(map(chr, range(33)))
@@ -72,3 +82,18 @@ def string(value: Any) -> str | None:
 def text(value: Any) -> str | None:
     """Only a text: the columns of times read it."""
     return clean(value) if type(value) is str else None
+
+
+def change(kind: Type, value: Any, cell: Any) -> str | None:
+    """How the cell of a column is another value than the one that was found; None: it is the same."""
+    match kind:
+        case Type.STRING:
+            return HALF if has_half(value) else None
+        case Type.INT | Type.BIGINT:
+            return NO_FRACTION if type(value) is Real and Decimal(value) != cell else None
+        case Type.BOOLEAN:
+            named = isinstance(value, str) and value.strip(_BLANK).lower() in ("true", "false")
+            return None if named or isinstance(value, bool) else A_BOOLEAN
+        case Type.DOUBLE:
+            return INFINITE if isinstance(value, Whole | Real) and math.isinf(cell) else None
+    return None

@@ -54,10 +54,12 @@ class Decoder:
 
     @property
     def needs_keys(self) -> bool:
+        """Whether the records' keys have to be read."""
         return self._rows.needs_keys
 
     @property
     def needs_headers(self) -> bool:
+        """Whether the records' headers have to be read."""
         return self._rows.needs_headers
 
     def decode(self, db: duckdb.DuckDBPyConnection, records: Records, into: str) -> Decoded:

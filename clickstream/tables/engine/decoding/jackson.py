@@ -96,6 +96,21 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
+def has_half(value: Any) -> bool:
+    """Whether there is half of a surrogate pair anywhere in a value that `objects` gave. Raises RecursionError."""
+    match value:
+        case str():
+            return not value.isascii() and _HALF.search(value) is not None
+        case dict():
+            return any(has_half(name) or has_half(one) for name, one in value.items())
+        case list():
+            return any(map(has_half, value))
+    return False
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def write(value: Any) -> str:
     """The text of a value that `objects` gave, without spaces. Raises RecursionError for very deep ones."""
     match value:

@@ -8,7 +8,7 @@ json_transform costs the same, but it rounds 1.5 to 2, takes NaN, trailing comma
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clickstream.tables.engine.decoding.cells import maker
+from clickstream.tables.engine.decoding.coerce import COARSER, change
 from clickstream.tables.engine.decoding.jackson import Unreadable, objects
 from clickstream.tables.sql.types import Type
 
@@ -30,13 +31,15 @@ Messages = Sequence[bytes | None]
 class Read:
     """`columns` of all rows; `at[row]` is the index of the row's message. `bad`: messages without a row, and why.
 
-    `nulled` counts, by their names, fields that were there and not null, but of no use for their column.
+    `nulled` counts, by their names, fields that were there and not null, but of no use for their column; `changed`, by
+    name and rule, those that are another value there (see `coerce.change`).
     """
 
     columns: list[pa.Array]
     at: npt.NDArray[np.int64]
     bad: list[tuple[int, str]]
     nulled: Counter[str]
+    changed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class Reader:
@@ -49,7 +52,7 @@ class Reader:
     def __init__(self, columns: Sequence[tuple[str, Type]], standard: str, *, absent: bool = False) -> None:
         self._absent = absent
         self._makers = [maker(kind, standard) for _, kind in columns]
-        self._settlers = [(name, one.settle) for (name, _), one in zip(columns, self._makers, strict=True)]
+        self._settlers = [(name, kind, one.settle) for (name, kind), one in zip(columns, self._makers, strict=True)]
         # msgspec knows no names that JSON has to escape: with such a column everything is read carefully.
         awkward = any(_ESCAPED.search(name) for name, _ in columns)
         fields = [
@@ -70,19 +73,23 @@ class Reader:
         at = np.concatenate([chunk.at for chunk in chunks]) if chunks else np.zeros(0, np.int64)
         bad = [one for chunk in chunks for one in chunk.bad]
         nulled: Counter[str] = Counter()
+        changed: Counter[tuple[str, str]] = Counter()
         for chunk in chunks:
             nulled.update(chunk.nulled)
-        return Read(columns, at, bad, nulled)
+            changed.update(chunk.changed)
+        return Read(columns, at, bad, nulled, changed)
 
     def _chunk(self, messages: Messages, start: int) -> Read:
         rows, refused = self._fast(messages)
         counts = np.ones(len(messages), np.int64)
         bad: list[tuple[int, str]] = []
         nulled: Counter[str] = Counter()
+        changed: Counter[tuple[str, str]] = Counter()
         for index in refused:
             try:
-                rows[index], useless = self._careful(messages[index])
+                rows[index], useless, others = self._careful(messages[index])
                 nulled.update(useless)
+                changed.update(others)
             except Unreadable as reason:
                 rows[index] = []
                 bad.append((start + index, str(reason)))
@@ -91,12 +98,14 @@ class Reader:
             rows = [row for found in rows for row in (found if isinstance(found, list) else (found,))]
         columns = []
         cells = list(zip(*map(msgspec.structs.astuple, rows), strict=True)) or [()] * len(self._makers)
-        for (name, _), one, found in zip(self._settlers, self._makers, cells, strict=True):
-            column, count = one.array(found)
+        for (name, _, _), one, found in zip(self._settlers, self._makers, cells, strict=True):
+            column, count, cut = one.array(found)
             columns.append(column)
             if count:
                 nulled[name] += count
-        return Read(columns, np.repeat(np.arange(start, start + len(messages)), counts), bad, nulled)
+            if cut:
+                changed[name, COARSER] += cut
+        return Read(columns, np.repeat(np.arange(start, start + len(messages)), counts), bad, nulled, changed)
 
     def _fast(self, messages: Messages) -> tuple[list[Any], list[int]]:
         """A row for each message, and the indices of those that have none yet."""
@@ -115,25 +124,32 @@ class Reader:
             refused = sorted(strange.union(refused))
         return rows, refused
 
-    def _careful(self, message: bytes | None) -> tuple[list[Any], list[str]]:
-        """The rows of one message, and the names of fields of no use. Raises Unreadable."""
+    def _careful(self, message: bytes | None) -> tuple[list[Any], list[str], list[tuple[str, str]]]:
+        """The rows of one message, the names of fields of no use, and those that are changed, with the rule.
+
+        Raises Unreadable.
+        """
         if message is None:
             if self._absent:
-                return [self._row()], []
+                return [self._row()], [], []
             raise Unreadable("no value")
         rows = []
         useless: list[str] = []
+        changed: list[tuple[str, str]] = []
         for found in objects(message):
             cells = []
-            for name, settle in self._settlers:
+            for name, kind, settle in self._settlers:
                 value = found.get(name)
                 if value is not None:
-                    value = settle(value)
-                    if value is None:
+                    cell = settle(value)
+                    if cell is None:
                         useless.append(name)
+                    elif rule := change(kind, value, cell):
+                        changed.append((name, rule))
+                    value = cell
                 cells.append(value)
             rows.append(self._row(*cells))
-        return rows, useless
+        return rows, useless, changed
 
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f]')

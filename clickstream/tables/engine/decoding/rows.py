@@ -1,10 +1,11 @@
 """The rows of records as an Arrow table: physical columns out of keys and values, and what Kafka says of a record."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,13 @@ from clickstream.tables.engine.decoding.reader import RawReader, Read, Reader
 from clickstream.tables.engine.decoding.timetext import LONGEST_MS
 from clickstream.tables.names import engine_name
 from clickstream.tables.sql.model import Column, Table
+from clickstream.tables.sql.options import AvroOptions
+
+if TYPE_CHECKING:
+    from clickstream.tables.engine.decoding.avro import AvroMessages
+
+NO_TIME = "a record's time that no calendar has became NULL"
+REPEATED = "a header that is repeated: only the last of a name is taken"
 
 
 @dataclass
@@ -51,12 +59,14 @@ class Records:
 class Rows:
     """`table` has the physical columns by their `engine_name`, "$p", "$o", "$ts" (ms), "$i" (the record's index), and
     what is asked for of "$time", "$headers" and "$deleted". `bad` says of the records that have no row why.
-    `nulled` counts by column the fields that were there and not null, but are NULL because they have another type.
+    `nulled` counts by column the fields that were there and not null, but are NULL because they have another type;
+    `changed`, by column (or "$time", "$headers") and rule, those that are not the value that they were.
     """
 
     table: pa.Table
     bad: dict[int, str]
     nulled: Counter[str]
+    changed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,12 @@ class RowReader:
     Where key and value both have a column, the value's holds; a record without a value has only its key.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, stop: threading.Event | None = None, *, unknown_waits: bool = True) -> None:
+        """`stop` ends the wait for a schema of Avro: then `read` raises Stopped.
+
+        Unless `unknown_waits`, a record of a schema that the registry does not know is bad.
+        """
+        self._stop = stop
         table, columns = wanted.table, wanted.columns
         self._upsert = table.upsert
         self._primary_key = [(name, engine_name(name)) for name in table.primary_key]
@@ -94,12 +109,17 @@ class RowReader:
         self._key_prefix = table.key_prefix
         keys = [(one.name.removeprefix(table.key_prefix), one.type) for one in in_key]
         self._keys = RawReader(len(keys)) if table.key_format == "raw" else Reader(keys, _standard(table, "key"))
+        self._avro_values = _avro(table.avro(), in_value, "", unknown_waits)
+        self._avro_keys = _avro(table.avro("key"), in_key, table.key_prefix, unknown_waits)
 
     def read(self, records: Records) -> Rows:
-        """The rows of records, in their order."""
+        """The rows of records, in their order. Values and keys in Avro become JSON, in `records`, too."""
+        not_avro: dict[int, str] = {}
+        if self._avro_values is not None:
+            records.values, not_avro = self._avro_values.to_json(records.values, self._stop)
         values = self._values.read(records.values)
         columns: dict[str, Any] = dict(zip(self._in_value, values.columns, strict=True))
-        rows = Rows(pa.table({}), dict(values.bad), values.nulled)
+        rows = Rows(pa.table({}), {**dict(values.bad), **not_avro}, values.nulled, values.changed)
         at = values.at
         if self._upsert:
             gone = np.fromiter((value is None for value in records.values), np.bool_, len(records.values))
@@ -107,7 +127,7 @@ class RowReader:
         good = np.ones(len(at), np.bool_)
         if self.needs_keys:
             good = self._add_keys(columns, records, rows, at)
-        rows.table = pa.table({**columns, **self._about(records, at)})
+        rows.table = pa.table({**columns, **self._about(records, at, rows.changed)})
         if self._upsert:
             good = self._without_key(rows, good)
         if not good.all():
@@ -118,11 +138,17 @@ class RowReader:
         self, columns: dict[str, Any], records: Records, rows: Rows, at: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """Add the key's columns; returns which rows have a key that can be read."""
+        not_avro: dict[int, str] = {}
+        if self._avro_keys is not None:
+            records.keys, not_avro = self._avro_keys.to_json(records.keys, self._stop)
         keys = self._keys.read(records.keys)
         rows.nulled.update({self._key_prefix + name: count for name, count in keys.nulled.items()})
+        for (name, rule), count in keys.changed.items():
+            if engine_name(self._key_prefix + name) not in columns:  # else the value's holds
+                rows.changed[self._key_prefix + name, rule] += count
         place = _places(keys, len(records.keys))
         for index, reason in keys.bad:
-            rows.bad.setdefault(index, f"key: {reason}")
+            rows.bad.setdefault(index, f"key: {not_avro.get(index, reason)}")
         for index in np.flatnonzero(place == _SEVERAL).tolist():
             rows.bad.setdefault(index, "key: an array instead of an object")
         place = place[at]
@@ -143,7 +169,7 @@ class RowReader:
             good = good & ~missing
         return good
 
-    def _about(self, records: Records, at: npt.NDArray[np.int64]) -> dict[str, Any]:
+    def _about(self, records: Records, at: npt.NDArray[np.int64], changed: Counter[tuple[str, str]]) -> dict[str, Any]:
         """What Kafka says of the rows' records."""
         stamps = records.timestamps[at]
         found: dict[str, Any] = {
@@ -153,11 +179,16 @@ class RowReader:
             "$i": at.astype(np.int32),
         }
         if self._time:
-            micros = stamps * 1000
-            found["$time"] = pa.array(micros, mask=np.abs(stamps) > LONGEST_MS).view(pa.timestamp("us"))
+            beyond = np.abs(stamps) > LONGEST_MS
+            if beyond.any():
+                changed["$time", NO_TIME] += int(np.count_nonzero(beyond))
+            found["$time"] = pa.array(stamps * 1000, mask=beyond).view(pa.timestamp("us"))
         if self.needs_headers:
             # Of headers with the same name Flink has the last one.
-            pairs = [list(dict(records.headers[index] or ()).items()) for index in at]
+            every = [records.headers[index] or () for index in at]
+            pairs = [list(dict(one).items()) for one in every]
+            if repeated := sum(map(len, every)) - sum(map(len, pairs)):
+                changed["$headers", REPEATED] += repeated
             found["$headers"] = pa.array(pairs, pa.map_(pa.string(), pa.binary()))
         return found
 
@@ -171,6 +202,20 @@ def _places(keys: Read, count: int) -> npt.NDArray[np.int64]:
     found[keys.at] = np.arange(len(keys.at))
     found[np.bincount(keys.at, minlength=count) > 1] = _SEVERAL
     return found
+
+
+def _avro(
+    options: AvroOptions | None,
+    columns: Sequence[Column],
+    prefix: str,
+    unknown_waits: bool,
+) -> "AvroMessages | None":
+    if options is None:
+        return None
+    from clickstream.tables.engine.decoding.avro import AvroMessages  # its extra is for those who use it
+    from clickstream.tables.engine.registry import registry_of
+
+    return AvroMessages(registry_of(options), columns, prefix, unknown_waits=unknown_waits)
 
 
 def _standard(table: Table, part: Any) -> str:

@@ -93,7 +93,7 @@ def _negative(node: exp.Neg) -> Argument:
     if value.literal is None or value.literal.startswith("-"):
         return Argument(negative(value, type), type)
     text = f"(-{value.literal})" if type in WHOLE else f"(-{value})"
-    # To DuckDB the constant -2147483648 is an INTEGER whatever it was before.
+    # DuckDB makes the constant -2147483648 an INTEGER, also where 2147483648 was a BIGINT.
     return Argument(f"{text}::{DUCKDB[type]}" if type == Type.BIGINT else text, type, f"-{value.literal}", True)
 
 

@@ -43,7 +43,8 @@ class Order:
     """What is to be read from where: `places` are the first offsets, `records` the most of a batch.
 
     The consumer `group` only shows the lag. `bounded`: an end that was reached is the end. `confirm_every_s`: how
-    often silent partitions are confirmed (None: never), `longest_gap_s`: after which a silence begins anew.
+    often silent partitions are confirmed (None: never), `longest_gap_s`: after which a silence begins again.
+    `unknown_waits`: as in RowReader.
     """
 
     source: int
@@ -57,6 +58,7 @@ class Order:
     confirm_every_s: float | None
     longest_gap_s: float
     end_within_ms: int  # the broker says that a log is at its end
+    unknown_waits: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Batch:
 
     `passed` and `added`: the next, and the first, offset by partition. `silent`: partitions whose log ended, at the
     end of their silence, behind the rows of this batch. `nulled`: as in rows.Rows. `read_at`: s of logwatch.now.
+    `log_ends`: where partitions end, as of the last answer that the client got for each.
     """
 
     source: int
@@ -87,6 +90,7 @@ class Batch:
     added: dict[int, int] = field(default_factory=dict)
     silent: dict[int, Silence] = field(default_factory=dict)
     read_at: float = 0.0
+    log_ends: dict[int, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.rows is not None or bool(self.ends or self.added or self.silent)
@@ -120,11 +124,13 @@ class Room:
             return self._changed.wait_for(lambda: self._ahead < (1 if self._small else AHEAD), timeout)
 
     def handed_over(self, *, small: bool) -> None:
+        """A batch is on its way to the engine; after a `small` one the next waits until it is taken."""
         with self._changed:
             self._ahead += 1
             self._small = small
 
     def taken(self) -> None:
+        """The engine has taken a batch."""
         with self._changed:
             self._ahead -= 1
             self._changed.notify()
@@ -142,7 +148,8 @@ class Fetcher:
         self._order = order
         self._topic = order.wanted.table.topic
         self._hand_over = hand_over
-        self._reader = RowReader(order.wanted)
+        self._closing = threading.Event()
+        self._reader = RowReader(order.wanted, self._closing, unknown_waits=order.unknown_waits)
         table = order.wanted.table
         in_values = [one for one in order.wanted.columns if table.key_in_value or one.name not in table.key_fields]
         self._check = FieldCheck(table.name, table.topic, {one.name: one.type for one in in_values})
@@ -160,7 +167,6 @@ class Fetcher:
         self._looked: Future[frozenset[int]] | None = None  # for new partitions
         self._look_at = time.monotonic() + order.look_every_s
         self._committed: dict[int, int] | None = None
-        self._closing = threading.Event()
         self._room = Room()
         self._thread = threading.Thread(target=self._run, name=f"fetch {self._topic}", daemon=True)
 
@@ -178,6 +184,7 @@ class Fetcher:
         self._room.taken()
 
     def close(self) -> None:
+        """End the thread, commit the last offsets for the group's lag, and close the consumer."""
         self._closing.set()
         self._thread.join()
         self._watch.close()
@@ -197,10 +204,11 @@ class Fetcher:
                 batch = self._fetch(rest=not silent)
                 batch.added = self._new_partitions()
                 self._check.speak(last=self._order.bounded and len(self._ended) == len(self._positions))
-                # What was confirmed before these records came is over.
+                # The silence of a partition ends with its records, however late before them it was confirmed.
                 batch.silent = {partition: one for partition, one in silent.items() if partition not in batch.passed}
                 silent = {}
                 if batch:
+                    batch.log_ends = self._log_ends()
                     self._room.handed_over(small=batch.rows is None or batch.rows.num_rows < SMALL)
                     self._hand_over(batch)
         except Stopped as problem:
@@ -242,6 +250,14 @@ class Fetcher:
             self._wait(sure)
         return batch
 
+    def _log_ends(self) -> dict[int, int]:
+        """Known without asking: each fetch brings them along. Before the first one there is none."""
+        ends = {
+            partition: self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)[1]
+            for partition in self._positions
+        }
+        return {partition: end for partition, end in ends.items() if end >= 0}
+
     def _rest(self) -> float:
         return REST_S if self._silence is None or not self._at_end else min(REST_S, self._silence.due_in)
 
@@ -275,7 +291,7 @@ class Fetcher:
         for end in ends:
             if end.offset < self._positions.get(end.partition, 0):
                 continue  # more records came behind it
-            # The end of the same records again is no news: a live topic has one after every few.
+            # An end that is known already is not reported again: a live topic is at its end after every few records.
             if end.partition not in self._known_ends or end.offset > self._positions.get(end.partition, 0):
                 batch.ends.append(end)
             self._positions[end.partition] = end.offset

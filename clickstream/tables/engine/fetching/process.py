@@ -44,6 +44,8 @@ class Begin:
 
 @dataclass(frozen=True)
 class Commit:
+    """Offsets to commit for the lag of a source's group, by partition; `source` is its number."""
+
     source: int
     places: dict[int, int]
 
@@ -165,6 +167,7 @@ class ReadingProcess:
         return not self._batches.empty()
 
     def close(self) -> None:
+        """End the process, by force after ENDS_WITHIN_S; batches that were not taken are dropped."""
         self._closing.set()
         if self._process is None:
             return

@@ -1,7 +1,7 @@
 """Which partitions are silent, and since when: the broker confirms again and again that their logs end where we are.
 
 An outage is no silence, nor is a stalled process: what was written meanwhile may not have arrived. So a confirmation
-that comes long after the one before begins the silence anew.
+that comes long after the one before begins the silence again.
 """
 
 from collections.abc import Iterable, Mapping

@@ -34,6 +34,7 @@ class Parts:
 
     @property
     def names(self) -> list[str]:
+        """Of the columns."""
         return [name for name, _ in self.columns]
 
     @property
@@ -207,6 +208,7 @@ class Aside(_Part):
         return [f"{item} AS {column}" for item, (column, _) in zip(items, self.columns, strict=True)]
 
     def of_rows(self) -> list[str]:
+        """Nothing: the part is made of the values set aside."""
         return []
 
     def _result(self) -> str:

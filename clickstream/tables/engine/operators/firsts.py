@@ -78,7 +78,7 @@ class KeepFirst:
             f"DELETE FROM {self._waiting} WHERE rowid IN (SELECT w.rowid FROM {self._waiting} w "
             f"JOIN {self._first} f ON {self._same('w', 'f')} AND ({place.format('f')}) < ({place.format('w')}))"
         )
-        # What is left of these keys is earlier.
+        # The rows of these keys that still wait are earlier.
         db.execute(
             f'INSERT INTO {self._waiting} BY NAME SELECT {self._names}, {self._order}, {self._batch} AS "$batch" '
             f"FROM {self._first} f ANTI JOIN {self._waiting} w ON {self._same('f', 'w')}"
@@ -90,7 +90,7 @@ class KeepFirst:
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         """As Operator.close, with the rows in the order of their times."""
         passed = f"{TIME} <= {watermark}"
-        # A row of a key that has left is not its first: it came later.
+        # The first row of these keys was handed on before: what waits came later.
         again = (
             f"SELECT w.rowid FROM {self._waiting} w SEMI JOIN {self._left} l ON {self._same('w', 'l')} WHERE w.{passed}"
         )
@@ -112,7 +112,7 @@ class KeepFirst:
         return None if last is None else int(last) + 1
 
     def _rows(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
-        # A row leaves when the watermark has reached its time; an earlier one would have been the first.
+        # A row is final when the watermark has reached its time: no earlier one can come any more.
         window = f'{TIME} AS "$start", {TIME} + 1 AS "$end"'
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "

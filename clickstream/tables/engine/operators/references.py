@@ -42,7 +42,8 @@ class Reference:
         assert table.watermark is not None
         self._time = table.watermark.column
         self.count = self.recent_count = 0
-        self._first: int | None = None  # the time (ms) of the first recent version
+        self._first: int | None = None  # the times (ms) of the first and of the last recent version
+        self._last: int | None = None
 
     @property
     def wanted(self) -> set[str]:
@@ -87,9 +88,11 @@ class Reference:
         or late.
         """
         passed = watermark - KEEP_MS
-        if self._first is None or self._first > passed:
+        if self._first is None or self._last is None or self._first > passed:
             return
-        if self.recent_count < max(MERGE_AFTER_ROWS, self.count // _SHARE):
+        # A join costs twice as much while there are recent versions: the last few are merged when none has come for
+        # KEEP_MS.
+        if self._last > passed and self.recent_count < max(MERGE_AFTER_ROWS, self.count // _SHARE):
             return
         same = self._same("s", "n")
         db.execute(
@@ -97,7 +100,7 @@ class Reference:
             f'QUALIFY row_number() OVER (PARTITION BY {", ".join(self._key)} ORDER BY "$from" DESC) = 1'
         )
         db.execute(f'DELETE FROM {self.recent} WHERE "$from" <= {passed}')
-        # A record may say what held before the settled version.
+        # A record that came late may be older than the version that is settled.
         db.execute(
             f"DELETE FROM {self._new} WHERE rowid IN "
             f'(SELECT n.rowid FROM {self._new} n JOIN {self.settled} s ON {same} AND s."$from" > n."$from")'
@@ -123,7 +126,9 @@ class Reference:
         self.count += moved
 
     def _look(self, db: duckdb.DuckDBPyConnection) -> None:
-        self.recent_count, self._first = only_row(db, f'SELECT count(*), min("$from") FROM {self.recent}')
+        self.recent_count, self._first, self._last = only_row(
+            db, f'SELECT count(*), min("$from"), max("$from") FROM {self.recent}'
+        )
 
     def _same(self, one: str, other: str, *more: str) -> str:
         return " AND ".join(f"{one}.{name} = {other}.{name}" for name in [*self._key, *more])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Integers = npt.NDArray[np.int64]
 
-# In the place of a session's number: the row is late.
+# What `resolve` returns for a row that is late, where others have the index of their session.
 LATE_ROW = -1
 
 
@@ -42,6 +42,7 @@ class Session:
     into: int | None = None
 
     def touches(self, time: int, gap: int) -> bool:
+        """Whether a row at `time` (ms) belongs to it: it is not further away than `gap` (ms)."""
         return self.start - gap <= time <= self.last + gap
 
 

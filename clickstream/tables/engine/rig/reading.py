@@ -35,7 +35,7 @@ class _Topic:
         self.table = order.wanted.table.name
         self.name = order.wanted.table.topic
         self.places = dict(order.places)
-        self.reader = RowReader(order.wanted)
+        self.reader = RowReader(order.wanted, unknown_waits=order.unknown_waits)
         self.silences = Silences(order.longest_gap_s)
         self.whole = order.wanted.table.upsert  # a reference
 
@@ -54,6 +54,7 @@ class MemoryReading:
         self._ready: deque[Batch] = deque()
         self._unseen: list[_Topic] = []  # ordered while the engine starts
         self._starting = True
+        self._shown: dict[int, dict[int, int]] = {}  # offsets by number of the source and partition
 
     # --- what the engine does
 
@@ -66,7 +67,8 @@ class MemoryReading:
         self._unseen.append(topic)
 
     def commit(self, source: int, places: dict[int, int]) -> None:
-        """There is no consumer group."""
+        """Keep what a consumer group would show."""
+        self._shown[source] = places
 
     def taken(self, source: int) -> None:
         """There is always room."""
@@ -91,6 +93,10 @@ class MemoryReading:
         """Nothing has to be ended."""
 
     # --- what a test does
+
+    def shown_of(self, table: str) -> dict[int, int]:
+        """What was kept for a consumer group last: the next offset by partition."""
+        return self._shown.get(self._read[table].order.source, {})
 
     def started(self) -> None:
         """From here on only what is asked for is read."""
@@ -119,8 +125,8 @@ class MemoryReading:
         return [one for one in found if one.offset >= topic.places.get(one.partition, 0)]
 
     def _give(self, topic: _Topic, records: list[Record], *, ends: bool) -> bool:
-        batch = Batch(topic.order.source, read_at=self._clock.of_reading)
         known = self._topics.ends(topic.name)
+        batch = Batch(topic.order.source, read_at=self._clock.of_reading, log_ends=known)
         batch.added = {partition: 0 for partition in known if partition not in topic.places}
         topic.places |= batch.added
         if records:

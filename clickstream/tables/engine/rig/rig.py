@@ -217,6 +217,10 @@ class Rig:
                 found[key] = json.loads(record.value)
         return found
 
+    def shown(self, table: str) -> dict[int, int]:
+        """What this run has shown in its consumer group of a table's topic: the next offset by partition."""
+        return self._readings.now.shown_of(table)
+
     # --- helpers
 
     @property

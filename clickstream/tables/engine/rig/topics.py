@@ -6,7 +6,7 @@ ones.
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from random import Random
@@ -73,6 +73,8 @@ class Topics:
     partitions: int = 1  # of a topic that does not say how many it wants
     logs: dict[str, list[list[Record]]] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    firsts: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The first offset of partitions that do not begin at 0."""
     on_flush: Callable[[], None] = lambda: None
     _flying: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -107,13 +109,46 @@ class Topics:
         """Add a record at the end of a partition."""
         with self._lock:
             log = self.logs[topic][partition]
-            log.append(Record(topic, partition, len(log), key, value, headers or [], timestamp, self._arrivals))
+            offset = log[-1].offset + 1 if log else self.first(topic, partition)
+            log.append(Record(topic, partition, offset, key, value, headers or [], timestamp, self._arrivals))
             self._arrivals += 1
+
+    def load(self, topic: str, firsts: Mapping[int, int], messages: Iterable[Message]) -> None:
+        """A topic with records of another cluster, at their own offsets; each partition's are in their order.
+
+        `firsts` has the first offset of every partition.
+        """
+        self.create(topic, len(firsts))
+        with self._lock:
+            self.firsts |= {(topic, partition): offset for partition, offset in firsts.items()}
+            for message in messages:
+                kind, timestamp = message.timestamp()
+                partition = message.partition() or 0
+                self.logs[topic][partition].append(
+                    Record(
+                        topic,
+                        partition,
+                        message.offset() or 0,
+                        message.key(),
+                        message.value(),
+                        cast(Headers, message.headers() or []),
+                        0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
+                        self._arrivals,
+                    )
+                )
+                self._arrivals += 1
+
+    def first(self, topic: str, partition: int) -> int:
+        """The first offset that a partition has, or would have."""
+        return self.firsts.get((topic, partition), 0)
 
     def ends(self, topic: str) -> dict[int, int]:
         """The offset that the next record of each partition will get."""
         with self._lock:
-            return {number: len(log) for number, log in enumerate(self.logs[topic])}
+            return {
+                number: log[-1].offset + 1 if log else self.first(topic, number)
+                for number, log in enumerate(self.logs[topic])
+            }
 
     def records(self, topic: str) -> list[Record]:
         """All records of a topic in the order of their arrival; none if there is no such topic."""
@@ -157,6 +192,7 @@ class Topics:
 
     @property
     def dead(self) -> bool:
+        """Whether the process that writes was killed."""
         return self._dead
 
     def _place(self, topic: str, given: Mapping[str, Any]) -> int:
@@ -266,9 +302,10 @@ class _Consumer(_Metadata):
         for place in places:
             log = self._topics.logs[place.topic][place.partition]
             first = 0 if place.offset == OFFSET_BEGINNING else place.offset
-            yield from (record.message() for record in log[first:])
+            yield from (record.message() for record in log if record.offset >= first)
             end = KafkaError(KafkaError._PARTITION_EOF)
-            yield Message(topic=place.topic, partition=place.partition, offset=len(log), error=end)
+            offset = self._topics.ends(place.topic)[place.partition]
+            yield Message(topic=place.topic, partition=place.partition, offset=offset, error=end)
 
 
 class _Admin(_Metadata):
@@ -290,7 +327,7 @@ class _Admin(_Metadata):
 
     def _offset(self, place: TopicPartition, spec: Any) -> int:
         if spec is EARLIEST:
-            return 0
+            return self._topics.first(place.topic, place.partition)
         if spec is LATEST:
             return self._topics.ends(place.topic)[place.partition]
         raise NotImplementedError(f"offsets by {type(spec).__name__}")

@@ -19,6 +19,8 @@ from clickstream.tables.sql.model import Table
 log = logging.getLogger(__name__)
 
 LOOK_FOR_TOPIC_EVERY_S = 0.5
+# Another file of the same command may be about to create it.
+SAY_MISSING_AFTER_LOOKS = 6
 
 
 def wait_for_topic(cluster: Cluster, table: Table, stop: threading.Event, *, bounded: bool) -> bool:
@@ -27,7 +29,7 @@ def wait_for_topic(cluster: Cluster, table: Table, stop: threading.Event, *, bou
     Raises ClickstreamError when it does not exist and the read is bounded.
     """
     admin = cluster.admin()
-    said = False
+    missed = 0
     while True:
         try:
             ask_description(admin, table.topic)
@@ -38,10 +40,11 @@ def wait_for_topic(cluster: Cluster, table: Table, stop: threading.Event, *, bou
                     f"Topic {table.topic}, which table {table.name} reads, does not exist at {cluster.address}. "
                     f"Create it with: clickstream topics create {table.topic}"
                 ) from None
-            if is_missing(problem) and not said:
-                log.warning("Topic %s (table %s) does not exist yet; waiting for it.", table.topic, table.name)
-                said = True
-            elif not is_missing(problem) and not is_transient(problem):
+            if is_missing(problem):
+                missed += 1
+                if missed == SAY_MISSING_AFTER_LOOKS:
+                    log.warning("Topic %s (table %s) does not exist yet; waiting for it.", table.topic, table.name)
+            elif not is_transient(problem):
                 raise explain(problem, f"Describing topic {table.topic}", cluster.address) from problem
         if stop.wait(LOOK_FOR_TOPIC_EVERY_S):
             return False

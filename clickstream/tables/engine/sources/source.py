@@ -29,11 +29,10 @@ from clickstream.tables.sql.model import Table
 BATCH_RECORDS = 40_000
 LOOK_FOR_PARTITIONS_EVERY_S = 10.0
 CONFIRM_SILENCE_EVERY_S = 1.0
-# How long a broker may hold back the word that a log is at its end. Streams wait for records, not for their end.
+# How long a broker may hold back the word that a log is at its end. Asking costs CPU time, and only the start of a live
+# run waits for the answer: references are read to their end first.
 END_WITHIN_MS = 500
 END_WITHIN_MS_READ_TO_END = 50
-# References are read to their end first, and are silent afterwards: asking 20 times a second is 1 % of a core for each.
-END_WITHIN_MS_REFERENCE = 250
 
 
 class Source:
@@ -54,6 +53,7 @@ class Source:
         bounded: bool,
         max_ahead_ms: int,
         reference: Reference | None = None,
+        unknown_waits: bool = True,
     ) -> None:
         self.table = table
         self.number = number
@@ -66,6 +66,7 @@ class Source:
         self._cluster = cluster
         self._bounded = bounded
         self._reference = reference
+        self._unknown_waits = unknown_waits
         self._stream = StreamRows(cluster, table, used, self.clock, max_ahead_ms, self._refuse)
         self._decoder = Decoder(table, used)
         self._decoded = relation("decoded", table.name)
@@ -73,6 +74,7 @@ class Source:
         self._topic_id = ""
         self._known_ends: set[int] = set()
         self._first_ends: dict[int, int] = {}
+        self._log_ends: dict[int, int] = {}
         self._process: Reading | None = None
 
     # --- before reading
@@ -101,8 +103,6 @@ class Source:
         wanted = self._decoder.wanted
         wanted = replace(wanted, table=replace(wanted.table, columns=()))
         end_within_ms = END_WITHIN_MS_READ_TO_END if self._bounded else END_WITHIN_MS
-        if self._reference is not None and not self._bounded:
-            end_within_ms = END_WITHIN_MS_REFERENCE
         process.read(
             Order(
                 self.number,
@@ -116,6 +116,7 @@ class Source:
                 self._confirm_every,
                 self.clock.longest_gap,
                 end_within_ms,
+                self._unknown_waits,
             )
         )
 
@@ -146,6 +147,7 @@ class Source:
                 refused = self._stream.show(db, self._decoded, batch.rows)
             self.rows += batch.rows.num_rows - refused  # in one step: others read it meanwhile
         self.next_offsets.update(batch.passed)
+        self._log_ends.update(batch.log_ends)
         self._known_ends |= {
             partition for partition, end in self._first_ends.items() if self.next_offsets.get(partition, 0) >= end
         }
@@ -193,10 +195,20 @@ class Source:
         return Progress(self._topic_id, max(clock.floor, clock.next_floor), clock.watermark, lanes)
 
     def positions(self, stored: Progress) -> list[Position]:
-        """How far the partitions are by what is `stored`, and which are idle now."""
+        """How far the partitions are by what is `stored`, what they lack, and which are idle now."""
         table, idle, marks = self.table, self.clock.idle_partitions(), self._marks(stored)
         return [
-            Position(table.topic, partition, offset, table.name, marks.get(partition), partition in idle)
+            Position(
+                table.topic,
+                partition,
+                offset,
+                table.name,
+                marks.get(partition),
+                partition in idle,
+                round(self.clock.lanes[partition].silent_for, 1),
+                self.clock.idle_timeout,
+                max(0, self._log_ends[partition] - offset) if partition in self._log_ends else None,
+            )
             for partition, (offset, _highest) in sorted(stored.lanes.items())
         ]
 

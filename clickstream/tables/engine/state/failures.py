@@ -95,3 +95,12 @@ def naming(statement: str) -> Iterator[None]:
     except duckdb.Error as error:
         error.add_note(statement)
         raise
+
+
+@contextlib.contextmanager
+def told_as_refusals(directory: Path) -> Iterator[None]:
+    """What fails in the block is raised as `refuse` tells it; the state is in `directory`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise refuse(error, directory) from error

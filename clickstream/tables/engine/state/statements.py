@@ -1,7 +1,7 @@
 """What a state belongs to: for each INSERT, the statements that its rows depend on.
 
-Layout, comments, unused statements and the order of a file do not matter, nor do connection values: where Kafka is,
-who reads, whether the read is bounded. Everything else does, what a `${NAME}` stands for included.
+Layout, comments, unused statements and the order of a file do not matter, nor do connection values: where Kafka and a
+schema registry are, who reads, whether the read is bounded. Everything else does, what a `${NAME}` stands for included.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from clickstream.tables.sql.check import Checked
 from clickstream.tables.sql.model import Insert, Plan, Read, Scan, Table, TemporalJoin, children
+from clickstream.tables.sql.options import AVRO
 from clickstream.tables.sql.source import is_blank, pieces
 
 # By target: the INSERT itself and what it reads and writes, each by a name that a person knows it by.
@@ -18,7 +19,10 @@ _NAMED = re.compile(
     r"(CREATE (?:TEMPORARY )?(?:TABLE|VIEW)|INSERT INTO) (?:IF NOT EXISTS )?(`(?:[^`]|``)*`|[^\s(`]+)", re.IGNORECASE
 )
 # Options of tables, and settings, that say how to reach and to read a topic, not what its rows are.
-_CONNECTION = ("properties.", "scan.bounded.", "scan.watermark.idle-timeout", "scan.topic-partition-discovery.")
+_CONNECTION = (
+    *("properties.", "scan.bounded.", "scan.watermark.idle-timeout", "scan.topic-partition-discovery."),
+    *(f"{part}{AVRO}.{name}" for part in ("", "key.", "value.") for name in ("url", "basic-auth.")),
+)
 _IDLE = "table.exec.source.idle-timeout"
 
 

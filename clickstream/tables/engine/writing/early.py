@@ -14,6 +14,7 @@ from clickstream.tables.engine.compile.compiled import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.names import identifier, relation, string
 
 EARLY: Headers = [("final", b"0")]
@@ -33,10 +34,11 @@ def has_early_rows(branch: Branch) -> bool:
 class EarlyRows:
     """Of one INSERT. `count` is of rows since the start."""
 
-    def __init__(self, name: str, topic: str, encoder: Encoder, sender: Sender) -> None:
+    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, sender: Sender) -> None:
         self.count = 0
         self._topic = topic
         self._encoder = encoder
+        self._form = form
         self._sender = sender
         self._noted = identifier(relation("early", name))
         self._name = name
@@ -44,6 +46,7 @@ class EarlyRows:
         self._shown: dict[str, int] = {}  # how many keys of each branch are noted
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Make its table if it is not there, and learn what it holds."""
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._noted} (branch VARCHAR, k VARCHAR, until BIGINT)")
         found = db.execute(f"SELECT branch, count(*) FROM {self._noted} GROUP BY branch").fetchall()
         self._shown = dict(found)
@@ -85,7 +88,7 @@ class EarlyRows:
 
     def send(self) -> None:
         """Write the rows that were noted; their keys are in the state."""
-        for key, value, _end in self._pending:
+        for key, value, _end in self._form.packed(self._pending):
             self._sender.send(self._topic, value, key, headers=EARLY)
         self.count += len(self._pending)
         self._pending = []
@@ -121,7 +124,7 @@ class EarlyRows:
         if not keys:
             return []
         if len(self._shown) > 1:
-            # Where another branch has an early row of the same key, that one stands.
+            # No tombstone where another branch has an early row with the same key.
             others = f"SELECT k FROM {self._noted} WHERE branch <> {string(branch.name)}"
             keys = db.execute(f"SELECT k FROM {self._noted} WHERE {where} AND k NOT IN ({others})").fetchall()
         db.execute(f"DELETE FROM {self._noted} WHERE {where}")

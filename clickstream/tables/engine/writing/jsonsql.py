@@ -4,6 +4,9 @@ from clickstream.tables.engine.decoding.jackson import quote
 from clickstream.tables.names import string
 from clickstream.tables.sql.types import Type
 
+NUMBERS = "numbers"
+"""Instead of a standard of JSON: times are ms since 1970, dates days, and no character is escaped that need not be."""
+
 
 def json_object(members: list[tuple[str, str | None]], *, without_nulls: bool) -> str:
     """SQL (VARCHAR) of an object: pairs of a name and the SQL of its JSON text, which is NULL for null.
@@ -27,11 +30,17 @@ def json_object(members: list[tuple[str, str | None]], *, without_nulls: bool) -
 def json_value(sql: str, given: Type, column: Type, standard: str) -> str | None:
     """SQL of the JSON text of a value of type `given` in a column; None if it always is null.
 
-    `standard` is the option json.timestamp-format.standard, SQL or ISO-8601.
+    `standard` is the option json.timestamp-format.standard, SQL or ISO-8601, or NUMBERS.
     """
     if given == Type.NULL:
         return None
     match column:
+        case Type.DATE if standard == NUMBERS:
+            return f"({sql} - DATE '1970-01-01')::VARCHAR"
+        case Type.TIMESTAMP | Type.TIMESTAMP_LTZ if standard == NUMBERS:
+            return f"epoch_ms({sql})::VARCHAR"
+        case Type.STRING if standard == NUMBERS:
+            return f"to_json({sql})"
         case Type.BOOLEAN | Type.INT | Type.BIGINT:
             return f"{sql}::VARCHAR"
         case Type.DOUBLE:

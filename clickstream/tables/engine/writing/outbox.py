@@ -30,6 +30,7 @@ class Outbox:
         self._stored = self._sent = 0  # numbers of the last rows that were stored, and handed over
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Make its table if it is not there, and learn what it holds."""
         columns = f"n BIGINT, k VARCHAR, v VARCHAR, ts_ms BIGINT, headers {duckdb_type(Type.HEADERS)}"
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({columns})")
         self._stored = db.execute(f"SELECT coalesce(max(n), 0) FROM {self._table}").fetchall()[0][0]

@@ -30,6 +30,7 @@ from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Identity, State
 from clickstream.tables.engine.writing.early import EarlyRows, has_early_rows
 from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.outbox import Outbox
 from clickstream.tables.engine.writing.sending import Outgoing
 from clickstream.tables.engine.writing.writer import Writer
@@ -42,31 +43,38 @@ ROWS_AT_ONCE = 50_000
 class Result:
     """One INSERT's topic. `early` has the rows that are not final."""
 
-    def __init__(self, program: Program, insert: Insert, flow: Flow, sender: Sender, writer: Writer) -> None:
+    def __init__(
+        self, program: Program, insert: Insert, flow: Flow, form: Form, sender: Sender, writer: Writer
+    ) -> None:
         self.insert = insert
         self.target = insert.target
         self.branches = [one for one in flow.branches if one.insert is insert]
         self._flow = flow
         self._encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
+        self._form = form
         self._writer = writer
-        self._outgoing = Outgoing(insert, self._encoder, sender, drops=program.drops_null_keys)
+        self._outgoing = Outgoing(insert, self._encoder, form, sender, drops=program.drops_null_keys)
         self._outbox = Outbox(self.name, self._encoder)
-        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, sender)
+        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, sender)
 
     @property
     def name(self) -> str:
+        """Of the table that is written."""
         return self.target.name
 
     @property
     def written(self) -> int:
+        """Final rows handed over since the start."""
         return self._outgoing.written
 
     @property
     def dropped(self) -> int:
+        """Rows left out since the start: a part of their key was NULL."""
         return self._outgoing.dropped
 
     @property
     def appends(self) -> bool:
+        """Whether every row is a record of its own, and none replaces another."""
         return not self.target.upsert
 
     @property
@@ -93,7 +101,10 @@ class Result:
         last: dict[bytes, bytes | None] = {}
 
         def note(message: Any) -> None:
-            key, value = message.key(), message.value()
+            texts = self._form.unpacked(message.key(), message.value())
+            if texts is None:
+                return  # somebody else's
+            key, value = texts
             last[key or b""] = value
             found[self._outgoing.written_rows.identity(key, value)] += 1
 
@@ -120,8 +131,13 @@ class Result:
             table = relation("all", branch.name)
             branch.placed.operator.present_rows(db, table)
             made, rows = self._encoder, f"({branch.early(table, True)})"
-            for key, value in db.execute(f"SELECT {made.key} AS k, {made.value} AS v FROM {rows}").fetchall():
-                if key is not None and key.encode() in written:
+            items = f"{made.key} AS k, {made.value} AS v, {made.not_null(rows) or 'FALSE'}"
+            for key, value, empty in db.execute(f"SELECT {items} FROM {rows}").fetchall():
+                if key is None or key.encode() not in written:
+                    continue
+                if empty:  # it is not written, whatever is there
+                    del written[key.encode()]
+                else:
                     right[key.encode()] = value.encode()
         changed = [(key, right[key]) for key in right if written[key] != right[key]]
         gone = [key.decode() for key, value in written.items() if value is not None and key not in right]

@@ -12,7 +12,9 @@ from confluent_kafka.admin import AdminClient
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.admin import ANSWER_WITHIN_S, describe, existing
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.errors import is_missing
+from clickstream.kafka.errors import answer_of, is_missing
+from clickstream.kafka.offsets import ends
+from clickstream.kafka.patience import TopicGone
 from clickstream.tables.engine.options import RESET
 from clickstream.tables.engine.state.store import State
 from clickstream.tables.outputs import output
@@ -36,6 +38,7 @@ class ResultTopics:
         self._asked: Mapping[str, Future[Any]] = {}
         self._look_at = time.monotonic() + LOOK_EVERY_S
         self._missed: dict[str, int] = {}  # looks in a row at which a topic was not there
+        self._stop = Event()
 
     def prepare(self, state: State, stop: Event) -> None:
         """Create those that are missing, and note in the state which they are.
@@ -43,6 +46,7 @@ class ResultTopics:
         Raises ClickstreamError when one was deleted or recreated since the last run: it lacks what was written before;
         Stopped.
         """
+        self._stop = stop
         before = {target.topic: state.topic_id(target.name) for target in self._targets}
         there = existing(self._cluster, self._admin, stop)
         for topic, known in before.items():
@@ -57,6 +61,16 @@ class ResultTopics:
             state.save_topic_id(target.name, current)
             self._ids[target.topic] = current
         state.commit()
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Where each partition of a result ends now, those included that were added while the engine runs.
+
+        Waits while Kafka is away. Raises ClickstreamError when the topic is gone, Stopped.
+        """
+        try:
+            return ends(self._cluster, topic, self._admin, stop=self._stop)
+        except TopicGone as problem:
+            raise self.why(problem) from problem
 
     def look(self) -> None:
         """Ask about them now and then, without waiting for the answer: call it often.
@@ -75,7 +89,7 @@ class ResultTopics:
 
     def _compare(self, topic: str, future: "Future[Any]") -> None:
         try:
-            current = str(future.result().topic_id)
+            current = str(answer_of(future).topic_id)
         except KafkaException as problem:  # nobody answers: asked again
             self._missed[topic] = self._missed.get(topic, 0) + 1 if is_missing(problem) else 0
             if self._missed[topic] >= BELIEVED_AFTER_LOOKS:

@@ -17,7 +17,7 @@ AHEAD = 2
 # While Kafka is away works wait without an end; once the part is to stop, for this long.
 GRACE_S = 5.0
 LOOK_EVERY_S = 0.1
-# It has no tables: what it needs is a batch's rows and their texts.
+# Of the writer's own database, which has no tables: it needs memory for one batch and the texts of its rows.
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
     "memory_limit": "512MB",

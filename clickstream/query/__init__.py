@@ -1,0 +1,1 @@
+"""One SELECT over topics, in a process of its own that can do nothing else: no file, no network, no writing."""

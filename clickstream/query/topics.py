@@ -1,0 +1,43 @@
+"""Topics as tables: each by its name, with its last records."""
+
+import threading
+from collections.abc import Collection
+from functools import cached_property
+
+import pyarrow as pa
+
+from clickstream.inspect import tail
+from clickstream.inspect.names import must_exist
+from clickstream.inspect.read import Open, last, reader
+from clickstream.kafka.admin import metadata
+from clickstream.kafka.clients import Cluster
+from clickstream.query.records import table_of
+
+
+class TopicTables:
+    """The topics of a cluster; of each the last `records`, by their time, `opened`."""
+
+    def __init__(self, cluster: Cluster, records: int, opened: Open | None = None) -> None:
+        self._opened = opened
+        self._cluster = cluster
+        self._records = records
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(metadata(self._cluster, self._cluster.admin()))
+
+    def names(self) -> Collection[str]:
+        """Of the topics that there were when they were first asked for."""
+        return self._names
+
+    def load(self, name: str, stop: threading.Event) -> pa.Table:
+        """Raises ClickstreamError when the topic does not exist, or cannot be read."""
+        admin = self._cluster.admin()
+        must_exist(self._cluster, [name], metadata(self._cluster, admin))
+        limits = tail.find(self._cluster, admin, [name])
+        consumer = reader(self._cluster)
+        try:
+            address, opened = self._cluster.address, self._opened
+            return table_of(last(consumer, limits, self._records, address, stop, opened=opened))
+        finally:
+            consumer.close()

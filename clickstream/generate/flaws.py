@@ -55,7 +55,7 @@ def spoilers(numbers: Sequence[str]) -> Iterator[Spoiler]:
     """In turn, for ever: cut off, not UTF-8, not an object, a text for a number, empty.
 
     Those that are not an object are an array, a text, a number and a null in turn, and the member that is spoiled
-    is each of `numbers` in turn.
+    is each of `numbers` in turn; without any, no text is put for a number.
     """
     others = itertools.cycle([b'["click"]', b'"click"', b"42", b"null"])
     members = itertools.cycle(numbers)
@@ -63,11 +63,13 @@ def spoilers(numbers: Sequence[str]) -> Iterator[Spoiler]:
         yield cut_off
         yield not_utf8
         yield _instead(next(others))
-        yield text_for_number(next(members))
+        if numbers:
+            yield text_for_number(next(members))
         yield _instead(b"")
 
 
 def cut_off(value: bytes) -> bytes:
+    """The first half."""
     return value[: len(value) // 2]
 
 
@@ -77,6 +79,7 @@ def not_utf8(value: bytes) -> bytes:
 
 
 def text_for_number(member: str) -> Spoiler:
+    """Puts a text where a JSON record has a number in `member`."""
     pattern = re.compile(rb'("%s":)[^,]+' % member.encode())
     return lambda value: pattern.sub(rb'\1"unknown"', value)
 

@@ -9,6 +9,8 @@ Item = TypeVar("Item")
 
 SLICE_S = 0.02
 MAX_DEBT_S = 1.0
+# How soon somebody who waits for what is due notices that he is to do something else.
+LOOK_EVERY_S = 0.2
 
 
 class Pace:
@@ -23,23 +25,41 @@ class Pace:
         self._due = clock()
         self._lock = threading.Lock()
 
+    @property
+    def rate(self) -> float:
+        """Items per second. Another one holds from the next slice on."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        with self._lock:
+            self._rate = rate
+            self._due = self._clock()
+
+    def delay(self) -> None:
+        """Have what is due since a while be due now: after a pause nothing is made up."""
+        with self._lock:
+            self._due = max(self._due, self._clock())
+
     def slices(self, items: Sequence[Item], stop: threading.Event) -> Iterator[Sequence[Item]]:
         """`items` piece by piece, each when it is due; ends early when `stop` is set."""
-        if self._rate == float("inf"):
-            if not stop.is_set():
-                yield items
-            return
-        size = max(1, min(len(items), round(self._rate * SLICE_S)))
-        for start in range(0, len(items), size):
+        start = 0
+        while start < len(items) and not stop.is_set():
+            rate = self._rate
+            size = len(items) if rate == float("inf") else max(1, round(rate * SLICE_S))
             piece = items[start : start + size]
-            if stop.wait(max(0.0, self._reserve(len(piece)) - self._clock())):
-                return
-            yield piece
+            due = self._reserve(len(piece), rate)
+            while (left := due - self._clock()) > 0 and self._rate == rate:
+                if stop.wait(min(left, LOOK_EVERY_S)):
+                    return
+            if self._rate == rate:
+                yield piece
+                start += len(piece)
 
-    def _reserve(self, count: int) -> float:
+    def _reserve(self, count: int, rate: float) -> float:
         """When the next `count` items are due."""
         with self._lock:
             # After an outage the missed slices are not made up in one burst, only the last second's.
             due = max(self._due, self._clock() - MAX_DEBT_S)
-            self._due = due + count / self._rate
+            self._due = due + count / rate
             return due

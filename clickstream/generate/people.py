@@ -52,6 +52,8 @@ ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html
 
 @dataclass(frozen=True)
 class Person:
+    """Who a user is."""
+
     first_name: str
     last_name: str
     city: str

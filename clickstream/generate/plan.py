@@ -1,7 +1,7 @@
 """What a run of a generator is asked to do, and whether that makes sense."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clickstream.errors import ConfigError
 from clickstream.generate.cue import AT_ONCE
@@ -35,6 +35,48 @@ class Plan:
         """The earliest time that a click of a run begun at `now_ms` can have, in epoch ms."""
         start_ms = self.start_ms if self.start_ms is not None else now_ms
         return start_ms - (self.flaws.late_by_ms if self.flaws.late else 0)
+
+    @property
+    def rate(self) -> float | None:
+        """Clicks sent per second while any are sent: MAX, or None when a schedule says the rates."""
+        nominal = self._nominal
+        if self.stretch == AT_ONCE:
+            return MAX
+        return None if nominal is None else nominal / self.stretch
+
+    @property
+    def _nominal(self) -> float | None:
+        """Clicks per second of their own time; None: they have no such, or several."""
+        if self.timeline is None:
+            return None
+        rates = {phase.rate for phase in self.timeline.phases if phase.rate}
+        return rates.pop() if len(rates) == 1 else None
+
+    def at_rate(self, rate: float) -> "Plan":
+        """This plan with so many clicks per second sent, MAX: at once. Those with pauses keep them.
+
+        Clicks whose own time is not that of their sending keep that, too: they are sent faster or slower. Raises
+        ValueError, with words, where that makes no sense.
+        """
+        if self.timeline is None:
+            return self if rate == MAX else replace(self, timeline=Timeline([Phase(rate)]), stretch=1.0)
+        if not self.follows_clock:
+            nominal = self._nominal
+            if nominal is None:
+                raise ValueError("it follows a schedule of several rates")
+            return replace(self, stretch=AT_ONCE if rate == MAX else nominal / rate)
+        if self._nominal is None:
+            raise ValueError("it follows a schedule of several rates")
+        phases = self.timeline.phases
+        if rate == MAX:
+            if len(phases) > 1:
+                raise ValueError("with pauses between, it cannot be as fast as it can")
+            return replace(self, timeline=None, stretch=AT_ONCE)
+        try:
+            timeline = Timeline([replace(phase, rate=rate if phase.rate else 0.0) for phase in phases])
+        except ValueError:
+            raise ValueError("no click falls into the active part of its sessions at that rate") from None
+        return replace(self, timeline=timeline)
 
     def expected(self, duration_ms: int | None) -> int | None:
         """How many clicks a bounded run will send, as far as that is known beforehand."""

@@ -36,10 +36,12 @@ SIGNED_IN = "signed in"
 
 
 def search(goods: str) -> str:
+    """The path of the list of one kind of goods."""
     return f"/site/search.html?q={goods}"
 
 
 def product(number: int) -> str:
+    """The path of a product's page."""
     return f"/site/product.html?id={number}"
 
 

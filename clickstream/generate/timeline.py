@@ -39,7 +39,7 @@ class Timeline:
 
     def __init__(self, phases: Sequence[Phase]) -> None:
         """Raises ValueError when no phase has an event."""
-        self._phases = phases
+        self.phases = self._phases = phases
         self._starts_ms = [0, *accumulate(phase.ms for phase in phases)]
         self._firsts = [0, *accumulate(phase.events for phase in phases)]
         self._forever = len(phases) == 1 and phases[0].ms == FOREVER_MS

@@ -44,6 +44,7 @@ def vip(users: int, *, seed: int, skew: float = 0.0, topic: str, users_topic: st
 
 
 def user_id(number: int) -> str:
+    """Of the customer with that number."""
     return f"u{number}"
 
 

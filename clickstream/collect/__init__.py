@@ -1,0 +1,1 @@
+"""The collector: what browsers and servers tell over HTTP becomes records."""

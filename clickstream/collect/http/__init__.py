@@ -1,0 +1,1 @@
+"""The collector's HTTP: an RSGI application, as plain as its rate asks for."""

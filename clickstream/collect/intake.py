@@ -1,0 +1,152 @@
+"""What comes of a request: events with all that can be said about them, or why there is none."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from clickstream.collect.enrichment import PAGE_VIEW, Enrichment, click
+from clickstream.collect.model import Outgoing, Record, Request, Taken
+from clickstream.collect.protocols.divolte.app import DivolteApp
+from clickstream.collect.protocols.divolte.browser import DivolteBrowser
+from clickstream.collect.protocols.divolte.duplicates import Seen
+from clickstream.collect.protocols.events import JsonEvents
+from clickstream.collect.protocols.model import Limits, Reader
+from clickstream.collect.protocols.pixel import Pixel
+from clickstream.collect.urls import Url, url
+from clickstream.collect.visitors import sessions
+from clickstream.collect.visitors.address import Clients, Header, networks, truncated
+from clickstream.collect.visitors.consent import opted_out
+from clickstream.collect.visitors.salts import Salts
+from clickstream.collect.visitors.sessions import Sessions
+from clickstream.enrich.places import DatabasePlaces, NoPlaces, Places
+from clickstream.records import WebClick, WebEvent
+
+# Their places; the database takes 10 us.
+KNOWN_ADDRESSES = 10_000
+
+_encode = msgspec.json.Encoder().encode
+
+Encode = Callable[[bytes], bytes]
+"""JSON as the value of a record."""
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """One of Avro: the id that a registry has given it, and its text."""
+
+    id: int
+    text: str
+
+
+class Paths(msgspec.Struct, frozen=True):
+    """Where the protocols are spoken."""
+
+    events: str = "/e"
+    pixel: str = "/e.gif"
+    divolte: str = "/csc-event"
+    divolte_json: str = "/json-source"
+
+
+class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests are taken. All of it can be encoded as JSON, for a worker's process.
+
+    Without a `state_dir`, salts and sessions are in memory: of this process, until it ends.
+    """
+
+    events_topic: str = "web-events"
+    clicks_topic: str | None = "clickstream"  # None: page views become no web clicks
+    address: Literal["truncated", "full"] = "truncated"  # what is stored
+    trusted: tuple[str, ...] = ()  # networks of the proxies in front
+    forwarded: Header = "x-forwarded-for"  # the header that they write
+    geo_db: str | None = None  # a file .mmdb
+    state_dir: str | None = None
+    sessions: int = sessions.CAPACITY
+    schemas: Mapping[str, Schema] = {}  # by topic: its values are Avro; all others are JSON
+    limits: Limits = Limits()
+    paths: Paths = Paths()
+
+
+class Intake:
+    """Takes requests, one after the other: one for each worker. Raises ConfigError for options that cannot be."""
+
+    def __init__(self, options: IntakeOptions, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self.options = options
+        folder = None if options.state_dir is None else Path(options.state_dir)
+        self._clients = Clients(networks(options.trusted), options.forwarded)
+        self._salts = Salts(folder, random)
+        self._sessions = Sessions(folder, options.sessions)
+        places: Places = NoPlaces() if options.geo_db is None else DatabasePlaces(Path(options.geo_db))
+        self._enrichment = Enrichment(
+            self._salts,
+            self._sessions,
+            lru_cache(maxsize=KNOWN_ADDRESSES)(places.place),
+            full_addresses=options.address == "full",
+        )
+        self._encoded = _encoders(options.schemas)
+        seen = Seen()
+        self._readers: dict[str, Reader] = {
+            options.paths.events: JsonEvents(options.limits),
+            options.paths.pixel: Pixel(options.limits, random),
+            options.paths.divolte: DivolteBrowser(options.limits, seen),
+            options.paths.divolte_json: DivolteApp(options.limits, seen),
+        }
+
+    def client(self, request: Request) -> str:
+        """The full address of whoever sent it, for limits by address; "" when it has none."""
+        return self._clients.address(request.peer, request.headers)
+
+    def maintain(self, now: int) -> None:
+        """To be called now and then, at `now` (epoch ms): salts and sessions that are too old are deleted."""
+        self._salts.maintain(now)
+        self._sessions.maintain(now)
+
+    def salt_age(self, now: int) -> int:
+        """How old the oldest salt is at `now`, in ms: for privacy()."""
+        return self._salts.age(now)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._sessions.close()
+
+    def take(self, request: Request) -> Taken:
+        """What comes of `request`, whose path is one of `options.paths`. Raises nothing for what is in it."""
+        if opted_out(request.headers):
+            return Taken(opted_out=True)
+        reading = self._readers[request.path].read(request)
+        address = self.client(request)
+        events = self._enrichment.events(request, reading, address) if reading.events else ()
+        return Taken([self._outgoing(event) for event in events], reading.refused, address=truncated(address))
+
+    def _outgoing(self, event: WebEvent) -> Outgoing:
+        key = None if event.visitor is None else event.visitor.encode()
+        records = [self._record(self.options.events_topic, key, event)]
+        page = self._viewed_page(event)
+        if page and self.options.clicks_topic is not None:
+            seen = click(event, page)
+            records.append(self._record(self.options.clicks_topic, seen.ip.encode(), seen))
+        # Divolte's protocol marks what comes twice, and drops nothing: without an id it is not dropped here.
+        return Outgoing(records, None if event.duplicate else event.id, event)
+
+    def _record(self, topic: str, key: bytes | None, value: WebEvent | WebClick) -> Record:
+        # Before anything is stored: what the spool has taken comes out as it would have been sent.
+        text = _encode(value)
+        encoded = self._encoded.get(topic)
+        return Record(topic, key, text if encoded is None else encoded(text))
+
+    @staticmethod
+    def _viewed_page(event: WebEvent) -> Url | None:
+        """What a person looks at; None for all other events, for one that comes again, and for a damaged one."""
+        if event.event != PAGE_VIEW or event.bot is not None or event.duplicate or event.corrupt:
+            return None
+        return url(event.url)
+
+
+def _encoders(schemas: Mapping[str, Schema]) -> dict[str, Encode]:
+    if not schemas:
+        return {}
+    from clickstream.avro.codec import Writer  # its extra is for those who use it
+
+    return {topic: Writer(schema.id, schema.text).encode for topic, schema in schemas.items()}

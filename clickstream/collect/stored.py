@@ -1,0 +1,47 @@
+"""What is stored of an event, field by field: for /privacy.json and for the documents."""
+
+from typing import Final
+
+# Of a WebEvent, in its order.
+FIELDS: Final = {
+    "id": "made once where the event happened; what has the same one is the same event",
+    "event": "`pageview`, or any other name",
+    "site": "as told, or the host of `url`; empty when there is neither",
+    "url": "address of the page, as told, without user and password; empty for what happened on no page",
+    "visitor": "as told; of a cookieless event a hash of the day's salt, site, address and agent",
+    "session": "as told, or the collector's own: it ends after 30 minutes without an event",
+    "page": "id of the page view that it happened on",
+    "time": "when it happened, by the collector's clock: `received_at` - (`sent_at` - `created_at`), not in the future "
+    "and not more than a day ago",
+    "received_at": "when the collector received it",
+    "created_at": "when it happened, by the sender's clock",
+    "sent_at": "when it was sent, by the sender's clock",
+    "stream": "what `sequence` counts in: a visitor, or one page when cookieless",
+    "sequence": "0, 1, 2, ... of `stream`, on over its pages",
+    "source": "by which way it came: `tag`, `json`, `pixel` or `divolte`",
+    "cookieless": "`visitor` is a hash of the day",
+    "new_session": "the first event of `session`",
+    "duplicate": "the same was seen shortly before (only told of Divolte's events; of others the second is dropped)",
+    "corrupt": "its checksum did not match (only Divolte's events have one)",
+    "referrer": "the page that led to it, without user and password",
+    "referrer_class": "`direct`, `internal`, `search`, `social`, `campaign` or `link`",
+    "campaign_source": "`utm_source` of the address, or the advertiser of a click id such as `gclid`",
+    "campaign_medium": "`utm_medium`, or `cpc` or `social` by a click id",
+    "campaign": "`utm_campaign`",
+    "campaign_term": "`utm_term`",
+    "campaign_content": "`utm_content`",
+    "agent": "the User-Agent header, at most 1,000 characters of it",
+    "browser": "family of the browser",
+    "os": "family of the operating system",
+    "device": "`phone`, `tablet`, `desktop` or `robot`",
+    "bot": "why it is taken for no person: `list`, `empty`, `headless`, `webdriver` or `prefetch`",
+    "address": "of the client, truncated to /24 (IPv4) or /48 (IPv6) unless the collector is told otherwise",
+    "country": "ISO 3166 code of where the full address is, if there is a database",
+    "city": "its English name",
+    "language": "as told",
+    "viewport_width": "CSS pixels",
+    "viewport_height": "CSS pixels",
+    "screen_width": "CSS pixels",
+    "screen_height": "CSS pixels",
+    "properties": "as told with the event",
+}

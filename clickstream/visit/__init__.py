@@ -1,0 +1,1 @@
+"""Visitors of a web site: real browsers that walk through it, as people would."""

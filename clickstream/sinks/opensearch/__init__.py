@@ -1,0 +1,1 @@
+"""Tables as indices of OpenSearch or Elasticsearch, kept equal to topics."""

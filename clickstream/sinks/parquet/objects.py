@@ -1,0 +1,146 @@
+"""An archive in an object store that speaks S3."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.sinks.target import Away
+
+ANSWERS_WITHIN_S = 60.0
+CONNECTS_WITHIN_S = 10.0
+
+EXISTS = frozenset(("PreconditionFailed", "412"))
+MISSING = frozenset(("NoSuchKey", "404", "NotFound"))
+# What passes by itself. With a new connection credentials are asked for again, too.
+PASSES = frozenset(
+    (
+        "ConditionalRequestConflict", "ExpiredToken", "InternalError", "OperationAborted", "RequestTimeout",
+        "RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException",
+        "TooManyRequestsException", "XMinioStorageFull", "QuotaExceeded",
+    )
+)  # fmt: skip
+
+
+class ObjectStore:
+    """A Store in a bucket. The client finds its settings where all of AWS's tools do: AWS_ENDPOINT_URL,
+    AWS_ACCESS_KEY_ID, AWS_PROFILE, ...
+
+    An object is seen as a whole or not at all, so that there are no unfinished files.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url`: `s3://bucket/prefix`. Raises ConfigError for another one."""
+        parts = urlsplit(url)
+        self._bucket = parts.netloc
+        prefix = parts.path.strip("/")
+        if not self._bucket or parts.query or parts.fragment or "@" in self._bucket:
+            raise ConfigError("Give an object store as s3://bucket/prefix.")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self.where = f"s3://{self._bucket}/{prefix}".rstrip("/")
+        self._client: Any = None
+
+    def connect(self) -> None:
+        with self._explained():
+            self._client = boto3.session.Session().client(
+                "s3",
+                config=Config(
+                    connect_timeout=CONNECTS_WITHIN_S,
+                    read_timeout=ANSWERS_WITHIN_S,
+                    retries={"mode": "standard", "total_max_attempts": 2},
+                ),
+            )
+
+    def folders(self) -> list[str]:
+        found: list[str] = []
+        for page in self._pages(Prefix=self._prefix, Delimiter="/"):
+            found += [one["Prefix"][len(self._prefix) :].rstrip("/") for one in page.get("CommonPrefixes", ())]
+        return sorted(found)
+
+    def names(self, folder: str) -> list[str]:
+        found: list[str] = []
+        for page in self._pages(Prefix=f"{self._prefix}{folder}/"):
+            found += [one["Key"][len(self._prefix) :] for one in page.get("Contents", ())]
+        return sorted(found)
+
+    def read(self, name: str) -> bytes | None:
+        with self._explained():
+            try:
+                content: bytes = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+            except ClientError as error:
+                if _code(error) in MISSING:
+                    return None
+                raise
+        return content
+
+    def open(self, name: str) -> io.BytesIO:
+        content = self.read(name)
+        if content is None:
+            raise FileNotFoundError(2, "no such object", f"{self.where}/{name}")
+        return io.BytesIO(content)
+
+    def put(self, name: str, write: Callable[[IO[bytes]], None]) -> int:
+        content = io.BytesIO()
+        write(content)
+        with self._explained():
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content.getvalue())
+        return content.tell()
+
+    def create(self, name: str, content: bytes) -> bool:
+        with self._explained():
+            try:
+                self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) in EXISTS:
+                    return False
+                raise
+        return True
+
+    def delete(self, name: str) -> None:
+        with self._explained():
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+
+    def sweep(self, folder: str) -> None:
+        pass
+
+    def address(self, name: str) -> str:
+        return f"{self.where}/{name}"
+
+    def _pages(self, **query: str) -> Iterator[dict[str, Any]]:
+        with self._explained():
+            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **query)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise ConfigError(f"{self.where}: {error}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.") from None
+        except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
+            raise Away(f"{self.where} does not answer: {type(error).__name__}") from None
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            said = f"{self.where} answers {_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
+            if _code(error) in PASSES or status >= 500 or status == 429:
+                raise Away(said) from None
+            raise ClickstreamError(f"{said.rstrip('.')}.") from None
+        except (BotoCoreError, ValueError) as error:
+            raise ClickstreamError(f"{self.where}: {error}.") from None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

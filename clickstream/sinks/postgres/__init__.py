@@ -1,0 +1,1 @@
+"""PostgreSQL as a sink's target: rows and offsets in one transaction."""

@@ -1,0 +1,1 @@
+"""Rows as messages of RabbitMQ, each confirmed before its offset moves on."""

@@ -1,0 +1,1 @@
+"""Rows as posts over HTTP: alerts, each once."""

@@ -1,0 +1,124 @@
+"""A number of a page, counted again from Kafka: what the history says, and what the topic does.
+
+GET /api/recount?figure=hits&from=MS&to=MS&filters=[["page","=","/x"]]
+
+`threshold` is of large_sessions, `event` of event_rate, `steps` (JSON) and `window` (ms) of funnel.
+"""
+
+from threading import Event
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from clickstream.errors import ClickstreamError
+from clickstream.history.funnel import MAX_STEPS
+from clickstream.history.history import History
+from clickstream.history.model import CLICKS
+from clickstream.ui import past
+from clickstream.ui.api import questions
+from clickstream.ui.api.jobs import Put, Refused, Streamed, refusal
+from clickstream.ui.numbers import NUMBERS, Of, Value, reread
+from clickstream.ui.wiring import Wiring
+
+MAX_WINDOW_MS = 24 * 3_600_000
+
+_KNOWN = frozenset(["figure", "from", "to", "filters", "threshold", "event", "steps", "window"])
+
+
+class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """`history` and `topic` are the number of [from, to), None when there is none: of no click, or because the history
+    does not reach so far. `records` of the topic were read."""
+
+    from_: int
+    to: int
+    history: Value
+    topic: Value
+    records: int
+    topic_name: str
+    seconds: float
+
+
+class Recounts:
+    """The answers, of one server."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    async def one(self, request: Request) -> Streamed | Response:
+        """Reads until it is done, a bound is reached (history/reread.py), or the client leaves."""
+        try:
+            figure, of = asked(request.query_params)
+            history = past.history_of(self._wiring.services)
+        except ClickstreamError as problem:
+            return refusal(problem)
+
+        def work(put: Put, stop: Event) -> None:
+            put(msgspec.json.encode(both(history, figure, of, stop)))
+
+        return Streamed(work, "application/json", stopping=self._wiring.stopping)
+
+
+def asked(params: QueryParams) -> tuple[str, Of]:
+    """The name of the number, and what it is of. Raises Refused (400)."""
+    unknown = sorted(set(params) - _KNOWN)
+    if unknown:
+        raise Refused(400, f"There is no parameter {unknown[0][:50]!r}.")
+    figure = params.get("figure", "")
+    if figure not in NUMBERS:
+        raise Refused(400, f"There is no figure {figure[:50]!r}; there are {', '.join(NUMBERS)}.")
+    start, end = (questions.whole(name, params.get(name, "")) for name in ("from", "to"))
+    try:
+        filters = msgspec.json.decode(params.get("filters", "[]"), type=tuple[tuple[str, str, str], ...])
+    except msgspec.MsgspecError:
+        raise Refused(400, "filters: JSON is expected, [[dimension, = or !=, value], ...].") from None
+    try:
+        chosen = past.checked(past.Asked(end - start, end, filters))
+    except ClickstreamError as problem:
+        raise Refused(400, str(problem)) from None
+    return figure, Of(
+        start,
+        end,
+        chosen,
+        threshold=questions.whole("threshold", params.get("threshold", "0")),
+        event=params.get("event", ""),
+        steps=_steps(params) if figure == "funnel" else (),
+        window=min(MAX_WINDOW_MS, questions.whole("window", params.get("window", "0"))),
+    )
+
+
+def _steps(params: QueryParams) -> tuple[str, ...]:
+    try:
+        steps = msgspec.json.decode(params.get("steps", "[]"), type=tuple[str, ...])
+    except msgspec.MsgspecError:
+        steps = ()
+    if not 1 <= len(steps) <= MAX_STEPS or len(set(steps)) < len(steps):
+        raise Refused(400, f"steps: JSON is expected, a list of 1 to {MAX_STEPS} names, each of them once.")
+    return steps
+
+
+def both(history: History, figure: str, of: Of, stop: Event) -> Both:
+    """What the history says, and what Kafka does. Raises Refused when the answer would not be whole."""
+    number = NUMBERS[figure]
+    end = history.final_end(number.kind, of.end)
+    if end <= of.start:
+        raise Refused(409, "Nothing of this time is final yet: ask again in a few seconds.")
+    of = msgspec.structs.replace(of, end=end)
+    before = number.in_history(history, of)
+    plain = number.plainly(of)
+    found = reread(history, number, of, plain, stop)
+    if not found.complete:
+        raise Refused(503, f"{found.words} Ask for a shorter time, which has fewer records.")
+    topic, shown = plain.value(), number.in_history(history, of)
+    # Late records may come while the topic is read, and the history have them: what it said before is as good.
+    if shown != topic and before == topic:
+        shown = before
+    name = history.topics[0 if number.kind == CLICKS else 1]
+    return Both(of.start, of.end, shown, topic, found.records, name, found.seconds)
+
+
+def routes(wiring: Wiring) -> list[BaseRoute]:
+    """Below /api."""
+    return [Route("/recount", Recounts(wiring).one)]

@@ -1,0 +1,122 @@
+"""What collectors got of what sites sent, and what came of the last requests."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from clickstream.records import Requests, WebLoss
+from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.services import Services
+from clickstream.ui.statuses import TopicState
+
+HOUR_MS = 3_600_000
+HOURS = 24
+MAX_SITES = 50
+MAX_REQUESTS = 100
+COLLECTOR = "collect"  # the kind of part
+
+
+class Site(msgspec.Struct, frozen=True):
+    """The last 24 hours of a site; `hours` has how many events arrived in each of them, the latest last. `last`: when
+    the last of all came, epoch ms; None: its collector does not say."""
+
+    site: str
+    sent: int
+    received: int
+    missing: int
+    doubled: int
+    hours: list[int]
+    last: int | None = None
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """The sites with the most events, the largest first; `more` others are left out.
+
+    `requests` are the last ones of the collectors that explain them, as records.Requests has them, the newest first;
+    None: a collector runs, and explains nothing, or none runs.
+    """
+
+    topic: TopicState
+    sites: list[Site]
+    more: int
+    collects: bool
+    requests: list[dict[str, Any]] | None
+
+
+class CollectedPanel:
+    """What the collector received and lost, by site; see contract.StatePanel."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._listener = services.hub.latest(services.settings["collect.loss-topic"])
+        self._hours: dict[bytes, WebLoss] = {}
+
+    def state(self, now: int) -> Collected:
+        self._take()
+        last = now - now % HOUR_MS
+        sites = sites_of([one for one in self._hours.values() if last - HOURS * HOUR_MS < one.hour <= last], last)
+        topic = self._services.topic_state(self._listener)
+        statuses = self._services.statuses
+        collects = any(part.status.kind == COLLECTOR for part in statuses.parts(now / 1000))
+        more = max(0, len(sites) - MAX_SITES)
+        return Collected(topic, sites[:MAX_SITES], more, collects, last_requests(statuses.requests().values()))
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _take(self) -> None:
+        news = self._listener.take()
+        if news.anew:
+            self._hours = {}
+        for record in news.records:
+            key, value = record.key() or b"", record.value()
+            try:
+                self._hours[key] = _decode(value or b"")
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                self._hours.pop(key, None)  # a tombstone, or nothing of the collector's
+
+
+def sites_of(hours: list[WebLoss], last: int) -> list[Site]:
+    """Sums of the 24 hours of which the latest begins at `last` (epoch ms), by site."""
+    found: dict[str, list[WebLoss]] = {}
+    for one in hours:
+        found.setdefault(one.site, []).append(one)
+    sites = [_site(site, of_site, last) for site, of_site in found.items()]
+    return sorted(sites, key=lambda site: (-site.received, site.site))
+
+
+def _site(site: str, hours: list[WebLoss], last: int) -> Site:
+    by_hour = [0] * HOURS
+    for one in hours:
+        by_hour[HOURS - 1 - (last - one.hour) // HOUR_MS] += one.received
+    return Site(
+        site,
+        sum(one.sent for one in hours),
+        sum(one.received for one in hours),
+        sum(one.missing for one in hours),
+        sum(one.doubled for one in hours),
+        by_hour,
+        max((one.last for one in hours if one.last is not None), default=None),
+    )
+
+
+def last_requests(said: Iterable[Requests]) -> list[dict[str, Any]] | None:
+    """Of all collectors, the newest first; None if none explains any."""
+    found = [request for one in said for request in one.requests]
+    if not found:
+        return None
+    return sorted(found, key=_received_at, reverse=True)[:MAX_REQUESTS]
+
+
+def _received_at(request: dict[str, Any]) -> float:
+    at = request.get("received_at")
+    return at if isinstance(at, int | float) else 0.0
+
+
+def _make(services: Services, _params: Any) -> CollectedPanel:
+    return CollectedPanel(services)
+
+
+KIND = StateKind(NoParams, _make)
+_decode = msgspec.json.Decoder(WebLoss).decode

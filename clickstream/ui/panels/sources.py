@@ -1,0 +1,135 @@
+"""Every part that reports on the status topic, and how it is doing."""
+
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from clickstream.parts.status import Seen
+from clickstream.records import Answer, utc_seconds
+from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.services import Services
+from clickstream.ui.statuses import TopicState
+
+# Which of a part's rates is the one that people ask for.
+MAIN = ("acknowledged", "rows", "counted", "events", "frames_sent")
+BUCKET_MS = 5_000
+BUCKETS = 120
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One part; times are epoch ms. `state` is running, paused, failed or dead.
+
+    `main`: the name of the rate that says how busy it is, and `history` that rate every `bucket_ms`, oldest first, as
+    far back as somebody has looked. `control`: it heeds commands. `wanted`: records per second that it is to reach.
+    """
+
+    id: str
+    kind: str
+    name: str | None
+    host: str
+    state: str
+    silent_s: float
+    since: int
+    rates: dict[str, float]
+    totals: dict[str, int]
+    gauges: dict[str, float]
+    topics: list[str]
+    group: str | None
+    last_success: int | None
+    error: str | None
+    error_at: int | None
+    control: bool
+    paused: bool
+    wanted: float | None
+    main: str | None
+    history: list[float]
+    answers: list[Answer]
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Every part that reports; their histories are rates of `bucket_ms` each."""
+
+    topic: TopicState
+    bucket_ms: int
+    control_topic: str
+    parts: list[Source]
+
+
+class SourcesPanel:
+    """The parts that report, with what can be asked of them; see contract.StatePanel."""
+
+    def __init__(self, services: Services) -> None:
+        self._statuses = services.statuses
+        self._control_topic: str = services.settings["control-topic"]
+        self._history: dict[str, deque[float]] = {}
+        self._bucket = 0
+
+    def state(self, now: int) -> Sources:
+        parts = self._statuses.parts(now / 1000)
+        self._note(parts, now)
+        shown = [source(one, now / 1000, list(self._history.get(one.status.id, ()))) for one in parts]
+        return Sources(self._statuses.topic(), BUCKET_MS, self._control_topic, shown)
+
+    def close(self) -> None:
+        """The statuses stay: other panels share them."""
+
+    def _note(self, parts: list[Seen], now: int) -> None:
+        """Once in each bucket of time, the rates."""
+        if now // BUCKET_MS == self._bucket:
+            return
+        self._bucket = now // BUCKET_MS
+        known, self._history = self._history, {}
+        for one in parts:
+            history = self._history[one.status.id] = known.get(one.status.id, deque(maxlen=BUCKETS))
+            main = main_rate(one)
+            history.append(0.0 if main is None or one.is_dead(now / 1000) else one.status.rates[main])
+
+
+def main_rate(part: Seen) -> str | None:
+    """The name of the rate that says how busy it is."""
+    return next((name for name in MAIN if name in part.status.rates), None)
+
+
+def source(part: Seen, now: float, history: list[float]) -> Source:
+    """`now` in epoch seconds."""
+    status = part.status
+    state = "dead" if part.is_dead(now) else "paused" if status.paused else status.state
+    return Source(
+        id=status.id,
+        kind=status.kind,
+        name=status.name,
+        host=status.host,
+        state=state,
+        silent_s=round(part.silent_s(now), 1),
+        since=_milliseconds(status.since) or 0,
+        rates=status.rates,
+        totals=status.totals,
+        gauges=status.gauges,
+        topics=status.topics,
+        group=status.group,
+        last_success=_milliseconds(status.last_success),
+        error=status.error,
+        error_at=_milliseconds(status.error_at),
+        control=status.control,
+        paused=status.paused,
+        wanted=status.wanted_rate,
+        main=main_rate(part),
+        history=history,
+        answers=status.answers,
+    )
+
+
+def _milliseconds(utc: str | None) -> int | None:
+    """What another process says may be in a form of a later version: then the time is not known."""
+    try:
+        return None if utc is None else utc_seconds(utc) * 1000
+    except ValueError:
+        return None
+
+
+def _make(services: Services, _params: Any) -> SourcesPanel:
+    return SourcesPanel(services)
+
+
+KIND = StateKind(NoParams, _make)

@@ -1,0 +1,162 @@
+// The statuses with what they mean: totals of clicks.
+
+import { command, h, provenNumber, provesButton, text } from '../../dom.js';
+import { NONE, int, percent, two } from '../../format.js';
+import { Spark } from '../../spark.js';
+import { SteadyTable } from '../../steadytable.js';
+import { missingWords } from '../notices.js';
+import { colourOf } from './slots.js';
+
+const MINUTE = 60000;
+const FEW = 0.001;
+
+/** `el` is its element; `destroy` it when it goes. */
+export class Codes {
+  /**
+   * @param {Object} page see Page
+   * @param {Slots} slots
+   */
+  constructor(page, slots) {
+    this.page = page;
+    this.slots = slots;
+    this.sparks = new Map();
+    this.state = null;
+    this.at = null;
+    this.missing = '';
+    this.source = h('p.note.below', {});
+    this.table = new SteadyTable({
+      label: 'Status codes',
+      columns: this.columns(),
+      key: (row) => row.status,
+      sort: null,
+    });
+    this.table.el.classList.add('codes');
+    this.note = h('span.note', {});
+    const proves = provesButton('Errors', () => this.prove('error_clicks', this.all, this.page.state.filters));
+    const header = h('header', {}, h('h2', {}, 'Status codes'), this.note, proves);
+    this.el = h('section.sec', {}, header, this.table.el, this.source);
+  }
+
+  columns() {
+    const number = (value) => (value == null ? NONE : int(value));
+    return [
+      { key: 'status', title: 'status', paint: (cell, row) => this.paintStatus(cell, row) },
+      { key: 'name', title: 'definition', text: (row) => row.name || NONE },
+      {
+        key: 'cursor',
+        title: 'at the cursor',
+        number: true,
+        value: (row) => this.atCursor(row),
+        text: (row) => number(this.atCursor(row)),
+        note: 'per minute',
+      },
+      { key: 'last_minute', title: 'last minute', number: true, text: (row) => int(row.last_minute) },
+      { key: 'peak', title: 'peak', number: true, value: peakOf, text: (row) => number(peakOf(row)), note: 'per minute' },
+      { key: 'total', title: 'in all', number: true, paint: (cell, row) => this.paintTotal(cell, row) },
+      { key: 'share', title: 'of hits', number: true, value: (row) => row.total, text: (row) => this.share(row) },
+      {
+        key: 'spark',
+        title: 'per minute, own scale',
+        cls: 'wide',
+        sorts: false,
+        paint: (cell, row) => this.paintSpark(cell, row),
+      },
+      { key: 'alerts', title: 'alerts', number: true, cls: 'bad', text: (row) => (row.alerts ? int(row.alerts) : '') },
+    ];
+  }
+
+  destroy() {
+    for (const spark of this.sparks.values()) {
+      spark.destroy();
+    }
+  }
+
+  /**
+   * @param {Object} state of the panel
+   * @param {number|null} at the bucket under the cursor
+   */
+  paint(state, at) {
+    this.state = state;
+    this.at = at;
+    const statuses = new Set(state.codes.map((row) => row.status));
+    for (const [status, spark] of this.sparks) {
+      if (!statuses.has(status)) {
+        spark.destroy();
+        this.sparks.delete(status);
+      }
+    }
+    this.table.set(state.codes);
+    this.all = int(state.errors);
+    text(this.note, `${this.all} errors among ${int(state.hits)} clicks in the time shown`);
+    this.paintSource(state.codes_topic);
+  }
+
+  /** The cursor is over another bucket. */
+  paintCursor(at) {
+    if (this.state) {
+      this.paint(this.state, at);
+    }
+  }
+
+  paintSource(topic) {
+    const words = missingWords(topic);
+    const kind = words ? words[1] : '';
+    if (kind !== this.missing) {
+      this.missing = kind;
+      const why = `There is no topic ${topic.name}: these are the definitions of HTTP. This makes it: `;
+      this.source.replaceChildren(...(words ? [why, command(words[1])] : []));
+    }
+  }
+
+  atCursor({ status }) {
+    const { series, bucket } = this.state;
+    const value = this.at == null ? null : series[status]?.[this.at];
+    return value == null ? null : (value * MINUTE) / bucket;
+  }
+
+  share({ total }) {
+    const share = this.state.hits ? total / this.state.hits : 0;
+    return share < FEW ? `${two(share * 100)}\u202f%` : percent(share);
+  }
+
+  paintStatus(cell, row) {
+    const isError = row.status in this.state.series;
+    if (cell.textContent !== row.status) {
+      const pick = (event) => this.page.setFilter('status', row.status, event.altKey);
+      const title = `Only ${row.status}\nAlt-click leaves it out`;
+      cell.replaceChildren(h('button.codekey', { type: 'button', title, onclick: pick }, row.status));
+    }
+    const colour = isError ? `var(${colourOf(this.slots.slot(row.status))})` : 'transparent';
+    cell.firstElementChild.style.setProperty('--k', colour);
+    cell.parentElement.classList.toggle('quiet', !isError);
+  }
+
+  paintTotal(cell, row) {
+    // Of this status, whatever others the filters choose.
+    const others = this.page.state.filters.filter(([dimension]) => dimension !== 'status');
+    const prove = () => this.prove('clicks', int(row.total), [...others, ['status', '=', row.status]]);
+    provenNumber(cell, int(row.total), `${row.status} in all`, prove);
+  }
+
+  prove(key, value, filters) {
+    if (this.state) {
+      this.page.prove(key, value, { from: this.state.from, to: this.state.to, filters });
+    }
+  }
+
+  paintSpark(cell, row) {
+    let spark = this.sparks.get(row.status);
+    if (!spark) {
+      spark = new Spark('.row');
+      this.sparks.set(row.status, spark);
+      cell.replaceChildren(spark.el);
+    }
+    const isError = row.status in this.state.series;
+    spark.set(row.per_minute, { color: isError ? colourOf(this.slots.slot(row.status)) : '--ink-3' });
+  }
+}
+
+function peakOf({ per_minute: values }) {
+  const known = values.filter((value) => value != null);
+  return known.length ? Math.max(...known) : null;
+}

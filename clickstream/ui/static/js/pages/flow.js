@@ -1,0 +1,90 @@
+// Flow: what runs as a graph, with live rates, how final its results are, and what holds them back.
+
+import { h } from '../dom.js';
+import { setupNotice } from '../notice.js';
+import { hms } from '../time.js';
+import { Holds, Lost, Statement } from './flow/beneath.js';
+import { FlowGraph } from './flow/graph.js';
+import { FlowList } from './flow/list.js';
+import { Panel } from './panel.js';
+
+export const meta = { timed: false, pausable: true };
+
+/** See Page for the interface. */
+export function create(root, page) {
+  const flow = new Flow(root, page);
+  return { update: () => flow.update(), destroy: () => flow.destroy() };
+}
+
+class Flow {
+  constructor(root, page) {
+    this.page = page;
+    this.panel = new Panel(root, page, 'flow', (state) => this.paint(state));
+    const onStatement = (file, id) => page.set('statement', `${id}@${file}`);
+    this.graph = new FlowGraph({ onStatement });
+    this.list = new FlowList({ onStatement });
+    this.statement = new Statement();
+    this.lost = new Lost();
+    this.holds = new Holds();
+    this.body = [h('section.sec.plain', {}, this.graph.el, this.list.el), this.statement.el, this.lost.el, this.holds.el];
+    root.append(...this.body);
+  }
+
+  update() {
+    this.panel.ask({});
+    this.askStatement();
+  }
+
+  destroy() {
+    this.graph.destroy();
+  }
+
+  askStatement() {
+    const [statement, file] = split(this.page.get('statement', ''));
+    if (!file) {
+      this.page.close('statement');
+      return;
+    }
+    this.page.open('statement', 'statement', { file, statement }, {
+      state: (state) => this.statement.paint(state),
+      error: (words) => this.statement.paint({ name: words, sql: '' }),
+    });
+  }
+
+  paint(state) {
+    const empty = !state.files.length;
+    for (const one of this.body) {
+      one.hidden = empty;
+    }
+    this.paintNotice(state, empty);
+    if (!empty) {
+      this.graph.paint(state);
+      this.list.paint(state);
+      this.lost.paint(state);
+      this.holds.paint(state);
+    }
+  }
+
+  paintNotice({ topic, at, problem }, empty) {
+    if (empty && (topic.stage === 'live' || topic.stage === 'missing')) {
+      this.panel.notices.show('empty', () => setupNotice('Nothing runs', STEPS));
+    } else if (empty) {
+      this.panel.notices.line(topic.words || `Reading ${topic.name}\u2026`);
+    } else if (problem) {
+      this.panel.notices.line(at ? `Rates are as of ${hms(at)}. ${problem}` : problem);
+    } else {
+      this.panel.notices.show('');
+    }
+  }
+}
+
+const STEPS = [
+  { ok: false, words: 'No tables and no counter report. Run some:', command: 'bin/clickstream tables run clickstream' },
+  { ok: false, words: 'or look at a file without running it:', command: 'bin/clickstream ui config/tables/clickstream.sql' },
+];
+
+// Ids of parts have any character, those of statements no @.
+function split(words) {
+  const at = words.indexOf('@');
+  return at < 0 ? ['', ''] : [words.slice(0, at), words.slice(at + 1)];
+}

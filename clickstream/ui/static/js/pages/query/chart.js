@@ -1,0 +1,169 @@
+// Rows of an answer as a chart: over time where they have one, else bars.
+
+import { TimeChart } from '../../chart.js';
+import { h } from '../../dom.js';
+import { figures, int } from '../../format.js';
+import { nodes } from '../../json.js';
+import { dayTime } from '../../time.js';
+import { isNumber, isTime, numberOf } from './table.js';
+
+const MAX_SERIES = 5;
+const MAX_BARS = 50;
+const COLOURS = ['--cat-1', '--cat-2', '--cat-3', '--cat-4', '--cat-5'];
+const DASHES = [undefined, [6, 3], [2, 2], [8, 3, 2, 3], [1, 3]];
+
+/** `el` is its element; `destroy` it when it goes. */
+export class AnswerChart {
+  /** @param {{columns: Array<{name: string, type: string}>, rows: Array<Array<*>>}} answer */
+  constructor({ columns, rows }) {
+    this.chart = null;
+    const time = columns.findIndex(({ type }) => isTime(type));
+    if (!columns.some(({ type }) => isNumber(type))) {
+      this.el = h('p.note', {}, 'A chart needs a column of numbers.');
+    } else if (time >= 0 && rows.some((row) => row[time] !== null)) {
+      this.el = this.overTime(seriesOf(columns, rows, time));
+    } else {
+      this.el = bars(columns, rows);
+    }
+  }
+
+  destroy() {
+    this.chart?.destroy();
+  }
+
+  overTime({ xs, series, left, bucket }) {
+    const host = h('div.plot.q-plot', { tabindex: '0', role: 'img', 'aria-label': 'The rows over time' });
+    const reading = h('span.note', { 'aria-live': 'off' });
+    const paint = (index) => {
+      const at = index ?? xs.length - 2;
+      const words = series.map(({ name, values }) => `${name} ${values[at] == null ? '\u2013' : numberOf(values[at])}`);
+      reading.replaceChildren(...nodes(`${dayTime(xs[at])}: ${words.join(', ')}`));
+    };
+    const shown = series.map((_, place) => ({
+      key: place,
+      stroke: COLOURS[place],
+      width: 1.5,
+      dash: DASHES[place],
+    }));
+    this.chart = new TimeChart(host, { series: shown, format: short, lines: 4, onHover: paint });
+    this.chart.set(xs, series.map(({ values }) => values), { from: xs[0], to: xs[0] + span(xs, bucket) });
+    paint(null);
+    const keys = series.map(({ name }, place) =>
+      h(place ? 'span.key.dash.note' : 'span.key.note', { '--k': `var(${COLOURS[place]})` }, nodes(name)),
+    );
+    const missing = left ? h('p.note', {}, left) : null;
+    return h('div', {}, h('div.q-keys', {}, keys, reading), host, missing);
+  }
+}
+
+const short = (value) => (Number.isInteger(value) ? int(value) : figures(value));
+const span = (xs, bucket) => Math.max(xs.at(-1) - xs[0], bucket);
+
+/** Epoch ms of a time as DuckDB writes it; times without a zone are UTC. */
+export function timeOf(words) {
+  const [, date, clock, zone] = /^(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*)?([+-]\d\d(?::\d\d)?)?$/.exec(words) ?? [];
+  if (!date) {
+    return NaN;
+  }
+  const offset = zone ? (zone.includes(':') ? zone : `${zone}:00`) : 'Z';
+  return Date.parse(`${date}T${clock ?? '00:00:00'}${offset}`);
+}
+
+// Rows are told apart by their first text; without one, by their first number, if there is another to draw.
+function labelAndNumber(columns, fits = () => true) {
+  const texts = columns.findIndex((column) => fits(column) && !isNumber(column.type));
+  const numbers = columns.flatMap(({ type }, place) => (isNumber(type) ? [place] : []));
+  if (texts >= 0) {
+    return [texts, numbers[0]];
+  }
+  return numbers.length > 1 ? numbers : [-1, numbers[0]];
+}
+
+// Several rows of one time are lines by what tells them apart; else each column of numbers is a line.
+function seriesOf(columns, rows, time) {
+  const known = rows
+    .map((row) => [timeOf(String(row[time])), row])
+    .filter(([at]) => Number.isFinite(at))
+    .sort(([a], [b]) => a - b);
+  const times = [...new Set(known.map(([at]) => at))];
+  const [label, number] = labelAndNumber(columns, ({ type }) => !isTime(type));
+  const grouped = times.length < known.length && label >= 0;
+  const series = grouped ? byLabel(known, label, number) : byColumn(columns, known);
+  const left = words(rows.length - known.length, series.length - MAX_SERIES, grouped);
+  const bucket = apart(times);
+  const xs = withGaps(times, bucket);
+  const lines = series.slice(0, MAX_SERIES).map(({ name, at }) => {
+    const values = xs.map((one) => at.get(one) ?? null);
+    values[values.length - 1] = values.at(-2) ?? null;
+    return { name, values };
+  });
+  return { xs, series: lines, left, bucket };
+}
+
+function words(untimed, more, grouped) {
+  const parts = [];
+  if (untimed > 0) {
+    parts.push(`${int(untimed)} rows have no time that can be drawn.`);
+  }
+  if (more > 0) {
+    parts.push(`${int(more)} more ${grouped ? 'values' : 'columns'} are in the table.`);
+  }
+  return parts.join(' ');
+}
+
+function byColumn(columns, known) {
+  return columns
+    .map(({ name, type }, place) => ({ name, type, place }))
+    .filter(({ type }) => isNumber(type))
+    .map(({ name, place }) => ({ name, at: new Map(known.map(([at, row]) => [at, valueOf(row[place])])) }));
+}
+
+function byLabel(known, label, number) {
+  const found = new Map();
+  for (const [at, row] of known) {
+    const name = row[label] === null ? 'NULL' : String(row[label]).slice(0, 60);
+    const one = found.get(name) ?? found.set(name, { name, at: new Map(), sum: 0 }).get(name);
+    one.at.set(at, valueOf(row[number]));
+    one.sum += Number(row[number]) || 0;
+  }
+  return [...found.values()].sort((a, b) => b.sum - a.sum);
+}
+
+function valueOf(value) {
+  const found = value === null ? NaN : Number(value);
+  return Number.isFinite(found) ? found : null;
+}
+
+/** The shortest time between two rows: as long as each is drawn. */
+function apart(times) {
+  const steps = times.slice(1).map((at, index) => at - times[index]);
+  return steps.length ? steps.reduce((a, b) => Math.min(a, b)) : 60000;
+}
+
+// Where a row is missing, nothing is drawn: no step goes on over it.
+function withGaps(times, bucket) {
+  const xs = [];
+  for (const [index, at] of times.entries()) {
+    xs.push(at);
+    const next = times[index + 1] ?? Infinity;
+    if (at + bucket < next) {
+      xs.push(at + bucket);
+    }
+  }
+  return xs;
+}
+
+function bars(columns, rows) {
+  const [label, number] = labelAndNumber(columns);
+  const shown = rows.slice(0, MAX_BARS);
+  const most = shown.reduce((top, row) => Math.max(top, Number(row[number]) || 0), 0) || 1;
+  const lines = shown.map((row, index) => {
+    const name = label < 0 ? String(index + 1) : row[label] === null ? 'NULL' : String(row[label]).slice(0, 80);
+    const share = Math.max(0, (Number(row[number]) || 0) / most);
+    const value = row[number] === null ? 'NULL' : numberOf(row[number]);
+    return h('div', {}, h('span', { title: name }, nodes(name)), h('span.hb', {}, h('i', { '--f': share })), h('b', {}, value));
+  });
+  const more = rows.length - shown.length;
+  const note = more > 0 ? h('p.note', {}, `${int(more)} more rows are in the table.`) : null;
+  return h('div', {}, h('p.note', {}, nodes(columns[number].name)), h('div.hbars', {}, lines), note);
+}

@@ -1,0 +1,126 @@
+// Sources: every part that reports, how busy it is; and with control, what it is to do.
+
+import { post } from '../api.js';
+import { h, icon } from '../dom.js';
+import { setupNotice } from '../notice.js';
+import { Notices } from './notices.js';
+import { Collected } from './sources/collected.js';
+import { Done, Inject } from './sources/control.js';
+import { Requests } from './sources/requests.js';
+import { SourcesTable } from './sources/table.js';
+
+export const meta = { timed: false, pausable: true };
+
+/** See Page for the interface. */
+export function create(root, page) {
+  const sources = new Sources(root, page);
+  return { update: () => sources.update(), destroy: () => sources.destroy() };
+}
+
+class Sources {
+  constructor(root, page) {
+    this.root = root;
+    this.page = page;
+    this.state = null;
+    this.mode = '';
+    const own = { now: () => page.now(), ask: (part, action, value) => this.ask(part, action, value) };
+    this.notices = new Notices();
+    this.line = h('div.modeline', {});
+    this.table = new SourcesTable(own);
+    this.inject = new Inject(own);
+    this.done = new Done();
+    this.collected = new Collected(own.now);
+    this.requests = new Requests();
+    this.section = h('section.sec.plain', {}, this.table.el);
+    root.append(this.line, this.notices.el, this.section, this.collected.el, this.requests.el, this.inject.el, this.done.el);
+    root.setAttribute('aria-busy', 'true');
+  }
+
+  update() {
+    this.page.open('sources', 'sources', {}, {
+      state: (state) => this.take(state),
+      error: (words) => this.notices.error(words),
+    });
+    this.page.open('collected', 'collected', {}, { state: (state) => this.takeCollected(state) });
+    this.paint();
+  }
+
+  destroy() {
+    this.table.destroy();
+    this.collected.destroy();
+  }
+
+  take(state) {
+    this.state = state;
+    this.root.setAttribute('aria-busy', 'false');
+    this.paint();
+  }
+
+  takeCollected(state) {
+    this.collected.set(state);
+    this.requests.set(state);
+  }
+
+  async ask(part, action, value) {
+    try {
+      const answer = await post('/api/control', { part: part.id, action, value });
+      if (!answer.done) {
+        this.done.refuse(part, action, answer.words, answer.at);
+      }
+    } catch (problem) {
+      this.done.refuse(part, action, problem.message, this.page.now());
+    }
+    this.paint();
+  }
+
+  paint() {
+    const { state } = this;
+    this.paintMode();
+    if (!state) {
+      return;
+    }
+    const { parts, topic } = state;
+    this.section.hidden = !parts.length;
+    if (parts.length) {
+      this.notices.show('');
+    } else if (topic.stage === 'live' || topic.stage === 'missing') {
+      this.notices.show('empty', () => setupNotice('Nothing reports', STEPS));
+    } else {
+      this.notices.line(topic.words || `Reading ${topic.name}\u2026`);
+    }
+    this.table.set(parts);
+    this.inject.paint(parts);
+    this.done.paint(parts);
+  }
+
+  paintMode() {
+    const on = Boolean(this.page.hello?.control);
+    const mode = `${on} ${this.state?.control_topic}`;
+    if (mode === this.mode) {
+      return;
+    }
+    this.mode = mode;
+    this.root.classList.toggle('control', on);
+    this.line.classList.toggle('on', on);
+    this.line.replaceChildren(...(on ? controlWords(this.state?.control_topic) : READ_ONLY()));
+  }
+}
+
+const controlWords = (topic) => [
+  icon('sliders'),
+  h('b', {}, 'Control is on.'),
+  h('span', {}, `What you do here changes running parts, for everybody. Commands go through ${topic ?? 'a topic'}.`),
+];
+
+const READ_ONLY = () => [
+  icon('lock'),
+  h('b', {}, 'Read-only.'),
+  h('span', {}, 'To pause generators, set their rates or have them send odd records: '),
+  h('code', {}, 'bin/clickstream ui --allow-control'),
+  h('span', {}, 'and the same switch at the generators.'),
+];
+
+const STEPS = [
+  { ok: false, words: 'No part reports. Make up some clicks:', command: 'bin/clickstream generate web' },
+  { ok: false, words: 'and compute tables of them:', command: 'bin/clickstream tables run clickstream' },
+];

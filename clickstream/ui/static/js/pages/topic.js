@@ -1,0 +1,141 @@
+// One topic: what comes in, its records, its partitions, who reads it, and its settings.
+
+import { h, text } from '../dom.js';
+import { NONE, ago, bytes, int, rate } from '../format.js';
+import { errorNotice, lineNotice, setupNotice } from '../notice.js';
+import { Spark, padded } from '../spark.js';
+import { hms } from '../time.js';
+import { ExportMenu } from './topic/export.js';
+import { Inspector } from './topic/inspector.js';
+import { Partitions } from './topic/partitions.js';
+import { Readers } from './topic/readers.js';
+import { Records } from './topic/records.js';
+import { Settings } from './topic/settings.js';
+
+export const meta = { timed: false, pausable: false };
+
+/** See Page for the interface. */
+export function create(root, page) {
+  const topic = new Topic(root, page);
+  return { update: () => topic.update(), destroy: () => topic.destroy() };
+}
+
+class Topic {
+  constructor(root, page) {
+    this.page = page;
+    this.name = page.arg;
+    this.noticed = '';
+    page.heading.replaceChildren(
+      h('a.crumb', { href: '#/topics' }, 'Topics'),
+      h('span.crumb', {}, '\u2002/\u2002'),
+      h('span.topicname', { title: this.name }, this.name),
+    );
+    document.title = `${this.name} \u00b7 clickstream`;
+    this.notices = h('div.notices', {});
+    this.figures = Object.fromEntries(FIGURES.map(([key, label]) => [key, figure(label)]));
+    this.spark = new Spark('.kvspark');
+    this.inspector = new Inspector(page, this.name, (path) => this.records.toggleColumn(path));
+    this.records = new Records(page, this.name, (row) => this.inspector.show(row));
+    this.partitions = new Partitions();
+    this.readers = new Readers(page);
+    this.settings = new Settings();
+    this.exports = new ExportMenu(page, this.name, () => this.records.question());
+    page.tools.replaceChildren(this.records.fields.el, this.exports.el);
+    const past = h('div.kv.past', {}, h('span', {}, 'messages/s, last 10 min'), this.spark.el);
+    const figures = h('div.kvs', {}, Object.values(this.figures).map(({ el }) => el), past);
+    root.append(
+      this.notices,
+      h('section.sec.plain.t-kv', {}, figures),
+      this.records.el,
+      this.inspector.el,
+      this.partitions.el,
+      this.readers.el,
+      this.settings.el,
+    );
+  }
+
+  update() {
+    this.page.open('topic', 'topic', { topic: this.name }, {
+      state: (state) => this.take(state),
+      error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
+    });
+    this.records.update();
+    this.inspector.update();
+  }
+
+  destroy() {
+    this.records.destroy();
+    this.inspector.destroy();
+    this.partitions.destroy();
+    this.readers.destroy();
+    this.spark.destroy();
+  }
+
+  take(state) {
+    this.paintNotice(state);
+    this.records.setPartitions(state.partitions.map((one) => one.partition));
+    this.paintFigures(state);
+    this.partitions.paint(state);
+    this.readers.paint(state);
+    this.settings.paint(state);
+  }
+
+  paintNotice({ at, there, problem, command }) {
+    if (there === false) {
+      const steps = [{ ok: false, words: 'Create and fill it:', command: `bin/${command}` }];
+      this.notice('missing', () => setupNotice(`There is no topic ${this.name}`, steps));
+    } else if (there == null) {
+      this.notice(`looking ${problem}`, () => lineNotice(problem || 'Looking for the topic\u2026'));
+    } else if (problem) {
+      this.notice(problem, () => lineNotice(`As of ${hms(at)}. ${problem}`));
+    } else {
+      this.notice('', () => null);
+    }
+  }
+
+  notice(signature, make) {
+    if (signature !== this.noticed) {
+      this.noticed = signature;
+      this.notices.replaceChildren(...[make()].filter(Boolean));
+    }
+  }
+
+  paintFigures({ topic, bytes_per_s: bytesIn, no_size: why }) {
+    const { figures } = this;
+    if (!topic) {
+      return;
+    }
+    const age = topic.last_write == null ? null : this.page.now() - topic.last_write;
+    set(figures.rate, topic.rate == null ? NONE : rate(topic.rate));
+    set(figures.bytes, ...(bytesIn == null ? [NONE] : bytes(bytesIn)));
+    set(figures.records, topic.records == null ? NONE : (topic.about ? '~' : '') + int(topic.records));
+    set(figures.size, ...(topic.size == null ? [NONE] : bytes(topic.size)));
+    set(figures.last, age == null ? NONE : ago(age));
+    set(figures.partitions, int(topic.partitions), `\u00d7\u202f${topic.replication}`);
+    figures.size.el.title = why;
+    figures.bytes.el.title = why || 'on the disk, so after compression';
+    this.spark.set(padded(topic.history, BUCKETS), { step: true, color: '--water-line' });
+  }
+}
+
+const BUCKETS = 120; // ten minutes
+
+const FIGURES = [
+  ['rate', 'messages/s in'],
+  ['bytes', 'bytes/s in'],
+  ['records', 'records'],
+  ['size', 'on disk'],
+  ['last', 'last write'],
+  ['partitions', 'partitions'],
+];
+
+function figure(label) {
+  const value = h('b', {});
+  const unit = h('span', {});
+  return { el: h('div.kv', {}, h('span', {}, label), h('div', {}, value, unit)), value, unit };
+}
+
+function set({ value, unit }, words, unitWords = '') {
+  text(value, words);
+  text(unit, unitWords);
+}

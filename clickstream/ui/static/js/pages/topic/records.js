@@ -1,0 +1,458 @@
+// The records of a topic: as they come, newest first, or from a place on. What is shown is in the address.
+
+import { h, icon, segments, text } from '../../dom.js';
+import { count, int } from '../../format.js';
+import { members, unquoted } from '../../json.js';
+import { sortOf, sortWords } from '../../table.js';
+import { isUtc } from '../../time.js';
+import { Fields } from './fields.js';
+import { Rows, keyOf } from './rows.js';
+import { search } from './search.js';
+
+const TYPING_MS = 400;
+const PAGE_ROWS = 100;
+const MOST_WAITING = 1000;
+const USUAL_COLUMNS = 4;
+const ENDS = {
+  complete: 'That is all there is.',
+  time: 'It took too long and was ended: go on from there.',
+  records: 'It has read two million records and was ended: go on from there.',
+  stopped: 'Stopped.',
+  limit: '',
+};
+
+/** `el` is its section; `fields` the menu of columns, for the head of the page. */
+export class Records {
+  /**
+   * @param {Object} page see Page
+   * @param {string} topic
+   * @param {function(Object)} onPick shows a row's record
+   */
+  constructor(page, topic, onPick) {
+    this.page = page;
+    this.topic = topic;
+    this.onPick = onPick;
+    this.seen = 0; // records that came, shown or not
+    this.skipped = 0;
+    this.waiting = []; // rows that came while the list was held
+    this.held = false;
+    this.searching = null;
+    this.answer = null;
+    this.known = new Map(); // fields that were seen, with an example
+    this.rows = new Rows((row) => this.pick(row), () => page.now(), (sort) => this.set('sort', sortWords(sort)));
+    this.fields = new Fields((path) => this.toggleColumn(path));
+    this.make();
+    this.listen();
+  }
+
+  make() {
+    const { page } = this;
+    this.start = segments('Start at', STARTS, (value) => this.setStart(value));
+    this.place = h('input.field.place', { type: 'text', spellcheck: 'false', onchange: () => this.setPlace() });
+    this.partition = h('select.field', { 'aria-label': 'Partition', onchange: () => this.setPartition() });
+    this.key = h('input.field.key', {
+      type: 'search',
+      placeholder: 'Key',
+      'aria-label': 'Only records with this key',
+      spellcheck: 'false',
+      value: page.get('key', ''),
+      onchange: () => this.set('key', this.key.value || null),
+    });
+    this.filter = h('input.field.grow', {
+      type: 'search',
+      placeholder: 'Text, or status >= 400',
+      'aria-label': 'Filter records',
+      title: FILTER_HELP,
+      spellcheck: 'false',
+      value: page.get('filter', ''),
+      oninput: () => this.typed(),
+    });
+    this.hold = h('button.btn.hold', { type: 'button', onclick: () => this.follow(this.stopped) });
+    this.info = h('span.note.infoline', { role: 'status' });
+    this.more = h('button.link', { type: 'button', onclick: () => this.goOn() }, 'Search further back');
+    this.cancel = h('button.link', { type: 'button', onclick: () => this.giveUp() }, 'Stop searching');
+    this.unsort = h('button.link', { type: 'button', onclick: () => this.set('sort', null) });
+    this.problem = h('p.note.bad', { role: 'alert' });
+    const head = h('header', {}, h('h2', {}, 'Records'), this.start.el, this.place, this.partition, this.key);
+    head.append(this.filter, this.hold);
+    const foot = h('div.under', {}, this.info, h('span.acts', {}, this.unsort, this.more, this.cancel));
+    this.el = h('section.sec.t-tail', {}, head, this.problem, this.rows.el, foot);
+  }
+
+  listen() {
+    const { el } = this.rows;
+    el.addEventListener('pointerenter', () => this.setHeld(true));
+    el.addEventListener('pointerleave', () => this.setHeld(false));
+    el.addEventListener('focusin', () => this.setHeld(true));
+    el.addEventListener('focusout', () => this.setHeld(el.matches(':hover')));
+  }
+
+  /** The choices in the address. */
+  get at() {
+    return this.page.get('at', 'newest');
+  }
+
+  get columns() {
+    const given = this.page.get('cols');
+    return given == null ? this.usual ?? [] : given.split(',').map(decodeURIComponent).filter(Boolean);
+  }
+
+  get stopped() {
+    return this.page.get('stop') === '1';
+  }
+
+  get isLive() {
+    return this.at === 'newest';
+  }
+
+  /** What is asked for, as parameters of api/questions.py. */
+  question() {
+    return {
+      from: this.at,
+      filter: this.page.get('filter'),
+      partition: this.page.get('part'),
+      key: this.page.get('key'),
+    };
+  }
+
+  update() {
+    this.paintControls();
+    const columns = this.columns;
+    this.sortRows();
+    const asked = JSON.stringify([this.question(), columns]);
+    if (asked === this.asked) {
+      return;
+    }
+    this.asked = asked;
+    this.rows.setColumns(columns);
+    this.restart();
+  }
+
+  // By a column of those that are there; a link may name another.
+  sortRows() {
+    const sort = sortOf(this.page.get('sort'));
+    if (JSON.stringify(sort) !== JSON.stringify(this.rows.sort)) {
+      this.rows.setSort(sort);
+      this.paintInfo();
+    }
+  }
+
+  restart() {
+    this.giveUp();
+    this.rows.clear(this.isLive);
+    this.answer = null;
+    this.waiting = [];
+    this.seen = 0;
+    this.skipped = 0;
+    this.searchedBack = false;
+    text(this.problem, '');
+    if (this.isLive) {
+      this.openTail();
+    } else {
+      this.page.close('tail');
+      this.run();
+    }
+    this.paintInfo();
+  }
+
+  openTail() {
+    const { filter, partition, key } = this.question();
+    const params = { topic: this.topic, filter: filter ?? '', columns: this.columns };
+    if (partition != null) {
+      params.partition = Number(partition);
+    }
+    if (key != null) {
+      params.key = key;
+    }
+    this.page.open('tail', 'tail', params, {
+      feed: (feed) => this.take(feed),
+      error: (words) => text(this.problem, words),
+    });
+  }
+
+  take(feed) {
+    this.stage = feed.stage;
+    this.words = feed.words;
+    if (feed.anew) {
+      this.rows.clear();
+      this.waiting = [];
+      this.seen = 0;
+      this.skipped = 0;
+    }
+    this.seen += feed.rows.length;
+    this.skipped += feed.skipped;
+    this.learn(feed.rows);
+    if (this.held || this.stopped) {
+      this.waiting = [...this.waiting, ...feed.rows].slice(-MOST_WAITING);
+      if (!this.rows.count && feed.rows.length) {
+        this.show(); // there is nothing yet that could be moved
+      }
+    } else {
+      this.rows.add(feed.rows);
+    }
+    this.paintInfo();
+  }
+
+  setHeld(held) {
+    this.held = held;
+    if (!held && !this.stopped) {
+      this.show();
+    }
+    this.paintInfo();
+  }
+
+  follow(on) {
+    this.set('stop', on ? null : '1');
+    if (on) {
+      this.show();
+    }
+    this.paintControls();
+    this.paintInfo();
+  }
+
+  show() {
+    const rows = this.waiting;
+    this.waiting = [];
+    this.rows.add(rows);
+  }
+
+  // Which fields there are; the first records choose the columns, unless the address does.
+  learn(rows) {
+    let grew = false;
+    for (const { value } of rows.slice(-20)) {
+      for (const [path, raw] of value?.text ? members(value.text) : []) {
+        grew ||= !this.known.has(path);
+        this.known.set(path, raw);
+      }
+    }
+    if (grew) {
+      this.fields.set([...this.known.keys()], this.columns);
+    }
+    if (grew && this.usual == null) {
+      this.usual = usualColumns(rows.at(-1));
+      if (this.page.get('cols') == null && this.usual.length) {
+        this.update();
+      }
+    }
+  }
+
+  /** Shows a field as a column, or no longer. */
+  toggleColumn(path) {
+    const { columns } = this;
+    const next = columns.includes(path) ? columns.filter((one) => one !== path) : [...columns, path];
+    this.set('cols', next.map(encodeURIComponent).join(','));
+  }
+
+  set(name, value) {
+    this.page.set(name, value);
+    this.update();
+  }
+
+  setStart(value) {
+    const asks = value === 'offset' || value === 'time';
+    this.place.hidden = !asks;
+    this.asks = asks ? value : null;
+    if (asks) {
+      this.place.placeholder = value === 'offset' ? 'Offset' : timeExample();
+      this.place.value = '';
+      this.place.setAttribute('aria-label', value === 'offset' ? 'Offset' : 'Time, in the zone of this page');
+      this.place.focus();
+      this.start.set(value);
+    } else {
+      this.set('at', value === 'newest' ? null : value);
+    }
+  }
+
+  setPlace() {
+    const given = this.place.value.trim();
+    if (this.asks === 'offset' || /^\d+$/.test(given)) {
+      this.set('at', /^\d+$/.test(given) ? given : null);
+      return;
+    }
+    const at = new Date(isUtc() && !/[zZ]|[+-]\d\d:?\d\d$/.test(given) ? `${given}Z` : given);
+    if (Number.isNaN(at.getTime())) {
+      text(this.problem, `${given} is no time: ${timeExample()} is one.`);
+      return;
+    }
+    this.set('at', at.toISOString());
+  }
+
+  setPartition() {
+    this.set('part', this.partition.value === '' ? null : this.partition.value);
+  }
+
+  /** Which partitions there are. */
+  setPartitions(numbers) {
+    const words = numbers.join();
+    if (words !== this.numbers) {
+      this.numbers = words;
+      const options = numbers.map((one) => h('option', { value: String(one) }, `Partition ${one}`));
+      this.partition.replaceChildren(h('option', { value: '' }, 'All partitions'), ...options);
+      this.partition.value = this.page.get('part', '');
+    }
+  }
+
+  typed() {
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.set('filter', this.filter.value.trim() || null), TYPING_MS);
+  }
+
+  async run(places = null) {
+    const mine = new AbortController();
+    this.searching = mine;
+    this.progress = null;
+    text(this.problem, '');
+    this.paintInfo();
+    const params = { ...this.question(), column: this.columns, limit: String(PAGE_ROWS), places };
+    try {
+      const answer = await search(this.topic, params, mine.signal, (progress) => {
+        this.progress = progress;
+        this.paintInfo();
+      });
+      if (this.searching === mine) {
+        this.answer = answer;
+        this.learn(answer.rows);
+        this.rows.append(answer.rows);
+      }
+    } catch (problem) {
+      if (this.searching === mine && problem.name !== 'AbortError') {
+        text(this.problem, problem.message);
+      }
+    } finally {
+      if (this.searching === mine) {
+        this.searching = null;
+      }
+      this.paintInfo();
+    }
+  }
+
+  // In the live list: what was there before. After a search: what comes behind its last record.
+  goOn() {
+    if (this.isLive && !this.answer) {
+      this.searchedBack = true;
+      this.set('stop', '1');
+      this.run(this.oldest());
+    } else if (this.answer?.places) {
+      this.run(this.answer.places);
+    }
+  }
+
+  // The places before the rows that are shown, as a search backwards goes on from them.
+  oldest() {
+    const places = new Map();
+    for (const { row } of this.rows.rows.values()) {
+      const before = places.get(row.partition);
+      if (before == null || BigInt(row.offset) < BigInt(before)) {
+        places.set(row.partition, row.offset);
+      }
+    }
+    const all = (this.numbers ?? '').split(',').filter(Boolean).map(Number);
+    const whole = all.length === places.size || this.page.get('part') != null;
+    return whole ? [...places].map((pair) => pair.join(':')).join(',') : null;
+  }
+
+  giveUp() {
+    this.searching?.abort();
+    this.searching = null;
+    this.paintInfo();
+  }
+
+  pick(row) {
+    this.rows.pick(keyOf(row));
+    this.onPick(row);
+  }
+
+  paintControls() {
+    const { at } = this;
+    const known = STARTS.some(([value]) => value === at);
+    if (!this.asks || !known) {
+      this.start.set(known ? at : /^\d+$/.test(at) ? 'offset' : 'time');
+      this.place.hidden = known;
+      if (!known && document.activeElement !== this.place) {
+        this.place.value = at;
+      }
+    }
+    this.partition.value = this.page.get('part', '');
+    this.hold.hidden = !this.isLive;
+    this.hold.replaceChildren(icon(this.stopped ? 'play' : 'pause'), this.stopped ? 'Follow' : 'Pause');
+    this.fields.set([...this.known.keys()], this.columns);
+  }
+
+  paintInfo() {
+    text(this.info, this.searching ? this.progressWords() : this.isLive && !this.answer ? this.liveWords() : this.foundWords());
+    this.cancel.hidden = !this.searching;
+    const more = this.answer ? this.answer.places != null : this.isLive && this.stage === 'live';
+    this.more.hidden = Boolean(this.searching) || !more;
+    text(this.more, this.isLive && !this.answer ? 'Search further back' : 'Go on');
+    this.unsort.hidden = !this.rows.sort;
+    text(this.unsort, this.isLive ? 'Newest first' : 'In order');
+  }
+
+  progressWords() {
+    const { read, found, total } = this.progress ?? {};
+    return read == null ? 'Searching\u2026' : `Searching: ${int(read)} of ${int(total)} read, ${int(found)} found`;
+  }
+
+  foundWords() {
+    const { answer } = this;
+    if (!answer) {
+      return '';
+    }
+    const shown = count(this.rows.count, 'record', 'records');
+    const { read } = answer.progress;
+    return `${shown}, ${int(read)} read. ${ENDS[answer.end] ?? ''}`;
+  }
+
+  liveWords() {
+    const newer = this.waiting.length;
+    const skipped = this.skipped ? `, ${int(this.skipped)} not shown` : '';
+    if (STAGES[this.stage]) {
+      return STAGES[this.stage](this.words);
+    }
+    if (this.stopped || this.held) {
+      const why = this.stopped ? 'Paused' : 'Held while you point';
+      return `${why}, ${int(newer)}${newer >= MOST_WAITING ? ' or more' : ''} newer${skipped}`;
+    }
+    if (!this.rows.count) {
+      const filtered = this.page.get('filter') || this.page.get('key') || this.page.get('part');
+      return filtered ? 'Nothing fits among the last records; what comes is looked at.' : 'No records yet. Waiting for the first.';
+    }
+    return `Live, ${this.rows.sort ? 'sorted' : 'newest first'}${skipped || ', all shown'}`;
+  }
+
+  destroy() {
+    clearTimeout(this.typing);
+    this.giveUp();
+  }
+}
+
+const STARTS = [['newest', 'Newest'], ['oldest', 'Oldest'], ['offset', 'Offset'], ['time', 'Time']];
+
+const STAGES = {
+  connecting: () => 'Connecting\u2026',
+  'catching up': () => 'Reading the last records\u2026',
+  missing: (words) => words,
+  away: (words) => words,
+  refused: (words) => words,
+};
+
+const FILTER_HELP = `A text, or comparisons joined by "and":
+status >= 400 and agent ~ curl
+=  !=  <  <=  >  >=  ~ (contains)  !~
+$key  $value  $size  $time  $partition  $offset  $tombstone  $header.NAME
+"in quotes" is one text`;
+
+const timeExample = () => new Date(Date.now() - 3600000).toISOString().slice(0, 19).replace('T', ' ');
+
+// The first fields that say something: no key again, no times, nothing nested.
+function usualColumns(row) {
+  const key = row?.key?.text;
+  const found = [];
+  for (const [path, raw] of row?.value?.text ? members(row.value.text) : []) {
+    const dull = raw === 'null' || /[{[]/.test(raw[0]) || path.includes('.') || /time|date/i.test(path);
+    if (!dull && unquoted(raw) !== key && found.length < USUAL_COLUMNS) {
+      found.push(path);
+    }
+  }
+  return found;
+}

@@ -1,5 +1,5 @@
 """`python -m clickstream`: the umbrella command."""
 
-from clickstream.cli import main
+from clickstream.cli import process
 
-main()
+process()

@@ -27,9 +27,14 @@ ENVIRONMENT_NOT_SETTINGS = frozenset(
         "CLICKSTREAM_CACHE_DIR",
         "CLICKSTREAM_REQUIRE_ALL",
         "CLICKSTREAM_SHARED_DATA",
+        "CLICKSTREAM_SINK_OPENSEARCH",
+        "CLICKSTREAM_SINK_RABBITMQ",
+        "CLICKSTREAM_SINK_WEBHOOK",
+        "CLICKSTREAM_SCHEMA_REGISTRY_CREDENTIALS",
         "CLICKSTREAM_COMPLETE",
         "CLICKSTREAM_CONFIG",
         "CLICKSTREAM_KAFKA_CONFIG",
+        "CLICKSTREAM_SINK_POSTGRES",
         "CLICKSTREAM_VERBOSE",
     }
 )
@@ -92,6 +97,15 @@ def _size(value: Any) -> str:
     return str(value)
 
 
+def _not_negative(value: Any) -> float:
+    if value in (0, "0"):
+        return 0.0
+    try:
+        return positive(value)
+    except ValueError:
+        raise ValueError("a number, 0 or more, is expected") from None
+
+
 def _or_max(value: Any) -> float:
     """A positive number, or infinity for `max`."""
     if value == "max" or value == float("inf"):
@@ -146,6 +160,18 @@ SETTINGS: dict[str, Setting] = {
         Setting("metrics-port", 0, _port, "Serve Prometheus metrics on this port (0: off).", "PORT"),
         Setting("dead-letter-topic", "clickstream-dead-letter", topic_name, "Where unreadable records go.", "TOPIC"),
         Setting("status-topic", "clickstream-status", topic_name, "Where long-running parts say how they do.", "TOPIC"),
+        Setting(
+            "control-topic", "clickstream-control", topic_name, "Where running parts are told what to do.", "TOPIC"
+        ),
+        Setting(
+            "sink-topic",
+            "clickstream-sinks",
+            topic_name,
+            "Where sinks keep their places whose targets hold none.",
+            "TOPIC",
+        ),
+        Setting("schema-registry", "", _text, "Where schemas of Avro are: the URL of a schema registry.", "URL"),
+        Setting("schema-registry-ca", "", _text, "Whose certificates are trusted there: a PEM file.", "FILE"),
         Setting("broker.port", 9092, _whole(1, 65_535), "Port of the embedded Kafka.", "PORT"),
         Setting("broker.heap", "512m", _text, "Java heap of the embedded Kafka (-Xmx).", "SIZE"),
         Setting("broker.disk", "10GB", _size, "What the embedded Kafka's records may take on the disk.", "SIZE"),
@@ -173,6 +199,62 @@ SETTINGS: dict[str, Setting] = {
         Setting("generate-vip.topic", "vip-clicks", topic_name, "Topic for the clicks.", "TOPIC"),
         Setting("generate-vip.users-topic", "vip-users", topic_name, "Topic for the customers.", "TOPIC"),
         Setting("generate-vip.rate", 50.0, _or_max, "Clicks sent per second, or max.", "R"),
+        Setting("collect.host", "127.0.0.1", _text, "Address to collect on; 0.0.0.0: every network.", "HOST"),
+        Setting("collect.port", 8322, _port, "Port of the collector (0: any free one).", "PORT"),
+        Setting("collect.topic", "web-events", topic_name, "Topic for the events.", "TOPIC"),
+        Setting("collect.clicks-topic", "clickstream", topic_name, "Topic for people's page views as clicks.", "TOPIC"),
+        Setting("collect.loss-topic", "web-events-loss", topic_name, "Topic for what is missing, by hour.", "TOPIC"),
+        Setting("collect.workers", 1, _whole(1, 64), "Processes that collect; one fills a core.", "N"),
+        Setting(
+            "collect.ack",
+            "kafka",
+            _one_of("kafka", "queue"),
+            "Answer when Kafka (or the spool) has the event, or when it is queued for it.",
+            "WHEN",
+        ),
+        Setting(
+            "collect.spool-dir",
+            "",
+            _text,
+            "Where events wait that Kafka does not take (default: in the state directory).",
+            "DIR",
+        ),
+        Setting("collect.spool-size", "1GB", _size, "What the spool may take on the disk.", "SIZE"),
+        Setting("collect.geo-db", "", _text, "Where addresses are: a MaxMind DB file (.mmdb).", "FILE"),
+        Setting(
+            "collect.rate-limit",
+            100.0,
+            _not_negative,
+            "Requests per second of one address, to each worker (0: any).",
+            "R",
+        ),
+        Setting("collect.max-body", 262_144, _whole(1_024, 2**24), "Bytes of a request's body.", "BYTES"),
+        Setting("shop.host", "127.0.0.1", _text, "Address to serve the shop on; 0.0.0.0: every network.", "HOST"),
+        Setting("shop.port", 8323, _port, "Port of the shop (0: any free one).", "PORT"),
+        Setting(
+            "shop.collector",
+            "http://127.0.0.1:8322",
+            _text,
+            "Where the browsers of the shop's visitors find the collector.",
+            "URL",
+        ),
+        Setting("ui.host", "127.0.0.1", _text, "Address to serve the dashboard on; 0.0.0.0: every network.", "HOST"),
+        Setting("ui.port", 8321, _port, "Port of the dashboard (0: any free one).", "PORT"),
+        Setting(
+            "ui.archive",
+            "",
+            _text,
+            "Of `sink parquet`: where the dashboard's sums find clicks that their topic holds no more.",
+            "DIR",
+        ),
+        Setting("ui.history", 3600.0, seconds, "How far back the dashboard's pages look.", "TIME"),
+        Setting(
+            "ui.geo-db",
+            "",
+            _text,
+            "Where addresses are: a MaxMind DB file (.mmdb), or made-up for those that `generate web` makes up.",
+            "FILE",
+        ),
     )
 }
 
@@ -198,6 +280,10 @@ class Config:
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
+
+    def is_typed(self, name: str) -> bool:
+        """Whether a setting was given on the command line of this start."""
+        return self.values[name].source.startswith("--")
 
     def set(self, name: str, value: Any, source: str) -> None:
         """Set a setting, or a command's option, as a place that is stronger than all before says.

@@ -15,12 +15,13 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, Run
 from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S
 from clickstream.kafka.patience import Stopped
+from clickstream.kafka.transactions import Fenced
 from clickstream.parts.part import Part
 from clickstream.records import Position
 from clickstream.tally.counting import Counting, pass_end
 from clickstream.tally.members import PartitionCounts
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.publish import Fenced, TallyPublisher
+from clickstream.tally.publish import TallyPublisher
 from clickstream.tally.state import not_saved
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Counter(Part):
         self._last_success: float | None = None
         self.group = options.group
         self.tally: Mapping[str, int] = {}  # as last published by this member
-        self.settled = False  # everything up to the end is counted, saved and published
+        self.settled = False  # everything up to the end, now or at the start, is counted, saved and published
 
     def run(self, stop: threading.Event) -> None:
         """Count until `stop` is set, or with `exit_at_end` until the end; what was counted is saved and published.
@@ -118,7 +119,7 @@ class Counter(Part):
 
     def _due(self) -> bool:
         owned = self._member.owned.values()
-        if self._options.exit_at_end and any(own.unsaved for own in owned) and all(own.at_end for own in owned):
+        if self._options.exit_at_end and any(own.unsaved for own in owned) and all(map(self._counting.at_end, owned)):
             return True  # nothing more to wait for
         return time.monotonic() >= self._next_emission
 
@@ -139,9 +140,8 @@ class Counter(Part):
         if self._publisher is not None:
             self.tally = self._publisher.last
             owned = self._member.owned.values()
-            self.settled = (
-                all(own.at_end and not own.unsaved for own in owned) and self.tally == self._states.fold.counts()
-            )
+            counted = all(self._counting.at_end(own) and not own.unsaved for own in owned)
+            self.settled = counted and self.tally == self._states.fold.counts()
 
     def _save(self) -> None:
         changed = self._counting.unsaved()
@@ -232,7 +232,7 @@ class Counter(Part):
         """With exit_at_end: every partition has reached its end, and the publisher has said so, and leaves last."""
         if not self._options.exit_at_end or not self._member.assigned or self._fenced:
             return False
-        if len(self._states.ended) < self._partitions:
+        if len(self._counting.ended()) < self._partitions:
             return False
         if self._publisher is None:
             return PUBLISHING_PARTITION not in self._member.owned

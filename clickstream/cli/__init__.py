@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import sys
-import traceback
 from typing import Any, NoReturn
 
 import click
@@ -14,6 +13,7 @@ import click
 from clickstream import __version__, openfiles, terminal
 from clickstream.cli import logs, signals
 from clickstream.errors import ClickstreamError
+from clickstream.leaving import leave
 
 # Command name -> (module of this package, one line for the list). A module is imported only when its command
 # runs or shows its help: `clickstream --help` stays quick, and a heavy part costs only those who use it.
@@ -23,11 +23,23 @@ COMMANDS = {
     "run-counter": ("counter", "Tally the values of a field and republish the counts."),
     "generate": ("generate", "Make up web clicks, or a shop's, with their users."),
     "replay": ("replay", "Send real access logs, request by request."),
+    "collect": ("collect", "Collect what browsers and servers tell over HTTP: page views, events."),
+    "shop": ("shop", "A demo shop to click through, whose pages tell the collector."),
+    "visit": ("visit", "Have browsers walk through a site, as people would."),
     "tables": ("tables", "Streaming SQL (Flink SQL): run, check and explain files, show their tables."),
     "flink": ("flink", "Run the same files of SQL on Apache Flink, here or on a cluster."),
+    "druid": ("druid", "What Druid's supervisors have read of topics, and what a reset would cost."),
+    "ui": ("ui", "The dashboard, in a browser."),
     "topics": ("topics", "Create, list, describe, tail, fill, export and delete topics."),
+    "query": ("query", "Ask the last records of topics in SQL."),
     "groups": ("groups", "Consumer groups and their lag."),
+    "dead-letters": ("deadletters", "What could not be read: list it, show it, send it again."),
     "status": ("status", "What runs now, and how it is doing."),
+    "control": ("control", "Pause generators, change their rate, have them send late or malformed records."),
+    "transform": ("transform", "Have a function turn one topic into another, exactly once."),
+    "convert": ("convert", "Write a topic of Avro as JSON, or one of JSON as Avro."),
+    "schemas": ("schemas", "Schemas of Avro: list, show, check and register them."),
+    "sink": ("sink", "Results into databases, files and queues."),
     "broker": ("broker", "The embedded Kafka."),
     "clean": ("clean", "Remove what clickstream keeps on this machine: records, states, downloads."),
     "config": ("config", "Settings and where their values come from."),
@@ -103,6 +115,14 @@ def clickstream() -> None:
     """
 
 
+def process() -> NoReturn:
+    """The whole life of a command's process."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 0)
+
+
 def main() -> NoReturn:
     """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
     signals.end_at_once_on_signals()
@@ -129,7 +149,6 @@ def main() -> NoReturn:
         sys.exit(signals.INTERRUPTED)
     except ClickstreamError as error:
         _report(error)
-        _let_go(error)
         sys.exit(error.exit_code)
     except OSError as error:
         from clickstream.cli.trouble import explained
@@ -142,20 +161,6 @@ def _show(error: click.ClickException) -> None:
     shown = io.StringIO()
     error.show(shown)
     click.echo(terminal.escaped_lines(shown.getvalue()), err=True, nl=False)
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Take the frames from an exception, and from those that led to it.
-
-    The Kafka client never lets go of a fatal error, nor that of what was raised before it. With the frames it would
-    keep databases until the process ends, and DuckDB complains of that in twenty lines.
-    """
-    seen: set[int] = set()  # an exception may be its own cause
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def _report(error: ClickstreamError) -> None:

@@ -14,6 +14,7 @@ import click
 
 from clickstream import terminal
 from clickstream.broker import BrokerStatus, disk
+from clickstream.broker.nodes import NUMBER
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, app_options, stop_event
 from clickstream.cli.output import say
 from clickstream.errors import ClickstreamError
@@ -30,10 +31,17 @@ def command() -> None:
 
 
 @command.command("start")
+@click.option(
+    "--nodes",
+    type=click.Choice(["1", str(NUMBER)]),
+    default="1",
+    help=f"{NUMBER}: a cluster of its own, beside the one that commands start, for trying what they do when a node is "
+    "away. Replication 3, 2 in sync; reached with -b.",
+)
 @app_options
-def start(app: App) -> None:
+def start(app: App, nodes: str) -> None:
     """Start it, and keep it up until `broker stop`. Prints its address."""
-    click.echo(app.embedded_broker().start())
+    click.echo(app.embedded_broker().start() if nodes == "1" else app.embedded_cluster().start())
 
 
 @command.command("stop")
@@ -41,8 +49,8 @@ def start(app: App) -> None:
 @app_options
 def stop(app: App, force: bool) -> None:
     """Stop it. What it holds is kept for the next start."""
-    stopped = app.embedded_broker().stop(force=force)
-    click.echo("stopped" if stopped else "was not running", err=True)
+    stopped = [one.stop(force=force) for one in (app.embedded_cluster(), app.embedded_broker())]
+    click.echo("stopped" if any(stopped) else "was not running", err=True)
 
 
 @command.command("status")
@@ -50,13 +58,16 @@ def stop(app: App, force: bool) -> None:
 @app_options
 def status(app: App, as_json: bool) -> None:
     """Print its address and how it is doing; exit code 1 if it is not running."""
-    found = app.embedded_broker().status()
+    found, nodes = app.embedded_broker().status(), app.embedded_cluster().status()
     if as_json:
-        say(json.dumps(asdict(found), default=str, indent=2))
+        more = {"nodes": {number: asdict(node) for number, node in nodes.items()}} if nodes else {}
+        say(json.dumps(asdict(found) | more, default=str, indent=2))
     else:
         for label, value in _rows(found):
             say(f"{label:<10}{value}")
-    if found.state != "running":
+        for number, node in nodes.items():
+            say(f"{f'node {number}':<10}{node.state}, {node.address or node.error or node.data_dir}")
+    if not any(one.state == "running" for one in (found, *nodes.values())):
         sys.exit(1)
 
 

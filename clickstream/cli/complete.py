@@ -1,19 +1,19 @@
 """Shell completion of names that only Kafka or a file of SQL knows: quick, silent, and without starting anything."""
 
-import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
-import platformdirs
 from click.shell_completion import CompletionItem
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from clickstream import config
 from clickstream.broker import EmbeddedBroker
+from clickstream.cli.options import CONFIG_KEY, state_dir_of
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import given
+from clickstream.kafka.clients import Cluster
 
 ANSWER_WITHIN_S = 2.0
 
@@ -46,25 +46,55 @@ def tables(context: click.Context, _parameter: click.Parameter, typed: str) -> l
     return _items(check_file(file).program.tables, typed)
 
 
+def steerable(context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Ids of running parts that heed commands."""
+    from clickstream.parts.status import Reports
+
+    properties = _properties(context)
+    if properties is None or _admin(context) is None:
+        return []
+    topic = context.meta[CONFIG_KEY]["status-topic"]
+    now = time.time()
+    try:
+        reports = Reports(Cluster(properties["bootstrap.servers"], common=properties), topic)
+        found = [one.status.id for one in reports.look(now) if one.status.control and not one.is_dead(now)]
+    except (ClickstreamError, KafkaException):
+        return []
+    return _items(found, typed)
+
+
 def _items(names: Iterable[str], typed: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in sorted(names) if name.startswith(typed)]
 
 
 def _admin(context: click.Context) -> AdminClient | None:
     """A client of the cluster that the command would use; None when that is the embedded Kafka, and it does not run."""
+    properties = _properties(context)
+    if properties is None:
+        return None
     try:
-        properties = given.texts(config.load(context.params.get("config_file"), os.environ).clients["kafka"])
+        admin = AdminClient({**properties, "log_level": 0})
+        admin.list_topics(timeout=ANSWER_WITHIN_S)
+    except KafkaException:
+        return None  # nothing is said in the middle of a line that is being typed
+    return admin
+
+
+def _properties(context: click.Context) -> dict[str, str] | None:
+    """Of the client that the command would have, bootstrap.servers among them; None: there is no Kafka to ask."""
+    try:
+        config = context.meta.get(CONFIG_KEY)
+        if config is None:
+            return None  # it cannot be read
+        properties = given.texts(config.clients["kafka"])
         properties |= context.params.get("given") or {}
         if context.params.get("bootstrap"):
             properties["bootstrap.servers"] = context.params["bootstrap"]
         if "bootstrap.servers" not in properties:
-            state = context.params.get("state_dir") or platformdirs.user_data_path("clickstream")
-            address = EmbeddedBroker(Path(state).expanduser()).status().address
+            address = EmbeddedBroker(state_dir_of(config)).status().address
             if not address:
                 return None
             properties["bootstrap.servers"] = address
-        admin = AdminClient({**properties, "log_level": 0})
-        admin.list_topics(timeout=ANSWER_WITHIN_S)
-    except (ClickstreamError, KafkaException, OSError):
-        return None  # nothing is said in the middle of a line that is being typed
-    return admin
+    except (ClickstreamError, OSError):
+        return None
+    return properties

@@ -1,6 +1,7 @@
 """`clickstream run-counter`."""
 
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -8,15 +9,19 @@ from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
+from clickstream.cli.registry import avro_needed, needed_registry, registry_options
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
-from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions, default_group
 from clickstream.tally.reset import reset
 from clickstream.topics import require
+
+# A member that waits for longer would be taken for dead by its group. Counts are saved with their offsets: the next
+# start goes on there.
+REGISTRY_WITHIN_S = 60.0
 
 
 @click.command("run-counter")
@@ -36,7 +41,16 @@ from clickstream.topics import require
     show_default=True,
     help="A tally per interval, or one per event (a single member, one transaction for tallies and state).",
 )
-@click.option("--exit-at-end", is_flag=True, help="Leave when every partition has reached its end.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "avro"]),
+    default="json",
+    show_default=True,
+    help="What values are; avro needs a schema registry.",
+)
+@registry_options
+@click.option("--exit-at-end", is_flag=True, help="Leave when all that was there at the start is counted.")
 @click.option("--reset", "start_over", is_flag=True, help="Forget the group's counts and start over.")
 @click.option("--yes", is_flag=True, help="Do not ask before --reset.")
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
@@ -45,18 +59,13 @@ from clickstream.topics import require
 @cluster_options
 def command(
     app: App,
-    run_counter__from_topic: str,
-    run_counter__to_topic: str,
-    run_counter__field: str,
     group: str | None,
-    run_counter__interval: float,
     emit: str,
+    form: str,
     exit_at_end: bool,
     start_over: bool,
     yes: bool,
     quiet: bool,
-    dead_letter_topic: str,
-    metrics: Endpoint,
 ) -> None:
     """Tally the values of a JSON field and republish the counts.
 
@@ -67,14 +76,16 @@ def command(
     Example: the status codes of a replayed access log
       clickstream run-counter --from-topic clickstream --field status --to-topic status-counts --exit-at-end
     """
+    from_topic, field = app.config["run-counter.from-topic"], app.config["run-counter.field"]
     options = CounterOptions(
-        from_topic=run_counter__from_topic,
-        to_topic=run_counter__to_topic,
-        field=run_counter__field,
-        group=group or default_group(run_counter__from_topic, run_counter__field),
-        dead_letter_topic=dead_letter_topic,
-        interval=run_counter__interval,
+        from_topic=from_topic,
+        to_topic=app.config["run-counter.to-topic"],
+        field=field,
+        group=group or default_group(from_topic, field),
+        dead_letter_topic=app.config["dead-letter-topic"],
+        interval=app.config["run-counter.interval"],
         exit_at_end=exit_at_end,
+        as_json=_as_json(app) if form == "avro" else None,
     )
     options.check()
     if start_over and not yes and not sys.stdin.isatty():
@@ -92,11 +103,19 @@ def command(
             stop,
             showing=progress(counter, "counted", quiet=quiet),
             summary=lambda: summary(counter),
-            metrics=metrics,
         )
 
 
+def _as_json(app: App) -> Callable[[bytes], bytes]:
+    """What makes JSON of Avro; raises ConfigError without a registry, and when the extra is not installed."""
+    registry = needed_registry(app)
+    with avro_needed():
+        from clickstream.avro.waiting import patient_json
+    return patient_json(registry, REGISTRY_WITHIN_S)
+
+
 def summary(counter: Counter | EachCounter) -> str:
+    """The last line of the command."""
     totals = counter.totals()
     return f"Counted {totals['counted']:,} records, {totals['dead_letters']:,} dead letters."
 

@@ -1,22 +1,38 @@
 """`clickstream demo`."""
 
 import importlib
+import logging
 import secrets
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, metrics_options, setting, stop_event
+from clickstream.cli.collector import Flags, collector
+from clickstream.cli.collector import needed as collecting_needed
+from clickstream.cli.collector import say_address as say_collector
+from clickstream.cli.dashboard import MADE_UP, dashboard, needed, say_address
+from clickstream.cli.options import (
+    SECONDS,
+    App,
+    allow_control_option,
+    cluster_options,
+    metrics_options,
+    setting,
+    stop_event,
+)
 from clickstream.cli.tables.file import extra_needed
 from clickstream.counter import Counter
 from clickstream.demo.demo import Demo, explain_outcome
 from clickstream.demo.view import shown
-from clickstream.errors import ClickstreamError
+from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from clickstream.parts.endpoint import Endpoint
+from clickstream.parts.part import Part, run_noting_failure
+from clickstream.parts.threads import Threads
 from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
 from clickstream.stop import Stop
@@ -25,8 +41,12 @@ from clickstream.topics import ensure
 
 if TYPE_CHECKING:
     from clickstream.demo.tables import Beside
+    from clickstream.ui.server import Dashboard
+
+log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.5
+READY_WITHIN_S = 5.0
 
 
 @click.command("demo")
@@ -36,15 +56,20 @@ INTERVAL_S = 0.5
     type=click.Choice(["heart"]),
     help="heart: producer and counter alone, without the made-up clicks and the tables over them.",
 )
+@click.option("--open", "open_", is_flag=True, help="Open the dashboard in the browser of this desktop.")
+@click.option("--no-ui", is_flag=True, help="Without the dashboard.")
 @setting("run-producer.rate", "--rate")
+@allow_control_option
 @metrics_options
 @cluster_options
-def command(app: App, duration: float | None, only: str | None, run_producer__rate: float, metrics: Endpoint) -> None:
+def command(app: App, duration: float | None, only: str | None, open_: bool, no_ui: bool, allow_control: bool) -> None:
     """Watch events become tallies and clicks become tables: all parts at once, on a Kafka that starts itself.
 
     Produces to event-topic, counts it, and publishes the tally to unique-event-topic. Beside that, visitors of a
-    web site and customers of a shop are made up, and the shipped tables are computed from what they do. Ctrl-C
-    drains and ends; the exit code is 0 when every event that this run had acknowledged was counted, once.
+    web site and customers of a shop are made up, and the shipped tables are computed from what they do. A collector
+    takes what you do yourself in a demo shop. All of it is in the dashboard; the addresses of all three are printed.
+    Ctrl-C drains and ends; the exit code is 0 when every event that
+    this run had acknowledged was counted, once.
 
     \b
     Example: 20 seconds at 5,000 events per second
@@ -64,23 +89,31 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
         with extra_needed(" (--only heart does without.)"):
             importlib.import_module("clickstream.demo.tables")
     stop = Stop()
-    with app.connect() as cluster:
+    with (
+        app.connect() as cluster,
+        nullcontext() if no_ui else _dashboard(app, cluster, open_, allow_control),
+        nullcontext(()) if only == "heart" else _collecting(app, cluster) as collecting,
+    ):
         ensure(cluster, [topic, tallies])
         producer = EventProducer(
             Sender(cluster.producer(), stop),
             topic,
             ProductEvents(secrets.randbits(64)),
             threads=app.config["run-producer.threads"],
-            rate=run_producer__rate,
+            rate=app.config["run-producer.rate"],
+            allow_control=allow_control,
         )
         counter = Counter(cluster, options)
-        beside = None if only == "heart" else _beside(app, cluster)
+        beside = None if only == "heart" else _beside(app, cluster, allow_control)
         status_topic = app.config["status-topic"]
+        control_topic = app.config["control-topic"] if allow_control else None
         stop_event(stop)
         try:
             with ExitStack() as parts:
-                every = [producer, counter, *(beside.parts if beside is not None else ())]
-                parts.enter_context(watched(cluster, every, status_topic=status_topic, metrics=metrics))
+                every = [producer, counter, *(beside.parts if beside is not None else ()), *collecting]
+                parts.enter_context(
+                    watched(cluster, every, status_topic=status_topic, metrics=app.metrics, control_topic=control_topic)
+                )
                 show = parts.enter_context(shown())
                 looks = (beside.lines, beside.minutes) if beside is not None else ()
                 demo = Demo(cluster.address, producer, counter, *looks)
@@ -102,7 +135,77 @@ def command(app: App, duration: float | None, only: str | None, run_producer__ra
                 )
 
 
-def _beside(app: App, cluster: Cluster) -> "Beside":
+@contextmanager
+def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> Iterator[None]:
+    """The dashboard on a thread of its own; what stops it is said, and stops nothing else."""
+    try:
+        needed()
+    except ConfigError as missing:
+        click.echo(str(missing), err=True)
+        yield
+        return
+    from clickstream.serving.listening import listen
+
+    over = threading.Event()
+    thread = Threads(lambda: log.error("The dashboard has stopped: %s", thread.problem))
+    folder = app.state_dir / "ui"
+    with closing(listen(app.config["ui.host"], app.config["ui.port"], or_any=True)) as listening:
+        ready = threading.Event()
+
+        def said(part: "Dashboard") -> None:
+            say_address(part, open_page=open_page, folder=folder)
+            ready.set()
+
+        part = dashboard(app, cluster, listening, control=control, geo=MADE_UP, on_ready=said)
+        thread.start(part.run, over)
+        try:
+            # Before a live view takes the screen.
+            ready.wait(READY_WITHIN_S)
+            yield
+        finally:
+            over.set()
+            thread.wait()
+
+
+@contextmanager
+def _collecting(app: App, cluster: Cluster) -> Iterator[Sequence[Part]]:
+    """A collector, and the demo shop that tells it what is clicked there, each on a thread of its own; what stops one
+    is said, and stops nothing else."""
+    try:
+        collecting_needed()
+    except ConfigError as missing:
+        click.echo(str(missing), err=True)
+        yield ()
+        return
+    from clickstream.serving.listening import listen
+    from clickstream.shop.shop import Shop
+
+    config = app.config
+    over, collects, sells = threading.Event(), threading.Event(), threading.Event()
+    collecting = Threads(lambda: log.error("The collector has stopped: %s", collecting.problem))
+    selling = Threads(lambda: log.error("The shop has stopped: %s", selling.problem))
+
+    with (
+        closing(listen(config["collect.host"], config["collect.port"], or_any=True)) as listening,
+        closing(listen(config["shop.host"], config["shop.port"], or_any=True)) as door,
+        collector(app, cluster, listening, Flags(explain=True), on_ready=lambda _part: collects.set()) as part,
+    ):
+        shop = Shop(door, part.address, on_ready=sells.set)
+        collecting.start(run_noting_failure, part, over)
+        selling.start(shop.run, over)
+        try:
+            # Before a live view takes the screen.
+            if collects.wait(READY_WITHIN_S) and sells.wait(READY_WITHIN_S):
+                say_collector(part)
+                click.echo(f"Shop, to click in: {shop.address}", err=True)
+            yield (part,)
+        finally:
+            over.set()
+            selling.wait()
+            collecting.wait()
+
+
+def _beside(app: App, cluster: Cluster, allow_control: bool) -> "Beside":
     from clickstream.demo.tables import beside
 
     return beside(
@@ -111,4 +214,5 @@ def _beside(app: App, cluster: Cluster) -> "Beside":
         dead_letter_topic=app.config["dead-letter-topic"],
         web_rate=app.config["generate-web.rate"],
         vip_rate=app.config["generate-vip.rate"],
+        allow_control=allow_control,
     )

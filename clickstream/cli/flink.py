@@ -31,7 +31,7 @@ _rest = click.option(
 
 
 def _not_empty(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
-    """An empty variable in a script must not begin anew what was meant to go on."""
+    """An empty variable in a script must not start a job over that was meant to go on."""
     if given is not None and not given.strip():
         raise click.BadParameter("it is empty; give the path that `flink cancel --savepoint` printed, or leave it out.")
     return given
@@ -41,7 +41,7 @@ def _not_empty(_context: click.Context, _parameter: click.Parameter, given: str 
 def command() -> None:
     """The same files of SQL on Apache Flink: in a JVM of ours, or on a cluster.
 
-    Flink itself is downloaded when it is first used (160 MB).
+    Flink itself is downloaded when it is first used (190 MB).
     """
 
 
@@ -105,7 +105,8 @@ def submit(
 ) -> None:
     """Start a file's job on a Flink cluster, and print the job's id.
 
-    The cluster needs nothing but Flink 2.3: the Kafka connector goes along. The job runs until `flink cancel`.
+    The cluster needs nothing but Flink 2.3: the Kafka connector goes along, and so does the format of tables in Avro.
+    The job runs until `flink cancel`.
 
     \b
     Example:

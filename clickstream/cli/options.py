@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import platformdirs
-from click.core import ParameterSource
 
 from clickstream import config as configuration
 from clickstream import openfiles
@@ -29,10 +28,15 @@ from clickstream.kafka.clients import Cluster
 from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 
+if TYPE_CHECKING:
+    from clickstream.broker.nodes import EmbeddedCluster
+    from clickstream.broker.serverconfig import Node
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 log = logging.getLogger(__name__)
 
-CLIENT_OPTIONS_KEY = "clickstream.config"
+CONFIG_KEY = "clickstream.config"
+"""In a click context's `meta`: the Config of this start, once --config is read."""
 
 # How long Kafka may take to confirm what was sent. Who presses Ctrl-C sees that something is awaited, and can press
 # it again; service managers kill soon. With what comes after, commands end within 30 s and 15 s.
@@ -50,6 +54,7 @@ class App:
     state_dir: Path
 
     def embedded_broker(self, **options: Any) -> EmbeddedBroker:
+        """The embedded Kafka as the settings want it; `options` are others of EmbeddedBroker."""
         return EmbeddedBroker(
             self.state_dir,
             java=self.config["java"],
@@ -60,14 +65,36 @@ class App:
             **options,
         )
 
+    def embedded_cluster(self) -> "EmbeddedCluster":
+        """Several nodes as the settings want them, at any free ports."""
+        from clickstream.broker.nodes import EmbeddedCluster
+
+        def make(state_dir: Path, node: "Node | None") -> EmbeddedBroker:
+            return EmbeddedBroker(
+                state_dir,
+                java=self.config["java"],
+                port=0,
+                heap=self.config["broker.heap"],
+                disk=configuration.size_in_bytes(self.config["broker.disk"]),
+                node=node,
+            )
+
+        return EmbeddedCluster(self.state_dir, make)
+
+    @property
+    def metrics(self) -> Endpoint:
+        """Where metrics are served."""
+        return Endpoint(self.config["metrics-host"], self.config["metrics-port"])
+
     @property
     def address(self) -> str | None:
         """Of the configured Kafka; None: the embedded one is used."""
         return given.texts(self.config.clients["kafka"]).get("bootstrap.servers")
 
     @contextmanager
-    def connect(self) -> Iterator[Cluster]:
-        """The configured cluster, found reachable; without bootstrap.servers the embedded Kafka, kept running."""
+    def connect(self, *, reachable: bool = True) -> Iterator[Cluster]:
+        """The configured cluster, found reachable unless that is left to the caller; without bootstrap.servers the
+        embedded Kafka, kept running."""
         openfiles.require(openfiles.FOR_A_COMMAND, "clickstream")
         found = self.config.clients
         given.check(found)
@@ -80,7 +107,8 @@ class App:
         }
         if address:
             cluster = Cluster(address, **sections)
-            cluster.check()
+            if reachable:
+                cluster.check()
             yield cluster
             return
         broker = self.embedded_broker()
@@ -106,8 +134,15 @@ SECONDS = Cast(seconds, "TIME")
 
 
 def setting(name: str, option: str, **more: Any) -> Callable[[Command], Command]:
-    """An option for one setting: its help, type and default are those of the settings table."""
+    """An option for one setting: its help, type and default are those of the settings table.
+
+    What is typed goes into `app.config`, over all other places, and is read there: the command gets no parameter.
+    """
     entry = configuration.SETTINGS[name]
+
+    def put(context: click.Context, _parameter: click.Parameter, typed: Any) -> None:
+        if typed is not None:
+            context.meta[CONFIG_KEY].set(name, typed, option)
 
     def add(command: Command) -> Command:
         shown = "max" if entry.default == float("inf") else entry.default
@@ -117,6 +152,8 @@ def setting(name: str, option: str, **more: Any) -> Callable[[Command], Command]
             type=Cast(entry.cast, entry.metavar),
             metavar=entry.metavar,
             help=f"{entry.help}  [default: {shown}]" if shown != "" else entry.help,
+            callback=put,
+            expose_value=False,
             **more,
         )(command)
 
@@ -124,23 +161,22 @@ def setting(name: str, option: str, **more: Any) -> Callable[[Command], Command]
 
 
 def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --metrics-host and --metrics-port; the command gets them as `metrics`, an Endpoint."""
-
-    @functools.wraps(command)
-    def run(metrics_host: str, metrics_port: int, **rest: Any) -> Any:
-        return command(metrics=Endpoint(metrics_host, metrics_port), **rest)
-
-    return _apply((setting("metrics-host", "--metrics-host"), setting("metrics-port", "--metrics-port")), run)
+    """Adds --metrics-host and --metrics-port."""
+    return _apply((setting("metrics-host", "--metrics-host"), setting("metrics-port", "--metrics-port")), command)
 
 
-def _load(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    # Eager: the other options take their defaults from what is read here.
+allow_control_option = click.option(
+    "--allow-control",
+    is_flag=True,
+    help="Do what is asked for on the control topic: see `clickstream control`.",
+)
+
+
+def _load(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    # Eager: what is typed is put on top of what is read here, and other options take their defaults from it.
     loaded = configuration.load(path, os.environ)
-    context.meta[CLIENT_OPTIONS_KEY] = loaded
-    context.default_map = {
-        name.replace("-", "_").replace(".", "__"): value.value for name, value in loaded.values.items()
-    } | _options_set(context, loaded)
-    return path
+    context.meta[CONFIG_KEY] = loaded
+    context.default_map = _options_set(context, loaded)
 
 
 def _options_set(context: click.Context, loaded: Config) -> dict[str, Any]:
@@ -190,6 +226,7 @@ _APP_OPTIONS = (
         is_eager=True,
         envvar="CLICKSTREAM_CONFIG",
         callback=_load,
+        expose_value=False,
         help="Settings file (TOML) that adds to config/clickstream.toml.",
     ),
     setting("state-dir", "--state-dir"),
@@ -232,8 +269,8 @@ def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --config, --state-dir and --verbose; the command gets an App as its first argument."""
 
     @functools.wraps(command)
-    def run(config_file: Path | None, state_dir: str, **rest: Any) -> Any:
-        return command(_app(state_dir), **rest)
+    def run(**rest: Any) -> Any:
+        return command(current_app(), **rest)
 
     return _apply(_APP_OPTIONS, run)
 
@@ -243,14 +280,12 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(
-        config_file: Path | None,
-        state_dir: str,
         bootstrap: str | None,
         given: dict[str, str],
         kafka_config: Path | None,
         **rest: Any,
     ) -> Any:
-        app = _app(state_dir)
+        app = current_app()
         if kafka_config:
             _read_java_file(app.config, kafka_config)
         app.config.give(given, "-X")
@@ -267,13 +302,16 @@ def _apply(options: tuple[Callable[..., Any], ...], command: Callable[..., Any])
     return command
 
 
-def _app(state_dir: str) -> App:
-    context = click.get_current_context()
-    loaded: Config = context.meta[CLIENT_OPTIONS_KEY]
-    path = (Path(state_dir).expanduser() if state_dir else platformdirs.user_data_path("clickstream")).absolute()
-    if context.get_parameter_source("state_dir") == ParameterSource.COMMANDLINE:
-        loaded.set("state-dir", state_dir, "--state-dir")
-    return App(loaded, path)
+def current_app() -> App:
+    """That of the command that runs; what is typed of Kafka is not in it yet."""
+    config: Config = click.get_current_context().meta[CONFIG_KEY]
+    return App(config, state_dir_of(config).absolute())
+
+
+def state_dir_of(config: Config) -> Path:
+    """The state directory of the settings; unless one is set, that of the user."""
+    given: str = config["state-dir"]
+    return Path(given).expanduser() if given else platformdirs.user_data_path("clickstream")
 
 
 def _read_java_file(loaded: Config, path: Path) -> None:

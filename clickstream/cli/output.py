@@ -82,6 +82,7 @@ def echo_json(*objects: Any) -> None:
 
 
 def partition_count(number: int) -> str:
+    """For example: 3 partitions."""
     return "1 partition" if number == 1 else f"{number} partitions"
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, metrics_options, setting
+from clickstream.cli.options import SECONDS, App, allow_control_option, cluster_options, metrics_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
+from clickstream.cli.registry import Written, encode_for, written_options
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender, must_be_acknowledged
-from clickstream.parts.endpoint import Endpoint
 from clickstream.producer import EventProducer
 from clickstream.records import EVENT_NAMES
 from clickstream.stop import Stop
@@ -56,19 +56,19 @@ def chosen_weights(pairs: tuple[tuple[str, float], ...]) -> Mapping[str, float] 
     "--event", "events", type=_Weight(), multiple=True, help="Only the named events, in these proportions; repeat it."
 )
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
+@written_options
+@allow_control_option
 @metrics_options
 @cluster_options
 def command(
     app: App,
-    run_producer__topic: str,
     count: int | None,
     duration: float | None,
-    run_producer__rate: float,
-    run_producer__threads: int,
     seed: int | None,
     events: tuple[tuple[str, float], ...],
     quiet: bool,
-    metrics: Endpoint,
+    written: Written,
+    allow_control: bool,
 ) -> None:
     """Emit random product events, until stopped or as many as asked for.
 
@@ -79,18 +79,21 @@ def command(
     Ends with the events produced, acknowledged and failed; exit code 1 if any failed.
     """
     stream = ProductEvents(secrets.randbits(64) if seed is None else seed, chosen_weights(events))
+    topic, rate = app.config["run-producer.topic"], app.config["run-producer.rate"]
+    encode = encode_for(app, written, {"event-topic": topic})
     stop = Stop()
     with app.connect() as cluster:
-        ensure(cluster, [run_producer__topic])
+        ensure(cluster, [topic])
         producer = EventProducer(
-            Sender(cluster.producer(), stop),
-            run_producer__topic,
+            Sender(cluster.producer(), stop, encode),
+            topic,
             stream,
-            threads=run_producer__threads,
-            rate=run_producer__rate,
+            threads=app.config["run-producer.threads"],
+            rate=rate,
             count=count,
+            allow_control=allow_control,
         )
-        expected = _expected(count, duration, run_producer__rate)
+        expected = _expected(count, duration, rate)
         run_part(
             app,
             cluster,
@@ -98,10 +101,10 @@ def command(
             stop,
             showing=progress(producer, "acknowledged", total=expected, quiet=quiet),
             summary=lambda: summary(producer),
-            metrics=metrics,
             duration=duration,
+            allow_control=allow_control,
+            verify=lambda: must_be_acknowledged("events", producer.sender),
         )
-        must_be_acknowledged("events", producer.sender)
 
 
 def _expected(count: int | None, duration: float | None, rate: float) -> int | None:
@@ -112,5 +115,6 @@ def _expected(count: int | None, duration: float | None, rate: float) -> int | N
 
 
 def summary(producer: EventProducer) -> str:
+    """The last line of the command."""
     totals = producer.totals()
     return f"Produced {totals['sent']:,}, acknowledged {totals['acknowledged']:,}, failed {totals['failed']:,}."

@@ -44,13 +44,14 @@ def command(app: App, watch: bool, json: bool) -> None:
     """What runs now, and how it is doing: one line per long-running part, from the topic they report on.
 
     A part that has been silent for more than 10 s is dead: it was killed, or cannot reach Kafka. After an hour it is
-    not shown any more. The embedded Kafka is not started for this.
+    not shown any more. One that failed is shown for ten minutes, with the reason. The embedded Kafka is not started
+    for this.
 
     With --watch, a terminal shows one table that moves; elsewhere a line is written for each part, every 2 s.
     """
     if watch and csv_asked():
         raise click.UsageError("--watch goes with --format table or json.")
-    if _nothing_can_run(app):
+    if nothing_can_run(app):
         say("Nothing runs: the embedded Kafka is not running.", err=json)
         return
     with app.connect() as cluster:
@@ -71,7 +72,7 @@ def command(app: App, watch: bool, json: bool) -> None:
             click.echo("Nothing runs now.")
 
 
-def _nothing_can_run(app: App) -> bool:
+def nothing_can_run(app: App) -> bool:
     """Whether all would be on the embedded Kafka, and that is not there: looking must not start it."""
     return app.address is None and app.embedded_broker().status().state not in ("running", "starting")
 
@@ -97,7 +98,7 @@ def row(part: Seen, now: float) -> list[Cell]:
     return [
         status.kind,
         status.name or "",
-        cell(_state(part, now), "bold red" if part.is_dead(now) else "green"),
+        cell(_state(part, now), "bold red" if part.is_dead(now) or part.has_failed else "green"),
         _numbers(status.rates),
         _numbers(status.gauges),
         status.error or "",
@@ -113,6 +114,8 @@ def _numbers(values: Mapping[str, float]) -> str:
 
 
 def _state(part: Seen, now: float) -> str:
+    if part.has_failed:
+        return f"failed at {(part.status.error_at or '')[11:19]} UTC"
     if part.is_dead(now):
         return f"dead, silent for {part.silent_s(now):,.0f} s"
     return "paused" if part.status.paused else part.status.state

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import shortfall
-from clickstream.parts.part import Rates
+from clickstream.parts.part import Rates, run_noting_failure
 from clickstream.parts.threads import Threads
 from clickstream.producer import EventProducer
 
@@ -61,15 +61,20 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Events acknowledged and counted by this run; `shortfall` says which were not acknowledged, if any."""
+    """Events acknowledged and counted by this run; `shortfall` says which were not acknowledged, if any.
+
+    Those that were `malformed`, as somebody had asked for, are acknowledged and not counted.
+    """
 
     acknowledged: int
     counted: int
     shortfall: str | None = None
+    malformed: int = 0
 
     @property
     def equal(self) -> bool:
-        return self.acknowledged == self.counted and self.shortfall is None
+        """Whether every event was acknowledged, and counted once, but for the malformed ones."""
+        return self.acknowledged == self.counted + self.malformed and self.shortfall is None
 
 
 class Demo:
@@ -102,7 +107,7 @@ class Demo:
         Raises ClickstreamError when a part fails, or what was there before cannot be counted in ten minutes.
         """
         counting = threading.Event()
-        self._counting.start(self._counter.run, counting)
+        self._counting.start(run_noting_failure, self._counter, counting)
         try:
             self._watch(
                 show, lambda: stop.is_set() or self._counter.settled, CATCH_UP_WITHIN_S, "counting what was there"
@@ -116,12 +121,14 @@ class Demo:
             self._counting.wait()
         self._raise()
         counted = sum(self._counter.tally.values()) - before
-        return Outcome(self._producer.totals()["acknowledged"], counted, shortfall("events", self._producer.sender))
+        totals = self._producer.totals()
+        missing = shortfall("events", self._producer.sender)
+        return Outcome(totals["acknowledged"], counted, missing, totals.get("malformed", 0))
 
     def _produce(
         self, stop: threading.Event, show: Callable[[Snapshot], None], duration: float | None, before: int
     ) -> None:
-        self._producing.start(self._producer.run, stop)
+        self._producing.start(run_noting_failure, self._producer, stop)
         end = time.monotonic() + duration if duration is not None else float("inf")
         try:
             self._watch(show, lambda: stop.is_set() or time.monotonic() > end, float("inf"), "running", before)
@@ -130,7 +137,8 @@ class Demo:
             self._producing.wait()
 
     def _drain(self, show: Callable[[Snapshot], None], before: int) -> None:
-        wanted = before + self._producer.totals()["acknowledged"]
+        totals = self._producer.totals()
+        wanted = before + totals["acknowledged"] - totals.get("malformed", 0)
         try:
             self._watch(show, lambda: sum(self._counter.tally.values()) >= wanted, COUNTED_WITHIN_S, "draining", before)
         except TimeoutError:
@@ -177,11 +185,12 @@ class Demo:
 
 def explain_outcome(outcome: Outcome, topic: str) -> str:
     """The summary line; raises ClickstreamError when the two numbers differ."""
-    line = f"Acknowledged by this run: {outcome.acknowledged:,}. Counted by this run: {outcome.counted:,}."
+    malformed = f" Malformed, as was asked for: {outcome.malformed:,}." if outcome.malformed else ""
+    line = f"Acknowledged by this run: {outcome.acknowledged:,}. Counted by this run: {outcome.counted:,}.{malformed}"
     if outcome.equal:
         return f"{line} Equal."
     if outcome.shortfall is not None:
         raise ClickstreamError(f"{line} {outcome.shortfall}")
-    if outcome.counted > outcome.acknowledged:
+    if outcome.counted + outcome.malformed > outcome.acknowledged:
         raise ClickstreamError(f"{line} Not equal: does another producer write to {topic}?")
     raise ClickstreamError(f"{line} Not equal: not everything was counted within {COUNTED_WITHIN_S:.0f} s.")

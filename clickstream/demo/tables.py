@@ -18,7 +18,7 @@ from clickstream.generate.web import web
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from clickstream.parts.part import Part, Rates
+from clickstream.parts.part import Part, Rates, run_noting_failure
 from clickstream.parts.threads import Threads
 from clickstream.stop import Stop
 from clickstream.tables.run import Tables, options_for
@@ -49,15 +49,18 @@ class Beside:
 
     @property
     def parts(self) -> list[Part]:
+        """All that is watched."""
         return [*self._feeds, *self._tables.engines.values()]
 
     @property
     def problem(self) -> BaseException | None:
+        """What stopped the tables or the feeds, the tables' first."""
         return self._computing.problem or self._feeding.problem
 
     def start(self) -> None:
+        """Start all of it, each part on a thread of its own."""
         for feed in self._feeds:
-            self._feeding.start(feed.run, self._made_up)
+            self._feeding.start(run_noting_failure, feed, self._made_up)
         self._computing.start(self._tables.run, self._computed)
         self._computing.start(self._traffic.run, self._computed)
 
@@ -96,7 +99,15 @@ class Beside:
         log.error("%s", self.problem)
 
 
-def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rate: float, vip_rate: float) -> Beside:
+def beside(
+    cluster: Cluster,
+    state_dir: Path,
+    *,
+    dead_letter_topic: str,
+    web_rate: float,
+    vip_rate: float,
+    allow_control: bool = False,
+) -> Beside:
     """The generators, at so many clicks per second, and all shipped tables, on their declared topics."""
     site = web(
         USERS,
@@ -114,16 +125,20 @@ def beside(cluster: Cluster, state_dir: Path, *, dead_letter_topic: str, web_rat
     traffic = next(one.program.tables[TABLE] for one in checked if TABLE in one.program.tables)
     stop = Stop(FEEDS_DRAIN_S)
     return Beside(
-        [_feed(cluster, site, web_rate, stop), _feed(cluster, shop, vip_rate, stop)],
+        [
+            _feed(cluster, traffic, rate, stop, allow_control=allow_control)
+            for traffic, rate in ((site, web_rate), (shop, vip_rate))
+        ],
         tables,
         stop,
         TrafficReader(cluster, traffic),
     )
 
 
-def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop) -> Feed:
+def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop, *, allow_control: bool) -> Feed:
     """A live feed of `traffic`, with pauses."""
     ensure(cluster, [traffic.topic, *traffic.references])
     timeline = Timeline([Phase(rate, ACTIVE_MS), Phase(0.0, PAUSE_MS)])
     producer = cluster.producer()
-    return Feed(traffic, Plan(secrets.randbits(32), timeline, 1.0), Sender(producer, stop), Sender(producer, stop))
+    plan = Plan(secrets.randbits(32), timeline, 1.0)
+    return Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop), allow_control=allow_control)

@@ -37,12 +37,18 @@ class Decoder(Protocol):
     """One member of compressed input, as Python's own decompressors are."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the end of the member was reached."""
+        ...
 
     @property
-    def unused_data(self) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """What was given behind the end of the member."""
+        ...
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes:
+        """What can be decompressed so far."""
+        ...
 
 
 @dataclass(frozen=True)

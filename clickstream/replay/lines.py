@@ -54,6 +54,7 @@ class Splitter:
         self._dropped = 0  # bytes of the line under way that came after the MAX_LINE bytes in _rest
 
     def feed(self, chunk: bytes) -> Iterator[Lines | Unreadable]:
+        """The lines that end in this chunk. One that is too long is Unreadable."""
         lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
         yield from self._whole(lines)

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter as Counts
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import Message
 
@@ -10,7 +10,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.consume import Run
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin, headers_of
 from clickstream.records import EVENT_NAMES
-from clickstream.tally.field import FieldReader
+from clickstream.tally.field import reader_of
 from clickstream.tally.members import PartitionCounts
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,10 @@ MAX_NAMES = 10_000
 class Tallier:
     """Counts the names in one field."""
 
-    def __init__(self, field: str, dead_letters: DeadLetters) -> None:
+    def __init__(self, field: str, dead_letters: DeadLetters, as_json: Callable[[bytes], bytes] | None = None) -> None:
+        """`as_json` as in CounterOptions."""
         self._field = field
-        self._reader = FieldReader(field)
+        self._reader = reader_of(field, as_json)
         self._dead_letters = dead_letters
         self._known = set(EVENT_NAMES)
         self.counted = 0

@@ -28,12 +28,13 @@ class Counting:
         self._options = options
         self.sender = Sender(cluster.producer(PATIENT))
         self.dead_letters = DeadLetters(self.sender, options.dead_letter_topic, options.group)
-        self.tallier = Tallier(options.field, self.dead_letters)
+        self.tallier = Tallier(options.field, self.dead_letters, options.as_json)
         self.states = StateLog(cluster, self.sender, options.group)
         self.trial = FieldTrial(options, self._has_counted)
         self.topic: GroupTopic
         self.member: Member[PartitionCounts]
         self._restoring: Restoring
+        self._first_ends: dict[int, int] = {}  # where the partitions ended at the start
 
     def find_topic(self, stop: threading.Event) -> GroupTopic:
         """The counted topic as it is now. From here on Kafka is waited for until `stop` is set; then Stopped."""
@@ -58,6 +59,7 @@ class Counting:
         properties: dict[str, Any] = {"partition.assignment.strategy": strategy}
         if self._options.exit_at_end:
             properties |= READER  # the end is told at once, not after half a second
+        self._first_ends = self.topic.ends()
         self.member = Member(
             self._cluster,
             self._options.group,
@@ -86,6 +88,22 @@ class Counting:
             # followed in this batch was not counted, and is read again.
             self.trial.forget()
             self.member.look_at_log()
+
+    def at_end(self, own: PartitionCounts) -> bool:
+        """Whether one of our partitions is counted to its end, or to where that was at the start.
+
+        Kafka tells of an end only when nothing comes for a moment, which never is in a topic that is always written.
+        """
+        return own.at_end or self._reaches(own.partition, own.next_offset)
+
+    def ended(self) -> set[int]:
+        """The partitions of which all members together have saved the counts up to such an end."""
+        states = self.states.fold.states.values()
+        return self.states.ended | {one.partition for one in states if self._reaches(one.partition, one.next_offset)}
+
+    def _reaches(self, partition: int, next_offset: int) -> bool:
+        first_end = self._first_ends.get(partition)
+        return first_end is not None and next_offset >= first_end
 
     def state_of(self, own: PartitionCounts) -> CounterState:
         """What is to be saved of a partition."""

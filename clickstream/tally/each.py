@@ -13,12 +13,13 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, Run
 from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S
 from clickstream.kafka.patience import Stopped
+from clickstream.kafka.transactions import Fenced, Record, Transactions
 from clickstream.parts.part import Part
 from clickstream.records import Position, StateKey, Tally, encode, utc_text
 from clickstream.tally.counting import Counting, pass_end
 from clickstream.tally.members import PartitionCounts
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.publish import EPOCH_HEADER, Fenced, Record, Transactions
+from clickstream.tally.publish import DOING, EPOCH_HEADER
 from clickstream.tally.state import not_saved
 
 BATCH = 1_000
@@ -83,7 +84,7 @@ class EachCounter(Part):
             raise _not_alone(options.group)
         self._counting.create_topics(stop)
         # First the transactions: what a killed predecessor left open is aborted before the state is read.
-        self._transactions = Transactions(self._cluster, options.group, stop)
+        self._transactions = Transactions(self._cluster, options.group, stop, doing=DOING)
         # Not the other counters' strategy: so the broker itself keeps them and us out of each other's groups.
         self._member = self._counting.join(stop, after_assign=self._begin, strategy="roundrobin")
 
@@ -101,7 +102,7 @@ class EachCounter(Part):
                 if self._topic.members(self._options.group) > 1:
                     raise _taken_over(self._options.group)
                 try:
-                    self._transactions = Transactions(self._cluster, self._options.group, stop)
+                    self._transactions = Transactions(self._cluster, self._options.group, stop, doing=DOING)
                     break
                 except Fenced as again:
                     log.debug("Fenced again: %s", again)
@@ -168,7 +169,7 @@ class EachCounter(Part):
         self._tallier.check_names(counts)
         headers = [(EPOCH_HEADER, str(self._states.fold.epoch).encode())]
         value = Tally(dict(counts), utc_text(time.time())).encode()
-        return self._options.to_topic, self._options.group.encode(), value, list(headers)
+        return Record(self._options.to_topic, self._options.group.encode(), value, list(headers))
 
     def _commit(self, records: list[Record], stop: threading.Event) -> None:
         changed = self._counting.unsaved()
@@ -180,7 +181,7 @@ class EachCounter(Part):
         self._counting.deliver_dead_letters(stop)
         for own in changed:
             state = self._counting.state_of(own)
-            records.append((self._states.topic, encode(StateKey(own.epoch, own.partition)), encode(state), None))
+            records.append(Record(self._states.topic, encode(StateKey(own.epoch, own.partition)), encode(state)))
         assert self._transactions is not None
         self._transactions.commit(records)
         for own in changed:
@@ -191,7 +192,7 @@ class EachCounter(Part):
         self._lag = self._member.lag()
 
     def _finished(self) -> bool:
-        ended = sum(own.at_end for own in self._member.owned.values())
+        ended = sum(self._counting.at_end(own) and not own.unsaved for own in self._member.owned.values())
         return self._options.exit_at_end and self._member.assigned and ended >= self._partitions
 
 

@@ -97,6 +97,10 @@ class FieldReader:
         refusal = _refusal(name)
         return (None, f"field {self._field}: {refusal}") if refusal else (name, None)
 
+    def in_json(self, value: bytes | None) -> bytes | None:
+        """The value, to show what is in it."""
+        return value
+
     def _find(self, value: bytes) -> msgspec.Raw:
         """The field's text. Raises msgspec.MsgspecError when there is none."""
         if not self._is_path:
@@ -106,6 +110,40 @@ class FieldReader:
         if not found:
             raise msgspec.ValidationError(f"Object missing required field `{self._field}`")
         return found[0]  # type: ignore[no-any-return]
+
+
+class DecodedFieldReader:
+    """Reads the field of values that `as_json` turns into JSON; it raises ValueError for those that are none."""
+
+    def __init__(self, field: str, as_json: Callable[[bytes], bytes]) -> None:
+        self._reader = FieldReader(field)
+        self._as_json = as_json
+
+    def count(self, values: Sequence[bytes | None]) -> Counter[str] | None:
+        """As FieldReader's."""
+        try:
+            return self._reader.count([None if value is None else self._as_json(value) for value in values])
+        except ValueError:
+            return None
+
+    def read(self, value: bytes | None) -> tuple[str, None] | tuple[None, str]:
+        """As FieldReader's."""
+        try:
+            return self._reader.read(None if value is None else self._as_json(value))
+        except ValueError as problem:
+            return None, str(problem)
+
+    def in_json(self, value: bytes | None) -> bytes | None:
+        """The value, to show what is in it; None if it is none."""
+        try:
+            return None if value is None else self._as_json(value)
+        except ValueError:
+            return None
+
+
+def reader_of(field: str, as_json: Callable[[bytes], bytes] | None) -> FieldReader | DecodedFieldReader:
+    """Of values in JSON, or in what `as_json` turns into it."""
+    return FieldReader(field) if as_json is None else DecodedFieldReader(field, as_json)
 
 
 def _record(type_: Any, field: str) -> type[msgspec.Struct]:

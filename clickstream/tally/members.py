@@ -26,6 +26,7 @@ class PartitionCounts:
         self.unsaved = False
 
     def passed(self, next_offset: int) -> None:
+        """All before `next_offset` is counted."""
         self.next_offset = next_offset
         self.at_end = False
         self.unsaved = True

@@ -1,5 +1,6 @@
 """What a counter counts, and where its results go."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clickstream.config import topic_name
@@ -9,7 +10,11 @@ from clickstream.tally.state import state_topic
 
 @dataclass(frozen=True)
 class CounterOptions:
-    """`interval` is in seconds between tallies; `exit_at_end` leaves when every partition has reached its end."""
+    """`interval` is in seconds between tallies; `exit_at_end` leaves when every partition was read to its end.
+
+    The end is where a partition ended when the counter started, or the one that is reached while nothing is written.
+    `as_json` turns values of another format into JSON, or raises ValueError; None: they are JSON.
+    """
 
     from_topic: str
     to_topic: str
@@ -18,6 +23,7 @@ class CounterOptions:
     dead_letter_topic: str
     interval: float = 1.0
     exit_at_end: bool = False
+    as_json: Callable[[bytes], bytes] | None = None
 
     def check(self) -> None:
         """Raises ConfigError for what cannot work, before anything is started or created."""
@@ -41,4 +47,5 @@ class CounterOptions:
 
 
 def default_group(topic: str, field: str) -> str:
+    """The group of a counter that was given none: one for each topic and field."""
     return f"clickstream-counter.{topic}.{field}"

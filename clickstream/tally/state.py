@@ -57,6 +57,7 @@ class Fold:
         self.states: dict[int, CounterState] = {}
 
     def add(self, state: CounterState) -> None:
+        """Take a state in; one of a newer epoch makes all others void."""
         if state.epoch > self.epoch:
             self.epoch = state.epoch
             self.states = {}
@@ -155,6 +156,7 @@ class StateLog:
         self._sender.deliver_all(f"State on {self.topic}", self._stop, GRACE_S)
 
     def close(self) -> None:
+        """Read on no more; the sender is the caller's."""
         self._consumer.close()
 
     def _take(self, message: Message) -> None:

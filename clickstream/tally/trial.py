@@ -14,7 +14,7 @@ import msgspec
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.consume import End, Run
-from clickstream.tally.field import FieldReader
+from clickstream.tally.field import reader_of
 from clickstream.tally.members import PartitionCounts
 from clickstream.tally.options import CounterOptions
 from clickstream.terminal import escaped
@@ -38,7 +38,7 @@ class FieldTrial:
     def __init__(self, options: CounterOptions, group_has_counted: Callable[[], bool]) -> None:
         """`group_has_counted`: whether any member has saved a count by now."""
         self._options = options
-        self._reader = FieldReader(options.field)
+        self._reader = reader_of(options.field, options.as_json)
         self._group_has_counted = group_has_counted
         self._withheld: Ready = []
         self._values: list[bytes | None] = []
@@ -130,7 +130,7 @@ class FieldTrial:
         which = f"first {seen:,} records" if seen >= LOOK_AT_RECORDS else f"{seen:,} records"
         return (
             f"None of the {which} of topic {options.from_topic} has a name in field {escaped(options.field)}"
-            f"{self._why()}; {_fields(self._values)}"
+            f"{self._why()}; {_fields(map(self._reader.in_json, self._values))}"
         )
 
     def _why(self) -> str:

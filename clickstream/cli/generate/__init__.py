@@ -3,12 +3,12 @@
 import dataclasses
 
 import click
-from click.core import ParameterSource
 
 from clickstream.cli.generate.options import Asked, planned, traffic_options
 from clickstream.cli.options import App, cluster_options, setting
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
+from clickstream.cli.registry import Written, encode_for, written_options
 from clickstream.errors import ConfigError
 from clickstream.generate.feed import Feed
 from clickstream.generate.plan import Plan
@@ -31,15 +31,9 @@ def command() -> None:
 @setting("generate-web.users-topic", "--users-topic")
 @setting("generate-web.rate", "--rate")
 @traffic_options
+@written_options
 @cluster_options
-def web_(
-    app: App,
-    asked: Asked,
-    generate_web__topic: str,
-    generate_web__codes_topic: str,
-    generate_web__users_topic: str,
-    generate_web__rate: float,
-) -> None:
+def web_(app: App, asked: Asked, written: Written) -> None:
     """Clicks on a web site, with its users and the meaning of its status codes.
 
     Each visitor keeps an address, a browser and a name, and walks from page to page. Codes and users are
@@ -52,21 +46,21 @@ def web_(
 
     Ends with the clicks sent, acknowledged and failed; exit code 1 if any failed.
     """
-    plan = planned(asked, generate_web__rate, _typed("generate_web__rate"))
+    plan = _planned(app, asked, "generate-web.rate")
     names = {
-        "clickstream": generate_web__topic,
-        "clickstream_codes": generate_web__codes_topic,
-        "clickstream_users": generate_web__users_topic,
+        "clickstream": app.config["generate-web.topic"],
+        "clickstream_codes": app.config["generate-web.codes-topic"],
+        "clickstream_users": app.config["generate-web.users-topic"],
     }
     traffic = web(
         asked.users,
         seed=plan.seed,
         skew=asked.skew,
-        topic=generate_web__topic,
-        codes_topic=generate_web__codes_topic,
-        users_topic=generate_web__users_topic,
+        topic=names["clickstream"],
+        codes_topic=names["clickstream_codes"],
+        users_topic=names["clickstream_users"],
     )
-    _send(app, asked, plan, traffic, names)
+    _send(app, asked, plan, traffic, names, written)
 
 
 @command.command("vip")
@@ -74,10 +68,9 @@ def web_(
 @setting("generate-vip.users-topic", "--users-topic")
 @setting("generate-vip.rate", "--rate")
 @traffic_options
+@written_options
 @cluster_options
-def vip_(
-    app: App, asked: Asked, generate_vip__topic: str, generate_vip__users_topic: str, generate_vip__rate: float
-) -> None:
+def vip_(app: App, asked: Asked, written: Written) -> None:
     """What customers of a level from BRONZE to PLATINUM do in a shop, and who they are.
 
     Customers are written first, then clicks until Ctrl-C.
@@ -88,31 +81,34 @@ def vip_(
 
     Ends with the clicks sent, acknowledged and failed; exit code 1 if any failed.
     """
-    plan = planned(asked, generate_vip__rate, _typed("generate_vip__rate"))
-    names = {"vip-clicks": generate_vip__topic, "vip-users": generate_vip__users_topic}
+    plan = _planned(app, asked, "generate-vip.rate")
+    names = {"vip-clicks": app.config["generate-vip.topic"], "vip-users": app.config["generate-vip.users-topic"]}
     traffic = vip(
         asked.users,
         seed=plan.seed,
         skew=asked.skew,
-        topic=generate_vip__topic,
-        users_topic=generate_vip__users_topic,
+        topic=names["vip-clicks"],
+        users_topic=names["vip-users"],
     )
-    _send(app, asked, plan, traffic, names)
+    _send(app, asked, plan, traffic, names, written)
 
 
-def _typed(option: str) -> bool:
-    return click.get_current_context().get_parameter_source(option) == ParameterSource.COMMANDLINE
+def _planned(app: App, asked: Asked, rate: str) -> Plan:
+    """What is asked for, with the rate of that setting."""
+    return planned(asked, app.config[rate], rate_given=app.config.is_typed(rate))
 
 
-def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str, str]) -> None:
+def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str, str], written: Written) -> None:
     """Send the traffic; `names` are the topics' names, by that of the declared topic whose settings they get."""
     if len(set(names.values())) < len(names):
         raise ConfigError(f"Two of the topics have the same name: {', '.join(names.values())}.")
+    encode = encode_for(app, written, names)
     stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [_like(known, name) for known, name in names.items()])
         producer = cluster.producer()
-        feed = Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop))
+        clicks, references = Sender(producer, stop, encode), Sender(producer, stop, encode)
+        feed = Feed(traffic, plan, clicks, references, allow_control=asked.allow_control)
         run_part(
             app,
             cluster,
@@ -120,10 +116,10 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
             stop,
             showing=progress(feed, "acknowledged", total=plan.expected(asked.duration), quiet=asked.quiet),
             summary=lambda: summary(feed),
-            metrics=asked.metrics,
             duration=None if asked.duration is None else asked.duration / 1000,
+            allow_control=asked.allow_control,
+            verify=lambda: must_be_acknowledged("records", feed.clicks, feed.references),
         )
-        must_be_acknowledged("records", feed.clicks, feed.references)
 
 
 def _like(known: str, name: str) -> Declared:
@@ -133,6 +129,7 @@ def _like(known: str, name: str) -> Declared:
 
 
 def summary(feed: Feed) -> str:
+    """The last line of the command."""
     totals = feed.totals()
     return (
         f"Sent {totals['sent']:,} clicks ({totals['late']:,} late, {totals['malformed']:,} malformed), "

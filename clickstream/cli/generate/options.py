@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from clickstream.cli.options import metrics_options
+from clickstream.cli.options import allow_control_option, metrics_options
 from clickstream.cli.output import parsed
 from clickstream.errors import ConfigError
 from clickstream.generate import timeline
@@ -17,7 +17,6 @@ from clickstream.generate.flaws import Flaws
 from clickstream.generate.plan import Plan, timing
 from clickstream.generate.timeline import Phase
 from clickstream.generate.traffic import EARLIEST_MS, LATEST_MS
-from clickstream.parts.endpoint import Endpoint
 
 MAX_USERS = 10_000_000
 
@@ -39,7 +38,7 @@ class Asked:
     late_by: int | None
     malformed: float
     quiet: bool
-    metrics: Endpoint
+    allow_control: bool
 
 
 def _number(minimum: float, maximum: float) -> Callable[[str], float]:
@@ -103,6 +102,7 @@ _OPTIONS = (
         default="0",
     ),
     click.option("--quiet", is_flag=True, help="No progress, only the summary."),
+    allow_control_option,
     metrics_options,
 )
 

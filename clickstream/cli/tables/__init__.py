@@ -6,6 +6,7 @@ import click
 
 from clickstream.cli.output import echo_json, say
 from clickstream.cli.tables.file import FILE, checked, extra_needed, program, variables_option
+from clickstream.cli.tables.preview import preview
 from clickstream.cli.tables.run import run
 from clickstream.cli.tables.show import show
 from clickstream.shipped import SQL_GUIDE
@@ -17,6 +18,7 @@ def command() -> None:
 
 
 command.add_command(run)
+command.add_command(preview)
 command.add_command(show)
 
 

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from clickstream.cli.output import parsed, say
+from clickstream.cli.registry import avro_needed
 from clickstream.errors import ConfigError
 from clickstream.shipped import tables
 
@@ -85,4 +86,12 @@ def program(path: Path, variables: Variables) -> "Program":
     if found.problems:
         say(found.render() + "\n", err=True)
         raise click.exceptions.Exit(1)
+    need_avro(found.program)
     return found.program
+
+
+def need_avro(program: "Program") -> None:
+    """Raises ConfigError when a table is Avro and the extra `avro` is not installed."""
+    if any(table.avro() or table.avro("key") for table in program.tables.values()):
+        with avro_needed():
+            import clickstream.avro.codec  # noqa: F401

@@ -56,9 +56,10 @@ class JsonLines:
         self._columns = columns
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        echo_json(*map(self._object, rows))
+        echo_json(*map(self.object, rows))
 
-    def _object(self, row: Row) -> dict[str, Any]:
+    def object(self, row: Row) -> dict[str, Any]:
+        """A row with its columns by name, and its mark."""
         found = {
             column.name: _json(value, column.type) for column, value in zip(self._columns, row.values, strict=True)
         }

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -11,12 +12,11 @@ import click
 from clickstream.cli.options import SECONDS, App, Cast, cluster_options, metrics_options, setting
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
-from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
+from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, need_avro, variables_option
 from clickstream.durations import seconds
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
 from clickstream.kafka.clients import Cluster
-from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ def _mistyped(sources: "Sequence[SourceReport]") -> Iterator[str]:
             yield f"Table {source.name}, column {one.column}: {values} no {one.type}."
 
 
+def _need_schemas(programs: "Sequence[Program]", options: "Sequence[EngineOptions]") -> None:
+    """Raises ClickstreamError when a registry does not have those of the results: nothing is reset then."""
+    from clickstream.tables.engine.writing.form import form_of
+
+    for program, one in zip(programs, options, strict=True):
+        for insert in program.inserts:
+            form_of(insert.target).find_schemas(Stop(), register=one.auto_register, how=one.how_to_register)
+
+
 def _start_over(
     cluster: Cluster, programs: "Sequence[Program]", options: "Sequence[EngineOptions]", *, ask: bool
 ) -> None:
@@ -73,6 +82,12 @@ def _start_over(
             )
         reset(cluster, directories, leftovers)
     click.echo(f"Deleted {leftovers.count:,} rows of a former run.", err=True)
+
+
+def _how_to_register(path: Path, variables: Variables) -> str:
+    """The command that registers the schemas of a file's results, without what is a secret perhaps."""
+    names = [f"--set {name}=..." for name, _ in variables]
+    return " ".join(["clickstream schemas register", quote(str(path)), *names])
 
 
 @click.command("run")
@@ -103,6 +118,16 @@ def _start_over(
 )
 @click.option("--late-topic", metavar="TOPIC", help="Keep rows that came too late for every window.")
 @click.option(
+    "--auto-register", is_flag=True, help="With results in Avro: register schemas that the registry does not have."
+)
+@click.option(
+    "--unknown-schema",
+    type=click.Choice(["wait", "dead-letter"]),
+    default="wait",
+    show_default=True,
+    help="What becomes of a record in Avro whose schema the registry does not know.",
+)
+@click.option(
     "--memory",
     "memory_limit",
     type=Cast(_size, "SIZE"),
@@ -127,13 +152,13 @@ def run(
     idle_timeout: float | None,
     max_ahead: float,
     late_topic: str | None,
+    auto_register: bool,
+    unknown_schema: str,
     memory_limit: str,
     start_over: bool,
     yes: bool,
     quiet: bool,
     variables: Variables,
-    dead_letter_topic: str,
-    metrics: Endpoint,
 ) -> None:
     """Run files of SQL: topics become tables, live, until Ctrl-C.
 
@@ -156,10 +181,15 @@ def run(
     for path, one in zip(files, found, strict=True):
         if not one.program.inserts:
             raise ConfigError(f"{path} has no INSERT: there is nothing to run.")
+        need_avro(one.program)
     with extra_needed():
         from clickstream.cli.tables.view import view
         from clickstream.tables.run import Tables, check_names, check_topics, options_for
 
+    targets = [insert.target for one in found for insert in one.program.inserts]
+    if auto_register and not any(target.avro() or target.avro("key") for target in targets):
+        raise ConfigError("--auto-register goes with results in Avro: there is none.")
+    dead_letter_topic = app.config["dead-letter-topic"]
     check_names(files)
     check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
     if start_over and not yes and not sys.stdin.isatty():
@@ -174,6 +204,9 @@ def run(
                 this,
                 dead_letter_topic=dead_letter_topic,
                 late_topic=late_topic,
+                auto_register=auto_register,
+                how_to_register=_how_to_register(path, variables),
+                unknown_waits=unknown_schema == "wait",
                 changes=emit == "changes",
                 early_interval=early_interval,
                 idle_timeout=idle_timeout,
@@ -184,6 +217,7 @@ def run(
             for path in files
         ]
         if start_over:
+            _need_schemas([one.program for one in found], options)
             _start_over(cluster, [one.program for one in found], options, ask=not yes)
         tables = Tables(cluster, found, options)
         run_part(
@@ -193,7 +227,6 @@ def run(
             stop,
             showing=view(tables, quiet=quiet),
             summary=lambda: summary(tables.totals()),
-            metrics=metrics,
             watch=list(tables.engines.values()),
         )
         for line in _mistyped(tables.sources()):
@@ -201,6 +234,7 @@ def run(
 
 
 def summary(totals: Mapping[str, int]) -> str:
+    """The last line of the command."""
     return (
         f"Read {totals['rows']:,} rows, wrote {totals['written']:,}; {totals['late']:,} late, "
         f"{totals['dead_letters']:,} dead letters, {totals['dropped']:,} without a key{_others(totals)}."

@@ -48,8 +48,12 @@ def plain(tables: "Tables", rates: Rates) -> str:
     """How all tables do, as one line."""
     totals = tables.totals()
     found = figures("rows", totals, rates.of(totals), {})
-    behind = [f"watermark {value:,.1f} s behind" for value in tables.gauges().values()]
-    return f"tables: {', '.join([*found, *behind])}"
+    gauges = tables.gauges()
+    if "watermark_delay_seconds" in gauges:
+        found.append(f"watermark {gauges['watermark_delay_seconds']:,.1f} s behind")
+    if "lag" in gauges:
+        found.append(f"lag {gauges['lag']:,.0f}")
+    return f"tables: {', '.join(found)}"
 
 
 def rendered(tables: "Tables", rates: Rates, size: Size) -> list[Text]:

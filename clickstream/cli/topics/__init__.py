@@ -117,7 +117,7 @@ def describe(app: App, name: str, json: bool) -> None:
 
     For each partition: its leader, replicas and in-sync replicas by broker id, its first offset (LOW) and the
     one that its next record will get (HIGH). Then the settings that are not Kafka's defaults. A topic that is
-    deleted and recreated has another id.
+    deleted and recreated has another id. Who may not see the settings gets the rest, and a line that says so.
 
     \b
     Example:
@@ -134,7 +134,9 @@ def describe(app: App, name: str, json: bool) -> None:
     say(f"{found.name}, id {found.topic_id}, {partition_count(len(found.partitions))}")
     rows = [_partition_row(partition) for partition in found.partitions]
     show(_PARTITIONS, rows)
-    if found.config:
+    if found.config is None:
+        say(f"configuration: not allowed (DescribeConfigs on topic {found.name})")
+    elif found.config:
         click.echo()
         show(_SETTINGS, [[key, one.value, one.source] for key, one in found.config.items()])
 
@@ -207,6 +209,7 @@ def _ask(names: tuple[str, ...], records: int, address: str) -> None:
 
 
 def on_terminal() -> bool:
+    """Whether there is somebody to ask."""
     return sys.stdin.isatty()
 
 

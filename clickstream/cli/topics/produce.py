@@ -8,7 +8,6 @@ from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress, typed
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender, must_be_acknowledged
-from clickstream.parts.endpoint import Endpoint
 from clickstream.replay import files
 from clickstream.replay.records import LineRecords
 from clickstream.stop import Stop
@@ -22,7 +21,7 @@ from clickstream.topics import ensure
 @click.option("--quiet", is_flag=True, help="No progress, only the summary.")
 @metrics_options
 @cluster_options
-def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, quiet: bool, metrics: Endpoint) -> None:
+def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, quiet: bool) -> None:
     """Send lines to a topic, each as a record: your own JSON, for example.
 
     FILE is a text, plain or compressed; without one, or as -, standard input is read. Blank lines are ignored. With
@@ -44,11 +43,14 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
             stop,
             showing=progress(lines, "acknowledged", quiet=quiet or typed(sources or ("-",))),
             summary=lambda: summary(lines),
-            metrics=metrics,
+            verify=lambda: _verify(lines),
         )
-        must_be_acknowledged("records", lines.sender)
-        if lines.skipped:
-            raise ClickstreamError(lines.skipped)
+
+
+def _verify(lines: LineRecords) -> None:
+    must_be_acknowledged("records", lines.sender)
+    if lines.skipped:
+        raise ClickstreamError(lines.skipped)
 
 
 def summary(lines: LineRecords) -> str:

@@ -1,0 +1,199 @@
+"""`clickstream sink postgres`, with its `sink plan` and `sink check`; wiring only."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from clickstream.cli.options import App, cluster_options
+from clickstream.cli.output import say
+from clickstream.cli.sink.options import (
+    early_option,
+    input_options,
+    name_option,
+    options_of,
+    originals_option,
+    repair_option,
+    run_sink,
+    running_options,
+    secret,
+    show_checks,
+    show_problems,
+)
+from clickstream.cli.tables.file import extra_needed
+from clickstream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clickstream.sinks.model import Input
+    from clickstream.sinks.postgres.connection import Address
+    from clickstream.sinks.postgres.plan import Plan
+    from clickstream.sinks.postgres.target import PostgresOptions
+
+VARIABLE = "CLICKSTREAM_SINK_POSTGRES"
+_LIBPQ = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
+
+_TARGET = (
+    click.option("--dsn", metavar="DSN", help=f"Where PostgreSQL is; better in {VARIABLE}, or libpq's PG* variables."),
+    click.option("--dsn-file", type=click.Path(path_type=Path), metavar="FILE", help="A file that holds the DSN."),
+    click.option("--schema", metavar="NAME", help="Of the tables.  [default: the connection's]"),
+    click.option(
+        "--evolve",
+        type=click.Choice(["off", "add"]),
+        default="off",
+        show_default=True,
+        help="When a table lacks columns: stop, or add them. Nothing is ever dropped.",
+    ),
+    click.option("--jsonb", is_flag=True, help="Values of a TOPIC without --columns as jsonb; others are refused."),
+)
+
+
+@click.command("postgres")
+@input_options
+@options_of(_TARGET)
+@originals_option
+@running_options
+def command(
+    app: App,
+    found: "list[Input]",
+    dsn: str | None,
+    dsn_file: Path | None,
+    schema: str | None,
+    evolve: Literal["off", "add"],
+    jsonb: bool,
+    keep_originals: bool,
+    name: str,
+    exit_at_end: bool,
+    early: bool,
+    start_over: bool,
+    yes: bool,
+    quiet: bool,
+) -> None:
+    """Tables in PostgreSQL, kept equal to topics: each change once, with its offset, in one transaction.
+
+    Tables that are missing are made from the columns of FILE.sql's results, or of a TOPIC. A row replaces the one with
+    its key, a tombstone deletes it; rows of streams are appended.
+    """
+    address = _address(dsn, dsn_file)
+    options = _options(schema, early, evolve, jsonb)
+    from clickstream.sinks.postgres import columns as names
+    from clickstream.sinks.postgres.target import PostgresTarget
+    from clickstream.sinks.sink import Options
+
+    names.check(found, early=early)
+    run_sink(
+        app,
+        lambda _cluster: PostgresTarget(address, name, options),
+        found,
+        Options(name=name, early=early, exit_at_end=exit_at_end, keep_originals=keep_originals),
+        start_over=start_over,
+        yes=yes,
+        quiet=quiet,
+    )
+
+
+@click.command("postgres")
+@input_options
+@options_of(_TARGET)
+@name_option
+@early_option
+@cluster_options
+def plan(
+    app: App,
+    found: "list[Input]",
+    dsn: str | None,
+    dsn_file: Path | None,
+    schema: str | None,
+    evolve: Literal["off", "add"],
+    jsonb: bool,
+    name: str,
+    early: bool,
+) -> None:
+    """What `sink postgres` would do with the same arguments; nothing is changed.
+
+    Prints the statements, how much is to be read, and what stands in the way: then the exit code is 1.
+    """
+    address = _address(dsn, dsn_file)
+    options = _options(schema, early, evolve, jsonb)
+    from clickstream.sinks.postgres.plan import plan as look_ahead
+
+    with app.connect() as cluster:
+        result = look_ahead(address, cluster, found, name, options)
+    _show(result)
+    show_problems(result.problems)
+
+
+def _show(result: "Plan") -> None:
+    say(f"-- {result.where}, user {result.user}, schema {result.schema}")
+    for one in result.inputs:
+        how = "exists" if one.exists else "is made"
+        kind = f"a row for each {', '.join(one.key)}" if one.source.upsert else "every record is a row"
+        say(f"-- topic {one.source.topic} -> table {one.table}, which {how}: {kind}; {one.backlog}")
+    for statement in result.statements:
+        say(f"{statement};")
+    if not result.statements and not result.problems:
+        say("-- nothing to make or to change")
+
+
+@click.command("postgres")
+@input_options
+@options_of(_TARGET)
+@name_option
+@early_option
+@repair_option
+@cluster_options
+def check(
+    app: App,
+    found: "list[Input]",
+    dsn: str | None,
+    dsn_file: Path | None,
+    schema: str | None,
+    evolve: Literal["off", "add"],
+    jsonb: bool,
+    name: str,
+    early: bool,
+    repair: bool,
+) -> None:
+    """Compare the tables of `sink postgres` with their topics, up to where the sink is.
+
+    By count and hash for each range of keys; keys that differ are named. The exit code is 1 if any does, and was not
+    repaired. The sink may run meanwhile.
+    """
+    address = _address(dsn, dsn_file)
+    options = _options(schema, early, evolve, jsonb)
+    from clickstream.sinks.postgres.check import check as compare
+
+    with app.connect() as cluster:
+        results = compare(address, cluster, found, name, options, repair=repair)
+    show_checks(results)
+
+
+def _address(dsn: str | None, dsn_file: Path | None) -> "Address":
+    typed = click.get_current_context().get_parameter_source("dsn") == click.core.ParameterSource.COMMANDLINE
+    # What comes from a settings file or the environment, nobody else sees.
+    found = secret("--dsn", dsn, dsn_file, VARIABLE) if typed or dsn is None else dsn
+    if found is None and not any(name in os.environ for name in _LIBPQ):
+        raise ConfigError(f"Where is PostgreSQL? Give a DSN in {VARIABLE}, --dsn-file or --dsn, or set PGHOST.")
+    with _postgres_needed():
+        from clickstream.sinks.postgres.connection import Address
+    return Address(found or "")
+
+
+def _options(schema: str | None, early: bool, evolve: Literal["off", "add"], jsonb: bool) -> "PostgresOptions":
+    from clickstream.sinks.postgres.target import PostgresOptions
+
+    return PostgresOptions(schema, early, evolve, jsonb)
+
+
+@contextmanager
+def _postgres_needed() -> Iterator[None]:
+    """Around imports: raises ConfigError when the extra `postgres` is not installed."""
+    with extra_needed():
+        try:
+            yield
+        except ImportError as error:
+            if error.name not in (None, "psycopg", "psycopg_binary", "psycopg_c"):
+                raise
+            raise ConfigError("This sink needs psycopg. Install it: pip install 'clickstream[postgres]'") from None

@@ -1,0 +1,142 @@
+"""`clickstream sink rabbitmq`; wiring only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clickstream.cli.options import App, cluster_options, setting
+from clickstream.cli.sink.options import (
+    input_options,
+    name_option,
+    options_of,
+    plan_messages,
+    run_sink,
+    running_options,
+    secret,
+)
+from clickstream.cli.tables.file import extra_needed
+from clickstream.errors import ConfigError
+from clickstream.kafka.clients import Cluster
+from clickstream.stop import Stop
+from clickstream.topics import ensure
+
+if TYPE_CHECKING:
+    from clickstream.sinks.model import Input
+
+VARIABLE = "CLICKSTREAM_SINK_RABBITMQ"
+
+
+_TARGET = (
+    click.option("--url", metavar="AMQP-URL", help=f"amqp://user:password@host:5672/vhost; better in {VARIABLE}."),
+    click.option(
+        "--url-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A file that holds the URL."
+    ),
+    click.option("--exchange", default="", metavar="NAME", help="Where to; without it, to queues by their names."),
+    click.option("--routing-key", metavar="KEY", help="Of all messages; without it, the topic's name."),
+    click.option(
+        "--queue", "queues", multiple=True, metavar="NAME", help="Has to exist, or nothing is sent; repeat it."
+    ),
+    click.option("--moved", is_flag=True, help="The same RabbitMQ has another address now: go on where the sink was."),
+    setting("sink-topic", "--sink-topic"),
+)
+
+
+@click.command("rabbitmq")
+@input_options
+@options_of(_TARGET)
+@running_options
+def command(
+    app: App,
+    found: "list[Input]",
+    url: str | None,
+    url_file: Path | None,
+    exchange: str,
+    routing_key: str | None,
+    queues: tuple[str, ...],
+    moved: bool,
+    name: str,
+    exit_at_end: bool,
+    early: bool,
+    start_over: bool,
+    yes: bool,
+    quiet: bool,
+) -> None:
+    """Publish results to RabbitMQ, as JSON, each confirmed before the next start goes on after it.
+
+    At least once: message_id (topic/partition/offset) tells a repeat. What no queue takes goes to the dead-letter
+    topic. How far it is stands in the topic clickstream-sinks.
+
+    \b
+    Examples:
+      clickstream sink rabbitmq vip-action --url amqp://localhost
+      clickstream sink rabbitmq config/tables/clickstream.sql --only errors_per_min \\
+        --exchange alerts --routing-key errors
+    """
+    given = _url(url, url_file)
+    with extra_needed():
+        from clickstream.sinks.ledger import Ledger
+        from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, parameters_of, where_of
+        from clickstream.sinks.sink import Options
+    parameters = parameters_of(given)
+    stop = Stop()
+
+    def make(cluster: Cluster) -> Any:
+        topic = app.config["sink-topic"]
+        ensure(cluster, [topic])
+        where = where_of(parameters, exchange)
+        ledger = Ledger(cluster, topic, RabbitTarget.kind, where, stop, moved=moved)
+        return RabbitTarget(parameters, Where(exchange, routing_key, queues), ledger, stop)
+
+    options = Options(name=name, early=early, exit_at_end=exit_at_end)
+    run_sink(app, make, found, options, start_over=start_over, yes=yes, quiet=quiet, stop=stop)
+
+
+@click.command("rabbitmq")
+@input_options
+@options_of(_TARGET)
+@name_option
+@cluster_options
+def plan(
+    app: App,
+    found: "list[Input]",
+    url: str | None,
+    url_file: Path | None,
+    exchange: str,
+    routing_key: str | None,
+    queues: tuple[str, ...],
+    moved: bool,
+    name: str,
+) -> None:
+    """What `sink rabbitmq` would publish with the same arguments; nothing is sent.
+
+    Prints where messages would go, how much is to be read, and what stands in the way, such as a queue that does not
+    exist: then the exit code is 1.
+    """
+    given = _url(url, url_file)
+    with extra_needed():
+        from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, look, parameters_of, where_of
+    parameters = parameters_of(given)
+    to = Where(exchange, routing_key, queues)
+
+    def goes_to(one: "Input") -> str:
+        key = to.key_for(one.topic)
+        return f"exchange {exchange}, routing key {key}" if exchange else f"queue {key}"
+
+    plan_messages(
+        app,
+        found,
+        name,
+        RabbitTarget.kind,
+        where_of(parameters, exchange),
+        goes_to,
+        moved=moved,
+        look=lambda: look(parameters, to, found, Stop()),
+    )
+
+
+def _url(url: str | None, url_file: Path | None) -> str:
+    given = secret("--url", url, url_file, VARIABLE)
+    if not given:
+        raise ConfigError(f"Where is RabbitMQ? Give its URL with --url, --url-file or {VARIABLE}.")
+    return given

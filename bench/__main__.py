@@ -7,13 +7,26 @@ from pathlib import Path
 
 import click
 
+from bench import collect as collect_bench
+from bench import collect_memory as collect_memory_bench
 from bench import heart as heart_bench
+from bench import history as history_bench
 from bench import latency as latency_bench
-from bench import report
+from bench import report, sinks
 from bench import tables as tables_bench
 from bench import tables_latency as tables_latency_bench
 from bench import tables_rest as tables_rest_bench
+from bench import ui as ui_bench
+from bench import ui_memory as ui_memory_bench
+from bench import ui_page as ui_page_bench
+from bench import ui_tabs as ui_tabs_bench
+from bench.broker import bench_kafka
+from bench.opensearch import OpenSearch
+from bench.postgres import Postgres
+from bench.tab import chromium
 from clickstream.errors import ClickstreamError
+
+SETTLE_TABS_S = 5.0
 
 
 def say(text: str) -> None:
@@ -168,6 +181,155 @@ def tables_rest(rate: float, duration: float, settle: float, write_docs: bool) -
     click.echo(text)
     if write_docs:
         report.write("bench:tables-rest", text)
+
+
+@bench.command()
+@click.option("--clicks", type=click.IntRange(min=1_000), default=4_000_000, show_default=True, metavar="N")
+@click.option("--rate", type=click.IntRange(min=10), default=5_000, show_default=True, help="Clicks per second.")
+@click.option("--users", type=click.IntRange(min=1), default=1_000, show_default=True, metavar="N")
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Of each question.")
+@write_docs
+def history(clicks: int, rate: int, users: int, repeats: int, write_docs: bool) -> None:
+    """What the dashboard's history costs: CPU per click and per question, and memory."""
+    plan = history_bench.Plan(clicks, rate, users, repeats)
+    text = history_bench.report(history_bench.measure(plan, say), plan)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:history", text)
+
+
+@bench.command()
+@click.option("--filled", type=click.IntRange(min=1_000), default=1_000_000, show_default=True, metavar="N")
+@click.option("--loads", type=click.IntRange(min=1), default=5, show_default=True, help="Of the Overview.")
+@click.option("--rate", type=click.FloatRange(min=1), default=5_000.0, show_default=True, help="Clicks per second.")
+@click.option("--settle", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds before.")
+@click.option("--duration", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Measured seconds.")
+@click.option("--returning", type=click.IntRange(2, 200), default=100, show_default=True, help="Tabs at a restart.")
+@click.option("--tabs", type=click.IntRange(0, 200), multiple=True, default=(0, 1, 100), show_default=True)
+@click.option("--panel", "panels", multiple=True, default=("sources", "topics"), show_default=True)
+@click.option("--tabs-rate", type=click.FloatRange(min=0.01), default=100.0, show_default=True, help="Clicks/s then.")
+@click.option("--tabs-duration", type=click.FloatRange(min=1), default=20.0, show_default=True, help="Of each, s.")
+@write_docs
+def ui(
+    filled: int,
+    loads: int,
+    rate: float,
+    settle: float,
+    duration: float,
+    returning: int,
+    tabs: tuple[int, ...],
+    panels: tuple[str, ...],
+    tabs_rate: float,
+    tabs_duration: float,
+    write_docs: bool,
+) -> None:
+    """The dashboard's budgets: first view, a minute of many clicks, a restart under many tabs, many tabs.
+
+    Needs Chromium and Playwright.
+    """
+    page = ui_page_bench.Plan(filled, loads, rate, settle, duration)
+    plan = ui_bench.Plan(page, returning, ui_tabs_bench.Plan(tabs, panels, tabs_rate, SETTLE_TABS_S, tabs_duration))
+    text = report.ui(ui_bench.measure(plan, say), plan)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:ui", text)
+
+
+@bench.command()
+@click.option("--history", type=click.FloatRange(min=12), default=300.0, show_default=True, help="Of the server, s.")
+@click.option("--rate", type=click.FloatRange(min=1), default=5_000.0, show_default=True, help="Clicks per second.")
+@click.option("--duration", type=click.FloatRange(min=30), default=1_800.0, show_default=True, help="Seconds.")
+@click.option("--switches", type=click.IntRange(min=0), default=60, show_default=True, help="To another page, in all.")
+@write_docs
+def ui_memory(history: float, rate: float, duration: float, switches: int, write_docs: bool) -> None:
+    """Whether the dashboard's server and a tab hold more and more. Needs Chromium and Playwright."""
+    plan = ui_memory_bench.Plan(history, rate, duration, switches)
+    with bench_kafka(say) as kafka, chromium() as browser:
+        text = report.ui_memory(ui_memory_bench.measure(kafka, browser, plan, say), plan)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:ui-memory", text)
+
+
+@bench.command()
+@click.option("--duration", type=click.FloatRange(min=1), default=10.0, show_default=True, help="Of each, s.")
+@click.option("--only", metavar="TEXT", help="Only the cases with this in their titles.")
+@click.option("--geo-db", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@write_docs
+def collect(duration: float, only: str | None, geo_db: Path | None, write_docs: bool) -> None:
+    """Requests that the collector takes, what each costs, and how long its answer takes. Needs wrk."""
+    cases = [case for case in collect_bench.CASES if only is None or only in case.title]
+    with bench_kafka(say) as kafka:
+        text = report.collect(collect_bench.measure(kafka, cases, duration, geo_db, say), duration)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:collect", text)
+
+
+@bench.command()
+@click.option("--rate", type=click.FloatRange(min=1), default=5_000.0, show_default=True, help="Requests per second.")
+@click.option("--duration", type=click.FloatRange(min=10), default=300.0, show_default=True, help="Of each, s.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--sends",
+    type=click.Choice(list(collect_memory_bench.TITLES)),
+    multiple=True,
+    default=("one",),
+    show_default=True,
+    help="GET of Divolte's tag, POST of one event, or of 20.",
+)
+@click.option(
+    "--ack", "acks", type=click.Choice(["kafka", "queue"]), multiple=True, default=("kafka", "queue"), show_default=True
+)
+@click.option("--geo-db", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@write_docs
+def collect_memory(
+    rate: float,
+    duration: float,
+    workers: int,
+    sends: tuple[str, ...],
+    acks: tuple[str, ...],
+    geo_db: Path | None,
+    write_docs: bool,
+) -> None:
+    """Whether the collector's workers hold more and more, at a steady rate. Needs wrk."""
+    plan = collect_memory_bench.Plan(rate, duration, workers, sends, acks)
+    with bench_kafka(say) as kafka:
+        text = report.collect_memory(collect_memory_bench.measure(kafka, plan, geo_db, say), plan)
+    click.echo(text)
+    if write_docs:
+        report.write("bench:collect-memory", text)
+
+
+@bench.command()
+@click.option("--records", type=click.IntRange(min=1_000), default=1_000_000, show_default=True, metavar="N")
+@click.option("--keys", type=click.IntRange(min=1), default=100_000, show_default=True, metavar="N")
+@short
+@rounds
+@click.option("--dsn", metavar="DSN", help="A PostgreSQL.  [default: one of its own, of the pgserver wheel]")
+@write_docs
+def postgres(records: int, keys: int, short: int, rounds: int, dsn: str | None, write_docs: bool) -> None:
+    """How fast a table in PostgreSQL follows a topic, beside a statement for each row."""
+    _sink(Postgres(), "PostgreSQL", sinks.Plan(records, keys, short, rounds, dsn), write_docs)
+
+
+@bench.command()
+@click.option("--records", type=click.IntRange(min=1_000), default=300_000, show_default=True, metavar="N")
+@click.option("--keys", type=click.IntRange(min=1), default=100_000, show_default=True, metavar="N")
+@short
+@rounds
+@click.option("--url", metavar="URL", help="An OpenSearch.  [default: one of its own, from Maven Central]")
+@write_docs
+def opensearch(records: int, keys: int, short: int, rounds: int, url: str | None, write_docs: bool) -> None:
+    """How fast an index in OpenSearch follows a topic, beside bulk requests without versions."""
+    _sink(OpenSearch(), "OpenSearch", sinks.Plan(records, keys, short, rounds, url), write_docs)
+
+
+def _sink(subject: sinks.Subject, name: str, plan: sinks.Plan, write_docs: bool) -> None:
+    text = report.sink(sinks.measure(subject, plan, say), plan, name)
+    click.echo(text)
+    if write_docs:
+        report.write(f"bench:{subject.kind}", text)
 
 
 def main() -> None:

@@ -134,6 +134,16 @@ def peak_of(status: str) -> int:
     return 0
 
 
+def peak_mb(pid: int) -> float:
+    """The most that a running process has held so far, in MB (10^6 bytes). Raises FileNotFoundError without it."""
+    return peak_of(Path(f"/proc/{pid}/status").read_text()) / 1e6
+
+
+def resident_mb(pid: int) -> float:
+    """What a running process holds now, in MB. Raises FileNotFoundError without it."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def ticks_of(stat: str) -> int:
     """User and system clock ticks in the text of /proc/PID/stat (fields 14 and 15, see proc(5))."""
     after_name = stat.rpartition(")")[2].split()

@@ -7,13 +7,19 @@ from typing import Any
 
 import confluent_kafka
 
+from bench import collect_report, sinks, tables_report, ui_report
 from bench import tables as tables_bench
-from bench import tables_report
+from bench import ui as ui_bench
+from bench import ui_memory as ui_memory_bench
 from bench.broker import JAVA
+from bench.collect import CONNECTIONS, PACED_CONNECTIONS
+from bench.collect import Result as Collected
+from bench.collect_memory import Held
+from bench.collect_memory import Plan as HeldPlan
 from bench.heart import Plan, Result
 from bench.latency import Latency
 from bench.measure import machine
-from bench.table import markdown, table, verdicts
+from bench.table import Row, markdown, table, verdicts
 from bench.tables_latency import TITLES
 from bench.tables_rest import MAIN, READER, Share
 from clickstream.errors import ClickstreamError
@@ -101,6 +107,30 @@ def tables_rest(shares: Sequence[Share], duration: float) -> str:
     )
 
 
+def ui(result: ui_bench.Result, plan: ui_bench.Plan) -> str:
+    """The tables of `bench ui`."""
+    return "\n\n".join([surroundings(), *ui_report.texts(result, plan)])
+
+
+def ui_memory(samples: Sequence[ui_memory_bench.Sample], plan: ui_memory_bench.Plan) -> str:
+    """The table of `bench ui-memory`."""
+    about, table_ = ui_report.memory(samples, plan)
+    return f"{surroundings()} {about}\n\n{table_}"
+
+
+def collect(results: Sequence[Collected], duration: float) -> str:
+    """The tables of `bench collect`."""
+    connections = f"{CONNECTIONS} connections ({PACED_CONNECTIONS} where the rate is given)"
+    how = f"wrk on the same machine, {connections}, {duration:g} s each; no rate limit."
+    return "\n\n".join([f"{surroundings()} {how}", *collect_report.texts(results)])
+
+
+def collect_memory(results: Sequence[Held], plan: HeldPlan) -> str:
+    """The tables of `bench collect-memory`."""
+    about, *tables_ = collect_report.memory(results, plan)
+    return "\n\n".join([f"{surroundings()} {about}", *tables_])
+
+
 def as_json(result: Result) -> dict[str, Any]:
     """Everything that was measured, every round by itself."""
     return {"surroundings": surroundings(), "rows": [asdict(row) for row in result.rows()], **asdict(result)}
@@ -118,3 +148,10 @@ def replaced(document: str, name: str, text: str) -> str:
     if not opening or not closing:
         raise ClickstreamError(f"{DOCUMENT.name} has no block between <!-- {name} --> and <!-- /{name} -->.")
     return f"{before}{opening}\n{text}\n\n{closing}{after}"
+
+
+def sink(rows: Sequence[Row], plan: sinks.Plan, name: str) -> str:
+    """The table of a sink's bench; `name` is that of its target's product."""
+    rounds = "One round" if plan.rounds == 1 else f"Medians of {plan.rounds} rounds"
+    how = f"{plan.records:,} records of {plan.keys:,} keys, five columns. {rounds}; {name} is on the same machine."
+    return "\n\n".join([f"{surroundings()} {how}", table(rows, ours="sink")])

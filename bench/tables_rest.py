@@ -64,8 +64,6 @@ def _clicks(kafka: BenchKafka, rate: float) -> Sequence[str]:
 def _share(process: "subprocess.Popen[bytes]", title: str, plan: Plan, say: Say) -> Share:
     say(f"{title}: {plan.settle:.0f} s to settle, {plan.duration:.0f} s measured")
     time.sleep(plan.settle)
-    if process.poll() is not None:
-        raise ClickstreamError(f"The tables have ended with {process.returncode}.")
     before, began = spent(process.pid), time.monotonic()
     time.sleep(plan.duration)
     after, seconds = spent(process.pid), time.monotonic() - began
@@ -73,9 +71,12 @@ def _share(process: "subprocess.Popen[bytes]", title: str, plan: Plan, say: Say)
 
 
 def spent(pid: int) -> dict[str, float]:
-    """CPU seconds so far of each process of the command."""
-    spent = {MAIN: 0.0, READER: 0.0}
-    for one in family_of(pid):
-        reads = READING in Path(f"/proc/{one}/cmdline").read_text()
-        spent[READER if reads else MAIN] += cpu_seconds(one)
-    return spent
+    """CPU seconds so far of each process of the command. Raises ClickstreamError when one of them has ended."""
+    found: dict[str, float] = {}
+    with contextlib.suppress(OSError):
+        for one in family_of(pid):
+            name = READER if READING in Path(f"/proc/{one}/cmdline").read_text() else MAIN
+            found[name] = found.get(name, 0.0) + cpu_seconds(one)
+    if found.keys() != {MAIN, READER}:
+        raise ClickstreamError("The tables have ended while they were measured.")
+    return found

@@ -4,8 +4,8 @@ python docs/generate.py          writes them
 python docs/generate.py --check  exits 1 and names the stale files
 
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `settings`, `options`, `owned`,
-`performance`, `help COMMAND`, `tables FILE` (a shipped one), `file PATH` (below docs/), or `sql functions`,
-`sql aggregates`, `sql options`, `sql settings`, `sql reserved`.
+`performance`, `capacity`, `help COMMAND`, `tables FILE` (a shipped one), `file PATH` (below docs/), or `sql functions`,
+`sql aggregates`, `sql options`, `sql settings`, `sql reserved`, `web-event`, or `proto`.
 """
 
 import re
@@ -14,12 +14,15 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from click.testing import CliRunner
 
 from clickstream import variables
 from clickstream.cli import clickstream
+from clickstream.collect.stored import FIELDS
 from clickstream.config import SETTINGS, config_dir
 from clickstream.kafka.given import OWNED
+from clickstream.records import WebEvent
 from clickstream.tables.looking.describe import origin, role
 from clickstream.tables.sql.check import check_file
 from clickstream.tables.sql.functions import AGGREGATES, FORMS, FUNCTIONS
@@ -27,6 +30,7 @@ from clickstream.tables.sql.model import Column, Table
 from clickstream.tables.sql.options import OPTIONS
 from clickstream.tables.sql.options import SETTINGS as SQL_SETTINGS
 from clickstream.tables.sql.words import RESERVED
+from docs.capacity import capacity
 from docs.results import summary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,10 +44,16 @@ def generated(name: str) -> str:
         return _settings()
     if name == "performance":
         return summary((ROOT / "docs" / "measurements.md").read_text("utf-8"))
+    if name == "capacity":
+        return capacity((ROOT / "docs" / "measurements.md").read_text("utf-8"))
     if name == "options":
         return _command_options()
     if name == "owned":
         return _owned()
+    if name == "proto":
+        return f"```proto\n{(ROOT / 'clickstream' / 'transform' / 'transform.proto').read_text('utf-8')}```\n"
+    if name == "web-event":
+        return _web_event()
     kind, _, command = name.partition(" ")
     if kind == "help":
         return _help(command.split())
@@ -58,7 +68,7 @@ def generated(name: str) -> str:
 
 
 def documents() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def fresh(text: str) -> str:
@@ -98,6 +108,16 @@ def _command_options() -> str:
 def _owned() -> str:
     lines = ["| property | why |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, (_value, reason) in OWNED.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _web_event() -> str:
+    """The fields of the record on `web-events`."""
+    schema = msgspec.json.schema(WebEvent)["$defs"]["WebEvent"]["properties"]
+    lines = ["| field | type | |", "|---|---|---|"]
+    for name, about in FIELDS.items():
+        types = [one["type"] for one in schema[name].get("anyOf", [schema[name]])]
+        lines.append(f"| `{name}` | {' or '.join(types)} | {about} |")
     return "\n".join(lines) + "\n"
 
 

@@ -31,27 +31,47 @@ DELAYS = (
     ("a row of a stream, joined with a reference", "a stream, joined with a reference"),
     ("an early row of a table", "a table, TUMBLE 60 s, early rows"),
 )
+# Of the collector: the row of its table.
+REQUESTS = (
+    "GET, `--ack queue`",
+    "GET, `--ack kafka`",
+    "POST of 20 events, `--ack kafka`",
+    "POST of 20 events, `--ack kafka`, two workers",
+    "GET at 5,000/s, `--ack kafka`",
+)
 
 
 def summary(text: str) -> str:
-    """Two tables: rates beside a peer's, and delays. Raises ValueError when `text` has no such row."""
-    tables = _tables(text)
+    """Three tables: rates beside a peer's, delays, and what the collector takes.
+
+    Raises ValueError when `text` has no such row.
+    """
+    tables = tables_of(text)
     lines = ["| | ours, events/s | peer | peer, events/s | ours is faster by |", "|---|---:|---|---:|---:|"]
     cases = [*RATES, *((case, f"{case}: tables run", "Flink", f"{case}: Flink, parallelism 2") for case in TABLES)]
     for about, ours, peer, theirs in cases:
-        rates = [_row(tables, name, "events/s")["events/s"] for name in (ours, theirs)]
-        ratio = _number(rates[0]) / _number(rates[1])
+        rates = [row_of(tables, name, "events/s")["events/s"] for name in (ours, theirs)]
+        ratio = number_of(rates[0]) / number_of(rates[1])
         lines.append(f"| {about} | {rates[0]} | {peer} | {rates[1]} | {ratio:.1f} |")
     lines += ["", "| from `produce()` until it is visible | p50, ms | p99, ms |", "|---|---:|---:|"]
-    tally = _row(tables, "10", "p99, ms")
+    tally = row_of(tables, "10", "p99, ms")
     lines.append(f"| a tally, `--interval 0.1` | {tally['p50, ms']} | {tally['p99, ms']} |")
     for about, name in DELAYS:
-        found = _row(tables, name, "p99, ms")
+        found = row_of(tables, name, "p99, ms")
         lines.append(f"| {about} | {found['p50, ms']} | {found['p99, ms']} |")
+    lines += [
+        "",
+        "| the collector | requests/s | events/s | CPU us per request | p99, ms |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name in REQUESTS:
+        found = row_of(tables, name, "CPU us per request")
+        cells = (found[column] for column in ("requests/s", "events/s", "CPU us per request", "p99, ms"))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _tables(text: str) -> Tables:
+def tables_of(text: str) -> Tables:
     """Each table by its first column, without emphasis."""
     found: Tables = []
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
@@ -65,12 +85,14 @@ def _lines(block: str) -> list[str]:
     return [line for line in block.splitlines() if not re.fullmatch(r"[|:\- ]+", line)]
 
 
-def _row(tables: Tables, name: str, column: str) -> Cells:
+def row_of(tables: Tables, name: str, column: str) -> Cells:
+    """The first row of that name in a table that has the column. Raises ValueError when there is none."""
     for table in tables:
         if column in table.get(name, {}):
             return table[name]
     raise ValueError(f"docs/measurements.md has no row {name!r} with {column!r}")
 
 
-def _number(text: str) -> float:
+def number_of(text: str) -> float:
+    """A cell's number, without the commas between thousands. Raises ValueError when it is none."""
     return float(text.replace(",", ""))

@@ -1,6 +1,7 @@
 """Options of the whole suite."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+TESTS = Path(__file__).parent
 # Of one slow test; the others have the time-out of pyproject.toml, or their own.
 SLOW_TIMEOUT_S = 3600
 
@@ -18,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = _mixed(items)
     all_of_them = config.getoption("--slow")
     for item in items:
         if item.get_closest_marker("slow"):
@@ -27,6 +30,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 else pytest.mark.skip(reason="takes minutes; --slow runs it"),
                 append=False,  # before a time-out that the test has for its quick cases
             )
+
+
+def _mixed(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Whole files, those with a browser evenly between those with a real Kafka: the former compute, the latter wait."""
+    files: dict[str, dict[Path, list[pytest.Item]]] = {}
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        files.setdefault(folder, {}).setdefault(item.path, []).append(item)
+    placed: list[tuple[bool, float, list[pytest.Item]]] = []
+    for folder, found in files.items():
+        real = folder in ("browser", "integration")
+        placed += [(not real, number / len(found), tests) for number, tests in enumerate(found.values())]
+    return [item for *_, tests in sorted(placed, key=lambda one: one[:2]) for item in tests]
 
 
 @pytest.hookimpl(wrapper=True)

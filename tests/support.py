@@ -9,14 +9,19 @@ import pytest
 
 T = TypeVar("T")
 
+# What deadlines, and what something may take, are multiplied by: a machine that does much else is not wrong for it.
+PATIENCE = float(os.environ.get("CLICKSTREAM_TEST_PATIENCE", "1"))
+
 
 def wait_until(
     predicate: Callable[[], T | None], timeout: float = 10.0, what: str | Callable[[], str] = "", poll: float = 0.02
 ) -> T:
     """The first true value of `predicate`, asked every `poll` s; fails the test after `timeout` s, naming `what`.
 
-    `what` may be a function: it is asked when the time is over, and can tell how things stand then.
+    The time is multiplied by CLICKSTREAM_TEST_PATIENCE. `what` may be a function: it is asked when the time is over,
+    and can tell how things stand then.
     """
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         value = predicate()

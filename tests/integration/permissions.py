@@ -127,7 +127,8 @@ COMMANDS = {
     "topics list": Command(lambda *_: ["topics", "list"], lambda _: [], lambda place: topic(f"{place}-in", "Describe")),
     "topics describe": Command(
         lambda place, _: ["topics", "describe", f"{place}-in"],
-        lambda place: topic(f"{place}-in", "Describe", "DescribeConfigs"),
+        lambda place: topic(f"{place}-in", "Describe"),
+        lambda place: topic(f"{place}-in", "DescribeConfigs"),
     ),
     "topics tail": Command(
         lambda place, _: ["topics", "tail", f"{place}-in", "--from", "beginning", "-n", "5"],

@@ -27,6 +27,7 @@ from clickstream.kafka.errors import is_transient
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import Declared
+from tests.support import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +48,9 @@ class Part:
     """A running `clickstream` command; `before` is Python that its process executes first."""
 
     def __init__(self, *arguments: str, before: str = "", **environment: str) -> None:
-        program = ["-c", f"{before}\nfrom clickstream.cli import main; main()"] if before else ["-m", "clickstream"]
+        program = (
+            ["-c", f"{before}\nfrom clickstream.cli import process; process()"] if before else ["-m", "clickstream"]
+        )
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - as above
         self.process = subprocess.Popen(
@@ -69,6 +72,7 @@ class Part:
 
     def wait(self, timeout: float = 60.0) -> int:
         """Its exit code; a part that does not end in time fails the test with what it said."""
+        timeout *= PATIENCE
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -198,9 +202,10 @@ def records(kafka: str, topic: str) -> list[Message]:
 def written(kafka: str, topic: str) -> int:
     """How far a topic has been written: the sum of its end offsets, which count transaction markers, too."""
     consumer = Cluster(kafka).consumer("clickstream-reader")
+    patient = threading.Event()  # a broker that was killed knows its topics late
     try:
-        partitions = partitions_of(consumer, topic, kafka)
-        return sum(watermarks(consumer, topic, partition, kafka)[1] for partition in partitions)
+        partitions = partitions_of(consumer, topic, kafka, patient)
+        return sum(watermarks(consumer, topic, partition, kafka, patient)[1] for partition in partitions)
     finally:
         consumer.close()
 

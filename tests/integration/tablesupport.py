@@ -24,7 +24,15 @@ from tests.integration.support import Done, records, run
 from tests.support import wait_until
 
 Rows = dict[str, dict[str, Any]]
-SOURCES = ("clickstream", "clickstream_codes", "clickstream_users", "event-topic", "vip-clicks", "vip-users")
+SOURCES = (
+    "clickstream",
+    "clickstream_codes",
+    "clickstream_users",
+    "event-topic",
+    "vip-clicks",
+    "vip-users",
+    "web-events",
+)
 
 
 def shipped(name: str, directory: Path, source: str, result: str) -> Path:
@@ -197,7 +205,7 @@ class AtWork:
         except BaseException as problem:  # noqa: BLE001 - handed to the test
             self.raised = problem
 
-    def until(self, condition: Callable[[], Any], what: str, timeout: float = 60.0) -> None:
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = 120.0) -> None:
         """Wait for a condition; an engine that fails meanwhile fails the test."""
         wait_until(lambda: self.raised is not None or condition(), timeout, lambda: f"{what}; {self.engine.totals()}")
         if self.raised is not None:

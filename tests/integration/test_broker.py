@@ -216,8 +216,11 @@ def test_a_jvm_that_cannot_start_is_an_error_with_its_own_words(
         EmbeddedBroker(tmp_path, java=broker_java, port=0, heap="1furlong").acquire()
 
 
-def test_records_stay_below_the_bound_of_the_disk(tmp_path: Path, broker_java: str, mocker: MockerFixture) -> None:
+def test_records_stay_below_the_bound_of_the_disk(
+    tmp_path: Path, broker_java: str, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
     mocker.patch("clickstream.broker.embedded.START_TIMEOUT", 240.0)
+    mocker.patch("clickstream.broker.disk.WATCH_EVERY", 0.2)
     bound, said = 100_000_000, list[str]()
     broker = EmbeddedBroker(
         tmp_path, java=broker_java, port=0, linger=LINGER, notify=said.append, class_data=False, disk=bound
@@ -260,6 +263,8 @@ def test_records_stay_below_the_bound_of_the_disk(tmp_path: Path, broker_java: s
             assert 100 < high - low < 500  # of the 70 MB that are left for it
         assert limits["small", 0] == (0, 1)
         assert limits["latest", 0] == limits["kept", 0] == (0, 150)
+        warnings = [record.getMessage() for record in caplog.records if "records take" in record.getMessage()]
+        assert len(warnings) == 1  # who used it meanwhile was told once
         said.clear()
         broker.acquire().release()
         assert "warning: the embedded Kafka's records take" in said[0]

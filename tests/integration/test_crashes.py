@@ -22,10 +22,11 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.group import GroupTopic, Member
 from clickstream.kafka.produce import Sender
+from clickstream.kafka.transactions import Fenced, Transactions
 from clickstream.records import CounterState
 from clickstream.tally import each as each_module
 from clickstream.tally.options import CounterOptions
-from clickstream.tally.publish import EPOCH_HEADER, Fenced, TallyPublisher, Transactions
+from clickstream.tally.publish import EPOCH_HEADER, TallyPublisher
 from clickstream.tally.state import StateLog
 from clickstream.topics import ensure
 from tests.integration.support import (

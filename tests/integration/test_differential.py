@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from clickstream.kafka.clients import Cluster
-from clickstream.tables.engine import engine
+from clickstream.tables.engine import timetable
+from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.sources import source as sources
 from clickstream.tables.engine.state.statements import statements_of
@@ -35,7 +36,8 @@ WHOLE = ("formats", "windows", "sums", "groups", "clickstream")
 # What remembers rows from batch to batch, on partitions that are disordered, late, or both.
 LATE_APART = ("windows", "groups", "ranks", "joins", "unions", "clickstream")
 IN_BATCHES: list[Any] = [("late-apart", name) for name in LATE_APART]
-IN_BATCHES += [("late", name) for name in (*LATE_APART, "aggregates")]
+IN_BATCHES += [pytest.param("late", name, marks=pytest.mark.slow) for name in LATE_APART]
+IN_BATCHES += [("late", "aggregates")]
 # Where some rows are late, all others are disordered.
 IN_BATCHES += [
     pytest.param("disordered", name, marks=pytest.mark.slow if name in LATE_APART else ())
@@ -43,10 +45,12 @@ IN_BATCHES += [
     if name != "formats"
 ]
 # A job costs seconds there: partitions and disorder with everything, lateness where it matters.
-ON_FLINK = [("disordered", name) for name in FILES if name != "sums"]
+LATE_ON_FLINK = ("windows", "ranks", "clickstream")
+ON_FLINK = [("disordered", name) for name in FILES if name not in ("sums", *LATE_ON_FLINK)]
 # With several partitions the order in which Flink adds is that in which they happen to come.
 ON_FLINK += [("ordered", "sums")]
-ON_FLINK += [("late", name) for name in ("windows", "ranks", "clickstream")]
+ON_FLINK += [("late", name) for name in LATE_ON_FLINK]
+SLOW_ON_FLINK = [("disordered", name) for name in LATE_ON_FLINK]
 
 
 @dataclass
@@ -115,11 +119,11 @@ def bench(kafka: str) -> Bench:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several transactions for a topic of some hundred records: state that is kept, windows that close between."""
     monkeypatch.setattr(sources, "BATCH_RECORDS", 150)
-    monkeypatch.setattr(engine, "COMMIT_EVERY_S_BOUNDED", 0.0)
-    monkeypatch.setattr(engine, "CLOSE_EVERY_S_BOUNDED", 0.0)
+    monkeypatch.setattr(timetable, "COMMIT_EVERY_S_BOUNDED", 0.0)
+    monkeypatch.setattr(timetable, "CLOSE_EVERY_S_BOUNDED", 0.0)
 
 
-def computed(bench: Bench, case: Case, directory: Path, *, changes: bool = False) -> engine.Engine:
+def computed(bench: Bench, case: Case, directory: Path, *, changes: bool = False) -> Engine:
     """The engine after it ran the case's file to the end."""
     options = EngineOptions(
         name="differential",
@@ -131,7 +135,7 @@ def computed(bench: Bench, case: Case, directory: Path, *, changes: bool = False
         idle_timeout=0.0,
         exit_at_end=True,
     )
-    made = engine.Engine(bench.cluster, case.checked.program, statements_of(case.checked), options)
+    made = Engine(bench.cluster, case.checked.program, statements_of(case.checked), options)
     made.run(Event())
     return made
 
@@ -183,12 +187,14 @@ def test_what_is_late_in_sessions_of_several_partitions_is_told(bench: Bench, tm
 
 
 @pytest.fixture(scope="module")
-def on_flink(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Case]:
+def on_flink(
+    request: pytest.FixtureRequest, bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], Case]:
     """Every case that Flink runs, in one JVM, one after the other."""
     need_flink()
     directory = tmp_path_factory.mktemp("flink")
     cases, paths = {}, []
-    for variant, name in ON_FLINK:
+    for variant, name in ON_FLINK + (SLOW_ON_FLINK if request.config.getoption("--slow") else []):
         cases[variant, name] = bench.case(variant, name, "flink")
         paths.append(directory / f"{variant}-{name}.sql")
         paths[-1].write_text(bench.text(variant, name, "flink"), "utf-8")
@@ -198,7 +204,9 @@ def on_flink(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> dict[tup
 
 
 @pytest.mark.timeout(600)  # of the first one, which waits for all jobs
-@pytest.mark.parametrize(("variant", "name"), ON_FLINK)
+@pytest.mark.parametrize(
+    ("variant", "name"), [*ON_FLINK, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW_ON_FLINK)]
+)
 def test_flink_gives_the_oracle_s_rows(
     bench: Bench, on_flink: dict[tuple[str, str], Case], variant: str, name: str
 ) -> None:

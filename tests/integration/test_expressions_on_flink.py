@@ -74,7 +74,7 @@ def record(number: int, row: dict[str, Value]) -> bytes:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.slow)])  # Flink plans some three in a second
+@pytest.mark.parametrize("one_in", [8, pytest.param(1, marks=pytest.mark.slow)])  # Flink plans some three in a second
 def test_flink_gives_what_the_cases_say(flink: Flink, one_in: int) -> None:
     expressions = list(GOOD.items())[::one_in]
     for start in range(0, len(expressions), AT_ONCE):

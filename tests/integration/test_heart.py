@@ -1,6 +1,7 @@
 """run-producer and run-counter as a person runs them, and what the counter does with names and with its state."""
 
 import re
+import threading
 from collections import Counter as Counts
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,28 @@ def counter_at_work(kafka: str, topic: str, *arguments: str, **changes: str) -> 
         yield part
 
 
+@contextmanager
+def always_written(kafka: str, topic: str) -> Iterator[None]:
+    """A record in every partition each millisecond: faster than Kafka would tell of an end."""
+    stop = threading.Event()
+
+    def write() -> None:
+        producer = Cluster(kafka).producer({"linger.ms": 0})
+        while not stop.wait(0.001):
+            for partition in range(3):
+                producer.produce(topic, named("purchase")[0], partition=partition)
+            producer.poll(0)
+        producer.flush(60)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writing.join()
+
+
 # --- the two commands
 
 
@@ -72,6 +95,20 @@ def test_every_event_that_was_produced_is_counted(kafka: str, topic_name: str) -
     assert sum(by_hand.values()) == 30_500
     assert tallies(kafka, f"{topic_name}-tally")[-1] == by_hand
     assert {record.key() for record in records(kafka, f"{topic_name}-tally")} == {f"{topic_name}-group".encode()}
+
+
+@pytest.mark.parametrize("emit", ["interval", "each"])
+def test_the_end_of_a_topic_that_is_always_written_is_where_it_was_at_the_start(
+    kafka: str, topic_name: str, emit: str
+) -> None:
+    make_topic(kafka, topic_name)
+    produce(kafka, topic_name, named(*["purchase"] * 1000))
+    with always_written(kafka, topic_name):
+        wait_until(lambda: written(kafka, topic_name) > 1000, 60, "the writer is at work")
+        done = run_well(*command_of(topic_name), "-b", kafka, "--exit-at-end", "--emit", emit, timeout=120)
+    counted = how_many_counted(done.said)
+    assert counted >= 1000
+    assert tallies(kafka, f"{topic_name}-tally")[-1] == {"purchase": counted}
 
 
 def test_the_same_seed_makes_the_same_keys_and_events(kafka: str, topic_name: str) -> None:

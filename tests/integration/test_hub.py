@@ -1,11 +1,18 @@
 """Many listeners to one topic of a real Kafka, some of them slow, while the broker restarts."""
 
+import gc
 import threading
 import time
+from typing import Any
 
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+
+from clickstream.inspect import hub as hub_module
 from clickstream.inspect.hub import Hub, Listener, Stage
 from clickstream.inspect.recent import MAX_RECORDS
-from clickstream.kafka.admin import delete
+from clickstream.kafka.admin import ask_description, delete
 from clickstream.kafka.clients import Cluster
 from tests.integration.brokers import MortalBroker
 from tests.integration.support import make_topic, produce
@@ -102,4 +109,36 @@ def test_a_topic_that_does_not_exist_yet_and_is_deleted_and_recreated(kafka: str
             anew = anew or news.anew
             values = [*([] if news.anew else values), *(one.value() for one in news.records)]
     finally:
+        hub.close()
+
+
+def clients() -> int:
+    """Of Kafka, in this process."""
+    return sum(isinstance(one, Consumer | AdminClient) for one in gc.get_objects())
+
+
+def test_a_topic_that_is_missing_for_long_takes_no_more_and_more_clients(
+    kafka: str, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    def ask(*arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return ask_description(*arguments)
+
+    monkeypatch.setattr(hub_module, "AGAIN_AFTER_S", 0.02)
+    monkeypatch.setattr(hub_module, "ask_description", ask)
+    gc.collect()
+    gc.disable()
+    hub = Hub(Cluster(kafka))
+    try:
+        before = clients()
+        hub.recent(topic_name)
+        wait_until(lambda: asked >= 50, 60, lambda: f"50 looks: {asked}")
+        assert clients() - before <= 2
+        make_topic(kafka, topic_name)
+        stage_of(hub.recent(topic_name), Stage.LIVE)
+    finally:
+        gc.enable()
         hub.close()

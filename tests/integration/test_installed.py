@@ -90,6 +90,21 @@ def test_without_the_extra_it_says_what_to_install_before_anything_starts(
     assert not (light.root / "state").exists()
 
 
+def test_without_its_extra_the_dashboard_says_what_to_install(light: Installed) -> None:
+    done = light.run("ui")
+    assert done.returncode == 2
+    assert "pip install 'clickstream[ui]'" in done.stderr
+    assert not (light.root / "state").exists()
+
+
+def test_the_pages_and_the_files_of_others_travel_with_it(light: Installed) -> None:
+    [static] = light.root.glob("venv/lib/python*/site-packages/clickstream/ui/static")
+    ours = ROOT / "clickstream" / "ui" / "static"
+    assert {path.relative_to(static): path.read_bytes() for path in static.rglob("*") if path.is_file()} == {
+        path.relative_to(ours): path.read_bytes() for path in ours.rglob("*") if path.is_file()
+    }
+
+
 def test_the_heart_needs_no_extra(light: Installed) -> None:
     done = light.run("demo", "--only", "heart", "--duration", "3", CLICKSTREAM_RUN_PRODUCER_RATE="200")
     assert ran_well(done)

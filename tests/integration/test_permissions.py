@@ -74,6 +74,7 @@ def without_each(which: str) -> list[Case]:
 ALLOWED = [Case(name, None) for name in COMMANDS]
 REFUSED = without_each("needs")
 WITHOUT_USES = without_each("uses")
+(WITHOUT_SETTINGS,) = (case for case in WITHOUT_USES if case.command == "topics describe")
 WITHOUT_ANY = [Case(name, NONE) for name in ("run-producer", "run-counter", "tables run")]
 
 
@@ -164,7 +165,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterato
         broker.start()
         assert create(broker.cluster, NewTopic(STATUS, 1, 1))
         world = World(broker, tmp_path_factory.mktemp("files"))
-        cases = [*ALLOWED, *REFUSED, *WITHOUT_ANY]
+        cases = [*ALLOWED, *REFUSED, *WITHOUT_ANY, WITHOUT_SETTINGS]
         world.prepare(cases)
         world.start(cases)
         yield world
@@ -204,6 +205,17 @@ def test_without_any_right_a_topic_is_named(world: World, case: Case) -> None:
     is_told(world.outcome(case), f"{world.place(case)}-", "administrator")
 
 
+def test_without_the_right_to_the_settings_the_rest_is_shown(world: World) -> None:
+    done = world.outcome(WITHOUT_SETTINGS)
+    assert done.code == 0, done.said
+    name = f"{world.place(WITHOUT_SETTINGS)}-in"
+    lines = done.printed.splitlines()
+    assert lines[0].startswith(f"{name}, id ")
+    assert lines[-2].split()[-1] == str(EVENTS), "the end of its partition"
+    assert lines[-1] == f"configuration: not allowed (DescribeConfigs on topic {name})"
+    assert "Error" not in done.said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [one for one in REFUSED if one.command.startswith("run-counter")], ids=str)
 def test_nothing_is_lost_by_a_missing_right(world: World, case: Case) -> None:
@@ -215,7 +227,7 @@ def test_nothing_is_lost_by_a_missing_right(world: World, case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", WITHOUT_USES, ids=str)
+@pytest.mark.parametrize("case", [one for one in WITHOUT_USES if one is not WITHOUT_SETTINGS], ids=str)
 def test_a_right_that_is_only_of_use_is_not_needed(world: World, case: Case) -> None:
     world.prepare([case])
     done = world.run(case)

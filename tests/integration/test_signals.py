@@ -75,7 +75,10 @@ import sys
 from confluent_kafka.admin import AdminClient
 from clickstream.cli.signals import end_at_once_on_signals
 end_at_once_on_signals()
-AdminClient({"bootstrap.servers": sys.argv[1]}).list_topics(timeout=300)
+try:
+    AdminClient({"bootstrap.servers": sys.argv[1]}).list_topics(timeout=300)
+except KeyboardInterrupt:  # the client connects while it is made: the signal may come before the call
+    sys.exit(130)
 """
 
 

@@ -19,11 +19,11 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender, record_time
 from clickstream.topics import Declared, ensure
 from tests.integration.support import ROOT, Part, make_topic, records, running, written
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, missing, wait_until
 
 # What is promised is 30 s after Ctrl-C and 15 s after SIGTERM; a loaded machine gets a few more.
 PROMISED_S = {signal.SIGINT: 30.0, signal.SIGTERM: 15.0}
-LOADED_S = 10.0
+LOADED_S = 10.0 * PATIENCE
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from clickstream.tables.engine import engine as engine_module
+from clickstream.tables.engine import timetable
 from clickstream.tables.engine.sources import source as sources
 from tests.integration.support import make_topic, produce, records, value
 from tests.integration.tablesupport import appended, click, script, table, to_end, upsert
@@ -87,8 +87,8 @@ def steps(request: pytest.FixtureRequest, mocker: MockerFixture) -> None:
     """How many windows close at once."""
     if request.param == "many small steps":
         mocker.patch.object(sources, "BATCH_RECORDS", 700)
-        mocker.patch.object(engine_module, "COMMIT_EVERY_S_BOUNDED", 0.0)
-        mocker.patch.object(engine_module, "CLOSE_EVERY_S_BOUNDED", 0.0)
+        mocker.patch.object(timetable, "COMMIT_EVERY_S_BOUNDED", 0.0)
+        mocker.patch.object(timetable, "CLOSE_EVERY_S_BOUNDED", 0.0)
 
 
 @pytest.mark.usefixtures("steps")

@@ -108,7 +108,7 @@ def test_windows_close_by_the_wall_clock_when_all_is_silent(kafka: str, topic_na
 
 def test_a_topic_without_a_click_closes_nothing(kafka: str, topic_name: str, minutes: Path) -> None:
     with at_work(engine_of(kafka, minutes, idle_timeout=0.1)) as work:
-        work.until(lambda: work.engine._streams["clicks"].read_to_end, "both ends")
+        work.until(lambda: work.engine._sources.streams["clicks"].read_to_end, "both ends")
         produce(kafka, topic_name, [click(1)], partition=0)
         work.until_read(1)
     assert work.engine.totals()["late"] == 0

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from clickstream.errors import ClickstreamError
+from clickstream.tables.engine import engine as engine_module
+from clickstream.tables.engine.engine import Engine
+from clickstream.tables.engine.sources import source as source_module
 from tests.integration.support import make_topic, produce, running
 from tests.integration.tablesupport import (
     MINUTES,
@@ -81,3 +85,36 @@ def test_a_reading_process_that_is_told_to_stop_leaves_that_to_its_engine(
         work.until_read(2)
         assert alive(reader)
     assert not alive(reader)
+
+
+def lags(engine: Engine) -> list[dict[int, int | None]]:
+    """What an engine tells of its partitions until they lack nothing, without what it tells again."""
+    found: list[dict[int, int | None]] = []
+
+    def lacks_nothing() -> bool:
+        engine.turn()
+        now = {one.partition: one.lag for one in engine.positions()}
+        if now and now not in found:
+            found.append(now)
+        return set(now.values()) == {0}
+
+    engine.start(threading.Event())
+    wait_until(lacks_nothing, 60, lambda: f"lags: {found}")
+    assert engine.gauges()["lag"] == 0
+    engine.drain()
+    engine.close()
+    return found
+
+
+def test_the_lag_is_told_from_the_first_batch_on_and_without_one_after_a_start(
+    kafka: str, topic_name: str, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "POSITIONS_EVERY_S", 0.0)
+    monkeypatch.setattr(source_module, "BATCH_RECORDS", 2)
+    produce(kafka, topic_name, [click(second) for second in range(5)], partition=0)
+
+    first, *_, last = lags(engine_of(kafka, minutes))
+    assert (first[0], last) == (3, {0: 0, 1: 0})
+
+    unknown, *_, last = lags(engine_of(kafka, minutes))
+    assert (unknown, last) == ({0: None, 1: None}, {0: 0, 1: 0})

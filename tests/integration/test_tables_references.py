@@ -32,7 +32,7 @@ def test_references_change_several_times_a_second_under_heavy_traffic(
     producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5})
     expected: Counter[tuple[int, str | None]] = Counter()
     with at_work(engine_of(kafka, script(tmp_path, topic_name, USERS, NAMED))) as work:
-        intake = work.engine._references["users"]
+        intake = work.engine._sources.references["users"]
         for second in range(SECONDS):
             for person in range(PEOPLE):
                 named = _name(person, second)

@@ -30,14 +30,14 @@ from tests.integration.tablesupport import (
     script,
     table,
 )
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, missing, wait_until
 
 IDLE_S = 8.0
 # Long enough for what would count it as silence to close the minute.
 AWAY_S = 14.0
 # After SIGTERM; a loaded machine gets a few more.
 ENDS_WITHIN_S = 15.0
-LOADED_S = 10.0
+LOADED_S = 10.0 * PATIENCE
 
 
 @pytest.fixture

@@ -107,6 +107,28 @@ def test_parts_say_how_they_do_until_they_end(kafka: str, topic_name: str) -> No
     assert last["producer"] is not None
 
 
+def test_a_part_that_failed_is_shown_with_the_reason(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    make_topic(kafka, topic_name)
+    status = f"{topic_name}-status"
+    ensure(Cluster(kafka), [status])
+    lines = tmp_path / "lines.json"
+    lines.write_text('{"a": 1}\n')
+    command = ["topics", "produce", topic_name, str(lines), "--key", "id", "-b", kafka]
+    failed = run(*command, CLICKSTREAM_STATUS_TOPIC=status)
+    assert failed.code == 1, failed.said
+    (said,) = statuses(kafka, status).values()
+    assert said[-1]["state"] == "failed"
+    reason = said[-1]["error"]
+    assert reason in " ".join(failed.said.split())
+    shown = run("status", "-b", kafka, CLICKSTREAM_STATUS_TOPIC=status)
+    assert shown.code == 0, shown.said
+    assert "failed at " in shown.printed
+    assert reason in shown.printed
+    with running("status", "--watch", "-b", kafka, CLICKSTREAM_STATUS_TOPIC=status) as watching:
+        wait_until(lambda: f"error: {reason}" in watching.printed(), 60, "the watch shows it, too")
+        assert watching.stop() == 0, watching.said()
+
+
 def test_tables_tell_their_sql_and_how_far_they_are(kafka: str, topic_name: str, tmp_path: Path) -> None:
     status = f"{topic_name}-status"
     ensure(Cluster(kafka), [status])

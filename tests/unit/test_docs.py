@@ -1,16 +1,15 @@
 """What the documents show is what the program says and has."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
-from clickstream.cli import COMMANDS, clickstream
+from clickstream.cli import COMMANDS
 from clickstream.config import SETTINGS
 from docs.generate import BLOCK, ROOT, documents, fresh
+from tests.unit.commandlines import command_line, problem
 
 SHELL_BLOCK = re.compile(r"```(?:sh|bash|console)\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -41,9 +40,19 @@ def test_links_lead_to_files(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_shown_commands_exist_with_their_options(path: Path) -> None:
-    problems = [f"{line}: {problem}" for line in _command_lines(path.read_text("utf-8")) if (problem := _problem(line))]
+    lines = list(_command_lines(path.read_text("utf-8")))
 
-    assert not problems
+    assert [f"{line}: {found}" for line in lines if (found := problem(command_line(line) or []))] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_tests_that_are_named_exist(path: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", path.read_text("utf-8")))
+    written = {
+        name for one in (ROOT / "tests").rglob("*.py") for name in re.findall(r"def (test_\w+)", one.read_text("utf-8"))
+    }
+
+    assert named - written == set()
 
 
 def test_shipped_settings_file_names_every_setting() -> None:
@@ -62,21 +71,3 @@ def _command_lines(text: str) -> Iterator[str]:
             for part in re.split(r"\s*(?:\||&&)\s*", line.removeprefix("$ ")):
                 if re.match(r"(bin/)?(clickstream|run-producer|run-counter|demo)\b", part):
                     yield part
-
-
-def _problem(line: str) -> str | None:
-    """Why the command line would be refused, or None."""
-    words = shlex.split(line, comments=True)
-    name = words[0].removeprefix("bin/")
-    arguments = words[1:] if name == "clickstream" else [name, *words[1:]]
-    arguments = [word for word in arguments if word not in ("&",) and not word.startswith((">", "2>"))]
-    command: click.Command = clickstream
-    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
-        context = click.Context(command)
-        found = command.get_command(context, arguments[0])
-        if found is None:
-            return f"no command {arguments[0]}"
-        command, arguments = found, arguments[1:]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h", "--version"}
-    unknown = [word for word in arguments if re.match(r"--?[a-zA-Z]", word) and word.split("=")[0] not in known]
-    return f"unknown {unknown}" if unknown else None

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
@@ -12,8 +13,10 @@ from clickstream.errors import ClickstreamError
 from clickstream.generate.pace import Pace
 from clickstream.generate.products import ProductEvents
 from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Controls
 from clickstream.producer import EventProducer
 from clickstream.records import Event, decode
+from tests.support import wait_until
 from tests.unit.fakes import FakeProducer, Kept, Sent
 from tests.unit.mockkafka import PRODUCE, MockKafka
 
@@ -139,3 +142,60 @@ def test_totals_and_gauges_tell_how_far_it_is() -> None:
     assert producer.totals() == {"sent": 3, "acknowledged": 0, "failed": 0}
     assert producer.gauges() == {"queued": 3}
     assert (producer.kind, producer.topics) == ("producer", ["events"])
+
+
+# --- what commands change
+
+
+def steered(sender: Sender, **options: Any) -> tuple[EventProducer, Controls]:
+    found = EventProducer(sender, "events", stream(1), clock=lambda: END_OF_2019, allow_control=True, **options)
+    assert found.controls is not None
+    return found, found.controls
+
+
+def test_a_paused_producer_sends_nothing_until_it_is_resumed() -> None:
+    kept, stop = Kept(), threading.Event()
+    producer, controls = steered(kept, rate=float("inf"), count=5_000)
+    controls.obey("pause", None)
+    running = threading.Thread(target=producer.run, args=(stop,))
+    running.start()
+    wait_until(lambda: kept.producer.polls > 2, 60, "it waits")
+    assert kept.sent == 0
+    controls.obey("resume", None)
+    running.join(60)
+    assert kept.sent == 5_000
+
+
+def test_a_stop_ends_the_pause() -> None:
+    kept, stop = Kept(), threading.Event()
+    producer, controls = steered(kept, rate=float("inf"), count=5_000, threads=2)
+    controls.obey("pause", None)
+    stop.set()
+    producer.run(stop)
+    assert kept.sent == 0
+
+
+def test_another_rate_is_that_of_all_threads() -> None:
+    kept = Kept()
+    producer, controls = steered(kept, rate=0.001, count=3_000, threads=3)
+    controls.obey("rate", None)
+    producer.run(threading.Event())
+    assert kept.sent == 3_000
+
+
+def test_so_many_of_the_next_events_are_late_and_malformed() -> None:
+    kept = Kept()
+    producer, controls = steered(kept, rate=float("inf"), count=1_000)
+    controls.obey("late", 7.0)
+    controls.obey("malformed", 5.0)
+    producer.run(threading.Event())
+    dates = Counter(decode(record.value, Event).date for record in kept.records[:-5])
+    assert dates == {"2019-12-31T23:58:59UTC": 7, "2019-12-31T23:59:59UTC": 988}
+    for record in kept.records[-5:]:
+        with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
+            decode(record.value, Event)
+    assert producer.totals() == {"sent": 1_000, "acknowledged": 1_000, "failed": 0, "late": 7, "malformed": 5}
+
+
+def test_nothing_is_steered_that_was_not_allowed_to_be() -> None:
+    assert EventProducer(Kept(), "events", stream(1)).controls is None

@@ -11,10 +11,18 @@ from clickstream.records import (
     CounterState,
     Event,
     Position,
+    Requests,
     RunningSql,
+    SinkExtra,
+    SinkKey,
+    SinkOwner,
+    SinkPlace,
     StateKey,
     Status,
     Tally,
+    TransformKey,
+    TransformOwner,
+    TransformPlace,
     WebClick,
     decode,
     encode,
@@ -189,3 +197,41 @@ def test_a_full_status_and_running_sql() -> None:
     sql = RunningSql(status.id, "clicks", "SELECT 1", {"edges": [{"from": "a"}]})
     assert decode(encode(sql), RunningSql) == sql
     assert sql.key == "tables-h-1-clicks/plan"
+
+
+def test_the_last_requests_of_a_collector() -> None:
+    told = Requests("collect-h-1", [{"received_at": 1, "endpoint": "POST /e", "steps": []}])
+    assert decode(encode(told), Requests) == told
+    assert told.key == "collect-h-1/requests"
+
+
+def test_what_a_sink_keeps_has_one_key_each() -> None:
+    keys = [
+        SinkKey("k", "n"),
+        SinkKey("k", "n", "t", 0),
+        SinkKey("k", "n", "t", 0, extra=True),
+        SinkKey("k", "n", "t", 1),
+    ]
+    assert encode(keys[1]) == b'["k","n","t",0,false]'
+    assert len({encode(key) for key in keys}) == 4
+    assert [decode(encode(key), SinkKey) for key in keys] == keys
+
+
+@pytest.mark.parametrize(
+    "record",
+    [SinkOwner(3, "host pid 7", "there", ["t"]), SinkPlace(3, "host pid 7", "id", 2**62), SinkExtra(3, "{}")],
+)
+def test_what_a_sink_keeps_comes_back_as_it_was(record: object) -> None:
+    assert decode(encode(record), type(record)) == record
+
+
+# --- transforms
+
+
+def test_a_place_and_the_owner_of_a_transform_stand_on_one_topic() -> None:
+    place = TransformPlace(topic="clicks", topic_id="id", output="texts", partition=2, next_offset=7)
+    owner = TransformOwner(id="1", process="host pid 3", since=utc_text(0))
+    for one in (place, owner):
+        assert decode(encode(one), TransformPlace | TransformOwner) == one  # type: ignore[arg-type]
+    for key in (TransformKey(2), TransformKey(None)):
+        assert decode(encode(key), TransformKey) == key

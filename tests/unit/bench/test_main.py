@@ -17,6 +17,9 @@ from bench.heart import names
         (["tables", "--events", "1000", "--short", "1000"], "--short must be less than --events"),
         (["tables-latency", "--rate", "0"], "0.0 is not in the range"),
         (["tables-rest", "--duration", "0"], "0.0 is not in the range"),
+        (["ui", "--returning", "1"], "1 is not in the range"),
+        (["collect-memory", "--ack", "disk"], "'disk' is not one of"),
+        (["ui-memory", "--history", "1"], "1.0 is not in the range"),
     ],
 )
 def test_a_wrong_option_is_named(options: list[str], said: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.broker import disk, wire
-from clickstream.broker.disk import NO_LIMIT, Bound, Usage, limit_for, segment_bytes, usage
+from clickstream.broker.disk import NO_LIMIT, Bound, Usage, Watch, limit_for, segment_bytes, usage
 
 BOUND = 1_000_000_000
 SEGMENT = segment_bytes(BOUND)
@@ -35,6 +35,59 @@ def test_usage_tells_records_from_what_is_being_deleted_and_from_the_rest(tmp_pa
 
 def test_usage_before_the_first_start(tmp_path: Path) -> None:
     assert usage(tmp_path / "data") == Usage(0, 0, {})
+
+
+# --- the warning of who uses it
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "WATCH_EVERY", 0.01)
+
+
+def test_a_command_that_runs_warns_once(tmp_path: Path, often: None, caplog: pytest.LogCaptureFixture) -> None:
+    partition(tmp_path, "a-0", 4_096)
+    watch = Watch(tmp_path, 1_000_000)
+    assert watch.look() is None
+    watch.start()
+    partition(tmp_path, "a-0", 900_000)
+    watch.join(60)  # it has nothing more to say
+    assert not watch.is_alive()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("The embedded Kafka's records take 0.0 of 0.001 GB (90%). From 90% on it ")
+
+
+def test_what_was_said_at_the_beginning_is_not_said_again(
+    tmp_path: Path, often: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    partition(tmp_path, "a-0", 900_000)
+    watch = Watch(tmp_path, 1_000_000)
+    assert "records take" in str(watch.look())
+    watch.start()
+    watch.join(60)
+    assert not watch.is_alive()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("bound", [0, 1_000_000])
+def test_a_command_that_ends_needs_no_warning(tmp_path: Path, bound: int) -> None:
+    watch = Watch(tmp_path, bound)
+    watch.start()
+    watch.end()
+    watch.join(60)
+    assert not watch.is_alive()
+
+
+def test_a_disk_that_cannot_be_looked_at_is_looked_at_again(
+    tmp_path: Path, often: None, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = Usage(900_000, 0, {})
+    mocker.patch.object(disk, "usage", side_effect=[PermissionError(13, "Permission denied"), full])
+    watch = Watch(tmp_path, 1_000_000)
+    watch.start()
+    watch.join(60)
+    assert len(caplog.records) == 1
 
 
 def test_without_need_there_is_no_limit() -> None:

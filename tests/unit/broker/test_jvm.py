@@ -158,7 +158,7 @@ def test_an_orphan_that_cannot_be_found_is_an_error(state: StateDir, monkeypatch
 
 
 def test_ids_are_as_kafka_makes_them() -> None:
-    ids = {jvm._random_id() for _ in range(200)}
+    ids = {jvm.random_id() for _ in range(200)}
     assert len(ids) == 200
     assert {len(made) for made in ids} == {22}
     assert not any(made.startswith("-") for made in ids)

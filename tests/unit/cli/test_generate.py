@@ -13,7 +13,6 @@ from clickstream.generate.cue import AT_ONCE
 from clickstream.generate.flaws import Flaws
 from clickstream.generate.plan import MAX, Plan
 from clickstream.generate.timeline import Phase
-from clickstream.parts.endpoint import Endpoint
 from clickstream.topics import declared
 
 NOTHING = Asked(
@@ -30,7 +29,7 @@ NOTHING = Asked(
     late_by=None,
     malformed=0.0,
     quiet=True,
-    metrics=Endpoint(),
+    allow_control=False,
 )
 
 

@@ -169,7 +169,7 @@ def test_commands_are_imported_only_when_they_are_used() -> None:
     assert (
         out.splitlines()[-1]
         == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.errors', "
-        "'clickstream.openfiles', 'clickstream.terminal']"
+        "'clickstream.leaving', 'clickstream.openfiles', 'clickstream.terminal']"
     )
 
 

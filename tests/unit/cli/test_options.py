@@ -15,11 +15,12 @@ from pytest_mock import MockerFixture
 
 from clickstream import cli, config
 from clickstream.cli import options
-from clickstream.cli.options import App, cluster_options, setting, stop_after, stop_event
+from clickstream.cli.options import App, cluster_options, metrics_options, setting, stop_after, stop_event
 from clickstream.config import SETTINGS
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.given import texts
+from clickstream.parts.endpoint import Endpoint
 from clickstream.stop import Stop
 from clickstream.variables import OPTIONS
 from tests.unit.cli.conftest import Outcome, Run
@@ -41,15 +42,15 @@ class Probe:
     def __init__(self, run: Run, add: Callable[[click.Command], None]) -> None:
         self._run = run
         self.app: App
-        self.rate: float
         self.address: str | None = None
         self.clusters: list[Cluster] = []
 
         @click.command()
         @setting("run-producer.rate", "--rate")
+        @metrics_options
         @cluster_options
-        def command(app: App, run_producer__rate: float) -> None:
-            self.app, self.rate = app, run_producer__rate
+        def command(app: App) -> None:
+            self.app = app
 
         add(command)
 
@@ -60,6 +61,16 @@ class Probe:
         outcome = self._run("probe", *arguments)
         assert (outcome.code, outcome.err) == (0, "")
         return self
+
+    @property
+    def rate(self) -> float:
+        """The setting of which this command has an option."""
+        return float(self.app.config["run-producer.rate"])
+
+    @property
+    def rate_from(self) -> str:
+        """Where it was given."""
+        return self.app.config.values["run-producer.rate"].source
 
     def properties(self) -> dict[str, str]:
         """Those for all clients."""
@@ -91,14 +102,44 @@ def test_the_option_wins_over_the_environment_the_file_and_the_shipped_file(
 ) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text("[run-producer]\nrate = 3")
-    assert probe().rate == 1000.0
+
+    def found(*arguments: str) -> tuple[float, str, bool]:
+        probe(*arguments)
+        return probe.rate, probe.rate_from, probe.app.config.is_typed("run-producer.rate")
+
+    assert found() == (1000.0, "default", False)
     shipped.write_text("[run-producer]\nrate = 2")
-    assert probe().rate == 2.0
-    assert probe("--config", str(mine)).rate == 3.0
+    assert found() == (2.0, str(shipped), False)
+    assert found("--config", str(mine)) == (3.0, str(mine), False)
     monkeypatch.setenv("CLICKSTREAM_RUN_PRODUCER_RATE", "4")
-    assert probe("--config", str(mine)).rate == 4.0
-    assert probe("--config", str(mine), "--rate", "5").rate == 5.0
-    assert probe("--rate", "5", "--config", str(mine)).rate == 5.0
+    assert found("--config", str(mine)) == (4.0, "environment variable CLICKSTREAM_RUN_PRODUCER_RATE", False)
+    assert found("--config", str(mine), "--rate", "5") == (5.0, "--rate", True)
+    assert found("--rate", "5", "--config", str(mine)) == (5.0, "--rate", True)
+
+
+def test_a_setting_that_is_typed_wrongly_is_wrong_usage(probe: Probe) -> None:
+    outcome = probe.fails("--rate", "fast")
+    assert outcome.code == 2
+    assert "'--rate': 'fast': a number above 0, or max, is expected" in outcome.err
+
+
+def test_every_option_of_a_setting_ends_in_the_one_configuration() -> None:
+    """No command gets a setting as a parameter, which could differ from what others read."""
+    settings = {name.replace("-", "_").replace(".", "__") for name in SETTINGS}
+    exposed = {
+        f"{command} {param.name}"
+        for command, one in every_command().items()
+        for param in one.params
+        if param.name in settings and param.expose_value
+    }
+    assert not exposed
+
+
+def test_where_metrics_are_served(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert probe().app.metrics == Endpoint("127.0.0.1", 0)
+    monkeypatch.setenv("CLICKSTREAM_METRICS_PORT", "9100")
+    assert probe("--metrics-host", "0.0.0.0").app.metrics == Endpoint("0.0.0.0", 9100)
+    assert probe("--metrics-port", "0").app.metrics == Endpoint("127.0.0.1", 0)
 
 
 def test_the_value_is_of_the_settings_type(probe: Probe) -> None:
@@ -249,7 +290,7 @@ def test_a_bad_value_is_told_under_the_name_and_the_place(
 # --- options by environment
 
 
-def commands_that_run_long() -> dict[str, click.Command]:
+def every_command() -> dict[str, click.Command]:
     """By their path, joined by dashes."""
     found: dict[str, click.Command] = {}
 
@@ -264,15 +305,22 @@ def commands_that_run_long() -> dict[str, click.Command]:
                 found[f"{before}{name}"] = one
 
     walk(cli.clickstream, "")
+    return found
+
+
+def commands_that_run_long() -> dict[str, click.Command]:
+    """Those that are parts, and `flink run`."""
+    found = every_command()
     long = {name.partition(".")[0] for name in OPTIONS}
     parts = {name for name, one in found.items() if "metrics_port" in [param.name for param in one.params]}
-    assert long == parts | {"flink-run"}
+    assert long == parts | {"flink-run", "ui", "collect"}  # the last two serve their metrics themselves
     return {name: one for name, one in found.items() if name in long}
 
 
 def test_every_option_of_a_long_running_command_can_be_set_by_environment() -> None:
     settings = {name.replace("-", "_").replace(".", "__") for name in SETTINGS}
     by_other_names = {"--config", "--kafka-config", "--verbose", "--bootstrap-server", "-X", "--help"}
+    by_other_names |= {"--url", "--url-file"}  # they hold secrets: CLICKSTREAM_SINK_RABBITMQ and the like
     for_one_start = {"--reset", "--yes"}
     options = {
         f"{command}.{longest.removeprefix('--')}"

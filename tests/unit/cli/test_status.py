@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clickstream.broker import EmbeddedBroker
@@ -79,6 +80,20 @@ def test_a_part_that_is_silent_is_dead(run: Run, parts: list[Seen]) -> None:
     assert "dead, silent for 42 s" in run("status", "-b", "kafka:9092").out
 
 
+FAILED = msgspec.structs.replace(
+    PART, state="failed", error="The disk\x1b[2J is full.", error_at="2026-01-01T03:04:05UTC"
+)
+
+
+def test_a_part_that_failed_is_shown_with_the_time_and_the_reason(run: Run, parts: list[Seen]) -> None:
+    parts.append(Seen(FAILED, time.time() - 42))
+    line = run("status", "-b", "kafka:9092").out.splitlines()[-1]
+    assert "failed at 03:04:05 UTC" in line
+    assert "The disk\\u001b[2J is full." in line
+    found = json.loads(run("status", "-b", "kafka:9092", "--json").out)
+    assert (found["state"], found["dead"]) == ("failed", False)
+
+
 def test_json_is_the_record_with_its_age(run: Run, parts: list[Seen]) -> None:
     parts.append(Seen(PART, time.time() - 42))
     found = json.loads(run("status", "-b", "kafka:9092", "--json").out)
@@ -99,7 +114,7 @@ def test_watching_in_a_pipe_writes_lines(
     run: Run, parts: list[Seen], monkeypatch: pytest.MonkeyPatch, as_json: bool
 ) -> None:
     monkeypatch.setattr(module, "STATUS_EVERY_S", 0.01)
-    looks = iter([[Seen(PART, time.time())], [], [Seen(PART, time.time() - 42)]])
+    looks = iter([[Seen(PART, time.time())], [], [Seen(PART, time.time() - 42)], [Seen(FAILED, time.time())]])
 
     def look(_reports: Reports, _now: float, _stop: object = None) -> list[Seen]:
         found = next(looks, None)
@@ -110,9 +125,11 @@ def test_watching_in_a_pipe_writes_lines(
     monkeypatch.setattr(Reports, "look", look)
     outcome = run("status", "-b", "kafka:9092", "--watch", *(["--json"] if as_json else []))
     assert outcome.code == 0
-    first, second = outcome.out.splitlines()
+    first, second, third = outcome.out.splitlines()
     if as_json:
-        assert [json.loads(one)["dead"] for one in (first, second)] == [False, True]
+        assert [json.loads(one)["dead"] for one in (first, second, third)] == [False, True, False]
     else:
         assert " tables clicks on h: running, rows 1,500, watermark_delay_seconds 3, group clickstream-tables-" in first
         assert " tables clicks on h: dead, silent for 42 s" in second
+        assert " tables clicks on h: failed at 03:04:05 UTC, " in third
+        assert third.endswith("error: The disk\\u001b[2J is full.")

@@ -64,10 +64,12 @@ def test_a_java_that_is_too_new_gives_way_unless_it_was_asked_for(
     assert jvm.find(setting, print).java.version == used
 
 
-def test_the_pinned_jars_are_of_this_flink_with_one_kafka_connector() -> None:
+def test_the_pinned_jars_are_of_this_flink_with_one_kafka_connector_and_avro() -> None:
     names = [jar.file_name for jar in read()[JAR_SET].jars]
 
     assert f"flink-runtime-{FLINK_VERSION}.jar" in names
     assert f"flink-sql-gateway-{FLINK_VERSION}.jar" in names
     runtime = jvm.Runtime(Java(Path("java"), 21, ""), tuple(map(Path, names)))
-    assert runtime.connector().name == "flink-sql-connector-kafka-5.0.0-2.2.jar"
+    kafka = Path("flink-sql-connector-kafka-5.0.0-2.2.jar")
+    assert runtime.connectors(avro=False) == [kafka]
+    assert runtime.connectors(avro=True) == [kafka, Path(f"flink-sql-avro-confluent-registry-{FLINK_VERSION}.jar")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -17,10 +18,12 @@ from clickstream.flink.jvm import Runtime
 from clickstream.flink.rest import Rest
 from clickstream.flink.script import Script
 from clickstream.java.runtime import Java
+from clickstream.tables.sql.check import check
 from clickstream.tables.sql.model import Program
 from tests.unit.flink.fakes import FakeGateway, serving
 
-RUNTIME = Runtime(Java(Path("java"), 21, ""), (Path("/jars/flink-sql-connector-kafka-5.jar"),))
+KAFKA, AVRO = Path("/jars/flink-sql-connector-kafka-5.jar"), Path("/jars/flink-sql-avro-confluent-registry-2.jar")
+RUNTIME = Runtime(Java(Path("java"), 21, ""), (AVRO, KAFKA))
 
 
 def script(name: str, **settings: str) -> Script:
@@ -114,6 +117,16 @@ def test_submit_gives_the_jobs_id_and_the_connector_goes_along(fake: FakeGateway
     assert (session["rest.address"], session["rest.port"]) == ("flink.example.com", "8081")
     assert session["pipeline.jars"] == "file:///jars/flink-sql-connector-kafka-5.jar"
     assert (session["parallelism.default"], session["execution.state-recovery.path"]) == ("4", "file:///saved")
+
+
+def test_what_reads_avro_goes_along_with_a_file_that_has_some(fake: FakeGateway) -> None:
+    found = check(
+        "CREATE TABLE a (n INT) WITH ('connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x', "
+        "'format' = 'avro-confluent', 'avro-confluent.url' = 'http://registry')"
+    )
+    assert not found.problems
+    runner.submit(RUNTIME, Path(), replace(script("a"), program=found.program), "h:1", parallelism=None, savepoint=None)
+    assert fake.sessions[0]["pipeline.jars"] == f"{KAFKA.as_uri()};{AVRO.as_uri()}"
 
 
 def cluster_with(free: int, *jobs: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 import pytest
 
-from clickstream.generate.cue import AT_ONCE, LOOK_EVERY_S, Cue
-from clickstream.generate.pace import MAX_DEBT_S
+from clickstream.generate.cue import AT_ONCE, Cue
+from clickstream.generate.pace import LOOK_EVERY_S, MAX_DEBT_S
 from tests.unit.generate.test_pace import Clock
 
 

@@ -16,7 +16,8 @@ from clickstream.generate.timeline import Phase, Timeline
 from clickstream.generate.traffic import LATEST_MS
 from clickstream.generate.web import web
 from clickstream.kafka.produce import Sender, shortfall
-from clickstream.records import WebClick, decode
+from clickstream.parts.part import Controls
+from clickstream.records import Action, WebClick, decode
 from clickstream.stop import Stop
 from tests.unit.fakes import FakeProducer, Sent
 from tests.unit.generate.test_pace import Clock
@@ -182,6 +183,130 @@ def test_without_a_timeline_clicks_happen_when_they_are_sent() -> None:
 def test_the_end_of_time_is_said() -> None:
     with pytest.raises(ClickstreamError, match="has reached 9987-"):
         run(plan(start_ms=LATEST_MS - 1_000, count=100))
+
+
+# --- what commands change
+
+
+def controls_of(running: Feed) -> Controls:
+    assert running.controls is not None
+    return running.controls
+
+
+def steered(asked: Plan, clock: Clock, commands: dict[float, tuple[Action, float | None]]) -> list[Sent]:
+    """The clicks of a run to which, so many seconds after its beginning, commands come."""
+    producer = FakeProducer()
+    running = feed(
+        asked,
+        producer,
+        monotonic=clock,
+        now_ms=lambda: START_MS + round((clock.now - 500.0) * 1000),
+        allow_control=True,
+    )
+    left = dict(commands)
+    controls = controls_of(running)
+
+    def obey() -> None:
+        for at in [at for at in left if clock.now - 500.0 >= at]:
+            controls.obey(*left.pop(at))
+
+    clock.on_wait = obey
+    running.run(clock.stop)
+    assert not left
+    return of("clicks", producer.delivered)
+
+
+LIVE = plan(start_ms=None, stretch=1.0, timeline=Timeline([Phase(1)]), count=10)
+OWN = plan(stretch=1.0, timeline=Timeline([Phase(1)]), count=10)
+
+
+def test_a_pause_is_skipped_by_clicks_that_follow_the_clock() -> None:
+    clock = Clock()
+    found = times(steered(LIVE, clock, {2.5: ("pause", None), 62.5: ("resume", None)}))
+    assert found[:3] == [0, 1_000, 2_000]
+    assert found[3] == pytest.approx(62_500, abs=500)
+    assert [one - found[3] for one in found[3:]] == [0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000]
+    assert clock.now - 500.0 == pytest.approx(68.5, abs=0.5)
+
+
+def test_a_pause_changes_nothing_in_clicks_with_a_time_of_their_own() -> None:
+    clock = Clock()
+    found = times(steered(OWN, clock, {2.5: ("pause", None), 62.5: ("resume", None)}))
+    assert found == [1_000 * number for number in range(10)]
+    assert clock.now - 500.0 == pytest.approx(68.5, abs=0.5)
+
+
+def test_a_stop_ends_a_pause_and_sends_nothing_more() -> None:
+    clock = Clock()
+    producer = FakeProducer()
+    running = feed(LIVE, producer, monotonic=clock, now_ms=lambda: START_MS, allow_control=True)
+
+    def pause_then_stop() -> None:
+        if clock.now > 502.5:
+            controls_of(running).obey("pause", None)
+        if clock.now > 520.0:
+            clock.stop.set()
+
+    clock.on_wait = pause_then_stop
+    running.run(clock.stop)
+    assert len(of("clicks", producer.delivered)) == 3
+
+
+def test_another_rate_holds_from_the_next_click_on() -> None:
+    found = times(steered(LIVE, Clock(), {2.5: ("rate", 10.0)}))
+    assert found[:3] == [0, 1_000, 2_000]
+    assert found[3] == pytest.approx(2_500, abs=300)
+    assert [one - found[3] for one in found[3:]] == [0, 100, 200, 300, 400, 500, 600]
+
+
+def test_another_rate_does_not_wait_for_a_click_that_is_due_much_later() -> None:
+    clock = Clock()
+    slow = plan(start_ms=None, stretch=1.0, timeline=Timeline([Phase(0.001)]), count=10)
+    steered(slow, clock, {2.5: ("rate", 10.0)})
+    assert clock.now - 500.0 < 10.0
+
+
+def test_as_fast_as_it_can_and_back() -> None:
+    clock = Clock()
+    asked = plan(start_ms=None, stretch=1.0, timeline=Timeline([Phase(1)]), count=2_500)
+    found = times(steered(asked, clock, {2.5: ("rate", None)}))
+    assert len(found) == 2_500
+    assert clock.now - 500.0 < 5.0
+    assert found == sorted(found)
+
+
+def test_a_time_of_their_own_keeps_its_event_rate() -> None:
+    clock = Clock()
+    found = times(steered(OWN, clock, {2.5: ("rate", 100.0)}))
+    assert found == [1_000 * number for number in range(10)]
+    assert clock.now - 500.0 < 4.0
+
+
+def test_a_rate_that_it_cannot_have_changes_nothing() -> None:
+    scheduled = plan(start_ms=None, stretch=1.0, timeline=Timeline([Phase(1, 5_000), Phase(2, 5_000)]))
+    running = feed(scheduled, FakeProducer(), allow_control=True)
+    with pytest.raises(ValueError, match="schedule"):
+        controls_of(running).obey("rate", 10.0)
+    assert controls_of(running).wanted_rate is None
+
+
+def test_so_many_of_the_next_clicks_are_late_and_malformed() -> None:
+    producer, clean = FakeProducer(), run(plan(count=50))
+    running = feed(plan(count=50), producer, allow_control=True)
+    controls_of(running).obey("late", 7.0)
+    controls_of(running).obey("malformed", 5.0)
+    running.run(threading.Event())
+    found = of("clicks", producer.delivered)
+    totals = running.totals()
+    assert (totals["late"], totals["malformed"]) == (7, 5)
+    assert times(found[:7]) == [ms - 60_000 for ms in times(clean[:7])]
+    assert bare(found[7:45]) == bare(clean[7:45])
+    assert all(one.value != other.value for one, other in zip(found[45:], clean[45:], strict=True))
+    assert min(record.timestamp for record in of("codes", producer.delivered)) <= START_MS - 60_000
+
+
+def test_nothing_is_steered_that_was_not_allowed_to_be() -> None:
+    assert feed(plan(), FakeProducer()).controls is None
 
 
 # --- the end

@@ -123,3 +123,46 @@ def test_a_short_delay_is_made_up(clock: Clock) -> None:
     for _ in pieces:
         pass
     assert clock.now - start == pytest.approx(0.98)
+
+
+# --- another rate
+
+
+def test_another_rate_holds_from_the_next_slice_on(clock: Clock) -> None:
+    pace = Pace(2, clock)
+    start = clock.now
+
+    def turn() -> None:
+        if clock.now >= start + 0.6:
+            clock.on_wait = lambda: None
+            pace.rate = 10
+
+    clock.on_wait = turn
+    found = [at for at, _ in handed_out(pace, range(6), clock)]
+    assert found[:2] == [0.0, 0.5]
+    assert found[2] == pytest.approx(0.7, abs=0.25)
+    # Two at 10 per second were due while the clock went on by a look.
+    assert found[5] - found[2] == pytest.approx(0.2, abs=0.11)
+
+
+def test_another_rate_does_not_wait_for_what_is_due_much_later(clock: Clock) -> None:
+    pace = Pace(0.001, clock)
+    start = clock.now
+    clock.on_wait = lambda: setattr(pace, "rate", float("inf"))
+    assert [list(piece) for piece in pace.slices(range(5), clock.stop)] == [[0], [1, 2, 3, 4]]
+    assert clock.now - start < 1.0
+
+
+def test_after_a_pause_nothing_is_made_up(clock: Clock) -> None:
+    pace = Pace(100, clock)
+    pieces = pace.slices(range(1_000), clock.stop)
+    next(pieces)
+    clock.now += 60.0
+    pace.delay()
+    resumed = clock.now
+    at_once = 0
+    for piece in pieces:
+        if clock.now > resumed:
+            break
+        at_once += len(piece)
+    assert at_once <= 4

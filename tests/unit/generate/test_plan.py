@@ -80,3 +80,53 @@ def test_how_many_are_expected(
     count: int | None, duration_ms: int | None, stretch: float, expected: int | None
 ) -> None:
     assert Plan(1, Timeline([Phase(50)]), stretch, count=count).expected(duration_ms) == expected
+
+
+# --- at another rate
+
+
+def at(asked: Plan, rate: float) -> tuple[list[int] | None, float]:
+    found = asked.at_rate(rate)
+    return None if found.timeline is None else found.timeline.offsets(0, 3), found.stretch
+
+
+LIVE = Plan(1, Timeline([Phase(50)]), 1.0)
+SESSIONS = Plan(1, Timeline([Phase(50, 1_000), Phase(0.0, 35_000)]), 1.0)
+SCHEDULE = Plan(1, Timeline([Phase(50, 1_000), Phase(5, 1_000)]), 1.0)
+
+
+def test_the_rate_of_a_plan_is_that_of_sending() -> None:
+    assert (LIVE.rate, SESSIONS.rate, SCHEDULE.rate) == (50, 50, None)
+    assert Plan(1, Timeline([Phase(50)]), 0.5).rate == 100
+    assert Plan(1, None, AT_ONCE).rate == Plan(1, Timeline([Phase(50)]), AT_ONCE).rate == MAX
+
+
+def test_clicks_that_follow_the_clock_happen_at_the_new_rate() -> None:
+    assert at(LIVE, 100) == ([0, 10, 20], 1.0)
+    assert at(LIVE, MAX) == (None, AT_ONCE)
+    assert at(Plan(1, None, AT_ONCE), 100) == ([0, 10, 20], 1.0)
+    assert at(Plan(1, None, AT_ONCE), MAX) == (None, AT_ONCE)
+
+
+def test_sessions_keep_their_pauses() -> None:
+    assert at(SESSIONS, 2) == ([0, 500, 36_000], 1.0)
+
+
+def test_a_time_of_their_own_stays_and_is_only_sent_faster_or_slower() -> None:
+    own = Plan(1, Timeline([Phase(50)]), 2.0, start_ms=86_400_000)
+    assert at(own, 100) == ([0, 20, 40], 0.5)
+    assert at(own, MAX) == ([0, 20, 40], AT_ONCE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate", "words"),
+    [
+        (SCHEDULE, 10, "schedule of several rates"),
+        (Plan(1, SCHEDULE.timeline, AT_ONCE), 10, "schedule of several rates"),
+        (SESSIONS, MAX, "with pauses between"),
+    ],
+    ids=["schedule", "schedule at once", "pauses at once"],
+)
+def test_a_rate_that_makes_no_sense_is_refused(asked: Plan, rate: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        asked.at_rate(rate)

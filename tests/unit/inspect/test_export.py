@@ -1,3 +1,4 @@
+import base64
 import csv
 import io
 import json
@@ -10,7 +11,8 @@ from confluent_kafka import Message
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect.export import Source, Stopped, to_csv, to_jsonl
+from clickstream.inspect import render
+from clickstream.inspect.export import Cap, Source, Stopped, to_csv, to_jsonl
 from clickstream.inspect.offsets import Limits
 from clickstream.kafka.clients import Cluster
 from tests.unit.inspect.records import Log, record
@@ -94,3 +96,52 @@ def test_a_temporary_file_that_cannot_be_written_is_named(source: Make, tmp_path
     mocker.patch("clickstream.inspect.export._spool", side_effect=OSError(28, "No space left on device"))
     with pytest.raises(ClickstreamError, match=f"Cannot write a temporary file in {tmp_path}: No space left on device"):
         to_csv(source([record(0)]), io.BytesIO(), tmp_path)
+
+
+def test_only_what_is_wanted_is_exported(source: Make) -> None:
+    asked = source([record(0, b"a"), record(1, b"b"), record(2, b"a")])
+    asked.keep = lambda message: message.value() == b"a"
+    out = io.BytesIO()
+    assert to_jsonl(asked, out) == 2
+
+
+@pytest.mark.parametrize(
+    ("cap", "written", "capped"),
+    [(Cap(2, 1_000), 2, True), (Cap(3, 1_000), 3, False), (Cap(10, 8), 2, True)],
+)
+def test_a_cap_is_kept_and_told(cap: Cap, written: int, capped: bool, source: Make) -> None:
+    asked = source([record(number, b"four") for number in range(3)])
+    asked.cap = cap
+    assert to_jsonl(asked, io.BytesIO()) == written
+    assert asked.capped is capped
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ('"=1+1"', "'=1+1"),
+        ('"+1"', "'+1"),
+        ('"@x"', "'@x"),
+        ('"-x"', "'-x"),
+        ('"\uff1dx"', "'\uff1dx"),
+        ("-2", "-2"),
+        ("-2.5e3", "-2.5e3"),
+        ('"-2"', '"-2"'),
+        ('"a=1"', "a=1"),
+    ],
+)
+def test_no_cell_is_a_formula(value: str, cell: str, source: Make) -> None:
+    out = io.BytesIO()
+    to_csv(source([record(0, f'{{"f":{value}}}'.encode())]), out, safe=True)
+    [row] = csv.DictReader(io.StringIO(out.getvalue().decode()))
+    assert row["value.f"] == cell
+
+
+def test_an_exact_line_has_every_byte(source: Make) -> None:
+    value, key = b'{ "a" : 1.0 }\xff', b"\x00"
+    out = io.BytesIO()
+    to_jsonl(source([record(0, value, key=key, headers=[("h", b"1"), ("h", None)])]), out, render.exact_line)
+    line = json.loads(out.getvalue())
+    assert base64.b64decode(line["value_base64"]) == value
+    assert base64.b64decode(line["key_base64"]) == key
+    assert line["headers_base64"] == [["h", "MQ=="], ["h", None]]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import ListConsumerGroupsResult  # type: ignore[attr-defined]  # public, but not in __all__
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
@@ -54,7 +55,33 @@ def admin(mocker: MockerFixture, *answers: Any) -> Any:
 def test_a_coordinator_that_comes_up_is_asked_again(mocker: MockerFixture) -> None:
     mocker.patch("clickstream.inspect.groups.RETRY_AFTER_S", 0)
     soon = KafkaError.COORDINATOR_LOAD_IN_PROGRESS
-    assert groups.groups(Cluster("k"), admin(mocker, soon, soon, mocker.Mock(valid=[]))) == []
+    mocker.patch("clickstream.inspect.groups.NONE_FOR_S", 0)
+    assert groups.groups(Cluster("k"), admin(mocker, soon, soon, ListConsumerGroupsResult([], []))) == []
+
+
+def refused(code: int) -> ListConsumerGroupsResult:
+    errors: list[Any] = [KafkaError(code)]
+    return ListConsumerGroupsResult([], errors)
+
+
+def test_a_broker_whose_groups_come_up_is_asked_again(mocker: MockerFixture, caplog: pytest.LogCaptureFixture) -> None:
+    """It lists none at first, then the client answers with none and the error beside them."""
+    mocker.patch("clickstream.inspect.groups.RETRY_AFTER_S", 0)
+    described = mocker.patch("clickstream.inspect.groups.described")
+    there = ListConsumerGroupsResult([mocker.Mock(group_id="g")], [])
+    none = ListConsumerGroupsResult([], [])
+    client = admin(mocker, none, refused(KafkaError.COORDINATOR_LOAD_IN_PROGRESS), there)
+    groups.groups(Cluster("k"), client)
+    assert described.call_args.args[2] == ["g"]
+    assert caplog.messages == []
+
+
+def test_what_a_broker_does_not_list_is_said(mocker: MockerFixture, caplog: pytest.LogCaptureFixture) -> None:
+    mocker.patch("clickstream.inspect.groups.NONE_FOR_S", 0)
+    assert groups.groups(Cluster("k"), admin(mocker, refused(KafkaError.CLUSTER_AUTHORIZATION_FAILED))) == []
+    (said,) = caplog.messages
+    assert said.startswith("Listing consumer groups at k failed: ")
+    assert said.endswith("Groups may be missing.")
 
 
 def test_a_refusal_is_explained(mocker: MockerFixture) -> None:

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from clickstream.errors import ClickstreamError
 from clickstream.inspect import hub as module
 from clickstream.inspect.hub import Hub, Listener, News, Stage
 from clickstream.inspect.recent import Recent
@@ -33,6 +34,7 @@ class FakeKafka:
         self.topic_id = "id-1"
         self.problem: int | None = None
         self.error: Message | None = None  # what the next poll returns
+        self.held = False  # consumers get nothing
         self.consumers: list[FakeConsumer] = []
 
     @property
@@ -123,6 +125,8 @@ class FakeConsumer:
         return found
 
     def _next(self) -> Message | None:
+        if self._kafka.held:
+            return None
         for partition, at in self._at.items():
             log = self._kafka.logs.get(partition, [])
             if at < len(log):
@@ -250,6 +254,25 @@ def test_the_last_records_are_of_all_partitions(kafka: FakeKafka, hub: Hub) -> N
     assert {partition: found.count(partition) for partition in range(4)} == dict.fromkeys(range(4), 250)
 
 
+def test_what_was_written_while_kafka_was_away_is_known_to_be_missing(kafka: FakeKafka, hub: Hub) -> None:
+    kafka.write(b"1")
+    kafka.write(b"1", partition=1)
+    listener = hub.recent(TOPIC)
+    values(listener, 2)
+    until(listener, Stage.LIVE)
+    assert listener.topic.reached.until is None
+    kafka.held, kafka.problem = True, KafkaError._TRANSPORT
+    until(listener, Stage.AWAY)
+    kafka.write(b"2", partition=1)
+    kafka.problem = None
+    until(listener, Stage.CATCHING_UP)
+    behind: list[int | None] = [listener.topic.reached.until]
+    kafka.held = False
+    assert values(listener, 1) == [b"2"]
+    until(listener, Stage.LIVE)
+    assert (behind[0] is None, listener.topic.reached.until) == (False, None)
+
+
 def test_partitions_that_are_added_are_read_from_their_beginning(kafka: FakeKafka, hub: Hub) -> None:
     kafka.write(b"old")
     listener = hub.recent(TOPIC)
@@ -362,3 +385,27 @@ def test_waiting_ends_with_news_and_with_another_state(kafka: FakeKafka, hub: Hu
     assert [one.value() for one in news(listener).records] == [b"1"]
     kafka.problem = KafkaError._TRANSPORT
     assert news(listener).state.stage is Stage.AWAY
+
+
+def test_what_cannot_be_opened_yet_is_read_again(kafka: FakeKafka) -> None:
+    away = threading.Event()
+    away.set()
+
+    def opened(message: Message) -> None:
+        if away.is_set() and message.value() == b"2":
+            raise ClickstreamError("The registry is away.")
+        message.set_value(b"<%s>" % (message.value() or b""))
+
+    hub = Hub(kafka.cluster, opened=opened)
+    try:
+        kafka.write(b"1", b"2", b"3")
+        listener = hub.recent(TOPIC)
+        until(listener, Stage.REFUSED)
+        assert listener.state.words == "The registry is away."
+        # Its fake gives the same objects again, where Kafka gives new ones.
+        kafka.logs[0] = []
+        kafka.write(b"1", b"2", b"3")
+        away.clear()
+        assert values(listener, 3) == [b"<1>", b"<2>", b"<3>"]
+    finally:
+        hub.close()

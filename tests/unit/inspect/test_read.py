@@ -128,3 +128,17 @@ def test_the_last_ones_are_found_across_gaps(
         expected += sorted(own, key=lambda message: message.offset() or 0)[-number:]
     expected.sort(key=lambda message: (message.timestamp()[1], message.partition() or 0, message.offset() or 0))
     assert found == expected[-number:]
+
+
+def test_records_are_opened_before_anybody_looks_at_them() -> None:
+    log = Log([record(offset, b"%d" % offset) for offset in range(4)], {P0: 4})
+
+    def opened(message: Message) -> None:
+        message.set_value(b"opened " + (message.value() or b""))
+
+    def keep(message: Message) -> bool:
+        return message.value() != b"opened 2"
+
+    stop = threading.Event()
+    found = last(log.consumer(), {P0: Limits(0, 4)}, 2, "kafka:9092", stop, keep=keep, opened=opened)
+    assert [one.value() for one in found] == [b"opened 1", b"opened 3"]

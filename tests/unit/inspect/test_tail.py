@@ -6,8 +6,7 @@ from confluent_kafka import Message
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import position
-from clickstream.inspect.filters import Filter
+from clickstream.inspect import conditions, position
 from clickstream.inspect.offsets import Limits
 from clickstream.inspect.tail import Tail, find, tail
 from clickstream.kafka.clients import Cluster
@@ -39,8 +38,8 @@ def start(asked: Tail) -> Iterator[list[Message]]:
         (Tail(["t"]), list(range(20, 30))),
         (Tail(["t"], 3), [27, 28, 29]),
         (Tail(["t"], 0), []),
-        (Tail(["t"], 2, filters=[Filter("n", "1")]), [25, 28]),
-        (Tail(["t"], 2, position.Beginning(), filters=[Filter("n", "1")]), [1, 4]),
+        (Tail(["t"], 2, condition=conditions.parse("n=1")), [25, 28]),
+        (Tail(["t"], 2, position.Beginning(), condition=conditions.parse("n=1")), [1, 4]),
         (Tail(["t"], start=position.Offset(26)), [26, 27, 28, 29]),
         (Tail(["t"], 2, position.Offset(26)), [26, 27]),
         (Tail(["t"], 2, position.Beginning(), follow=True), [0, 1]),
@@ -73,8 +72,18 @@ def test_a_partition_that_does_not_exist(mocker: MockerFixture) -> None:
 
 def test_a_partition_without_a_leader_is_an_error_and_no_endless_wait(mocker: MockerFixture) -> None:
     topics(mocker, leader=-1)
+    mocker.patch("clickstream.inspect.tail.LEADER_WITHIN_S", 0.01)
+    mocker.patch("clickstream.inspect.tail.LOOK_EVERY_S", 0.001)
     with pytest.raises(ClickstreamError, match="Partition 0 of topic t has no leader at k"):
         find(Cluster("k"), mocker.Mock(), ["t"])
+
+
+def test_a_leader_that_comes_after_the_start_of_a_broker_is_waited_for(mocker: MockerFixture) -> None:
+    topics(mocker, leader=1)
+    mocker.patch("clickstream.inspect.tail.LOOK_EVERY_S", 0.001)
+    seen = [{"t": {0: mocker.Mock(leader=leader)}} for leader in (-1, -1, 1)]
+    mocker.patch("clickstream.inspect.tail.metadata", side_effect=seen)
+    assert find(Cluster("k"), mocker.Mock(), ["t"]) == {("t", 0): Limits(0, 1)}
 
 
 def test_a_declared_topic_is_waited_for(log: Log, mocker: MockerFixture, caplog: pytest.LogCaptureFixture) -> None:
@@ -91,3 +100,14 @@ def test_a_stop_ends_the_wait(mocker: MockerFixture) -> None:
     stop = threading.Event()
     stop.set()
     assert list(tail(Cluster("k"), Tail(["event-topic"], follow=True), stop)) == []
+
+
+@pytest.mark.parametrize("start_at", [None, "20"])
+def test_records_are_opened_before_anybody_looks_at_them(log: Log, start_at: str | None) -> None:
+    def opened(message: Message) -> None:
+        message.set_value(b'{"n":%d}' % ((message.offset() or 0) + 100))
+
+    where = None if start_at is None else position.parse(start_at)
+    asked = Tail(["t"], 3, where, condition=conditions.parse("n>=125"), open=opened)
+    expected = [25, 26, 27] if start_at else [27, 28, 29]
+    assert offsets(start(asked)) == expected

@@ -27,6 +27,9 @@ class FakeAdmin:
         self.listed = 0
         self.listing: list[int] = []  # errors of the lists to come
 
+    def __len__(self) -> int:
+        return 0  # as the client's with nothing in its queue: it is false
+
     @property
     def client(self) -> AdminClient:
         return cast(AdminClient, self)

@@ -7,9 +7,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import clients
-from clickstream.kafka.clients import Cluster, ErrorLog
+from clickstream.kafka.clients import Cluster, ErrorLog, client_for
 from clickstream.kafka.errors import error_of, explain
 from tests.unit.fakes import Clock
+from tests.unit.kafka.brokers import FakeAdmin
 from tests.unit.mockkafka import MockKafka
 
 ADDRESS = "kafka.example:9092"
@@ -22,6 +23,18 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     for kind in ("LimitedProducer", "Consumer", "AdminClient"):
         monkeypatch.setattr(clients, kind, lambda settings, *_others: found.append(settings))
     return found
+
+
+# --- which client
+
+
+def test_a_client_that_was_brought_is_asked_though_it_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought, another = FakeAdmin({}), FakeAdmin({})
+    monkeypatch.setattr(clients, "AdminClient", lambda _settings: another)
+    cluster = Cluster("host:9092")
+    assert not brought  # as a client with nothing in its queue, whose length it has
+    assert client_for(cluster, brought.client) is brought.client
+    assert client_for(cluster, None) is another.client
 
 
 # --- settings

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka import consume
 from clickstream.kafka.consume import End, Run, TopicGone, partitions_of, read_to_end, split, watermarks
 from tests.unit.fakes import end, message, trouble
 from tests.unit.mockkafka import MockKafka
@@ -42,6 +43,13 @@ def test_records_are_split_where_the_partition_changes() -> None:
 def test_a_run_knows_its_topic() -> None:
     (run,) = parts([message(0, topic="clicks")])
     assert (type(run), run.topic) == (Run, "clicks")
+
+
+def test_records_of_several_topics_are_split_where_the_topic_changes() -> None:
+    batch = [message(5, topic="a"), message(6, topic="a"), message(0, topic="b"), message(7, topic="a"), end(8)]
+    found = list(split(batch, "host:9092", topics=2))
+    assert [one.topic for one in found] == ["a", "b", "a", "t"]
+    assert places(found) == [(0, [5, 6]), (0, [0]), (0, [7]), (0, 8)]
 
 
 def test_ends_stand_where_they_were() -> None:
@@ -159,6 +167,26 @@ def test_an_offset_that_the_log_does_not_have_is_an_error(filled: MockKafka) -> 
 def test_an_end_that_is_not_reached_in_time_is_an_error(filled: MockKafka) -> None:
     with pytest.raises(ClickstreamError, match=r"Reading t at 127\.0\.0\.1:\d+ to its end: nothing came for 0 s"):
         read_to_end(filled.cluster, "t", lambda one: None, timeout=0.0)
+
+
+def test_a_topic_that_is_written_as_fast_as_it_is_read_ends_where_it_ended(
+    filled: MockKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each record that is read is followed by two more, and so is every one of those."""
+    monkeypatch.setattr(consume, "ENDLESS_S", 0.5)
+    writer = filled.cluster.producer({"linger.ms": 0})
+    taken: list[tuple[int, int]] = []
+
+    def take(message: Message) -> None:
+        taken.append((message.partition() or 0, message.offset() or 0))
+        for _ in range(2):
+            writer.produce("t", b"more", partition=message.partition() or 0)
+        writer.flush(10)
+
+    ends = read_to_end(filled.cluster, "t", take)
+    last = {partition: max(offset for one, offset in taken if one == partition) for partition in (0, 2)}
+    assert ends == {0: last[0] + 1, 1: 0, 2: last[2] + 1}, "a second reading goes on there"
+    assert len(taken) == len(set(taken))
 
 
 def test_partitions_and_watermarks(filled: MockKafka) -> None:

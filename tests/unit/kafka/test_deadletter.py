@@ -18,6 +18,7 @@ from tests.unit.fakes import Clock, Kept, Sent, arrived, message
 
 IN_TOPIC = Origin(topic="event-topic", partition=2, offset=17)
 IN_FILE = Origin(file="access.log", line=4)
+IN_REQUEST = Origin(request="POST /e", index=0)
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def read_back(sender: Kept, timestamp: int = 1_000) -> FoundLetter:
     return letter
 
 
-@pytest.mark.parametrize("origin", [IN_TOPIC, IN_FILE, Origin(topic="t", partition=0, offset=0)])
+@pytest.mark.parametrize("origin", [IN_TOPIC, IN_FILE, IN_REQUEST, Origin(topic="t", partition=0, offset=0)])
 @pytest.mark.parametrize("value", [b"\xff{", b"", None])
 @pytest.mark.parametrize("key", [b"key", b"", None])
 def test_a_letter_is_read_as_it_was_written(
@@ -153,6 +154,14 @@ def test_a_letter_is_read_as_it_was_written(
         length=len(value or b""),
     )
     assert read_back(sender).whole
+
+
+def test_a_reason_has_its_kind_where_there_is_a_set_of_them(sender: Kept, letters: DeadLetters) -> None:
+    letters.send(DeadLetter(b"x", "not-json: the body is not JSON", IN_REQUEST, kind="not-json"))
+    assert read_back(sender).kind == "not-json"
+    assert str(read_back(sender).origin) == "POST /e event 0"
+    letters.send(DeadLetter(b"x", "r", IN_TOPIC))
+    assert read_back(sender).kind is None
 
 
 def test_a_value_that_was_cut_says_so(sender: Kept, letters: DeadLetters) -> None:
@@ -175,6 +184,7 @@ NOT_LETTERS: list[list[tuple[str, bytes | None]]] = [
     [("reason", b"r")],
     [("reason", b"r"), ("part", b"p"), ("length", b"many"), ("origin-file", b"f"), ("origin-line", b"1")],
     [("reason", b"r"), ("part", b"p"), ("length", b"1"), ("origin-file", b"f")],
+    [("reason", b"r"), ("part", b"p"), ("length", b"1"), ("origin-request", b"POST /e")],
     [("reason", b"r"), ("part", b"p"), ("length", b"1"), ("origin-topic", b"t"), ("origin-partition", b"x")],
     [("reason", None), ("part", None), ("length", None)],
 ]

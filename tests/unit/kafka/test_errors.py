@@ -53,6 +53,16 @@ def test_what_passes_by_itself_is_waited_for(code: int) -> None:
     assert not is_missing(KafkaError(code))
 
 
+def test_brokers_that_are_fenced_for_the_moment_are_waited_for() -> None:
+    """Their code alone says that there are too few of them, which stays."""
+    said = "Unable to replicate the partition 1 time(s): "
+    fenced = f"{said}All brokers are currently fenced, or have all their log directories cordoned."
+    few = f"{said}The target replication factor of 3 cannot be reached because only 1 broker(s) are registered."
+    assert is_transient(KafkaError(KafkaError.INVALID_REPLICATION_FACTOR, fenced))
+    assert not is_transient(KafkaError(KafkaError.INVALID_REPLICATION_FACTOR, few))
+    assert not is_transient(KafkaError(KafkaError.INVALID_REPLICATION_FACTOR))
+
+
 @pytest.mark.parametrize("code", MISSING)
 def test_a_missing_topic_is_told_apart(code: int) -> None:
     assert is_missing(KafkaError(code))

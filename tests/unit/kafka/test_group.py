@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+import pytest
+from confluent_kafka import KafkaError
+
 from clickstream.errors import ClickstreamError
+from clickstream.kafka import group
 from clickstream.kafka.group import Member
-from tests.unit.fakes import message
+from tests.unit.fakes import message, trouble
 from tests.unit.tally.doubles import TOPIC, FakeCluster, FakeTopic
 
 
@@ -41,6 +45,32 @@ def test_a_part_reads_on_from_what_it_saved_itself() -> None:
     assert sink.member.next_batch(10, 0.0) == [], "it may be from before"
     assert consumer.assigned[-1] == {0: 5, 1: 7}
     assert [one.offset() for one in sink.member.next_batch(10, 0.0)] == [5]
+
+
+def test_that_the_topic_is_gone_is_heard_though_it_comes_with_a_rebalance() -> None:
+    sink = Sink()
+    consumer = sink.kafka.consumer_client
+    gone = trouble(KafkaError.UNKNOWN_TOPIC_OR_PART)
+    consumer.batches = [[message(0, topic=TOPIC), gone]]
+    consumer.give(0)
+    assert sink.member.next_batch(10, 0.0) == [gone]
+
+
+def test_a_topic_that_is_gone_is_noticed_though_the_client_never_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group, "LOOKS_EVERY_S", 0.0)
+    sink = Sink()
+    consumer = sink.kafka.consumer_client
+    consumer.give(0)
+    sink.member.next_batch(10, 0.0)
+
+    def gone() -> bool:
+        raise ClickstreamError("gone")
+
+    monkeypatch.setattr(sink.topic, "same", gone)
+    consumer.batches = [[message(0, topic=TOPIC)]]
+    assert len(sink.member.next_batch(10, 0.0)) == 1, "while records come nothing is asked"
+    with pytest.raises(ClickstreamError, match="gone"):
+        sink.member.next_batch(10, 0.0)
 
 
 def test_it_saves_before_others_get_its_partitions_and_not_after_they_have_them() -> None:

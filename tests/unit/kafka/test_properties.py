@@ -150,6 +150,20 @@ def test_other_values_and_empty_secrets_are_shown() -> None:
     assert properties.redact(given) == given
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Login of me with hunter2 failed.", "Login of me with [hidden] failed."),
+        ("Key -----BEGIN KEY----- abc is bad.", "Key [hidden] is bad."),
+        ("http://me:pw@idp/token does not answer.", "http://[hidden]@idp/token does not answer."),
+        ("Nothing to hide.", "Nothing to hide."),
+    ],
+)
+def test_a_text_is_told_without_secrets(text: str, shown: str) -> None:
+    given = {"sasl.username": "me", "sasl.password": "hunter2", "ssl.key.pem": "-----BEGIN KEY-----\nabc"}
+    assert properties.without_secrets(text, {**given, "ssl.key.password": ""}) == shown
+
+
 # --- Java client files
 
 PROVIDERS = {

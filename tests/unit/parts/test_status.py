@@ -6,7 +6,8 @@ from pytest_mock import MockerFixture
 
 from clickstream.kafka.clients import Cluster
 from clickstream.parts import status
-from clickstream.records import RunningSql, Status, encode
+from clickstream.records import Requests, RunningSql, Status, encode
+from tests.unit.fakes import message
 
 PART = Status(
     "producer-here-1", "producer", "here", "2026-01-01T00:00:00UTC", "running", {"sent": 5.0}, ["event-topic"]
@@ -63,6 +64,22 @@ def test_a_part_silent_for_an_hour_is_not_listed(mocker: MockerFixture, now: flo
     assert len(seen(mocker, Record(b"producer-here-1", encode(PART), 100.0), now=now)) == listed
 
 
+FAILED = msgspec.structs.replace(PART, state="failed", error="The disk is full.")
+
+
+@pytest.mark.parametrize(("now", "listed"), [(100.0 + 599, 1), (100.0 + 601, 0)])
+def test_a_part_that_failed_is_listed_for_ten_minutes(mocker: MockerFixture, now: float, listed: int) -> None:
+    found = seen(mocker, Record(b"producer-here-1", encode(FAILED), 100.0), now=now)
+    assert [(part.has_failed, part.is_dead(now)) for part in found] == [(True, False)] * listed
+
+
+def test_a_part_that_failed_is_forgotten_when_it_starts_again(mocker: MockerFixture) -> None:
+    (part,) = seen(
+        mocker, Record(b"producer-here-1", encode(FAILED), 100.0), Record(b"producer-here-1", encode(PART), 101.0)
+    )
+    assert (part.has_failed, part.status) == (False, PART)
+
+
 def test_what_is_newer_than_our_clock_tells_the_time(mocker: MockerFixture) -> None:
     other = msgspec.structs.replace(PART, id="other")
     long_ago, late = Record(b"producer-here-1", encode(PART), 100.0), Record(b"other", encode(other), 4_000.0)
@@ -73,6 +90,18 @@ def test_the_sql_of_a_part_is_another_record(mocker: MockerFixture) -> None:
     sql = RunningSql("producer-here-1", "clicks", "SELECT 1", {"edges": []})
     parts = seen(mocker, Record(b"producer-here-1", encode(PART), 100.0), Record(sql.key.encode(), encode(sql), 100.0))
     assert [part.status for part in parts] == [PART]
+
+
+def test_the_requests_of_a_part_are_another_record(mocker: MockerFixture) -> None:
+    told = Requests("producer-here-1", [{"status": 200}])
+    records = [Record(b"producer-here-1", encode(PART), 100.0), Record(told.key.encode(), encode(told), 100.0)]
+    assert [part.status for part in seen(mocker, *records)] == [PART]
+    heard = status.Heard()
+    for key, value in ((PART.id.encode(), encode(PART)), (told.key.encode(), encode(told))):
+        heard.take(message(0, value, key=key))
+    assert heard.requests() == {"producer-here-1": told}
+    heard.take(message(0, None, key=told.key.encode()))
+    assert heard.requests() == {}
 
 
 def test_a_status_of_an_older_version_is_read(mocker: MockerFixture) -> None:

@@ -20,9 +20,9 @@ from clickstream.parts import part as part_module
 from clickstream.parts import watch
 from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.metrics import serve
-from clickstream.parts.part import Part, Rates
+from clickstream.parts.part import Part, Rates, run_noting_failure
 from clickstream.parts.watch import watched
-from clickstream.records import Position, RunningSql, Status, decode
+from clickstream.records import Position, Requests, RunningSql, Status, decode
 from tests.support import wait_until
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import MockKafka
@@ -60,7 +60,10 @@ class Named(Working):
         return 60.0
 
     def positions(self) -> list[Position]:
-        return [Position("clicks", 0, 17, "visits", 1_000, idle=True)]
+        return [Position("clicks", 0, 17, "visits", 1_000, idle=True, lag=4), Position("clicks", 1, 9, "visits")]
+
+    def changed_values(self) -> dict[tuple[str, str], int]:
+        return {("name", "NUL"): 3}
 
     def sql(self) -> tuple[str, dict[str, Any]] | None:
         return "SELECT 1", {"edges": []}
@@ -105,13 +108,15 @@ def test_a_rate_is_never_below_0_and_no_time_is_no_trouble(clock: Clock) -> None
 
 # --- the status topic
 
+NOT_IDEMPOTENT = {"enable.idempotence": "false"}
+
 
 @pytest.fixture
 def kafka(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> MockKafka:
     kafka.create("status", 1)
     monkeypatch.setattr(watch, "ensure", lambda _cluster, topics, _stop=None: topics)
     # Without idempotence the client need not ask for an id first, which takes half a second.
-    kafka.cluster = Cluster(kafka.cluster.address, for_producers={"enable.idempotence": "false"})
+    kafka.cluster = Cluster(kafka.cluster.address, for_producers=NOT_IDEMPOTENT)
     return kafka
 
 
@@ -122,7 +127,9 @@ def written(kafka: MockKafka) -> list[tuple[str, bytes | None]]:
 
 
 def reports(kafka: MockKafka) -> list[tuple[str, Status | None]]:
-    return [(key, decode(value, Status) if value is not None else None) for key, value in written(kafka)]
+    """Without what parts say of their SQL."""
+    found = [(key, value) for key, value in written(kafka) if not key.endswith("/plan")]
+    return [(key, decode(value, Status) if value is not None else None) for key, value in found]
 
 
 def test_a_part_says_what_it_is_and_how_it_does(kafka: MockKafka, part: Working) -> None:
@@ -145,7 +152,7 @@ def test_all_parts_of_a_process_are_told_apart(kafka: MockKafka) -> None:
     assert found.keys() == {*ids, *(f"{one}/plan" for one in ids)}
     status: Status = decode(found[ids[0]], Status)
     assert (status.name, status.group, status.last_success) == ("a", "group-of-a", "1970-01-01T00:01:00UTC")
-    assert status.positions == [Position("clicks", 0, 17, "visits", 1_000, idle=True)]
+    assert status.positions == Named("a").positions()
     sql: RunningSql = decode(found[f"{ids[1]}/plan"], RunningSql)
     assert sql == RunningSql(ids[1], "b", "SELECT 1", {"edges": []})
     assert {value for _, value in written(kafka)[-4:]} == {None}  # all of it is taken back
@@ -167,6 +174,25 @@ def test_the_last_warning_of_the_process_is_reported(
     assert not loggers[0].handlers
 
 
+def test_a_warning_that_names_topics_is_about_their_parts_only() -> None:
+    first, second = Working(), Working()
+    second.topics = ["clicks", "visits.per-minute"]
+    errors = watch.LastError([first, second])
+
+    def about() -> list[str | None]:
+        return [said[0] if (said := errors.about(part)) else None for part in (first, second)]
+
+    def warn(text: str) -> None:
+        errors.emit(logging.LogRecord("clickstream", logging.WARNING, "", 1, text, None, None))
+
+    warn("Topic visits.per-minute does not exist yet; waiting for it.")
+    assert about() == [None, "Topic visits.per-minute does not exist yet; waiting for it."]
+    warn("Nobody reads clicks.")
+    assert about() == ["Nobody reads clicks."] * 2
+    warn("The disk is nearly full.")
+    assert about() == ["The disk is nearly full."] * 2
+
+
 def test_a_plan_that_no_broker_would_take_is_not_sent(
     kafka: MockKafka, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,6 +201,28 @@ def test_a_plan_that_no_broker_would_take_is_not_sent(
         wait_until(lambda: reports(kafka), 60)
     assert not [key for key, _ in written(kafka) if key.endswith("/plan")]
     assert not caplog.records
+
+
+def test_new_requests_are_told_and_taken_back(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Explaining(Working):
+        new: list[dict[str, Any]] | None = None
+
+        def requests(self) -> list[dict[str, Any]] | None:
+            found, self.new = self.new, None
+            return found
+
+    monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.01)
+    monkeypatch.setattr(watch, "MAX_REQUESTS_BYTES", 200)
+    part = Explaining()
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
+        part.new = [{"number": number} for number in range(100)]
+        told = wait_until(lambda: [one for one in written(kafka) if one[0].endswith("/requests")], 60)
+    (key, value), *more = told
+    requests: Requests = decode(value, Requests)
+    assert requests.requests[-1] == {"number": 99}  # the latest ones that fit
+    assert 0 < len(requests.requests) < 100
+    assert more == []
+    assert (key, None) in written(kafka)
 
 
 def test_it_says_so_again_and_again(kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,12 +241,79 @@ def test_a_part_that_ends_leaves_a_tombstone(kafka: MockKafka, part: Working) ->
     assert (key, status) == (f"counter-{socket.gethostname()}-{os.getpid()}", None)
 
 
-def test_a_part_that_fails_leaves_a_tombstone_too(kafka: MockKafka, part: Working) -> None:
-    with (
-        pytest.raises(ClickstreamError, match="disk full"),
-        watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()),
-    ):
-        raise ClickstreamError("disk full")
+def last_reports(kafka: MockKafka) -> dict[str, Status | None]:
+    """By the name of the part."""
+    return {key.rpartition("-")[2]: value for key, value in reports(kafka)}
+
+
+def end_by(kafka: MockKafka, parts: list[Working], problem: BaseException) -> None:
+    """Have parts watched until they have reported; then `problem` ends them."""
+    with watched(kafka.cluster, parts, status_topic="status", metrics=Endpoint()):
+        wait_until(lambda: len({key for key, _ in reports(kafka)}) == len(parts), 60)
+        raise problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "why"),
+    [
+        (ClickstreamError("The disk is full.\nFree some space."), "The disk is full. Free some space."),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (KeyError("hunter2"), "unexpected KeyError: the output of the command says more"),
+    ],
+)
+def test_a_part_that_fails_leaves_the_reason_and_the_time(kafka: MockKafka, problem: Exception, why: str) -> None:
+    with pytest.raises(type(problem)):
+        end_by(kafka, [Named("a")], problem)
+    status = last_reports(kafka)["a"]
+    assert status is not None
+    assert (status.state, status.error) == ("failed", why)
+    assert status.error_at is not None
+    assert set(status.rates.values()) == {0.0}
+    assert written(kafka)[-1] == (f"{status.id}/plan", None)  # it runs no SQL any more
+
+
+def test_a_secret_is_not_in_the_reason(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch, part: Working) -> None:
+    monkeypatch.setattr(watch, "MAX_ERROR_CHARACTERS", 30)
+    cluster = Cluster(kafka.cluster.address, common={"sasl.password": "hunter2"}, for_producers=NOT_IDEMPOTENT)
+    with pytest.raises(ClickstreamError), watched(cluster, [part], status_topic="status", metrics=Endpoint()):
+        raise ClickstreamError("http://me:pw@host refused: hunter2.")
+    status = reports(kafka)[-1][1]
+    assert status is not None
+    assert status.error == "http://[hidden]@host refused: "
+
+
+def test_of_several_parts_the_one_that_failed_says_so_at_once_and_in_the_end(
+    kafka: MockKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.05)
+
+    class Failing(Named):
+        def run(self, stop: threading.Event) -> None:
+            raise ClickstreamError("The state is damaged.")
+
+    good, bad = Named("good"), Failing("bad")
+    with watched(kafka.cluster, [good, bad], status_topic="status", metrics=Endpoint()):
+        with pytest.raises(ClickstreamError, match="damaged"):
+            run_noting_failure(bad, threading.Event())
+        wait_until(lambda: any(one and one.state == "failed" for _, one in reports(kafka)), 60)
+        assert last_reports(kafka)["good"] is not None
+    last = last_reports(kafka)
+    assert last["good"] is None
+    assert last["bad"] is not None
+    assert (last["bad"].state, last["bad"].error) == ("failed", "The state is damaged.")
+
+
+def test_without_a_part_of_its_own_a_failure_is_that_of_all(kafka: MockKafka) -> None:
+    with pytest.raises(ClickstreamError):
+        end_by(kafka, [Named("a"), Named("b")], ClickstreamError("3 records were not delivered."))
+    errors = {name: one and (one.state, one.error) for name, one in last_reports(kafka).items()}
+    assert errors == dict.fromkeys("ab", ("failed", "3 records were not delivered."))
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), BrokenPipeError()])
+def test_who_is_asked_to_leave_has_not_failed(kafka: MockKafka, part: Working, end: BaseException) -> None:
+    with pytest.raises(type(end)):
+        end_by(kafka, [part], end)
     assert reports(kafka)[-1][1] is None
 
 
@@ -267,6 +382,9 @@ def test_a_metric_comes_once_for_all_parts(port: int, statistics: Statistics) ->
     assert len(re.findall("^clickstream_counted_total", text, re.MULTILINE)) == 3
     assert found["clickstream_last_success_timestamp_seconds[a][counter]"] == 60.0
     assert "clickstream_last_success_timestamp_seconds[][counter]" not in found  # it had none
+    assert found["clickstream_changed_values_total[name][b][counter][NUL]"] == 3
+    lags = {name: lag for name, lag in found.items() if name.startswith("clickstream_partition_lag[")}
+    assert lags == {f"clickstream_partition_lag[{one}][counter][0][visits][clicks]": 4 for one in "ab"}
 
 
 def test_metrics_are_served_where_they_should_be(port: int, part: Working, statistics: Statistics) -> None:

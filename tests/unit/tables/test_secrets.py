@@ -14,6 +14,7 @@ JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required usernam
         "'properties.ssl.key.password'='hid''hidden'",
         "'properties.SSL.KeyStore.Key' =\n  'hidden'",
         "'properties.sasl.oauthbearer.client.secret' = 'hidden'",
+        "'value.avro-confluent.basic-auth.user-info' = 'ann:hidden'",
     ],
 )
 def test_secrets_are_left_out(option: str) -> None:

@@ -169,6 +169,7 @@ class FakeTopic:
         self.contradiction: Exception | None = None
         self.checked: list[CounterState] = []
         self.places: list[dict[int, int]] = []
+        self.first_ends: dict[int, int] = {}
 
     @property
     def topic(self) -> GroupTopic:
@@ -186,6 +187,9 @@ class FakeTopic:
         self.places.append(places)
         if self.contradiction is not None:
             raise self.contradiction
+
+    def ends(self) -> dict[int, int]:
+        return self.first_ends
 
     def begin(self, partitions: Iterable[int]) -> dict[int, int]:
         return dict.fromkeys(partitions, self.first)

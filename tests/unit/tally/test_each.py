@@ -9,11 +9,11 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.transactions import Fenced, Record
 from clickstream.records import CounterState, StateKey, Tally, decode
 from clickstream.tally import counting
 from clickstream.tally import each as module
 from clickstream.tally.each import EachCounter
-from clickstream.tally.publish import Fenced, Record
 from tests.unit.fakes import Clock, Kept, end, message, trouble
 from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeStates, FakeTopic, state
 
@@ -70,7 +70,7 @@ class Transactions:
     def tallies(self) -> list[list[dict[str, int]]]:
         """Counts of the tallies, transaction by transaction."""
         return [
-            [Tally.decode(value).counts for topic, _, value, _ in records if topic == OPTIONS.to_topic]
+            [Tally.decode(value or b"").counts for topic, _, value, *_ in records if topic == OPTIONS.to_topic]
             for records in self.commits
         ]
 
@@ -79,9 +79,9 @@ class Transactions:
         return [
             {
                 one.partition: (one.next_offset, one.counts)
-                for topic, _, value, _ in records
+                for topic, _, value, *_ in records
                 if topic == "g-state"
-                for one in [decode(value, CounterState)]
+                for one in [decode(value or b"", CounterState)]
             }
             for records in self.commits
         ]
@@ -106,7 +106,7 @@ class World:
         patch.setattr(module, "Transactions", self._fence)
         patch.setattr(self.states, "open", self._open)
 
-    def _fence(self, _cluster: object, _group: str, _stop: object) -> Transactions:
+    def _fence(self, _cluster: object, _group: str, _stop: object, doing: str) -> Transactions:
         self.order.append("fence")
         if isinstance(self.transactions.problem, Fenced):
             self.transactions.problem = None
@@ -156,10 +156,10 @@ def test_tallies_and_the_state_that_they_come_from_are_one_transaction(world: Wo
     world.run(world.given(0), [click(0), click(1)])
     assert world.transactions.tallies()[-1] == [{"a": 1}, {"a": 2}]
     assert world.transactions.states()[-1] == {0: (2, {"a": 2})}
-    topic, key, _, headers = world.transactions.commits[-1][0]
+    topic, key, _, headers, _ = world.transactions.commits[-1][0]
     assert (topic, key, headers) == ("tallies", b"g", [("epoch", b"0")])
     assert world.transactions.commits[-1][-1][:2] == ("g-state", b'{"epoch":0,"partition":0}')
-    assert StateKey(0, 0) == decode(world.transactions.commits[-1][-1][1], StateKey)
+    assert StateKey(0, 0) == decode(world.transactions.commits[-1][-1].key or b"", StateKey)
 
 
 def test_a_restart_goes_on_where_the_state_ends(world: World) -> None:
@@ -343,6 +343,18 @@ def test_with_exit_at_end_it_leaves_when_all_ends_are_reached(world: World) -> N
     EachCounter(world.kafka.cluster, world.options).run(world.stop)
     assert len(world.consumer.batches) == 1
     assert world.transactions.states()[-1] == {1: (0, {})}
+
+
+def test_with_exit_at_end_an_end_that_kafka_never_tells_is_where_the_topic_ended_at_the_start(world: World) -> None:
+    world.options = replace(OPTIONS, exit_at_end=True)
+    world.source.first_ends = {0: 2}
+
+    def too_many() -> list[Message]:
+        raise AssertionError("it should have left")
+
+    world.consumer.batches = [world.given(0), [click(0)], [click(1), click(2)], too_many]
+    EachCounter(world.kafka.cluster, world.options).run(world.stop)
+    assert len(world.consumer.batches) == 1
 
 
 def test_it_leaves_the_group_and_closes_what_it_opened(world: World) -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clickstream.fieldpath import values_at
-from clickstream.tally.field import MAX_NAME_BYTES, FieldReader
+from clickstream.tally.field import MAX_NAME_BYTES, FieldReader, reader_of
 
 FIELD = "eventName"
 
@@ -367,3 +367,22 @@ def test_a_path_reads_as_the_oracle_does(batch: list[Any], path: str) -> None:
     assert [read(value, path) for value in encoded] == found
     counts = FieldReader(path).count(encoded)
     assert counts is None or dict(counts) == Counter(found)
+
+
+# --- values of another format
+
+
+def as_json(value: bytes) -> bytes:
+    if not value.startswith(b"!"):
+        raise ValueError("it has no mark")
+    return value[1:]
+
+
+def test_values_of_another_format_are_read_as_their_json() -> None:
+    reader = reader_of("a.b", as_json)
+    assert reader.count([b'!{"a":{"b":"x"}}'] * 2) == {"x": 2}
+    assert reader.count([b'!{"a":{"b":"x"}}', b'{"a":{"b":"x"}}']) is None
+    assert reader.read(b'!{"a":{"b":"x"}}') == ("x", None)
+    assert reader.read(b'{"a":{"b":"x"}}') == (None, "it has no mark")
+    assert reader.read(None) == (None, "no value (a tombstone)")
+    assert [reader.in_json(one) for one in (b"!{}", b"{}", None)] == [b"{}", None, None]

@@ -25,7 +25,7 @@ class FakeTables:
         return {"rows": 1234567, "dead_letters": 0, "late": 3}
 
     def gauges(self) -> dict[str, float]:
-        return {"watermark_delay_s": 5.25}
+        return {"watermark_delay_seconds": 5.25, "lag": 1234.0}
 
 
 MARK = 1_700_000_040_000

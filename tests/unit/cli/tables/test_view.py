@@ -88,4 +88,4 @@ def test_times_that_no_calendar_has(mark: int) -> None:
 def test_a_line_for_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     tables: Any = FakeTables()
     line = plain(tables, Rates())
-    assert re.fullmatch(r"tables: rows 1,234,567 \([\d,]+/s\), late 3, watermark 5\.2 s behind", line)
+    assert re.fullmatch(r"tables: rows 1,234,567 \([\d,]+/s\), late 3, watermark 5\.2 s behind, lag 1,234", line)

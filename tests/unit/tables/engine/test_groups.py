@@ -49,6 +49,24 @@ def test_what_changed_and_what_was_before() -> None:
     assert closed(groups, db) == ({}, {})
 
 
+def test_what_a_group_has_seen_of_distinct_values_is_not_written_again() -> None:
+    """A list in its row would be: with every batch, all values so far."""
+    db, groups = connect(), Groups("groups", NODE)
+    groups.create(db)
+    kept = "SELECT v, rowid FROM groups_a2_values ORDER BY v"
+    groups.absorb(db, put(db, [row("a", status=status) for status in range(1_000)]))
+    assert closed(groups, db)[0]["a"] == (1_000, None, 1_000)
+    before = db.execute(kept).fetchall()
+    groups.absorb(db, put(db, [row("a", status=status) for status in (7, 1_000, 7)]))
+    assert closed(groups, db)[0]["a"] == (1_003, None, 1_001)
+    after = db.execute(kept).fetchall()
+    assert after[:-1] == before
+    assert after[-1][0] == 1_000
+    types = db.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 'groups'").fetchall()
+    assert types
+    assert not [kind for (kind,) in types if kind.endswith("[]")]
+
+
 def test_groups_go_on_in_another_process() -> None:
     db = connect()
     for number in range(3):

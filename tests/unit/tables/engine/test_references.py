@@ -157,6 +157,18 @@ def test_a_table_of_single_versions_is_joined_by_its_keys_alone() -> None:
     assert bench.reference.recent_count == 1
 
 
+def test_the_last_few_changes_are_settled_once_no_more_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "KEEP_MS", KEEP)
+    bench = Bench("LEFT")
+    bench.change([(user, 0, "name") for user in range(50)])
+    bench.change([(3, 1, "other"), (4, 10, None)])
+    bench.go_on(2)
+    assert bench.reference.recent_count == 2
+    bench.go_on(10)
+    assert bench.reference.recent_count == 0
+    bench.look_up([(3, 20), (4, 20), (5, 20)])
+
+
 def test_a_join_says_while_rows_wait_that_were_behind_their_watermark() -> None:
     bench = Bench("LEFT")
     said = []

@@ -65,6 +65,24 @@ def test_when_all_tables_are_idle_the_wall_clock_closes_windows(tmp_path: Path) 
         assert counts(rig) == {"00": 1, "10": 1}
 
 
+@pytest.mark.parametrize("idle_timeout", [0.0, IDLE])
+def test_an_engine_with_nothing_to_do_makes_no_transaction(tmp_path: Path, idle_timeout: float) -> None:
+    with Rig(TABLES + UNION + COUNTS + JOINED, tmp_path, idle_timeout=idle_timeout) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "Ada"}, timestamp=500)
+        for table in ("a", "b"):
+            rig.put(table, 0, row(3), row(15))
+        rig.step()
+        rig.silence(IDLE + 30)
+        assert counts(rig) == ({"00": 2, "10": 2} if idle_timeout else {"00": 2})
+        before = rig.commits
+        rig.silence(100)
+        assert rig.commits == before
+        for table in ("a", "b"):
+            rig.put(table, 0, row(200))
+        rig.step()
+        assert rig.commits > before
+
+
 @pytest.mark.parametrize("crash", [None, Instant.ACKNOWLEDGED, Instant.COMMITTED])
 def test_a_row_of_an_idle_table_is_judged_by_what_its_silence_has_closed(tmp_path: Path, crash: Instant | None) -> None:
     """Whatever happens between closing by silence and the row, which no log can tell of."""

@@ -12,6 +12,7 @@ from pytest_mock import MockerFixture
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.sending import CHUNK, Outgoing
 from clickstream.tables.sql.check import check
 
@@ -51,7 +52,7 @@ class Sent:
         sender.send_batch.side_effect = lambda _topic, rows: self.values.extend(row["value"] for row in rows)
         insert = check(script).program.inserts[0]
         encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
-        self.outgoing = Outgoing(insert, encoder, sender, drops=drops)
+        self.outgoing = Outgoing(insert, encoder, Form(), sender, drops=drops)
 
     @property
     def places(self) -> list[tuple[int, int]]:

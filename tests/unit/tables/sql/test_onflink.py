@@ -5,15 +5,7 @@ import pytest
 from clickstream.shipped import tables
 from clickstream.tables.sql.check import check, check_file
 from clickstream.tables.sql.onflink import troubles
-
-TABLE = """
-CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json',
-  'properties.bootstrap.servers' = 'k'{});
-"""
-EXACTLY = ", 'sink.delivery-guarantee' = 'exactly-once'"
-PREFIX = ", 'sink.transactional-id-prefix' = 'x'"
-CHECKPOINTS = "SET 'execution.checkpointing.interval' = '10 s';"
-TIMEOUT = ", 'properties.transaction.timeout.ms' = '900000'"
+from tests.unit.tables.sql.troublecases import FINE, TROUBLES
 
 
 def words(sql: str) -> list[str]:
@@ -27,46 +19,13 @@ def test_what_is_shipped_has_no_trouble(name: str) -> None:
     assert troubles(check_file(tables()[name])) == []
 
 
-@pytest.mark.parametrize(
-    ("sql", "trouble"),
-    [
-        ("SET 'parallelism.default' = '0';", "parallelism.default is '0', a number above 0 is expected"),
-        ("SET 'execution.checkpointing.interval' = 'often';", "a duration such as 10 s is expected"),
-        ("SET 'execution.checkpointing.mode' = 'twice';", "one of exactly_once, at_least_once is expected"),
-        ("SET 'restart-strategy.type' = 'maybe';", "restart-strategy.type is 'maybe'"),
-        ("SET 'table.exec.mini-batch.enabled' = 'yes';", "true or false is expected"),
-        (
-            "SET 'table.exec.mini-batch.enabled' = 'true'; SET 'table.exec.mini-batch.size' = '10';",
-            "table.exec.mini-batch.enabled needs table.exec.mini-batch.allow-latency",
-        ),
-        (
-            TABLE.format(", 'scan.watermark.alignment.group' = 'g'"),
-            "t: scan.watermark.alignment.group needs scan.watermark.alignment.max-drift",
-        ),
-        (
-            TABLE.format(", 'scan.watermark.alignment.max-drift' = '1 s'"),
-            "t: scan.watermark.alignment.max-drift needs scan.watermark.alignment.group",
-        ),
-        (CHECKPOINTS + TABLE.format(EXACTLY + TIMEOUT), "t: exactly-once needs sink.transactional-id-prefix"),
-        (TABLE.format(EXACTLY + PREFIX + TIMEOUT), "t: exactly-once shows its rows at checkpoints only"),
-        (CHECKPOINTS + TABLE.format(EXACTLY + PREFIX), "t: exactly-once asks brokers for transactions of an hour"),
-    ],
-)
+@pytest.mark.parametrize(("sql", "trouble"), TROUBLES)
 def test_one_trouble(sql: str, trouble: str) -> None:
     (found,) = words(sql)
     assert trouble in found
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        CHECKPOINTS + TABLE.format(EXACTLY + PREFIX + TIMEOUT),
-        "SET 'parallelism.default' = '4'; SET 'execution.checkpointing.mode' = 'EXACTLY_ONCE';",
-        "SET 'table.exec.mini-batch.enabled' = 'true'; SET 'table.exec.mini-batch.size' = '10';"
-        "SET 'table.exec.mini-batch.allow-latency' = '1 s';",
-        TABLE.format(", 'scan.watermark.alignment.group' = 'g', 'scan.watermark.alignment.max-drift' = '1 s'"),
-    ],
-)
+@pytest.mark.parametrize("sql", FINE)
 def test_no_trouble(sql: str) -> None:
     assert words(sql) == []
 

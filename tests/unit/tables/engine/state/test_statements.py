@@ -49,6 +49,18 @@ def test_where_kafka_is_does_not_matter() -> None:
     assert of(SQL, BOOTSTRAP_SERVERS="elsewhere:1") == of(SQL)
 
 
+def test_where_a_registry_is_does_not_matter_and_its_password_is_not_kept() -> None:
+    def at(url: str, password: str, subject: str = "s") -> dict[str, dict[str, str]]:
+        options = {"url": url, "basic-auth.user-info": f"ann:{password}", "subject": subject}
+        avro = ", ".join(f"'value.avro-confluent.{name}' = '{value}'" for name, value in options.items())
+        target = sink("ip STRING").replace("'format' = 'json'", f"'value.format' = 'avro-confluent', {avro}")
+        return of(SQL.replace(sink("ip STRING"), target))
+
+    assert at("http://a", "s3cret") == at("http://b", "another")
+    assert at("http://a", "x") != at("http://a", "x", "another")
+    assert "s3cret" not in str(at("http://a", "s3cret"))
+
+
 def test_what_else_a_variable_stands_for_does_matter() -> None:
     sql = SQL.replace("status = 200", "ip = '${IP}'")
     assert of(sql, IP="a") == of(sql.replace("${IP}", "a"))

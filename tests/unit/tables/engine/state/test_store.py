@@ -52,6 +52,9 @@ def test_where_results_end_is_kept(tmp_path: Path) -> None:
     with opened(tmp_path) as state:
         assert (state.written("b"), state.written("c")) == ({0: 6, 1: 7}, {})
         assert (state.there("b"), state.there("c"), state.there("d")) == (of_origins, of_bytes, {})
+        state.save_written("b", {0: 8}, {})
+    with opened(tmp_path) as state:
+        assert (state.there("b"), state.there("c")) == ({}, of_bytes)
 
 
 def test_floors_and_topic_ids_are_kept(tmp_path: Path) -> None:
@@ -62,6 +65,11 @@ def test_floors_and_topic_ids_are_kept(tmp_path: Path) -> None:
         state.save_topic_id("b", "an id")
     with opened(tmp_path) as state:
         assert (state.floors(), state.topic_id("b")) == ({"a,b": 3}, "an id")
+        state.save_floors({"a,b": 3})
+        state.save_floors({})
+    with opened(tmp_path) as state:
+        state.save_floors({})  # before anybody asked what they are
+        assert state.floors() == {}
 
 
 def test_rows_that_a_transaction_inserted_can_be_deleted_by_it_with_their_row_ids(tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""Who wants nothing to be told is not told of, and nothing is stored of them."""
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+
+from tests.browser.tag.conftest import Shop, stored
+from tests.browser.tag.sites import STATIC, StandIn
+
+SETTLE = "() => new Promise((done) => setTimeout(done, 700))"
+
+
+def everything(page: Any) -> None:
+    """What visitors do, with time for it to be sent."""
+    page.evaluate("() => { clickstream.track('event'); history.pushState({}, '', '/next'); }")
+    page.mouse.move(10, 10)
+    page.evaluate(SETTLE)
+    page.evaluate("() => dispatchEvent(new Event('pagehide'))")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [("Navigator.prototype", "globalPrivacyControl", "true"), ("Navigator.prototype", "doNotTrack", "'1'")],
+    ids=["gpc", "dnt"],
+)
+def test_browsers_that_ask_for_privacy_get_it(
+    shop: Shop, collector: StandIn, owner: str, name: str, value: str
+) -> None:
+    context = shop.context()
+    page = shop.open("/", context=context)
+    collector.wait_named("pageview")
+    assert stored(page)
+    context.add_init_script(f"Object.defineProperty({owner}, '{name}', {{ get: () => {value} }});")
+    seen = len(collector.posts)
+
+    page.goto(f"{shop.site.url}/other")  # where it is asked for from now on
+    everything(page)
+    page.evaluate("() => { clickstream.consent(true); clickstream.track('event'); clickstream.optOut(false); }")
+    page.evaluate(SETTLE)
+
+    assert [event["event"] for post in collector.posts[seen:] for event in post.events] in ([], ["engagement"])
+    assert all(event["url"] == f"{shop.site.url}/" for event in collector.events)
+    assert stored(page) == {}
+
+
+def test_nothing_is_sent_or_stored_before_consent(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", tag="data-consent")
+    context = shop.context()
+    page = shop.open("/", context=context)
+    page.evaluate("() => clickstream.track('early')")
+    page.evaluate(SETTLE)
+    assert collector.posts == []
+    assert stored(page) == {}
+
+    page.evaluate("() => clickstream.consent(true)")
+    collector.wait_named("pageview")
+    collector.wait_named("early")
+
+    assert [event["event"] for event in collector.events] == ["pageview", "early"]
+    assert [event["sequence"] for event in collector.events] == [0, 1]
+    assert collector.events[0]["sent"] - collector.events[0]["time"] >= 700
+    assert list(stored(page)) == ["clickstream.visitor"]
+
+
+def test_consent_that_is_refused_or_withdrawn_leaves_nothing(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", tag="data-consent")
+    page = shop.open("/")
+    page.evaluate("() => clickstream.consent(false)")
+    everything(page)
+    assert collector.posts == []
+    assert stored(page) == {}
+
+    page.goto(f"{shop.site.url}/")
+    page.evaluate("() => clickstream.consent(true)")
+    collector.wait_named("pageview")
+    page.evaluate("() => { clickstream.track('unsent'); clickstream.consent(false); }")
+    everything(page)
+
+    assert [event["event"] for event in collector.events] == ["pageview"]
+    assert stored(page) == {}
+
+
+def test_consent_is_asked_for_on_each_page(shop: Shop, collector: StandIn) -> None:
+    for path in ("/", "/other"):
+        shop.page(path, tag="data-consent")
+    page = shop.open("/")
+    page.evaluate("() => clickstream.consent(true)")
+    collector.wait_named("pageview")
+    page.goto(f"{shop.site.url}/other")
+    page.evaluate(SETTLE)
+
+    assert collector.urls() == ["/"]
+
+
+def test_who_opted_out_is_left_alone_until_they_opt_in(shop: Shop, collector: StandIn) -> None:
+    page = shop.open("/")
+    [first] = collector.wait_named("pageview")
+    page.evaluate("() => { clickstream.track('unsent'); clickstream.optOut(); }")
+    everything(page)
+    assert list(stored(page)) == ["clickstream.opted-out"]
+    page.goto(f"{shop.site.url}/other")
+    everything(page)
+    assert [event["event"] for event in collector.events] == ["pageview"]
+    assert list(stored(page)) == ["clickstream.opted-out"]
+
+    page.evaluate("() => clickstream.optOut(false)")
+    page.evaluate("() => clickstream.track('in again')")
+
+    [event] = collector.wait_named("in again")
+    collector.wait_named("pageview", 2)
+    assert event["visitor"] != first["visitor"]
+    assert collector.urls() == ["/", "/next"]
+
+
+def test_cookieless_writes_nothing_and_names_nobody(shop: Shop, collector: StandIn) -> None:
+    """What a page wrote before it became cookieless is removed."""
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    assert stored(page)
+    for path in ("/", "/other"):
+        shop.page(path, tag="data-cookieless")
+    writes = "window.writes = []; Storage.prototype.setItem = (...given) => { window.writes.push(given); };"
+    page = shop.open("/", context=page.context, script=writes)
+    collector.wait_named("pageview", 2)
+    page.evaluate("() => clickstream.track('event')")
+    collector.wait_named("event")
+
+    events = [event for event in collector.events if event.get("cookieless")]
+    assert [event["event"] for event in events] == ["pageview", "event"]
+    assert [event["sequence"] for event in events] == [0, 1]
+    assert len({event["stream"] for event in events}) == 1
+    assert all(not {"visitor", "session", "new_session"} & set(event) for event in events)
+    page.goto(f"{shop.site.url}/other")
+    collector.wait(lambda collector: len(collector.named("pageview")) == 3)
+    assert collector.named("pageview")[-1]["sequence"] == 0
+    assert collector.named("pageview")[-1]["stream"] != events[0]["stream"]
+
+    collector.close()
+    page.evaluate("() => { for (let n = 0; n < 50; n++) clickstream.track('lost', { text: 'x'.repeat(3000) }); }")
+    page.evaluate(SETTLE)
+    page.evaluate("() => dispatchEvent(new Event('pagehide'))")
+    assert stored(page) == {}
+    assert page.evaluate("() => window.writes") == []
+    assert page.evaluate("() => document.cookie") == ""
+    collector.listen()
+
+
+def test_cookieless_events_wait_in_memory(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", tag="data-cookieless")
+    shop.serve_tag()
+    collector.close()
+    page = shop.open("/")
+    page.evaluate("() => clickstream.track('event')")
+    page.evaluate(SETTLE)
+    collector.listen()
+
+    collector.wait_named("event")
+    assert stored(page) == {}
+
+
+def test_a_visitor_is_one_over_tabs_and_pages(shop: Shop, collector: StandIn) -> None:
+    context = shop.context()
+    one = shop.open("/", context=context)
+    collector.wait_named("pageview")
+    two = shop.open("/other", context=context)
+    collector.wait_named("pageview", 2)
+    for number, tab in enumerate((one, two, one)):
+        tab.evaluate("(name) => clickstream.track(name)", f"step {number}")
+        collector.wait_named(f"step {number}")
+    one.goto(f"{shop.site.url}/other")
+    collector.wait_named("pageview", 3)
+
+    events = [event for event in collector.events if event["event"] != "engagement"]
+    assert len({(event["visitor"], event["session"], event["stream"]) for event in events}) == 1
+    assert [bool(event.get("new_session")) for event in events] == [True, *[False] * 5]
+    assert sorted(event["sequence"] for event in collector.events) == list(range(len(collector.events)))
+
+
+def test_who_clears_the_storage_is_somebody_new(shop: Shop, collector: StandIn) -> None:
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.evaluate("() => { localStorage.clear(); clickstream.track('event'); }")
+    [event] = collector.wait_named("event")
+
+    assert event["visitor"] != collector.events[0]["visitor"]
+    assert (event["sequence"], event["new_session"]) == (0, True)
+
+
+STRICT = "default-src 'none'; base-uri 'none'; connect-src {collector}; script-src {script}"
+
+
+@pytest.mark.parametrize("script", ["{collector}", "'nonce-abc' 'strict-dynamic'"], ids=["host", "strict-dynamic"])
+def test_it_works_under_a_strict_policy_with_integrity(shop: Shop, collector: StandIn, script: str) -> None:
+    digest = base64.b64encode(hashlib.sha384((STATIC / "tag.js").read_bytes()).digest()).decode()
+    policy = STRICT.format(collector=collector.url, script=script.format(collector=collector.url))
+    shop.page(
+        "/",
+        tag=f'integrity="sha384-{digest}" crossorigin="anonymous" nonce="abc"',
+        headers={"Content-Security-Policy": f"{policy}; require-trusted-types-for 'script'"},
+    )
+    page = shop.open("/")
+    page.evaluate("() => { window.broken = []; addEventListener('securitypolicyviolation', (e) => broken.push(e)); }")
+    page.evaluate("() => clickstream.track('event')")
+    collector.wait_named("event")
+    page.evaluate("() => dispatchEvent(new Event('pagehide'))")
+    collector.wait_named("engagement")
+
+    assert page.evaluate("() => broken.length") == 0
+    assert shop.warnings == []
+
+
+def test_a_policy_that_forbids_it_is_told_once(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", headers={"Content-Security-Policy": f"script-src {collector.url}; connect-src 'self'"})
+    page = shop.open("/")
+    page.evaluate(SETTLE)
+    page.evaluate("() => clickstream.track('event')")
+    page.evaluate(SETTLE)
+
+    assert len(shop.warnings) == 1
+    assert "connect-src" in shop.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"),
+    [("consent(false)", "consent(true)"), ("optOut()", "optOut(false)")],
+    ids=["consent", "opt-out"],
+)
+def test_who_agrees_again_is_somebody_new_on_this_page(shop: Shop, collector: StandIn, no: str, yes: str) -> None:
+    page = shop.open("/")
+    [first] = collector.wait_named("pageview")
+    page.evaluate(f"() => {{ clickstream.{no}; history.pushState({{}}, '', '/unseen'); }}")
+    page.evaluate(SETTLE)
+    page.evaluate(f"() => {{ history.pushState({{}}, '', '/seen'); clickstream.{yes}; clickstream.track('event'); }}")
+    collector.wait_named("pageview", 2)
+    collector.wait_named("event")
+
+    assert collector.urls() == ["/", "/seen"]
+    view, event = collector.named("pageview")[1], collector.named("event")[0]
+    assert view["visitor"] != first["visitor"]
+    assert (view["sequence"], event["sequence"], event["page"]) == (0, 1, view["id"])

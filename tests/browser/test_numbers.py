@@ -1,0 +1,172 @@
+"""Every number proves itself: what the dialog says, asks and shows, and that its query gives the number."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+import duckdb
+import pytest
+
+from clickstream.history.copies import HistoryTables
+from clickstream.history.model import Filter
+from clickstream.ui.numbers import NUMBERS, Of
+from tests.browser import peoplestates
+from tests.browser.conftest import Open, Opened
+from tests.browser.fakeserver import FakeServer
+from tests.unit.ui.test_numbers import END, START, STEPS, Kept, clicks, events
+
+FILTERS = [["page", "!=", "/b"], ["status", "!=", "500"], ["ip", "=", "10.0.0.1"], ["ip", "=", "10.0.0.2"]]
+
+
+@pytest.fixture(autouse=True)
+def _people(server: FakeServer) -> None:
+    server.states |= peoplestates.STATES
+
+
+@pytest.fixture
+def asked(server: FakeServer) -> list[dict[str, str]]:
+    """What is asked of /api/recount; the answer is that both are 7."""
+    found: list[dict[str, str]] = []
+
+    def recount(query: dict[str, str]) -> tuple[int, Any]:
+        found.append(query)
+        both: Any = [[7, None, None]] if query["figure"] == "funnel" else 7
+        counted = {"history": both, "topic": both, "records": 12_034, "seconds": 0.8, "topic_name": "clickstream"}
+        return 200, {"from": int(query["from"]), "to": int(query["to"]), **counted}
+
+    server.answers["/api/recount"] = recount
+    return found
+
+
+@pytest.fixture(scope="module")
+def history() -> Iterator[Kept]:
+    kept = Kept(clicks(), events())
+    yield kept
+    kept.close()
+
+
+def dialog(tab: Opened) -> str:
+    return tab.text("dialog[open]")
+
+
+def prove(tab: Opened, asked: list[dict[str, str]], name: str, number: int = 0) -> dict[str, str]:
+    """Opens the proof of that button, counts again, and says what was asked."""
+    before = len(asked)
+    tab.page.get_by_role("button", name=name).nth(number).click()
+    tab.page.get_by_role("button", name="Recount from the topic").click()
+    tab.wait_text(".recount", "They are equal.")
+    tab.page.get_by_role("button", name="Close").click()
+    assert len(asked) == before + 1
+    return asked[-1]
+
+
+def span(query: dict[str, str]) -> int:
+    return int(query["to"]) - int(query["from"])
+
+
+def test_numbers_of_sessions(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/sessions?range=10&threshold=90000&page=/cart.html")
+    for name, figure in [
+        ("How Open sessions comes about", "open_sessions"),
+        ("How Sessions comes about", "sessions"),
+        ("How Users comes about", "users"),
+        ("How High-bandwidth sessions comes about", "large_sessions"),
+    ]:
+        query = prove(tab, asked, name)
+        assert (query["figure"], span(query)) == (figure, 600_000)
+        assert json.loads(query["filters"]) == [["page", "=", "/cart.html"]]
+    assert query["threshold"] == "90000"
+    tab.page.keyboard.press("i")
+    assert "none is more than 30 s after the one before" in dialog(tab)
+    assert "page is /cart.html" in dialog(tab)
+
+
+def test_numbers_of_errors(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/errors?range=15&status!=500&page=/cart.html")
+    rate = prove(tab, asked, "How Error rate comes about")
+    assert (rate["figure"], span(rate)) == ("errors", 60_000)
+    assert prove(tab, asked, "How Errors per minute comes about")["figure"] == "errors_per_minute"
+    met = prove(tab, asked, "How Visitors who met one comes about")
+    assert (met["figure"], met["from"]) == ("met", str(int(met["to"]) - span(met)))
+    assert span(met) >= 15 * 60_000
+    assert prove(tab, asked, "How Errors comes about")["figure"] == "error_clicks"
+    code = prove(tab, asked, "404 in all")
+    assert code["figure"] == "clicks"
+    assert json.loads(code["filters"]) == [["page", "=", "/cart.html"], ["status", "=", "404"]]
+    tab.page.get_by_role("button", name="How Alerts comes about").click()
+    assert "It is not from the history" in dialog(tab)
+    assert tab.page.get_by_role("button", name="Recount from the topic").count() == 0
+
+
+def test_numbers_of_products(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/products?range=30&window=5")
+    tab.wait_text(".funnel", "2,000")
+    funnel = prove(tab, asked, "Product views: 2,000")
+    assert (funnel["figure"], funnel["steps"], funnel["window"]) == (
+        "funnel",
+        json.dumps(STEPS, separators=(",", ":")),
+        "300000",
+    )
+    removed = prove(tab, asked, "Taken out again: ")
+    assert json.loads(removed["steps"]) == ["addtobasket", "removefrombasket"]
+    users = prove(tab, asked, "How Users of the funnel comes about")
+    assert (users["figure"], span(users)) == ("event_users", 1_800_000)
+    minute = prove(tab, asked, "How Users per minute comes about")
+    assert (minute["figure"], span(minute), int(minute["from"]) % 60_000) == ("event_users", 60_000, 0)
+    rate = prove(tab, asked, "Purchases per second")
+    assert (rate["figure"], rate["event"], span(rate)) == ("event_rate", "purchase", 10_000)
+    tab.page.get_by_role("button", name="How Purchases comes about").click()
+    assert "how many of these events the counter has ever counted" in dialog(tab)
+    tab.page.get_by_role("button", name="Close").click()
+    tab.page.keyboard.press("i")
+    assert "2,000, 600 (41 s, 3 min 10 s), 390" in dialog(tab)
+
+
+def test_two_funnels_that_differ_are_told(open_page: Open, server: FakeServer) -> None:
+    answer = {"from": 1, "to": 2, "records": 1, "seconds": 0.1, "topic_name": "event-topic"}
+    both = {"history": [[9, None, None], [4, 1000, 2000]], "topic": [[9, None, None], [4, 1000, 3000]]}
+    server.answers["/api/recount"] = lambda _query: (200, {**answer, **both})
+    tab = open_page("#/products")
+    tab.wait_text(".funnel", "2,000")
+    tab.page.keyboard.press("i")
+    tab.page.get_by_role("button", name="Recount from the topic").click()
+    assert "They differ." in tab.wait_text(".recount", "They")
+    assert "9, 4 (1 s, 3 s)" in tab.text(".recount")
+
+
+def test_the_pages_and_the_server_know_the_same_numbers(open_page: Open) -> None:
+    tab = open_page()
+    figures = tab.page.evaluate(
+        "async () => Object.values((await import('/js/numbers.js')).NUMBERS).map(({ figure }) => figure)"
+    )
+    assert {*figures} - {None} == set(NUMBERS)
+
+
+@pytest.mark.parametrize("filters", [[], FILTERS])
+def test_the_query_that_is_shown_gives_the_number(open_page: Open, history: Kept, filters: list[list[str]]) -> None:
+    tab = open_page()
+    of = {"from": START, "to": END, "threshold": 60_000, "event": "purchase", "steps": STEPS, "window": 90_000}
+    queries = tab.page.evaluate(
+        """async (of) => {
+          const { NUMBERS } = await import('/js/numbers.js');
+          const plain = ({ event, ...rest }, wanted) => (wanted?.includes('event') ? { event, ...rest } : rest);
+          return Object.values(NUMBERS)
+            .filter(({ figure }) => figure)
+            .map(({ figure, query, of: needs }) => [figure, query(plain(of, needs))]);
+        }""",
+        {**of, "filters": filters},
+    )
+    db = duckdb.connect(":memory:")
+    tables = HistoryTables(history.store)
+    for name in ("clicks", "events"):
+        db.register(name, tables.load(name, cast(Any, None)))
+    chosen = tuple(Filter(dim, sign == "=", value) for dim, sign, value in filters)
+    wanted = Of(START, END, chosen, 60_000, "purchase", STEPS, 90_000)
+    assert len(queries) >= len(NUMBERS)
+    for figure, query in queries:
+        found = db.execute(query).fetchall()[0]
+        number = NUMBERS[figure].in_history(history, wanted)
+        if isinstance(number, list):
+            assert list(found) == [users for users, _half, _slow in number]
+        else:
+            assert float(found[0]) == pytest.approx(number), (figure, query)

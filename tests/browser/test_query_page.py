@@ -1,0 +1,151 @@
+"""The page of questions in SQL, on a server whose answers the tests choose."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.browser import querystates as states
+from tests.browser.conftest import Open, Opened
+from tests.browser.fakeserver import FakeServer
+from tests.browser.test_looks import AXE
+
+DEAD_WORDS = "Binder Error: no column\n\nLINE 1: SELECT nothing\n               ^"
+
+
+@pytest.fixture
+def answers(server: FakeServer) -> Callable[..., None]:
+    def set_(rows: states.Answerer | None = None) -> None:
+        server.answers |= states.answers(rows)
+
+    set_()
+    return set_
+
+
+def cells(tab: Opened) -> list[list[str]]:
+    rows = tab.page.locator(".q-out tbody tr")
+    return [rows.nth(place).locator("td").all_inner_texts() for place in range(rows.count())]
+
+
+def test_rows_are_exact_and_never_markup(answers: Callable[..., None], open_page: Open) -> None:
+    tab = open_page("#/query")
+    tab.wait_for(lambda: len(cells(tab)) == 4, "four rows")
+    found = cells(tab)
+    assert found[1] == ["Austin", "709", "9,007,199,254,740,993", "0.85"]
+    assert found[2][0] == "<script>alert(1)</script>U+202E"
+    assert found[3][0] == "NULL"
+    assert "4 rows in 38 ms" in tab.text(".q-out header .note")
+    assert tab.page.locator(".q-out script").count() == 0
+
+
+def test_the_sql_is_in_the_address_and_ctrl_enter_runs(
+    answers: Callable[..., None], server: FakeServer, open_page: Open
+) -> None:
+    asked: list[str] = []
+    rows = states.answer([["n", "INTEGER"]], [[42]])
+
+    def note(question: dict[str, str]) -> tuple[int, Any]:
+        asked.append(json.loads(question["body"])["sql"])
+        return rows(question)
+
+    answers(note)
+    sql = "SELECT 'a&b=c#%' AS \"n\" -- \u00e9"
+    tab = open_page(f"#/query?sql={quote(sql)}")
+    tab.wait_for(lambda: cells(tab) == [["42"]], "the answer")
+    assert asked == [sql]
+    area = tab.page.locator(".editor textarea")
+    assert area.input_value() == sql
+    area.fill("SELECT 43")
+    area.press("Control+Enter")
+    tab.wait_for(lambda: asked[1:] == ["SELECT 43"], "the second question")
+    assert "sql=SELECT%2043" in tab.hash()
+    tab.page.reload()
+    tab.wait_for(lambda: len(asked) == 3, "the question of the address")
+    assert asked[2] == "SELECT 43"
+
+
+def test_a_refusal_keeps_its_lines(answers: Callable[..., None], open_page: Open) -> None:
+    answers(states.said({"error": DEAD_WORDS}))
+    tab = open_page("#/query")
+    tab.wait_text(".q-out h2", "No answer")
+    assert tab.page.locator(".q-failed").inner_text() == DEAD_WORDS
+
+
+def test_no_row_is_said(answers: Callable[..., None], open_page: Open) -> None:
+    answers(states.answer(states.COLUMNS, []))
+    tab = open_page("#/query")
+    tab.wait_text(".q-out .out", "No row fits.")
+
+
+def test_a_chart_over_time_and_one_of_bars(answers: Callable[..., None], open_page: Open) -> None:
+    tab = open_page("#/query?view=chart")
+    tab.wait_for(lambda: tab.page.locator(".hbars b").count() == 4, "four bars")
+    assert tab.page.locator(".hbars b").first.inner_text() == "748"
+    answers(states.answer([["minute", "TIMESTAMP"], ["status", "INTEGER"], ["hits", "BIGINT"]], states.over_time()))
+    tab.page.locator(".editor textarea").press("Control+Enter")
+    tab.page.wait_for_selector(".q-plot canvas")
+    assert tab.page.locator(".q-keys .key").all_inner_texts() == ["200", "404"]
+    tab.page.get_by_role("button", name="Table").click()
+    tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.livingCharts()") == 0, "no chart is left")
+
+
+def test_columns_are_shown_and_go_into_the_text(answers: Callable[..., None], open_page: Open) -> None:
+    tab = open_page("#/query?sql=SELECT")
+    tab.page.get_by_role("button", name="event-topic").click()
+    tab.page.get_by_role("button", name="eventName").click()
+    assert tab.page.locator(".editor textarea").input_value() in ("SELECTeventName", "eventNameSELECT")
+
+
+def test_findings_come_as_one_types_and_lead_to_their_place(answers: Callable[..., None], open_page: Open) -> None:
+    tab = open_page("#/query")
+    tab.page.get_by_role("button", name="Try streaming SQL").click()
+    tab.wait_text(".q-out h2", "No problems")
+    tab.page.locator(".editor textarea").fill("INSERT INTO t\nSELECT usrid, x")
+    tab.wait_text(".q-out h2", "1 problem")
+    assert tab.page.locator(".edbox mark").inner_text() == "usrid"
+    assert tab.page.locator(".prob pre").inner_text() == "\n".join(states.SHOWN.split("\n")[1:3])
+    assert "Did you mean userid?" in tab.text(".prob")
+    tab.page.locator(".prob .where").click()
+    selected = "() => { const a = document.activeElement; return a.value.slice(a.selectionStart, a.selectionEnd); }"
+    assert tab.page.evaluate(selected) == "usrid"
+    assert "mode=check" in tab.hash()
+
+
+def test_a_preview_shows_each_result_and_what_hints_at_mistakes(answers: Callable[..., None], open_page: Open) -> None:
+    tab = open_page("#/query?mode=check")
+    tab.wait_text(".q-out h2", "No problems")
+    tab.page.get_by_role("button", name="Preview").click()
+    tab.wait_text(".q-out h2", "Preview")
+    assert "Over 900 records of clickstream. No topic was written." in tab.text(".q-out header .note")
+    assert cells(tab) == [["2026-03-25 14:00:00", "5"], ["2026-03-25 14:01:00", "7"]]
+    words = tab.text(".q-out .out")
+    assert "2 rows; 3 rows came too late" in words
+    assert "2 records of x cannot be read as y." in words
+    assert "It would write nothing." in words
+
+
+def test_placement_of_marks_counts_characters(answers: Callable[..., None], open_page: Open) -> None:
+    tab = open_page("#/query?mode=check")
+    tab.wait_text(".q-out h2", "No problems")
+    tab.page.locator(".editor textarea").fill("\nAAAAA\U0001f600 usrid")
+    tab.wait_text(".q-out h2", "1 problem")
+    assert tab.page.locator(".edbox mark").all_inner_texts() == ["usrid"]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_is_wider_than_the_page(answers: Callable[..., None], open_page: Open, width: int) -> None:
+    for hash_ in ("#/query", "#/query?mode=check"):
+        tab = open_page(hash_, viewport={"width": width, "height": 800})
+        assert tab.page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(answers: Callable[..., None], open_page: Open, theme: str) -> None:
+    usrid = quote("INSERT INTO t\nSELECT usrid, x")
+    for hash_ in ("#/query", "#/query?view=chart", f"#/query?mode=check&sql={usrid}"):
+        tab = open_page(hash_, query=f"?theme={theme}", scripts=(AXE.read_text("utf-8"),))
+        found = tab.page.evaluate("async () => (await axe.run(document)).violations")
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not serious, [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]

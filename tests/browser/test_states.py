@@ -1,0 +1,140 @@
+"""Every state has its own words: a silent topic does not look like a broken connection."""
+
+import time
+
+from tests.browser import states
+from tests.browser.conftest import Open
+from tests.browser.fakeserver import FakeServer
+
+NETWORK = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "ERR_CONNECTION_RESET"]
+
+
+def test_before_anything_came_it_says_that_it_connects_and_not_that_there_is_nothing(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.muted = True
+    tab = open_page(ready=False)
+    tab.wait_text(".strip", "Connecting")
+    assert "connecting" in tab.text(".fig")
+    assert "Nothing yet" not in tab.text("main")
+    server.muted = False
+    tab.wait_text(".strip", "407 Proxy authentication required")
+
+
+def test_an_alert_and_the_watermark_are_in_the_strip(open_page: Open) -> None:
+    tab = open_page()
+    assert "16 times in a minute, over the limit of 5 since" in tab.text(".strip")
+    assert "Final until" in tab.text(".strip .until")
+    assert "5 s behind" in tab.text(".strip .until")
+    assert tab.text(".foot .state") == "Live"
+
+
+def test_without_clicks_it_says_which_commands_make_some(open_page: Open, server: FakeServer) -> None:
+    server.states |= {"overview": states.empty, "frame": states.empty_frame}
+    tab = open_page()
+    assert "No clicks yet" in tab.text(".notices")
+    assert "clickstream generate web" in tab.text(".notices")
+    assert "nothing to count yet" in tab.text(".strip")
+    server.states |= {"overview": states.overview, "frame": states.frame}
+    tab.wait_for(lambda: not tab.page.locator(".notices").inner_text(), "it fills by itself")
+
+
+def test_a_quiet_topic_is_connected_and_says_since_when(open_page: Open, server: FakeServer) -> None:
+    server.states["overview"] = states.quiet
+    tab = open_page()
+    assert "Quiet: the last click came at" in tab.text(".traffic header")
+    assert tab.text(".foot .state") == "Live"
+
+
+def test_filters_that_nothing_fits_can_be_dropped(open_page: Open, server: FakeServer) -> None:
+    server.states["overview"] = lambda params, now: (
+        states.filtered_to_nothing(params, now) if params["filters"] else states.overview(params, now)
+    )
+    tab = open_page("#/overview?page=/nowhere")
+    assert "No click fits these filters in 60 min" in tab.text(".notices")
+    tab.page.get_by_role("button", name="Drop all filters").click()
+    tab.wait_for(lambda: not tab.page.locator(".notices").inner_text())
+    assert tab.hash() == "#/overview"
+
+
+def test_kafka_away_is_said_over_the_full_width_and_numbers_are_of_then(open_page: Open, server: FakeServer) -> None:
+    tab = open_page()
+    since = int(time.time() * 1000) - 136_000
+    server.states["frame"] = states.kafka_away(since)
+    tab.wait_text(".strip.down", "Kafka at localhost:9092 does not answer")
+    assert "Everything here stands as of then" in tab.text(".strip")
+    assert "as of" in tab.text(".fig .c")
+    assert tab.text(".foot .state") == "Kafka away"
+    server.states["frame"] = states.frame
+    tab.wait_text(".strip.on", "407")
+
+
+def test_server_away_says_when_the_next_try_is_and_comes_back(open_page: Open, server: FakeServer) -> None:
+    tab = open_page()
+    tab.expected = NETWORK
+    server.stop_listening()
+    server.drop_all()
+    tab.wait_text(".strip.warned", "server does not answer")
+    tab.wait_for(lambda: "Next try in" in tab.text(".strip") or "Trying" in tab.text(".strip"))
+    tab.wait_text(".foot .state", "Server away")
+    server.listen_again()
+    tab.wait_text(".strip.on", "407")
+    tab.wait_text(".foot .state", "Live")
+
+
+def test_a_server_that_says_goodbye_is_quoted(open_page: Open, server: FakeServer) -> None:
+    tab = open_page()
+    tab.expected = NETWORK
+    server.stop_listening()
+    server.drop_all(bye="stopping")
+    tab.wait_text(".strip.warned", "It said goodbye: stopping.")
+
+
+def test_a_connection_that_brings_nothing_is_stale_after_five_seconds(open_page: Open, server: FakeServer) -> None:
+    tab = open_page()
+    server.muted = True
+    begun = time.monotonic()
+    tab.wait_text(".strip.warned", "The server is connected, but sends nothing")
+    assert time.monotonic() - begun > 4
+    server.muted = False
+    tab.wait_text(".strip.on", "407")
+
+
+def test_a_panel_that_failed_says_what_the_server_said(open_page: Open, server: FakeServer) -> None:
+    tab = open_page()
+    server.states["overview"] = lambda params, now: None
+    said = "The panel overview failed: out of memory."
+    notice = tab.page.locator(".notices [role=alert]")
+
+    def is_quoted() -> bool:
+        server.error("overview", said)  # again: a state that was on its way takes it away
+        return notice.count() > 0 and said in tab.text(".notices [role=alert]")
+
+    tab.wait_for(is_quoted)
+    server.states["overview"] = states.overview
+    tab.wait_for(lambda: not tab.page.locator(".notices [role=alert]").count(), "it goes when states come again")
+
+
+def test_made_up_places_are_said_to_be_made_up(open_page: Open) -> None:
+    tab = open_page()
+    assert tab.text(".l-map header").startswith("Where from")
+    assert "Made-up places" in tab.text(".l-map header")
+
+
+def test_without_places_it_says_how_to_get_them(open_page: Open, server: FakeServer) -> None:
+    server.states["overview"] = lambda params, now: {
+        **states.overview(params, now),
+        "places": {"source": None, "unknown": 0},
+        "tops": {**states.tops(), "country": {"rows": [], "more": 0, "total": 0}},
+    }
+    tab = open_page()
+    assert "--geo-db" in tab.text(".l-country")
+    assert tab.page.locator(".l-map").is_hidden()
+
+
+def test_a_history_that_reaches_only_so_far_says_so(open_page: Open, server: FakeServer) -> None:
+    server.states["overview"] = lambda params, now: {
+        **states.overview(params, now),
+        "covered_from": now - 10 * states.MINUTE,
+    }
+    assert "The history reaches back to" in open_page().text(".traffic header")

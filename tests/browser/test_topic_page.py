@@ -1,0 +1,222 @@
+"""One topic in a real browser, out of states and records that the tests choose."""
+
+from typing import Any
+
+import pytest
+
+from tests.browser import topicstates
+from tests.browser.conftest import VENDOR, Open, Opened
+from tests.browser.fakeserver import FakeServer
+from tests.browser.topicstates import row
+
+# As they come: clocks of partitions disagree, and one of partition 0 goes back.
+BEFORE = [row(0, 0, 100), row(1, 0, 200), row(2, 0, 400), row(2, 1, 410)]
+AFTER = [row(0, 1, 50), row(1, 1, 90), row(0, 2, 300)]
+NEWEST_FIRST = ["2:1", "2:0", "0:2", "1:1", "1:0", "0:1", "0:0"]
+
+
+@pytest.fixture
+def server(server: FakeServer) -> FakeServer:
+    server.states |= {"topic": topicstates.topic, "tail": lambda _params, _now: None}
+    return server
+
+
+def opened(open_page: Open, hash_: str, **options: Any) -> Opened:
+    tab = open_page(hash_, ready=False, **options)
+    tab.wait_for(lambda: tab.page.locator(".readers tbody tr").count() == len(topicstates.GROUPS), "its groups")
+    return tab
+
+
+def come(tab: Opened, rows: list[dict[str, Any]], skipped: int = 0, *, anew: bool = False) -> None:
+    """These records come, as the server sends them: a feed."""
+    feed = {"rows": rows, "skipped": skipped, "anew": anew, "stage": "live", "words": ""}
+    tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.live.panels.has('tail')"))
+    tab.page.evaluate("feed => window.clickstream.app.live.panels.get('tail').handlers.feed(feed)", feed)
+
+
+def places(tab: Opened) -> list[str]:
+    found: list[str] = tab.page.locator(".records tbody tr").evaluate_all("all => all.map((one) => one.dataset.key)")
+    return found
+
+
+def head(tab: Opened, key: str) -> Any:
+    return tab.page.locator(f".records th[data-k='{key}']")
+
+
+def test_the_newest_come_first_over_partitions_whose_clocks_disagree(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream")
+    come(tab, BEFORE, anew=True)
+    assert places(tab) == ["2:1", "2:0", "1:0", "0:0"]
+    come(tab, AFTER)
+    assert places(tab) == NEWEST_FIRST
+    assert "Live, newest first" in tab.text(".infoline")
+
+
+def test_columns_sort_and_lead_back_to_the_newest(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream")
+    come(tab, BEFORE, anew=True)
+    offset = head(tab, "offset").locator("button")
+    offset.click()
+    assert head(tab, "offset").get_attribute("aria-sort") == "descending"
+    come(tab, AFTER)
+    tab.page.locator("h1").hover()
+    assert places(tab) == ["0:2", "2:1", "1:1", "0:1", "2:0", "1:0", "0:0"], "equal ones stay newest first"
+    assert "sorted" in tab.text(".infoline")
+    offset.click()
+    assert head(tab, "offset").get_attribute("aria-sort") == "ascending"
+    assert [place[-1] for place in places(tab)] == list("0001112")
+    assert "sort=offset%2B" in tab.hash()
+    offset.click()
+    assert (places(tab), head(tab, "offset").get_attribute("aria-sort")) == (NEWEST_FIRST, None)
+    head(tab, "time").locator("button").click()
+    assert places(tab) == ["2:1", "2:0", "0:2", "1:0", "0:0", "1:1", "0:1"], "by the clocks alone"
+    tab.page.get_by_role("button", name="Newest first").click()
+    assert places(tab) == NEWEST_FIRST
+    assert "sort" not in tab.hash()
+
+
+def test_fields_sort_as_the_numbers_and_texts_that_they_are(open_page: Open) -> None:
+    values = ["9007199254740993", None, "1.5", '"b"', "9007199254740992", "-2", "null", '"a10"', '"a9"', "1e3"]
+    tab = opened(open_page, "#/topics/clickstream?cols=n&sort=f%3An%2B")
+    come(tab, [row(0, number, number, value) for number, value in enumerate(values)], anew=True)
+    shown = [values[int(place[2:])] for place in places(tab)]
+    assert shown[:8] == ["-2", "1.5", "1e3", "9007199254740992", "9007199254740993", '"a9"', '"a10"', '"b"']
+    assert set(shown[8:]) == {None, "null"}, "what is not there stands last"
+    head(tab, "f:n").locator("button").click()
+    assert places(tab)[0] == "0:0", "the largest number first"
+    head(tab, "f:n").locator("button").click()
+    tab.wait_for(lambda: "sort" not in tab.hash(), "a third way is none")
+
+
+def test_a_burst_is_counted_and_the_list_is_bounded_and_keeps_its_rows_on_one_socket(
+    open_page: Open, server: FakeServer
+) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=n")
+    come(tab, [row(0, number, number, str(number)) for number in range(200)], 9_800, anew=False)
+    shown = len(places(tab))
+    assert "9,800 not shown" in tab.text(".infoline")
+    assert shown + 9_800 == 10_000
+    for start in range(200, 1_400, 200):
+        come(tab, [row(0, number, number, str(number)) for number in range(start, start + 200)])
+    assert places(tab) == [f"0:{number}" for number in range(1_399, 399, -1)]
+    tab.page.get_by_role("button", name="Pause").click()
+    come(tab, [row(0, 1_400, 1_400, None)])
+    assert places(tab)[0] == "0:1399"
+    tab.page.get_by_role("button", name="Follow").click()
+    assert places(tab)[0] == "0:1400"
+    assert len(server.connects) == 1
+    assert tab.page.locator(".records tbody tr[tabindex='0']").count() == 1, "one of them is reached by Tab"
+
+
+def order(tab: Opened, section: str) -> list[str]:
+    return [words.strip() for words in tab.page.locator(f"{section} tbody td:first-child").all_inner_texts()]
+
+
+def expected(values: dict[str, Any], *, down: bool) -> list[str]:
+    """What is not known stands last, whichever way."""
+    known = sorted((name for name in values if values[name] is not None), key=lambda name: values[name], reverse=down)
+    return known + [name for name in values if values[name] is None]
+
+
+def check_sorting(tab: Opened, section: str, title: str, values: dict[str, Any]) -> None:
+    button = tab.page.locator(f"{section} th").get_by_role("button", name=title, exact=True)
+    cell = button.locator("xpath=..")
+    for _click in range(2):
+        button.click()
+        down = cell.get_attribute("aria-sort") == "descending"
+        assert order(tab, section) == expected(values, down=down), f"{title}, {'down' if down else 'up'}"
+
+
+@pytest.mark.parametrize("title", ["lag", "behind", "members"])
+def test_every_number_of_groups_sorts(open_page: Open, title: str) -> None:
+    tab = opened(open_page, "#/topics/clickstream")
+    tab.wait_for(lambda: order(tab, ".readers") == ["slow", "old", "quick", "unknown"], "by lag at first")
+    key = {"lag": "lag", "behind": "seconds", "members": "members"}[title]
+    values = {name: topicstates.reader(name)[key] for name in topicstates.GROUPS}
+    check_sorting(tab, ".readers", title, values)
+
+
+def test_a_group_shows_its_partitions_and_every_number_of_them_sorts(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream")
+    tab.page.locator(".readers tbody tr", has_text="slow").click()
+    parts = {str(one["partition"]): one for one in topicstates.reader("slow")["partitions"]}
+    tab.wait_for(lambda: order(tab, ".lagparts") == ["0", "1", "2"], "by lag at first")
+    for title, key in [
+        ("no.", "partition"),
+        ("reads next", "next"),
+        ("end", "end"),
+        ("lag", "lag"),
+        ("behind", "seconds"),
+    ]:
+        check_sorting(tab, ".lagparts", title, {name: float(one[key]) for name, one in parts.items()})
+    assert "group=slow" in tab.hash()
+    tab.page.locator(".readers tbody tr", has_text="slow").click()
+    tab.wait_for(lambda: not tab.page.locator(".lagparts").is_visible(), "a second click hides them")
+
+
+@pytest.mark.parametrize(("title", "column"), [("begin", 0), ("end", 1), ("size", 2), ("messages/s", 3)])
+def test_every_number_of_partitions_sorts(open_page: Open, title: str, column: int) -> None:
+    tab = opened(open_page, "#/topics/clickstream")
+    tab.wait_for(lambda: order(tab, ".t-part") == ["0", "1", "2"], "by number at first")
+    values = {str(number): one[column] for number, one in enumerate(topicstates.PARTITIONS)}
+    check_sorting(tab, ".t-part", title, values)
+
+
+def test_settings_say_what_holds_who_set_it_and_the_default_in_the_same_unit(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream")
+    tab.wait_text(".t-cfg", "retention.ms")
+    shown = {
+        row.locator("dt").inner_text(): row.locator("dd").inner_text().replace("\u202f", " ")
+        for row in tab.page.locator(".t-cfg .facts > div").all()
+    }
+    assert shown["retention.ms"] == "86,400,000 1 day, set on the topic, default 7 days"
+    assert shown["min.insync.replicas"] == "2, set by the broker, default 1"
+    assert shown["cleanup.policy"] == "delete"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page: Open, scheme: str) -> None:
+    script = (VENDOR / "axe.min.js").read_text("utf-8")
+    tab = opened(open_page, "#/topics/clickstream?group=slow&sort=size-", scripts=(script,), color_scheme=scheme)
+    come(tab, BEFORE + AFTER, anew=True)
+    found = tab.page.evaluate("async () => (await axe.run()).violations")
+    told = [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+    assert not told
+
+
+AVRO = b"\0\0\0\0\7\2\0"
+RECORD: dict[str, Any] = {
+    "topic": "clickstream", "partition": 0, "offset": "5", "time": None, "time_by": None, "size": len(AVRO),
+    "key": None, "headers": [],
+}  # fmt: skip
+BYTES = {"length": len(AVRO), "start": 0, "next": None, "hex": AVRO.hex(), "base64": "AAAAAAcCAA=="}
+
+
+def test_a_record_in_avro_is_read_and_its_bytes_are_one_click_away(open_page: Open, server: FakeServer) -> None:
+    read = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
+    about = {"schema": 7, "name": "shop.Hit", "words": ""}
+
+    def answer(params: dict[str, str]) -> tuple[int, Any]:
+        return 200, BYTES if params.get("raw") else {**RECORD, "value": read, "value_avro": about}
+
+    server.answers["/api/topics/clickstream/0/5"] = answer
+    tab = opened(open_page, "#/topics/clickstream?rec=0:5")
+    part = tab.page.locator(".inspector .avro")
+    tab.wait_for(lambda: part.count() == 1, "the record")
+    assert "Avro, schema 7: shop.Hit" in part.inner_text()
+    assert '"id"' in part.locator("pre").inner_text()
+    part.get_by_role("button", name="Bytes").click()
+    tab.wait_for(lambda: "00 00 00 00 07 02 00" in part.locator("pre").inner_text(), "its bytes")
+    part.get_by_role("button", name="Read").click()
+    tab.wait_for(lambda: '"id"' in part.locator("pre").inner_text(), "the record again")
+
+
+def test_what_looks_like_avro_says_what_it_takes(open_page: Open, server: FakeServer) -> None:
+    about = {"schema": 7, "name": None, "words": "start the dashboard with --schema-registry URL to read it"}
+    record = {**RECORD, "value": BYTES, "value_avro": about}
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, record)
+    tab = opened(open_page, "#/topics/clickstream?rec=0:5")
+    come(tab, [{**row(0, 5, 100), "value": {"length": 7, "hex": AVRO.hex(), "avro": 7}}], anew=True)
+    tab.wait_for(lambda: tab.page.locator(".inspector .avro").count() == 1, "the record")
+    assert "schema 7: start the dashboard with --schema-registry" in tab.text(".inspector .avro")
+    assert "Avro 7" in tab.text(".records tbody")

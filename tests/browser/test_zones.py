@@ -1,0 +1,121 @@
+"""One time zone for the whole page, and labels that are right over a change of the clock."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.browser import states
+from tests.browser.conftest import NOTE_DRAWN_TEXT, Open, Opened
+from tests.browser.fakeserver import FakeServer
+
+# A minute at which all zones have another label: 14:30:15 UTC.
+NOW = int(datetime(2026, 1, 19, 14, 30, 15, tzinfo=UTC).timestamp() * 1000)
+SPRING = int(datetime(2026, 3, 29, 1, 30, tzinfo=UTC).timestamp() * 1000)
+AUTUMN = int(datetime(2026, 10, 25, 1, 30, tzinfo=UTC).timestamp() * 1000)
+HOUR = 3_600_000
+
+
+def label(at: int, zone: str, form: str = "%H:%M:%S") -> str:
+    return datetime.fromtimestamp(at / 1000, ZoneInfo(zone)).strftime(form)
+
+
+def drawn(tab: Opened) -> set[str]:
+    found: list[str] = tab.page.evaluate("() => [...window.drawn].filter((words) => /^\\d\\d:\\d\\d/.test(words))")
+    return set(found)
+
+
+def wait_drawn(tab: Opened, expected: set[str]) -> None:
+    tab.page.evaluate("() => window.drawn.clear()")
+    tab.wait_for(lambda: expected <= drawn(tab), f"{expected} among {drawn(tab)}")
+    assert drawn(tab) <= expected, "labels of another zone, or twice"
+
+
+@pytest.fixture
+def at(server: FakeServer) -> Any:
+    def set_(now: int) -> None:
+        server.clock = lambda: now
+
+    return set_
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"), [("Asia/Kathmandu", "UTC+5:45"), ("America/New_York", "America/New_York (UTC-5)"), ("UTC", "UTC")]
+)
+def test_one_moment_has_one_label_on_every_part_of_the_page(open_page: Open, at: Any, zone: str, name: str) -> None:
+    at(NOW)
+    tab = open_page("#/overview?range=15", timezone_id=zone, scripts=(NOTE_DRAWN_TEXT,))
+    assert label(NOW - states.DELAY, zone) in tab.text(".strip .until")
+    # 10 s buckets: the last one that has ended 5 s before 14:30:15.
+    assert label(NOW - 15_000, zone) in tab.text(".traffic .read")
+    assert name in tab.text(".foot-line")
+    whole = NOW - NOW % states.MINUTE
+    minutes = [label(whole - minute * states.MINUTE, zone, "%H:%M") for minute in range(1, 13)]
+    marks = {words for words in minutes if int(words[-2:]) % 2 == 0}  # by the clock of the zone
+    tab.wait_for(lambda: len(drawn(tab) & marks) >= 5, f"{marks} among {drawn(tab)}")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/New_York"])
+def test_the_switch_to_utc_changes_every_label_and_is_remembered(open_page: Open, at: Any, zone: str) -> None:
+    at(NOW)
+    tab = open_page("#/overview?range=15", timezone_id=zone)
+    tab.page.get_by_role("button", name="UTC").click()
+    tab.wait_text(".strip .until", "14:30:10")
+    tab.wait_text(".traffic .read", "14:30:00")
+    assert "Times on this page are UTC" in tab.text(".foot-line")
+    tab.page.reload()
+    tab.wait_text(".strip .until", "14:30:10")
+    tab.page.keyboard.press("u")
+    tab.wait_text(".strip .until", label(NOW - states.DELAY, zone))
+
+
+@pytest.mark.parametrize("change", [SPRING, AUTUMN], ids=["spring", "autumn"])
+def test_in_utc_labels_are_right_though_the_system_changes_its_clock(open_page: Open, at: Any, change: int) -> None:
+    at(change)
+    tab = open_page("#/overview?range=360", timezone_id="Europe/Paris", scripts=(NOTE_DRAWN_TEXT,))
+    tab.page.keyboard.press("u")
+    tab.wait_text(".foot-line", "UTC")
+    hours = {label(change - change % HOUR - hour * HOUR, "UTC", "%H:%M") for hour in range(6)}
+    halves = {label(change - change % HOUR - hour * HOUR + HOUR // 2, "UTC", "%H:%M") for hour in range(7)}
+    tab.page.evaluate("() => window.drawn.clear()")
+    tab.wait_for(lambda: len(drawn(tab)) >= 5)
+    assert drawn(tab) <= hours | halves
+
+
+@pytest.mark.parametrize(("change", "expected"), [(SPRING, {"01:00": 1, "03:00": 1}), (AUTUMN, {"02:00": 2})])
+def test_in_local_time_an_hour_is_missing_or_comes_twice(
+    open_page: Open, at: Any, change: int, expected: dict[str, int]
+) -> None:
+    at(change)
+    tab = open_page(timezone_id="Europe/Paris")
+    labels = tab.page.evaluate(
+        """async ([from, to]) => {
+          const { splits, hm } = await import('/js/time.js');
+          return splits(from, to, 3600000).map(hm);
+        }""",
+        [change - 3 * HOUR, change + 3 * HOUR],
+    )
+    assert "02:00" not in labels or change == AUTUMN
+    assert {words: labels.count(words) for words in expected} == expected
+    assert len(labels) == 6
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize("step", [1_000, 30_000, 300_000, 1_800_000, HOUR, 6 * HOUR])
+def test_places_of_labels_are_multiples_on_the_clock_of_the_zone(open_page: Open, zone: str, step: int) -> None:
+    tab = open_page(timezone_id=zone)
+    change = (
+        AUTUMN if zone != "Australia/Lord_Howe" else int(datetime(2026, 10, 3, 15, 30, tzinfo=UTC).timestamp()) * 1000
+    )
+    begin = change - 20 * step
+    found: list[int] = tab.page.evaluate(
+        "async ([from, to, step]) => (await import('/js/time.js')).splits(from, to, step)",
+        [begin, begin + 40 * step, step],
+    )
+    assert 37 <= len(found) <= 43
+    assert found == sorted(set(found))
+    for moment in found:
+        local = datetime.fromtimestamp(moment / 1000, ZoneInfo(zone))
+        seconds = local.hour * 3600 + local.minute * 60 + local.second
+        assert seconds * 1000 % step == 0

@@ -1,0 +1,110 @@
+"""One topic as the server's panel tells it, with numbers of which no two columns have the same order."""
+
+from typing import Any
+
+TOPIC = "clickstream"
+SETTINGS = [
+    ("cleanup.policy", "delete", "delete", ""),
+    ("retention.ms", "86400000", "604800000", "topic"),
+    ("max.message.bytes", "1048588", "1048588", ""),
+    ("min.insync.replicas", "2", "1", "broker"),
+]
+# Lag and seconds by partition; None is not known.
+GROUPS: dict[str, list[tuple[int | None, float | None]]] = {
+    "slow": [(900, 3.0), (100, 70.0), (0, 0.0)],
+    "old": [(5, 9_000.0), (2, 1.0), (30, 4.0)],
+    "unknown": [(None, None)],
+    "quick": [(0, 0.0), (1, 0.5), (0, 0.0)],
+}
+MEMBERS = {"slow": 1, "old": 0, "unknown": None, "quick": 12}
+
+
+def topic(params: dict[str, Any], now: int) -> dict[str, Any]:
+    return {
+        "at": now,
+        "problem": "",
+        "there": True,
+        "command": "",
+        "bucket_ms": 5_000,
+        "no_size": "",
+        "topic": {
+            "name": params["topic"],
+            "kind": "source",
+            "partitions": 3,
+            "replication": 1,
+            "records": 40_000,
+            "size": 2_000_000,
+            "last_write": now - 500,
+            "rate": 17.0,
+            "history": [float(10 + number % 7) for number in range(60)],
+            "policy": "delete",
+            "retention_ms": 86_400_000,
+        },
+        "bytes_per_s": 6_090.0,
+        "partitions": [partition(number) for number in range(3)],
+        "readers": [reader(name) for name in GROUPS],
+        "reader_problem": "",
+        "settings": [dict(zip(("name", "value", "default", "source"), one, strict=True)) for one in SETTINGS],
+    }
+
+
+# Begin, end, size and rate of the partitions: each column has another order.
+PARTITIONS = [(50, 20_050, 7_000, 3.0), (90, 9_017, 9_000, 9.0), (5, 100_000_000, 8_000, 1.0)]
+
+
+def partition(number: int) -> dict[str, Any]:
+    low, high, size, rate = PARTITIONS[number]
+    return {
+        "partition": number,
+        "leader": 1,
+        "replicas": [1],
+        "isr": [1],
+        "low": str(low),
+        "high": str(high),
+        "records": high - low,
+        "size": size,
+        "rate": rate,
+        "history": [rate] * 30,
+    }
+
+
+def reader(name: str) -> dict[str, Any]:
+    parts = GROUPS[name]
+    known = [lag for lag, _seconds in parts if lag is not None]
+    waits = [seconds for _lag, seconds in parts if seconds is not None]
+    return {
+        "name": name,
+        "stored": False,
+        "state": "stable",
+        "members": MEMBERS[name],
+        "lag": sum(known) if known else None,
+        "seconds": max(waits) if waits else None,
+        "trend": "steady",
+        "history": known * 10,
+        "partitions": [
+            {
+                "partition": number,
+                "next": None if lag is None else str(PARTITIONS[number][1] - lag),
+                "end": str(PARTITIONS[number][1]),
+                "lag": lag,
+                "seconds": seconds,
+                "note": "",
+            }
+            for number, (lag, seconds) in enumerate(parts)
+        ],
+        "problem": "",
+    }
+
+
+def row(partition: int, offset: int, time: int | None, *cells: str | None, key: str | None = None) -> dict[str, Any]:
+    value = f'{{"n":{cells[0] if cells else offset}}}'
+    return {
+        "partition": partition,
+        "offset": str(offset),
+        "time": time,
+        "size": 10 + (offset * 7 + partition) % 5,
+        "key": None if key is None else {"length": len(key), "text": key},
+        "value": {"length": len(value), "text": value},
+        "headers": 0,
+        "cells": list(cells),
+    }

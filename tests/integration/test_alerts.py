@@ -1,0 +1,46 @@
+"""The rules in deploy/prometheus, judged by promtool."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.dashboards import ALERTS, PROMETHEUS, alerts
+from tests.integration.prometheus import program
+
+TESTS = ALERTS.with_name("alerts.test.yml")
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program("promtool"), *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "rules", str(ALERTS)), ("check", "config", str(PROMETHEUS)), ("test", "rules", str(TESTS))],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_promtool_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
+    done = promtool(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested() -> None:
+    text = TESTS.read_text("utf-8")
+    tested = set(re.findall(r"Clickstream\w+", text))
+    assert {rule["alert"] for rule in alerts()} == tested
+
+
+def test_an_alert_that_never_fires_would_be_noticed(tmp_path: Path) -> None:
+    never = re.sub(r"expr: (>-\n(?: {10,}.*\n)+|.*\n)", "expr: vector(1) < 0\n", ALERTS.read_text("utf-8"))
+    assert never.count("vector(1) < 0") == len(alerts())
+    (tmp_path / ALERTS.name).write_text(never, "utf-8")
+    shutil.copy(TESTS, tmp_path)
+
+    done = promtool("test", "rules", str(tmp_path / TESTS.name))
+
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert [rule["alert"] for rule in alerts() if rule["alert"] not in said] == []

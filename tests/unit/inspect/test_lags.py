@@ -1,0 +1,127 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pytest_mock import MockerFixture
+
+from clickstream.inspect import lags
+from clickstream.inspect.groups import Group, Progress
+from clickstream.inspect.lags import Lags, ReaderLag, Reading, Slowest, WriteTimes, readings, slowest, trend
+from clickstream.inspect.offsets import Limits, Partition
+from clickstream.kafka.clients import Cluster
+from clickstream.records import Position, Status
+from tests.unit.inspect.records import Log, record
+
+
+def group(name: str, commits: Mapping[Partition, int]) -> Group:
+    return Group(name, "stable", "consumer", [], [Progress(*place, at, None, None) for place, at in commits.items()])
+
+
+def status(kind: str, *positions: Position, name: str | None = None, group: str | None = None) -> Status:
+    return Status(
+        id="1", kind=kind, host="h", since="", state="running", rates={}, topics=[], name=name, group=group,
+        positions=list(positions),
+    )  # fmt: skip
+
+
+def test_readers_are_groups_and_our_parts_by_their_stored_offsets() -> None:
+    groups = [
+        group("other", {("t", 0): 5}),
+        group("counter", {("t", 0): 90, ("t", 1): 7}),
+        group("else", {("u", 0): 1}),
+    ]
+    parts = [
+        status("counter", Position("t", 0, 50), group="counter"),
+        status("tables", Position("t", 0, 9, "a"), Position("t", 0, 3, "b"), Position("u", 0, 3), name="clicks"),
+    ]
+    found = {one.name: one for one in readings("t", groups, parts)}
+    assert sorted(found) == ["counter", "other", "tables clicks"]
+    assert (found["counter"].stored, found["counter"].next) == (True, {0: 50, 1: 7})
+    assert found["tables clicks"].next == {0: 3}, "the slowest of its tables"
+    assert not found["other"].stored
+
+
+def look(
+    next_: Mapping[int, int | None], limits: Mapping[int, Limits], mocker: MockerFixture, **times: Any
+) -> ReaderLag:
+    watch = Lags(Cluster("k"), "t", clock=lambda: 1_000.0)
+    mocker.patch.object(watch._times, "written", return_value=times.get("written", {}))
+    [found] = watch.look(
+        [Reading("g", False, "stable", 1, next_)], {("t", one): limit for one, limit in limits.items()}
+    )
+    return found
+
+
+def test_lag_in_records_and_in_seconds(mocker: MockerFixture) -> None:
+    written = {("t", 0, 40): 970.0}
+    found = look({0: 40, 1: 7, 2: None}, {0: Limits(0, 100), 1: Limits(0, 7), 2: Limits(0, 9)}, mocker, written=written)
+    assert (found.lag, found.seconds) == (60, 30.0)
+    assert [one.lag for one in found.partitions] == [60, 0, None]
+
+
+@pytest.mark.parametrize(
+    ("at", "limit", "lag", "note"),
+    [
+        (10, Limits(50, 100), 50, "40 records were deleted before they were read"),
+        (100, Limits(0, 20), 20, "read up to 100, beyond the end: the topic was recreated"),
+        (100, Limits(0, 0), 0, "read up to 100, beyond the end: the topic was recreated"),
+        (100, Limits(100, 100), 0, ""),
+        (5, Limits(9, 9), 0, "4 records were deleted before they were read"),
+    ],
+)
+def test_lag_is_never_negative_and_says_what_happened(
+    at: int, limit: Limits, lag: int, note: str, mocker: MockerFixture
+) -> None:
+    found = look({0: at}, {0: limit}, mocker)
+    assert (found.lag, found.partitions[0].note) == (lag, note)
+
+
+def test_a_partition_that_cannot_be_asked_has_no_lag(mocker: MockerFixture) -> None:
+    found = look({0: 5}, {}, mocker)
+    assert (found.lag, found.seconds) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("history", "word"),
+    [
+        ([100] * 9, "steady"),
+        ([100, 101, 99, 100, 102, 98], "steady"),
+        ([0, 0, 0, 50, 100, 200], "growing"),
+        ([900, 800, 700, 600, 500, 400], "shrinking"),
+        ([1, 2], ""),
+        ([0, 0, 0, 3, 3, 5], "steady"),
+    ],
+)
+def test_trend(history: list[int], word: str) -> None:
+    assert trend(history) == word
+
+
+def test_the_slowest_reader_of_each_topic() -> None:
+    groups = [group("fast", {("t", 0): 95}), group("slow", {("t", 0): 5}), group("gone", {("u", 0): 900})]
+    found = slowest(groups, [], {("t", 0): Limits(10, 100), ("u", 0): Limits(0, 30)})
+    assert found == {"t": Slowest("slow", 90), "u": Slowest("gone", 30)}
+
+
+@pytest.fixture
+def times(mocker: MockerFixture) -> WriteTimes:
+    """Of a log of ten records, one a second from 100 s on, looked at from 200 s on."""
+    log = Log([record(offset, timestamp=(100 + offset) * 1000) for offset in range(10)], {("t", 0): 10})
+    mocker.patch.object(lags, "reader", return_value=log)
+    return WriteTimes(Cluster("k"), lambda: 200.0)
+
+
+def test_the_time_of_a_record_is_its_timestamp(times: WriteTimes) -> None:
+    assert times.written([("t", 0, 3), ("t", 0, 7), ("t", 0, 10)]) == {("t", 0, 3): 103.0, ("t", 0, 7): 107.0}
+
+
+def test_what_was_replayed_from_an_old_log_has_waited_since_it_came(times: WriteTimes) -> None:
+    times.observe("t", {0: Limits(0, 5)})
+    assert times.written([("t", 0, 3), ("t", 0, 7)]) == {("t", 0, 3): 103.0, ("t", 0, 7): 200.0}
+
+
+def test_a_group_that_nobody_is_in_keeps_its_lag(mocker: MockerFixture) -> None:
+    watch = Lags(Cluster("k"), "t", clock=lambda: 1_000.0)
+    mocker.patch.object(watch._times, "written", return_value={})
+    [reading] = readings("t", [Group("g", "empty", "consumer", [], [Progress("t", 0, 4, 9, None)])], [])
+    [found] = watch.look([reading], {("t", 0): Limits(0, 9)})
+    assert (found.state, found.members, found.lag) == ("empty", 0, 5)

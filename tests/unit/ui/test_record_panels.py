@@ -1,0 +1,205 @@
+"""What the pages of topics and dead letters are told, out of records that a test gives."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import Message
+
+from clickstream.errors import ClickstreamError
+from clickstream.inspect import letters
+from clickstream.inspect.hub import News, Stage, State
+from clickstream.inspect.refreshed import Seen
+from clickstream.records import Position, Status
+from clickstream.ui.api.deadletters import bad_byte
+from clickstream.ui.panels import dead, tail, topics
+from clickstream.ui.services import Services
+from clickstream.ui.statuses import TopicState
+from tests.unit.inspect.records import record
+
+STATE = State(Stage.LIVE, 1.0)
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.coming: list[News] = []
+        self.closed = False
+
+    def take(self) -> News:
+        return self.coming.pop(0) if self.coming else News([], 0, False, STATE)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Hub:
+    def __init__(self) -> None:
+        self.listener = Listener()
+
+    def recent(self, _topic: str) -> Listener:
+        return self.listener
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub()
+
+
+@pytest.fixture
+def services(hub: Hub) -> Services:
+    found = SimpleNamespace(
+        hub=hub,
+        cluster=SimpleNamespace(data_dir=None),
+        watching=SimpleNamespace(topics=SimpleNamespace(get=lambda _wait_s=0.0: Seen(None, 0.0))),
+        hints=SimpleNamespace(command=lambda topic: f"clickstream fill {topic}"),
+        settings={"dead-letter-topic": "dead", "status-topic": "status"},
+        topic_state=lambda _listener: TopicState("dead", "live", 1_000, "", ""),
+    )
+    return cast(Services, found)
+
+
+def news(*records: Message, skipped: int = 0, anew: bool = False, state: State = STATE) -> News:
+    return News(list(records), skipped, anew, state)
+
+
+def offsets(rows: list[Any]) -> list[str]:
+    return [row.offset for row in rows]
+
+
+def test_a_burst_is_shown_or_counted(services: Services, hub: Hub) -> None:
+    panel = tail.Tail(services, tail.Params("t"))
+    hub.listener.coming = [news(anew=True), news(*(record(number) for number in range(1_000)), skipped=9_000)]
+    panel.take()
+    feed = panel.take()
+    assert len(feed.rows) + feed.skipped == 10_000
+    assert offsets(feed.rows)[-1] == "999", "the newest are shown"
+
+
+def test_what_was_there_before_nobody_has_missed(services: Services, hub: Hub) -> None:
+    panel = tail.Tail(services, tail.Params("t"))
+    hub.listener.coming = [news(*(record(number) for number in range(1_000)), anew=True)]
+    feed = panel.take()
+    assert (len(feed.rows), feed.skipped, feed.anew) == (tail.MAX_ROWS, 0, True)
+
+
+def test_what_is_read_back_at_first_nobody_has_missed_either(services: Services, hub: Hub) -> None:
+    panel = tail.Tail(services, tail.Params("t"))
+    behind = State(Stage.CATCHING_UP, 1.0)
+    history = [record(number) for number in range(1_000)]
+    hub.listener.coming = [news(anew=True, state=behind), news(*history), news(*history)]
+    assert [panel.take().skipped for _turn in range(3)] == [0, 0, 1_000 - tail.MAX_ROWS]
+
+
+def test_rows_come_oldest_first_with_the_fields_that_were_asked_for(services: Services, hub: Hub) -> None:
+    panel = tail.Tail(services, tail.Params("t", columns=["n", "m"]))
+    late = record(1, b'{"n":1.0}', partition=1, timestamp=9_000)
+    hub.listener.coming = [news(late, record(5, b'{"n":null}', timestamp=1_000))]
+    rows = panel.take().rows
+    assert offsets(rows) == ["5", "1"]
+    assert [row.cells for row in rows] == [["null", None], ["1.0", None]]
+
+
+def test_only_what_fits(services: Services, hub: Hub) -> None:
+    panel = tail.Tail(services, tail.Params("t", filter="n >= 2", partition=0, key="k"))
+    hub.listener.coming = [
+        news(
+            record(0, b'{"n":1}', key=b"k"),
+            record(1, b'{"n":2}', key=b"k"),
+            record(2, b'{"n":2}', key=b"other"),
+            record(3, b'{"n":2}', key=b"k", partition=1),
+        )
+    ]
+    assert offsets(panel.take().rows) == ["1"]
+
+
+def test_a_filter_that_is_none_is_told(services: Services) -> None:
+    with pytest.raises(ClickstreamError, match=r"Filter: there is no \$nothing"):
+        tail.Tail(services, tail.Params("t", filter="$nothing = 1"))
+
+
+def test_a_missing_topic_says_which_command_fills_it(services: Services, hub: Hub) -> None:
+    panel = tail.Tail(services, tail.Params("t"))
+    hub.listener.coming = [news(state=State(Stage.MISSING, 1.0, "There is no topic t."))]
+    feed = panel.take()
+    assert (feed.stage, feed.words) == ("missing", "There is no topic t. Fill it with: clickstream fill t")
+
+
+def letter(offset: int, reason: str = "no JSON", **more: Any) -> Message:
+    headers: list[tuple[str, bytes | None]] = [
+        ("reason", reason.encode()),
+        ("part", b"counter"),
+        ("length", b"2"),
+        ("origin-topic", b"clicks"),
+        ("origin-partition", b"0"),
+        ("origin-offset", b"7"),
+    ]
+    return record(offset, b"{}", headers=headers, timestamp=1_000 + offset, **more)
+
+
+def test_letters_are_listed_newest_first_and_marked_when_they_were_sent_again(services: Services, hub: Hub) -> None:
+    panel = dead.DeadPanel(services)
+    hub.listener.coming = [news(letter(0), letter(1, "odd"), record(2, b"somebody else's"), anew=True)]
+    state = panel.state(0)
+    assert offsets(state.rows) == ["2", "1", "0"]
+    assert [row.reason for row in state.rows] == ["no dead letter", "odd", "no JSON"]
+    hub.listener.coming = [news(record(3, None, headers=[(letters.RETRIED_OFFSET, b"1")]))]
+    rows = panel.state(0).rows
+    assert offsets(rows) == ["2", "1", "0"], "a mark is no letter"
+    assert [row.retried for row in rows] == [False, True, False]
+    assert rows[1].refusal == "It was sent again already."
+
+
+def test_the_list_of_letters_is_bounded_and_begins_again_with_the_topic(services: Services, hub: Hub) -> None:
+    panel = dead.DeadPanel(services)
+    hub.listener.coming = [news(*map(letter, range(500)), anew=True), news(letter(0), anew=True)]
+    assert len(panel.state(0).rows) == dead.MAX_LETTERS
+    assert offsets(panel.state(0).rows) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "bad"),
+    [
+        (b'{"a":1}', None),
+        (b'{"a":\xff}', 5),
+        (b'{"a":NaN}', 5),
+        (b'{"a":1', 6),
+        (b"", 0),
+        (None, None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_the_byte_at_which_reading_fails(value: bytes | None, bad: int | None) -> None:
+    assert bad_byte(value) == bad
+
+
+def test_what_topics_are_for_the_parts_that_run() -> None:
+    def status(kind: str, topics_: list[str], *positions: Position) -> Status:
+        return Status(
+            id=kind,
+            kind=kind,
+            host="h",
+            since="",
+            state="running",
+            rates={},
+            topics=topics_,
+            positions=list(positions),
+        )
+
+    parts = [
+        status("tables", ["clicks", "errors"], Position("clicks", 0, 1)),
+        status("counter", ["events", "tally"], Position("events", 0, 1)),
+        status("transform", ["errors", "messages"], Position("errors", 0, 1)),
+        status("producer", ["events"]),
+        status("ui", ["status"]),
+        status("sink-postgres", ["errors", "tally"], Position("errors", 0, 1)),
+    ]
+    kinds = topics.kinds_of(parts, {"dead-letter-topic": "dead", "status-topic": "status"})
+    assert kinds == {
+        "clicks": "source",
+        "errors": "result",
+        "messages": "result",
+        "events": "source",
+        "tally": "result",
+        "dead": "dead letters",
+        "status": "status",
+    }

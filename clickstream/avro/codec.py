@@ -9,6 +9,7 @@ import fastavro
 import msgspec
 
 from clickstream.avro.fitting import NoFit, fit_for
+from clickstream.avro.guard import Guard, must_still_have
 from clickstream.avro.http import RegistryAway
 from clickstream.avro.registry import Registry, UnknownSchema
 from clickstream.avro.schema import KEPT, BadSchema, name_of, parse, parsed, plain, read_json, units_per_ms
@@ -16,9 +17,6 @@ from clickstream.avro.wire import HEADER_BYTES, NotAvro, framed, schema_id_of
 from clickstream.errors import ClickstreamError, ConfigError
 
 T = TypeVar("T")
-
-# An id is asked for once; whether the registry still has it is asked so often.
-MAKE_SURE_EVERY_S = 30.0
 
 
 class Decoder:
@@ -136,11 +134,9 @@ class Encoder:
         self, registry: Registry, schema_id: int, text: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Raises ConfigError for a schema that is not understood."""
-        self._registry = registry
         self.schema_id = schema_id
         self.text = text
-        self._clock = clock
-        self._sure_until = clock() + MAKE_SURE_EVERY_S
+        self._guard = Guard(registry, schema_id, text, clock)
         try:
             self._writer = Writer(schema_id, text)
         except BadSchema as problem:
@@ -149,24 +145,19 @@ class Encoder:
     def encode(self, value: bytes) -> bytes:
         """JSON in the wire format.
 
-        Raises NoFit for what is no JSON, or nothing that the schema has a place for; ClickstreamError when the registry
-        was wiped.
+        Raises NoFit for what is no JSON, or nothing that the schema has a place for; ClickstreamError once the registry
+        has said that it was wiped.
         """
-        self._make_sure()
+        self._guard.check()
         return self._writer.encode(value)
 
     def write(self, fitting: Any) -> bytes:
         """A value that is known to fit the schema, in the wire format: times are numbers in their unit, dates days.
 
-        Raises ClickstreamError when the registry was wiped.
+        Raises ClickstreamError once the registry has said that it was wiped.
         """
-        self._make_sure()
+        self._guard.check()
         return self._writer.write(fitting)
-
-    def _make_sure(self) -> None:
-        if self._clock() >= self._sure_until:
-            self._sure_until = self._clock() + MAKE_SURE_EVERY_S
-            must_still_have(self._registry, self.schema_id, self.text)
 
 
 def encoder(registry: Registry, subject: str, text: str | None, *, register: bool, how: str = "") -> Encoder:
@@ -195,22 +186,6 @@ def encoder(registry: Registry, subject: str, text: str | None, *, register: boo
     return Encoder(registry, schema_id, text)
 
 
-def must_still_have(registry: Registry, schema_id: int, text: str) -> None:
-    """Raises ClickstreamError when the registry was wiped or exchanged: it no longer has a schema, or another one."""
-    try:
-        found = registry.schema(schema_id).text
-    except RegistryAway:
-        return
-    except UnknownSchema:
-        found = None
-    if found is None or read_json(found) != read_json(text):
-        said = "no longer has" if found is None else "now has another"
-        raise ClickstreamError(
-            f"The schema registry at {registry.where} {said} schema {schema_id}: it was wiped, or is another one. "
-            "Restore it: records that name its ids cannot be read without it. Then start again."
-        )
-
-
 __all__ = [
     "Decoder",
     "Encoder",
@@ -220,5 +195,4 @@ __all__ = [
     "UnknownSchema",
     "Writer",
     "encoder",
-    "must_still_have",
 ]

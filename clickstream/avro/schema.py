@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 import msgspec
-from fastavro.schema import SchemaParseException, UnknownType
+from fastavro.schema import SchemaParseException, UnknownType, to_parsing_canonical_form
 
 from clickstream.avro.registry import Stored
 
@@ -46,6 +46,19 @@ def read_json(text: str) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise BadSchema(f"its schema is no JSON: {problem}") from None
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts stand for one schema: a registry may keep another than it was given."""
+    try:
+        return read_json(one) == read_json(other) or _canonical(one) == _canonical(other)
+    except BadSchema:
+        return False
+
+
+def _canonical(text: str) -> str:
+    # https://avro.apache.org/docs/1.12.0/specification/#parsing-canonical-form-for-schemas
+    return str(to_parsing_canonical_form(parse(read_json(text), kept=NONE_KEPT)))
 
 
 def parsed(stored: Stored, kept: frozenset[str] = KEPT) -> Any:

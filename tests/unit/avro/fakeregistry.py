@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,7 +17,8 @@ USER = '{"type":"record","name":"User","fields":[{"name":"id","type":"long"},{"n
 class FakeRegistry:
     """`schemas` by id, `requests` as (method, path, headers).
 
-    `fail` is answered instead of anything else, with `drip_s` between its bytes.
+    `fail` is answered instead of anything else, with `drip_s` between its bytes. While `speaks` is not set, requests
+    are taken and not answered. `rewrites` makes the text that is kept of one that is registered.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,9 @@ class FakeRegistry:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.fail: tuple[int, bytes] | None = None
         self.drip_s = 0.0
+        self.speaks = threading.Event()
+        self.speaks.set()
+        self.rewrites: Callable[[str], str] = lambda text: text
         self.url = ""
 
     def registry(self, timeout_s: float = 10.0, credentials: str | None = None) -> Registry:
@@ -42,15 +46,16 @@ class FakeRegistry:
             return _said(200, found) if found else _said(404, {"error_code": 40403, "message": "Schema not found"})
         if parts[:1] == ["subjects"] and parts[2:] == ["versions"] and method == "POST":
             known = self.subjects.get(parts[1])
-            if known in self.schemas and self.schemas[known]["schema"] == body["schema"]:
+            text = self.rewrites(body["schema"])
+            if known in self.schemas and self.schemas[known]["schema"] == text:
                 return _said(200, {"id": known})
             number = len(self.schemas) + 1
-            self.schemas[number] = {"schema": body["schema"]}
+            self.schemas[number] = {"schema": text}
             self.subjects[parts[1]] = number
             return _said(200, {"id": number})
         if parts[:1] == ["subjects"] and len(parts) > 1:
             known = self.subjects.get(parts[1])
-            if known is None or (method == "POST" and self.schemas[known]["schema"] != body["schema"]):
+            if known is None or (method == "POST" and self.schemas[known]["schema"] != self.rewrites(body["schema"])):
                 return _said(404, {"error_code": 40401, "message": "Subject not found"})
             return _said(200, {"id": known, "subject": parts[1], "version": 1, **self.schemas[known]})
         if parts[:1] == ["config"] and method == "PUT":
@@ -72,6 +77,7 @@ def fake_registry() -> Iterator[FakeRegistry]:
             fake.requests.append((self.command, self.path, dict(self.headers)))
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
+            fake.speaks.wait()
             status, said = fake.answer(self.command, self.path, body)
             self.send_response(status)
             self.send_header("Content-Length", str(len(said)))
@@ -96,5 +102,6 @@ def fake_registry() -> Iterator[FakeRegistry]:
     try:
         yield fake
     finally:
+        fake.speaks.set()
         server.shutdown()
         server.server_close()

@@ -7,7 +7,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from clickstream.avro.codec import MAKE_SURE_EVERY_S, Decoder, Encoder, NoFit, NotAvro, UnknownSchema, encoder
+from clickstream.avro.codec import Decoder, Encoder, NoFit, NotAvro, UnknownSchema, encoder
 from clickstream.avro.wire import framed
 from clickstream.errors import ClickstreamError
 from tests.unit.avro.fakeregistry import USER, FakeRegistry
@@ -170,30 +170,6 @@ def test_a_reader_that_meets_a_wiped_registry_stops(fake: FakeRegistry) -> None:
     fake.schemas.clear()
     with pytest.raises(ClickstreamError, match="no longer has schema 1: it was wiped"):
         decode.to_json(framed(2, b""))
-
-
-@pytest.mark.parametrize(
-    ("schemas", "words"), [({}, "no longer has schema 1"), ({1: {"schema": '"string"'}}, "now has another schema 1")]
-)
-def test_a_writer_stops_when_its_id_means_something_else(
-    fake: FakeRegistry, schemas: dict[int, Any], words: str
-) -> None:
-    now = [0.0]
-    fake.schemas[1] = {"schema": USER}
-    encode = Encoder(fake.registry(), 1, USER, clock=lambda: now[0])
-    fake.schemas = schemas
-    encode.encode(b'{"id": 1}')
-    now[0] = MAKE_SURE_EVERY_S
-    with pytest.raises(ClickstreamError, match=words):
-        encode.encode(b'{"id": 1}')
-
-
-def test_a_writer_goes_on_while_the_registry_is_away(fake: FakeRegistry) -> None:
-    now = [0.0]
-    encode = Encoder(fake.registry(), 1, USER, clock=lambda: now[0])
-    fake.fail = 503, b""
-    now[0] = MAKE_SURE_EVERY_S
-    assert encode.encode(b'{"id": 1}') == framed(1, b"\x02\x00")
 
 
 def test_schemas_of_other_kinds_are_no_avro(fake: FakeRegistry) -> None:

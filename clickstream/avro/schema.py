@@ -17,8 +17,9 @@ KEPT = frozenset({"decimal", "date", "uuid", "json"})
 """Logical types that are more than a number."""
 NONE_KEPT: frozenset[str] = frozenset()
 
-# fastavro looks readers of logical types up by `type-logicalType`.
-fastavro.read.LOGICAL_READERS["string-json"] = lambda text, _writer, _reader: msgspec.Raw(text.encode())
+# fastavro looks readers of logical types up by `type-logicalType`. What others wrote may be no JSON, or more than one
+# value, which would add fields to the record: this raises DecodeError, which makes the record a dead letter.
+fastavro.read.LOGICAL_READERS["string-json"] = lambda text, _writer, _reader: msgspec.json.decode(text)
 
 
 class BadSchema(ValueError):

@@ -151,6 +151,23 @@ def test_a_body_that_is_not_of_its_schema_is_no_record(fake: FakeRegistry) -> No
             decode.to_json(bad)
 
 
+@pytest.mark.parametrize("text", ["no json", '1,"n":7', "", '{"a":1}}', "NaN", "[" * 100_000])
+def test_a_text_that_should_be_json_adds_nothing_to_the_record(fake: FakeRegistry, text: str) -> None:
+    kind = {"type": "string", "logicalType": "json"}
+    schema = {"type": "record", "name": "P", "fields": [{"name": "p", "type": kind}, {"name": "n", "type": "long"}]}
+    _, decode = registered(fake, schema)
+
+    def written(text: str) -> bytes:
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, fastavro.parse_schema(schema), {"p": text, "n": 1})
+        return framed(1, out.getvalue())
+
+    assert decode.to_json(written('{"a": [1.5]}')) == b'{"p":{"a":[1.5]},"n":1}'
+    for read in (decode.to_json, decode.record):
+        with pytest.raises(NotAvro, match="not what its schema says"):
+            read(written(text))
+
+
 def test_a_schema_is_asked_for_once_and_an_unknown_one_again(fake: FakeRegistry) -> None:
     decode = Decoder(fake.registry())
     value = framed(1, b"\x02\x00")

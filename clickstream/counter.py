@@ -20,7 +20,7 @@ from clickstream.parts.part import Part
 from clickstream.records import Position
 from clickstream.tally.counting import Counting, pass_end
 from clickstream.tally.members import PartitionCounts
-from clickstream.tally.options import CounterOptions
+from clickstream.tally.options import CounterOptions, ReadingStopped
 from clickstream.tally.publish import TallyPublisher
 from clickstream.tally.state import not_saved
 
@@ -72,7 +72,11 @@ class Counter(Part):
             return  # nothing is counted yet
         try:
             while not stop.is_set() and not self._finished():
-                self._tally(self._member.next_batch(BATCH, self._patience()))
+                try:
+                    self._tally(self._member.next_batch(BATCH, self._patience()))
+                except ReadingStopped as stopped:
+                    log.info("%s", stopped)
+                    break  # what was counted before is saved
                 if self._due():
                     self._emit()
             self._emit_for_good()

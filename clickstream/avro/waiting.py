@@ -21,10 +21,18 @@ class Ended(Exception):
     """The wait was ended by who waits."""
 
 
-def patiently(ask: Callable[[], T], stop: threading.Event | None, patience_s: float, doing: str = "read") -> T:
+def patiently(
+    ask: Callable[[], T],
+    stop: threading.Event | None,
+    patience_s: float,
+    doing: str = "read",
+    *,
+    limited: bool = False,
+) -> T:
     """What `ask` gives, asked again while it raises RegistryAway or UnknownSchema; `doing` is what that is for.
 
-    With `stop` there is no limit: Ended is raised once it is set. Without, ClickstreamError after `patience_s`.
+    With `stop` there is no limit, unless it is `limited`: Ended is raised once it is set. Without, ClickstreamError
+    after `patience_s`.
     """
     begun = time.monotonic()
     said_at = float("-inf")
@@ -33,7 +41,7 @@ def patiently(ask: Callable[[], T], stop: threading.Event | None, patience_s: fl
             return ask()
         except (UnknownSchema, RegistryAway) as problem:
             now = time.monotonic()
-            if stop is None and now > begun + patience_s:
+            if (limited or stop is None) and now > begun + patience_s:
                 raise ClickstreamError(
                     f"Avro cannot be {doing}: {problem}, for {patience_s:g} s. Start again once it is there."
                 ) from None
@@ -44,7 +52,10 @@ def patiently(ask: Callable[[], T], stop: threading.Event | None, patience_s: fl
             raise Ended
 
 
-def patient_json(registry: Registry, patience_s: float) -> Callable[[bytes], bytes]:
-    """A function as Decoder.to_json that waits for what is away; after `patience_s` it raises ClickstreamError."""
+def patient_json(registry: Registry, patience_s: float, stop: threading.Event) -> Callable[[bytes], bytes]:
+    """A function as Decoder.to_json that waits for what is away.
+
+    It raises ClickstreamError after `patience_s`, and Ended once `stop` is set.
+    """
     decoder = Decoder(registry)
-    return lambda value: patiently(lambda: decoder.to_json(value), None, patience_s)
+    return lambda value: patiently(lambda: decoder.to_json(value), stop, patience_s, limited=True)

@@ -1,6 +1,7 @@
 """`clickstream run-counter`."""
 
 import sys
+import threading
 from collections.abc import Callable
 
 import click
@@ -15,7 +16,7 @@ from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
 from clickstream.stop import Stop
 from clickstream.tally.each import EachCounter
-from clickstream.tally.options import CounterOptions, default_group
+from clickstream.tally.options import CounterOptions, ReadingStopped, default_group
 from clickstream.tally.reset import reset
 from clickstream.topics import require
 
@@ -77,6 +78,7 @@ def command(
       clickstream run-counter --from-topic clickstream --field status --to-topic status-counts --exit-at-end
     """
     from_topic, field = app.config["run-counter.from-topic"], app.config["run-counter.field"]
+    stop = Stop()
     options = CounterOptions(
         from_topic=from_topic,
         to_topic=app.config["run-counter.to-topic"],
@@ -85,12 +87,11 @@ def command(
         dead_letter_topic=app.config["dead-letter-topic"],
         interval=app.config["run-counter.interval"],
         exit_at_end=exit_at_end,
-        as_json=_as_json(app) if form == "avro" else None,
+        as_json=_as_json(app, stop) if form == "avro" else None,
     )
     options.check()
     if start_over and not yes and not sys.stdin.isatty():
         raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
-    stop = Stop()
     with app.connect() as cluster:
         require(cluster, options.from_topic)
         if start_over:
@@ -106,12 +107,20 @@ def command(
         )
 
 
-def _as_json(app: App) -> Callable[[bytes], bytes]:
+def _as_json(app: App, stop: threading.Event) -> Callable[[bytes], bytes]:
     """What makes JSON of Avro; raises ConfigError without a registry, and when the extra is not installed."""
     registry = needed_registry(app)
     with avro_needed():
-        from clickstream.avro.waiting import patient_json
-    return patient_json(registry, REGISTRY_WITHIN_S)
+        from clickstream.avro.waiting import Ended, patient_json
+    read = patient_json(registry, REGISTRY_WITHIN_S, stop)
+
+    def as_json(value: bytes) -> bytes:
+        try:
+            return read(value)
+        except Ended:
+            raise ReadingStopped("Stopped while the schema registry was waited for.") from None
+
+    return as_json
 
 
 def summary(counter: Counter | EachCounter) -> str:

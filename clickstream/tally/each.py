@@ -18,7 +18,7 @@ from clickstream.parts.part import Part
 from clickstream.records import Position, StateKey, Tally, encode, utc_text
 from clickstream.tally.counting import Counting, pass_end
 from clickstream.tally.members import PartitionCounts
-from clickstream.tally.options import CounterOptions
+from clickstream.tally.options import CounterOptions, ReadingStopped
 from clickstream.tally.publish import DOING, EPOCH_HEADER
 from clickstream.tally.state import not_saved
 
@@ -145,8 +145,11 @@ class EachCounter(Part):
 
     def _step(self, messages: list[Message], stop: threading.Event) -> None:
         records: list[Record] = []
-        for part, own in self._counting.ready(messages):
-            records += self._count(part, own)
+        try:
+            for part, own in self._counting.ready(messages):
+                records += self._count(part, own)
+        except ReadingStopped as stopped:
+            log.info("%s", stopped)  # what was counted before, also of that part, is committed
         self._commit(records, stop)
 
     def _count(self, part: Run | End, own: PartitionCounts) -> Iterator[Record]:

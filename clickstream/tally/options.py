@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from clickstream.config import topic_name
 from clickstream.errors import ConfigError
+from clickstream.kafka.patience import Stopped
 from clickstream.tally.state import state_topic
+
+
+class ReadingStopped(Stopped):
+    """The counter was told to stop while `as_json` waited: the next start reads from that record on."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +18,8 @@ class CounterOptions:
     """`interval` is in seconds between tallies; `exit_at_end` leaves when every partition was read to its end.
 
     The end is where a partition ended when the counter started, or the one that is reached while nothing is written.
-    `as_json` turns values of another format into JSON, or raises ValueError; None: they are JSON.
+    `as_json` turns values of another format into JSON, or raises ValueError, or ReadingStopped; None: they are
+    JSON.
     """
 
     from_topic: str

@@ -175,7 +175,9 @@ def test_tables_read_what_a_producer_has_written(
     assert sum(row["hits"] for row in found.values()) == 1001
     assert sum(row["users"] for row in found.values()) == 1000
     assert [row["latest"] for row in found.values() if row["latest"]] == ["2020-03-25 19:05:49.123Z"]
-    options = options_for(topic, from_topic=f"{topic}-avro", as_json=patient_json(registry, PATIENCE_S))
+    options = options_for(
+        topic, from_topic=f"{topic}-avro", as_json=patient_json(registry, PATIENCE_S, threading.Event())
+    )
     counter = count(kafka, topic, options=options)
     assert isinstance(counter, Counter)
     assert (counter.totals()["counted"], counter.totals()["dead_letters"]) == (1001, 1)

@@ -1,6 +1,7 @@
 """Records on their way to topics, and readers that wait."""
 
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from clickstream.avro import waiting
 from clickstream.avro.codec import Decoder, Encoder, NotAvro
 from clickstream.avro.schema import name_of
 from clickstream.avro.viewing import Looked, Viewer
-from clickstream.avro.waiting import patient_json
+from clickstream.avro.waiting import Ended, patient_json
 from clickstream.avro.wire import framed
 from clickstream.avro.writing import TopicEncoders
 from clickstream.errors import ClickstreamError
@@ -106,13 +107,23 @@ def test_names_of_schemas(schema: Any, name: str) -> None:
 
 def test_patience_has_an_end(fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "ASK_EVERY_S", 0.01)
-    read = patient_json(fake.registry(), 0.05)
+    read = patient_json(fake.registry(), 0.05, threading.Event())
     with pytest.raises(ClickstreamError, match="does not know schema 1, for"):
         read(framed(1, b"\x02\x00"))
     fake.schemas[1] = {"schema": USER}
     assert read(framed(1, b"\x02\x00")) == b'{"id":1,"name":null}'
     with pytest.raises(NotAvro):
         read(b"{}")
+
+
+@pytest.mark.parametrize("fail", [None, (503, b"")])
+def test_a_wait_ends_when_it_is_told_to(fake: FakeRegistry, fail: tuple[int, bytes] | None) -> None:
+    fake.fail = fail
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Ended):
+        patient_json(fake.registry(), 3_600, stop)(framed(1, b"\x02\x00"))
+    assert len(fake.requests) == 1
 
 
 def test_only_records_have_fields(fake: FakeRegistry) -> None:

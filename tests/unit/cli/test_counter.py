@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -6,10 +7,11 @@ from typing import Any
 import click
 import pytest
 
+from clickstream.avro.wire import framed
 from clickstream.cli import counter as module
 from clickstream.cli.options import App
 from clickstream.errors import ClickstreamError
-from clickstream.tally.options import CounterOptions
+from clickstream.tally.options import CounterOptions, ReadingStopped
 from tests.unit.cli.conftest import Outcome, Run
 
 
@@ -117,6 +119,24 @@ def test_what_cannot_work_is_refused_before_anything_starts(
     assert outcome.code == 2
     assert words in outcome.err
     assert world.asked == []
+
+
+def test_a_wait_for_the_registry_ends_with_the_command(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+
+    def counter(_cluster: object, options: CounterOptions) -> SimpleNamespace:
+        def count(stop: threading.Event) -> None:
+            stop.set()
+            assert options.as_json is not None
+            with pytest.raises(ReadingStopped):
+                options.as_json(framed(1, b"x"))
+            waited.append(options)
+
+        return SimpleNamespace(run=count, totals=lambda: {"counted": 0, "dead_letters": 0})
+
+    monkeypatch.setattr(module, "Counter", counter)
+    assert run("run-counter", "--format", "avro", "--schema-registry", "http://127.0.0.1:1").code == 0
+    assert waited
 
 
 def test_a_missing_topic_ends_with_1(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from confluent_kafka import KafkaError, Message
 from clickstream.errors import ClickstreamError
 from clickstream.tally import trial
 from tests.unit.counter.world import World, bad, click
-from tests.unit.fakes import end, trouble
-from tests.unit.tally.doubles import OPTIONS, TOPIC, state
+from tests.unit.fakes import end, message, trouble
+from tests.unit.tally.doubles import OPTIONS, TOPIC, state, waits_for
 
 # --- counting, saving, publishing
 
@@ -23,6 +23,13 @@ def test_counting_goes_on_from_the_saved_state(world: World) -> None:
     world.states.written = [state(0, 5, counts={"a": 5})]
     world.run(world.given(0), [click(4), click(5), click(6)])
     assert world.saved()[-1] == {0: (7, {"a": 7})}
+
+
+def test_what_was_counted_before_a_stop_that_ends_a_wait_is_saved_and_published(world: World) -> None:
+    world.options = replace(OPTIONS, interval=60.0, as_json=waits_for(b"away", world.stop))
+    away = message(2, b"away", topic=TOPIC)
+    world.run(world.given(0), [click(0), click(1)], [away, click(3)])
+    assert world.events[-2:] == [("save", {0: (2, {"a": 2})}), ("publish", {"a": 2})]
 
 
 def test_output_topics_are_there_before_anything_is_read(world: World) -> None:

@@ -1,5 +1,6 @@
 """A topic, its admin and its consumer, that answer as a test says."""
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.group import GroupTopic
 from clickstream.kafka.offsets import EARLIEST
 from clickstream.records import CounterState
-from clickstream.tally.options import CounterOptions
+from clickstream.tally.options import CounterOptions, ReadingStopped
 from clickstream.tally.state import Fold, StateLog
 
 TOPIC = "clicks"
@@ -40,6 +41,18 @@ def state(partition: int = 0, next_offset: int = 5, /, **changes: Any) -> Counte
         "counts": {"a": next_offset},
     }
     return CounterState(**{**given, **changes})
+
+
+def waits_for(value: bytes, stop: threading.Event) -> Callable[[bytes], bytes]:
+    """An `as_json` that waits for one value without end; the counter is told to stop meanwhile."""
+
+    def as_json(given: bytes) -> bytes:
+        if given == value:
+            stop.set()
+            raise ReadingStopped("Stopped.")
+        return given
+
+    return as_json
 
 
 class FakeAdmin:

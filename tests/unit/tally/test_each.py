@@ -15,7 +15,7 @@ from clickstream.tally import counting
 from clickstream.tally import each as module
 from clickstream.tally.each import EachCounter
 from tests.unit.fakes import Clock, Kept, end, message, trouble
-from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeStates, FakeTopic, state
+from tests.unit.tally.doubles import OPTIONS, TOPIC, FakeCluster, FakeConsumer, FakeStates, FakeTopic, state, waits_for
 
 Batch = list[Message] | Callable[[], list[Message]]
 
@@ -181,6 +181,14 @@ def test_what_cannot_be_read_has_no_tally_but_moves_the_offset(world: World) -> 
     assert world.transactions.states()[-1] == {0: (3, {"a": 2})}
     assert [record.topic for record in world.sender.records] == ["dead"]
     assert counter.totals() == {"counted": 2, "dead_letters": 1, "tallies": 2}
+
+
+def test_what_was_counted_before_a_stop_that_ends_a_wait_is_committed(world: World) -> None:
+    world.options = replace(OPTIONS, as_json=waits_for(b"away", world.stop))
+    away = message(2, b"away", topic=TOPIC)
+    world.run(world.given(0), [click(0)], [click(1), away, click(3)])
+    assert world.transactions.tallies() == [[{"a": 1}], [{"a": 2}]]
+    assert world.transactions.states()[-1] == {0: (2, {"a": 2})}
 
 
 def test_a_dead_letter_that_is_not_delivered_stops_before_the_offset_moves_on(world: World) -> None:

@@ -13,6 +13,7 @@ from clickstream.avro.guard import Guard, must_still_have
 from clickstream.avro.http import RegistryAway
 from clickstream.avro.registry import Registry, UnknownSchema
 from clickstream.avro.schema import KEPT, BadSchema, name_of, parse, parsed, plain, read_json, units_per_ms
+from clickstream.avro.unknown import UnknownIds
 from clickstream.avro.wire import HEADER_BYTES, NotAvro, framed, schema_id_of
 from clickstream.errors import ClickstreamError, ConfigError
 
@@ -22,19 +23,28 @@ T = TypeVar("T")
 class Decoder:
     """Reads values in the wire format; each schema is asked for once."""
 
-    def __init__(self, registry: Registry, kept: frozenset[str] = KEPT, *, unknown_for_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        kept: frozenset[str] = KEPT,
+        *,
+        unknown_for_s: float = 0.0,
+        rest_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Values of logical types that are not `kept` are what these are made of.
 
-        `unknown_for_s`: an id that the registry does not know is not asked for again for so long.
+        `unknown_for_s`: an id that the registry does not know is not asked for again for so long. `rest_s`: after
+        several of them in a row no other one is asked for, either; for those who may do without a record's fields.
         """
         self._registry = registry
         self._kept = kept
-        self._unknown_for_s = unknown_for_s
         self._schemas: dict[int, Any] = {}
         self._texts: dict[int, str] = {}
         self._per_ms: dict[int, dict[str, int]] = {}
         self._names: dict[int, str] = {}
-        self._unknown: dict[int, float] = {}  # when they may be asked for again
+        self._refused: dict[int, str] = {}  # schemas that are not understood, and why
+        self._unknown = UnknownIds(unknown_for_s, rest_s, clock)
 
     def to_json(self, value: bytes) -> bytes:
         """The record as compact JSON: times are numbers in their unit, decimals, dates and uuids texts, bytes base64.
@@ -79,21 +89,29 @@ class Decoder:
     def _schema(self, schema_id: int) -> Any:
         schema = self._schemas.get(schema_id)
         if schema is None:
-            if time.monotonic() < self._unknown.get(schema_id, 0.0):
-                raise UnknownSchema(schema_id, self._registry.where)
-            try:
-                stored = self._registry.schema(schema_id)
-            except UnknownSchema:
-                self._must_not_be_wiped()
-                self._unknown[schema_id] = time.monotonic() + self._unknown_for_s
-                raise
-            try:
-                schema = parsed(stored, self._kept)
-            except BadSchema as problem:
-                raise NotAvro(f"of schema {schema_id}: {problem}") from None
-            self._schemas[schema_id], self._texts[schema_id] = schema, stored.text
-            found = read_json(stored.text)
-            self._per_ms[schema_id], self._names[schema_id] = units_per_ms(found), name_of(found)
+            schema = self._ask(schema_id)
+        self._unknown.in_a_row = 0
+        return schema
+
+    def _ask(self, schema_id: int) -> Any:
+        if schema_id in self._refused:
+            raise NotAvro(self._refused[schema_id])
+        if not self._unknown.may_be_asked_for(schema_id):
+            raise UnknownSchema(schema_id, self._registry.where)
+        try:
+            stored = self._registry.schema(schema_id)
+        except UnknownSchema:
+            self._must_not_be_wiped()
+            self._unknown.add(schema_id)
+            raise
+        try:
+            schema = parsed(stored, self._kept)
+        except BadSchema as problem:
+            self._refused[schema_id] = f"of schema {schema_id}: {problem}"
+            raise NotAvro(self._refused[schema_id]) from None
+        self._schemas[schema_id], self._texts[schema_id] = schema, stored.text
+        found = read_json(stored.text)
+        self._per_ms[schema_id], self._names[schema_id] = units_per_ms(found), name_of(found)
         return schema
 
     def _must_not_be_wiped(self) -> None:

@@ -7,12 +7,14 @@ from typing import Protocol
 
 from clickstream.avro.codec import Decoder, NotAvro, RegistryAway, UnknownSchema
 from clickstream.avro.registry import Registry
+from clickstream.avro.unknown import UNKNOWN_FOR_S
 from clickstream.avro.wire import is_framed, schema_id_of
 from clickstream.errors import ClickstreamError
 
 log = logging.getLogger(__name__)
 
-UNKNOWN_FOR_S = 1.0
+# A registry is not asked for each record of a topic that only looks like Avro.
+REST_S = 10.0
 SAID_AT_MOST = 100
 
 
@@ -41,17 +43,19 @@ class Viewer:
 
     def __init__(self, registry: Registry, leave: Collection[str] = ()) -> None:
         """Records of the topics `leave` stay as they are."""
+        self._registry = registry
         self._leave = frozenset(leave)
-        self._decoder = Decoder(registry, unknown_for_s=UNKNOWN_FOR_S)
+        self._decoder = Decoder(registry)
+        self._decoders: dict[tuple[str | None, str], Decoder] = {}  # of the keys and the values of each topic
         self._said: set[str] = set()
 
     def open(self, message: Message) -> None:
         """What is not Avro, or of an unknown schema, stays as it is. Raises ClickstreamError without a registry."""
         if message.topic() in self._leave:
             return
-        if (value := self._opened(message, message.value())) is not None:
+        if (value := self._opened(message, "value", message.value())) is not None:
             message.set_value(value)
-        if (key := self._opened(message, message.key())) is not None:
+        if (key := self._opened(message, "key", message.key())) is not None:
             message.set_key(key)
 
     def look(self, octets: bytes) -> Looked | None:
@@ -66,11 +70,11 @@ class Viewer:
         except RegistryAway as away:
             return Looked(schema_id, None, None, f"the schema registry at {away}")
 
-    def _opened(self, message: Message, octets: bytes | None) -> bytes | None:
+    def _opened(self, message: Message, part: str, octets: bytes | None) -> bytes | None:
         if not octets or octets[0] != 0:
             return None
         try:
-            return self._decoder.to_json(octets)
+            return self._decoder_of(message.topic(), part).to_json(octets)
         except (NotAvro, UnknownSchema) as problem:
             said = f"A record of {message.topic()} is shown as it is: {problem}."
             if said not in self._said and len(self._said) < SAID_AT_MOST:
@@ -79,3 +83,10 @@ class Viewer:
             return None
         except RegistryAway as away:
             raise ClickstreamError(f"The schema registry at {away}.") from None
+
+    def _decoder_of(self, topic: str | None, part: str) -> Decoder:
+        found = self._decoders.get((topic, part))
+        if found is None:
+            made = Decoder(self._registry, unknown_for_s=UNKNOWN_FOR_S, rest_s=REST_S)
+            found = self._decoders.setdefault((topic, part), made)
+        return found

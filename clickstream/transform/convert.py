@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from clickstream.avro.codec import Decoder, Encoder, NoFit, NotAvro, RegistryAway, UnknownSchema
 from clickstream.avro.registry import Registry
+from clickstream.avro.unknown import UNKNOWN_FOR_S
 from clickstream.avro.wire import is_framed
 from clickstream.transform.api import Record
 from clickstream.transform.local import Local
@@ -18,13 +19,14 @@ def to_json(registry: Registry, *, unknown_waits: bool) -> Local:
 
     A key that can be a number stays one, unless it is Avro of a schema that the registry knows.
     """
-    decoder = Decoder(registry)
+    decoder = Decoder(registry, unknown_for_s=0.0 if unknown_waits else UNKNOWN_FOR_S)
+    keys = Decoder(registry, unknown_for_s=UNKNOWN_FOR_S)
 
     def key_of(key: bytes | None) -> bytes | None:
         if key is None or not is_framed(key):
             return key
         try:
-            return decoder.to_json(key)
+            return keys.to_json(key)
         except (NotAvro, UnknownSchema):
             if len(key) == LONG_BYTES:
                 return key

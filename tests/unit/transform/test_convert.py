@@ -38,5 +38,12 @@ def test_a_key_in_avro_becomes_json_also_when_it_is_as_long_as_a_number(fake: Fa
         assert converted(fake, key) == Answered([Record(b'{"id":1,"name":null}', text)])
 
 
+def test_numbers_as_keys_cost_one_request_each_and_their_values_none(fake: FakeRegistry) -> None:
+    convert = to_json(fake.registry(), unknown_waits=True)._function
+    for number in (7, 8, 8, 9):
+        assert isinstance(convert(Record(VALUE, struct.pack(">q", number << 24))), Answered)
+    assert [path for _, path, _ in fake.requests] == [f"/schemas/ids/{number}" for number in (1, 7, 8, 9)]
+
+
 def test_a_key_of_an_unknown_schema_waits(fake: FakeRegistry) -> None:
     assert isinstance(converted(fake, framed(9, b"\x02abcdef")), FunctionAway)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from clickstream.avro.codec import Decoder, NotAvro, RegistryAway, UnknownSchema
 from clickstream.avro.registry import Registry
 from clickstream.avro.texts import reader
+from clickstream.avro.unknown import UNKNOWN_FOR_S
 from clickstream.avro.waiting import Ended, patiently
 from clickstream.avro.wire import is_framed
 from clickstream.kafka.patience import Stopped
@@ -19,7 +20,6 @@ Messages = Sequence[bytes | None]
 
 # Without anybody who could end the wait: a table that is only looked at.
 PATIENCE_S = 10.0
-UNKNOWN_FOR_S = 1.0
 _ZONES = {Type.TIMESTAMP: "", Type.TIMESTAMP_LTZ: "Z"}
 UNREADABLE = b""
 """Stands for what is no Avro: no JSON either."""

@@ -72,6 +72,7 @@ class Client:
         self.where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
         self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path.rstrip("/")
         self._timeout_s = timeout_s
+        self._answered = False  # as a registry does
         self._context = _context(address.ca) if parts.scheme == "https" else None
         self._credentials_given_in = address.given_in
         self._headers = {
@@ -105,10 +106,13 @@ class Client:
             answer = json.loads(said)
         except ValueError:
             answer = None
-        if 200 <= status < 300 and answer is not None:
-            return answer
         told = answer if isinstance(answer, dict) else {}
         code = told.get("error_code")
+        good = 200 <= status < 300 and answer is not None
+        if good or code is not None:
+            self._answered = True
+        if good:
+            return answer
         message = escaped(str(told.get("message") or said[: 4 * SHOWN].decode("utf-8", "replace").strip()))[:SHOWN]
         words = f"{self.where} answers {status}" + (f" ({message})" if message else "")
         if status >= 500 or status in _AWAY:
@@ -119,6 +123,9 @@ class Client:
             raise ClickstreamError(
                 f"The schema registry at {words}. Set {self._credentials_given_in} to user:password."
             )
+        if code is None and self._answered and (status < 400 or status == 404):
+            # So does a proxy whose registry restarts: with 404, or a page of its own.
+            raise RegistryAway(f"{words} to {path}, not as a registry does")
         if status == 404 or code is None:
             raise ClickstreamError(
                 f"The schema registry at {words} to {path}: it is none, or its API is below another path "

@@ -45,6 +45,24 @@ def test_something_else_that_speaks_http_is_no_registry(fake: FakeRegistry) -> N
         fake.registry().subjects()
 
 
+@pytest.mark.parametrize(
+    "page", [(404, b"<html>no backend</html>"), (200, b"<html>back soon</html>"), (404, b'{"detail": "no backend"}')]
+)
+def test_a_proxy_before_a_registry_that_restarts_is_no_refusal(fake: FakeRegistry, page: tuple[int, bytes]) -> None:
+    registry = fake.registry()
+    fake.fail = page
+    with pytest.raises(ClickstreamError, match="it is none"):
+        registry.schema(1)
+    fake.fail = None
+    with pytest.raises(UnknownSchema):
+        registry.schema(1)
+    fake.fail = page
+    with pytest.raises(RegistryAway, match=r"answers \d{3} .* to /schemas/ids/1, not as a registry does"):
+        registry.schema(1)
+    fake.fail, fake.schemas[1] = None, {"schema": USER}
+    assert registry.schema(1).text == USER
+
+
 def test_a_refusal_says_why_and_what_to_set(fake: FakeRegistry) -> None:
     fake.fail = 401, b'{"error_code": 401, "message": "Unauthorized"}'
     with pytest.raises(ClickstreamError, match=r"Unauthorized.*CLICKSTREAM_SCHEMA_REGISTRY_CREDENTIALS") as refused:

@@ -99,9 +99,9 @@ def redact(properties: Mapping[str, str]) -> dict[str, str]:
 def without_secrets(text: str, given: Mapping[str, str]) -> str:
     """`text` with "[hidden]" in the place of the secrets among the properties `given`, and of logins inside URLs."""
     secrets = [value for name, value in given.items() if _SECRET.search(name)]
-    for secret in [*secrets, *(" ".join(one.split()) for one in secrets)]:  # an error may be told in one line
-        if secret:
-            text = text.replace(secret, HIDDEN)
+    secrets += [" ".join(one.split()) for one in secrets]  # an error may be told in one line
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may begin as another one does
+        text = text.replace(secret, HIDDEN)
     return _URL_LOGIN.sub(f"://{HIDDEN}@", text)
 
 

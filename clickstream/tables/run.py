@@ -71,9 +71,12 @@ _SECRET = re.compile(
 )
 
 
+_URL_LOGIN = re.compile(r"://[^'\s]*@")
+
+
 def without_secrets(text: str) -> str:
-    """A file's text with the values of options that hold passwords left out."""
-    return _SECRET.sub(r"\1'***'", text)
+    """A file's text with the values of options that hold passwords, and logins inside URLs, left out."""
+    return _URL_LOGIN.sub("://***@", _SECRET.sub(r"\1'***'", text))
 
 
 class Tables(Part):

@@ -164,6 +164,12 @@ def test_a_text_is_told_without_secrets(text: str, shown: str) -> None:
     assert properties.without_secrets(text, {**given, "ssl.key.password": ""}) == shown
 
 
+@pytest.mark.parametrize("names", [("sasl.password", "ssl.key.password"), ("ssl.key.password", "sasl.password")])
+def test_no_end_is_left_of_a_secret_that_begins_as_another_one(names: tuple[str, str]) -> None:
+    given = dict(zip(names, ("abc", "abcdef"), strict=True))
+    assert properties.without_secrets("abcdef and abc", given) == f"{properties.HIDDEN} and {properties.HIDDEN}"
+
+
 # --- Java client files
 
 PROVIDERS = {

@@ -24,6 +24,11 @@ def test_secrets_are_left_out(option: str) -> None:
     assert "'topic' = 't'" in shown
 
 
+def test_logins_are_left_out_of_urls() -> None:
+    options = "'avro-confluent.url'='http://ann:h@idden@host:8081','topic'='a@b'"
+    assert without_secrets(options) == "'avro-confluent.url'='http://***@host:8081','topic'='a@b'"
+
+
 @pytest.mark.parametrize("text", ["SELECT 'password' FROM t WHERE a = 'b';", "'key.format' = 'json'", "-- a 'secret'"])
 def test_all_else_stays(text: str) -> None:
     assert without_secrets(text) == text

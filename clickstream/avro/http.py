@@ -20,6 +20,7 @@ SHOWN = 200
 MEDIA = "application/vnd.schemaregistry.v1+json"
 _AWAY = frozenset({408, 425, 429})
 CREDENTIALS = "CLICKSTREAM_SCHEMA_REGISTRY_CREDENTIALS"
+CA = "schema-registry-ca, or CLICKSTREAM_SCHEMA_REGISTRY_CA"
 
 
 class RegistryAway(Exception):
@@ -32,12 +33,16 @@ class NotThere(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a registry is. `credentials` are `user:password`, which people set in `given_in`; they are never shown."""
+    """Where a registry is. `credentials` are `user:password`, which people set in `given_in`; they are never shown.
+
+    `ca` is a PEM file, which people name in `ca_given_in`.
+    """
 
     url: str
     credentials: str | None = field(default=None, repr=False)
     ca: str | None = None
     given_in: str = CREDENTIALS
+    ca_given_in: str = CA
 
     def __post_init__(self) -> None:
         """Raises ConfigError for what is no address."""
@@ -75,6 +80,7 @@ class Client:
         self._answered = False  # as a registry does
         self._context = _context(address.ca) if parts.scheme == "https" else None
         self._credentials_given_in = address.given_in
+        self._ca_given_in = address.ca_given_in
         self._headers = {
             "Accept": f"{MEDIA}, application/json",
             "Content-Type": MEDIA,
@@ -95,7 +101,7 @@ class Client:
         except ssl.SSLCertVerificationError as problem:
             raise ClickstreamError(
                 f"The schema registry at {self.where} has a certificate that is not trusted here "
-                f"({escaped(str(problem))}). Give its CA: schema-registry-ca, or CLICKSTREAM_SCHEMA_REGISTRY_CA."
+                f"({escaped(str(problem))}). Give its CA: {self._ca_given_in}."
             ) from None
         except (OSError, http.client.HTTPException) as problem:
             raise RegistryAway(f"{self.where} does not answer ({_words(problem)})") from None
@@ -161,7 +167,9 @@ def _context(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as problem:
-        raise ConfigError(f"The CA of the schema registry, {ca}, cannot be used: {problem}.") from None
+        raise ConfigError(
+            f"The CA of the schema registry, {ca}, cannot be used: {problem}. A PEM file is expected."
+        ) from None
 
 
 def _words(problem: BaseException) -> str:

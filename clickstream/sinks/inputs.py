@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from clickstream.avro.http import Address
 from clickstream.avro.registry import Registry
 from clickstream.errors import ConfigError
 from clickstream.sinks.model import Avro, Input
+from clickstream.tables.engine.registry import registry_of
 from clickstream.tables.sql.check import Checked, check
 from clickstream.tables.sql.model import Column, Program, Table
 from clickstream.tables.sql.options import AvroOptions
@@ -53,7 +53,7 @@ def of_table(table: Table, *, unknown_waits: bool = True) -> Input:
 
 
 def _registry(options: AvroOptions | None) -> Registry | None:
-    return None if options is None else Registry(Address(options.url, options.user_info))
+    return None if options is None else registry_of(options)
 
 
 def plain(topic: str, avro: Avro | None = None) -> Input:

@@ -106,7 +106,10 @@ class Table:
             return self.options.get(f"{part}.{AVRO}.{name}", plain)
 
         return AvroOptions(
-            option("url") or "", option("subject") or f"{self.topic}-{part}", option("basic-auth.user-info")
+            option("url") or "",
+            option("subject") or f"{self.topic}-{part}",
+            option("basic-auth.user-info"),
+            option("ssl.truststore.location"),
         )
 
     def fields(self, part: Literal["key", "value"] = "value") -> tuple[tuple[str, Column], ...]:

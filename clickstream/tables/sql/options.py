@@ -58,11 +58,12 @@ def _url(text: str) -> str:
 
 @dataclass(frozen=True)
 class AvroOptions:
-    """Where a table's schemas are. `user_info` is user:password."""
+    """Where a table's schemas are. `user_info` is user:password, `ca` a file of certificates that are trusted there."""
 
     url: str
     subject: str
     user_info: str | None
+    ca: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ _AVRO = (
     ("subject", _any, True),
     ("basic-auth.credentials-source", _one_of("USER_INFO"), True),
     ("basic-auth.user-info", _any, True),
+    ("ssl.truststore.location", _any, True),
 )
 
 OPTIONS = {

@@ -1,6 +1,7 @@
 """A schema registry that does what only a fake can be made to do: forget, fail, be slow."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -68,8 +69,8 @@ def _said(status: int, body: Any) -> tuple[int, bytes]:
 
 
 @contextmanager
-def fake_registry() -> Iterator[FakeRegistry]:
-    """One that listens until the end."""
+def fake_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry]:
+    """One that listens until the end, as localhost with `tls`."""
     fake = FakeRegistry()
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,6 +98,9 @@ def fake_registry() -> Iterator[FakeRegistry]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     fake.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        fake.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -1,8 +1,5 @@
 """Over https: only a certificate that is trusted, by the system or by --ca-file, is spoken to."""
 
-import shutil
-import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,30 +8,18 @@ import pytest
 from clickstream.errors import ClickstreamError
 from clickstream.sinks.opensearch.client import Client, address_of
 from clickstream.sinks.target import Away
-from tests.support import missing
+from tests.unit.certificates import self_signed, server_context
 from tests.unit.sinks.searchserver import SearchServer, search_server
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of localhost, signed by itself, with its key in one file."""
-    if shutil.which("openssl") is None:
-        missing("no openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key", "-out", "cert"],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    (folder / "both").write_text((folder / "key").read_text() + (folder / "cert").read_text())
-    return folder / "cert"
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def server(certificate: Path) -> Iterator[SearchServer]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.with_name("both"))
-    with search_server(context) as found:
+    with search_server(server_context(certificate)) as found:
         found.url = found.url.replace("http://127.0.0.1", "https://localhost")
         yield found
 

@@ -21,7 +21,7 @@ _NAMED = re.compile(
 # Options of tables, and settings, that say how to reach and to read a topic, not what its rows are.
 _CONNECTION = (
     *("properties.", "scan.bounded.", "scan.watermark.idle-timeout", "scan.topic-partition-discovery."),
-    *(f"{part}{AVRO}.{name}" for part in ("", "key.", "value.") for name in ("url", "basic-auth.")),
+    *(f"{part}{AVRO}.{name}" for part in ("", "key.", "value.") for name in ("url", "basic-auth.", "ssl.")),
 )
 _IDLE = "table.exec.source.idle-timeout"
 

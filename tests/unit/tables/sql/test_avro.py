@@ -29,11 +29,12 @@ def test_the_format_of_values_in_each_way_to_write_it() -> None:
         f"'connector' = 'upsert-kafka', 'key.format' = 'json', 'value.format' = 'avro-confluent', "
         f"'value.avro-confluent.url' = '{URL}', 'value.avro-confluent.subject' = 's', "
         "'value.avro-confluent.basic-auth.credentials-source' = 'USER_INFO', "
-        "'value.avro-confluent.basic-auth.user-info' = 'ann:pw'",
+        "'value.avro-confluent.basic-auth.user-info' = 'ann:pw', "
+        "'value.avro-confluent.ssl.truststore.location' = 'ca.pem'",
         "a INT, k STRING, PRIMARY KEY (k) NOT ENFORCED",
     )
     assert [plain.avro(), valued.avro()] == [expected, expected]
-    assert upsert.avro() == AvroOptions(URL, "s", "ann:pw")
+    assert upsert.avro() == AvroOptions(URL, "s", "ann:pw", "ca.pem")
     assert [one.avro("key") for one in (plain, valued, upsert)] == [None] * 3
 
 

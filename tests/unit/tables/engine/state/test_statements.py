@@ -51,7 +51,12 @@ def test_where_kafka_is_does_not_matter() -> None:
 
 def test_where_a_registry_is_does_not_matter_and_its_password_is_not_kept() -> None:
     def at(url: str, password: str, subject: str = "s") -> dict[str, dict[str, str]]:
-        options = {"url": url, "basic-auth.user-info": f"ann:{password}", "subject": subject}
+        options = {
+            "url": url,
+            "basic-auth.user-info": f"ann:{password}",
+            "ssl.truststore.location": f"{url}.pem",
+            "subject": subject,
+        }
         avro = ", ".join(f"'value.avro-confluent.{name}' = '{value}'" for name, value in options.items())
         target = sink("ip STRING").replace("'format' = 'json'", f"'value.format' = 'avro-confluent', {avro}")
         return of(SQL.replace(sink("ip STRING"), target))

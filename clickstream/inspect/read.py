@@ -138,17 +138,20 @@ def last(
     keep: Keep = lambda message: True,
     window: int = 0,
     opened: Open | None = None,
+    most_bytes: int | None = None,
 ) -> list[Message]:
     """The last `number` records of one topic, `opened`, that `keep` wants, by (timestamp, partition, offset).
 
     Reads each partition backwards in windows of at least `window` offsets, growing until enough is found or
-    its start is reached. Holds at most `number` records per partition.
+    its start is reached. Holds at most `number` records per partition. Raises ClickstreamError when those have
+    more than `most_bytes`, and what `read` raises.
     """
     if number == 0:
         return []
     found: dict[Partition, list[Message]] = {partition: [] for partition in limits}
     tops = {partition: limit.high for partition, limit in limits.items()}
     step = max(number, window, 1)
+    held = 0
     while not stop.is_set():
         spans = {
             partition: Span(max(limits[partition].low, top - step), top)
@@ -160,12 +163,28 @@ def last(
         windows = {partition: deque[Message](maxlen=number - len(found[partition])) for partition in spans}
         for batch in read(consumer, spans, address, stop, opened=opened):
             for message in filter(keep, batch):
-                windows[message.topic() or "", message.partition() or 0].append(message)
+                newest = windows[message.topic() or "", message.partition() or 0]
+                held += size_of(message) - (size_of(newest[0]) if len(newest) == newest.maxlen else 0)
+                newest.append(message)
+            if most_bytes is not None and held > most_bytes:
+                raise _too_large(next(iter(limits))[0], number, most_bytes)
         for partition, span in spans.items():
             found[partition] = [*windows[partition], *found[partition]]
             tops[partition] = span.start
         step *= _WINDOW_GROWTH
     return sorted((message for messages in found.values() for message in messages), key=_age)[-number:]
+
+
+def size_of(message: Message) -> int:
+    """The bytes of a record's key and value."""
+    return len(message.key() or b"") + len(message.value() or b"")
+
+
+def _too_large(topic: str, number: int, most_bytes: int) -> ClickstreamError:
+    return ClickstreamError(
+        f"The last {number:,} records of each partition of {topic} have more than {most_bytes // 2**20} MB, "
+        "which is too much to hold. Ask for fewer records (--records)."
+    )
 
 
 def _age(message: Message) -> tuple[int, int, int]:

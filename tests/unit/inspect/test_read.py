@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream.errors import ClickstreamError
+from clickstream.inspect import read as read_module
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import Span, last, read
 from tests.unit.inspect.records import Log, record
@@ -86,6 +87,20 @@ def test_only_the_end_of_a_long_partition_is_read() -> None:
     log = Log([record(offset) for offset in range(1_000)], {P0: 1_000})
     last(log.consumer(), {P0: Limits(0, 1_000)}, 5, "k", threading.Event())
     assert len(log.read) == 5
+
+
+def test_records_that_are_too_large_to_hold_are_refused_before_all_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_module, "BATCH", 10)
+    log = Log([record(offset, b"x" * 2**16) for offset in range(100)], {P0: 100})
+    with pytest.raises(ClickstreamError, match=r"last 100 records of each partition of t have more than 1 MB.*fewer"):
+        last(log.consumer(), {P0: Limits(0, 100)}, 100, "k", threading.Event(), most_bytes=2**20)
+    assert len(log.read) == 20
+
+
+def test_what_was_read_and_is_not_held_any_more_does_not_count() -> None:
+    log = Log([record(offset, b"x" * 10) for offset in range(100)], {P0: 100})
+    found = last(log.consumer(), {P0: Limits(0, 100)}, 5, "k", threading.Event(), window=100, most_bytes=50)
+    assert offsets(found) == [95, 96, 97, 98, 99]
 
 
 def test_none_of_the_last_are_none() -> None:

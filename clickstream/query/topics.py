@@ -15,8 +15,8 @@ from clickstream.kafka.clients import Cluster
 from clickstream.query.model import MIB
 from clickstream.query.records import table_of
 
-# Of one topic: they are held by who asks, such as the server of the dashboard.
-MOST_BYTES = 256 * MIB
+# Of one topic; twice that is held at most, by who asks: the server of the dashboard, for example.
+MOST_BYTES = 128 * MIB
 
 
 class TopicTables:

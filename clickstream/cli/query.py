@@ -13,11 +13,12 @@ from clickstream.cli.registry import registry_options, shown_opener
 from clickstream.cli.sink.parquet import parquet_needed, store_at
 from clickstream.cli.tables.file import extra_needed
 from clickstream.deadline import Cancelled
+from clickstream.records import utc_text
 from clickstream.screen.layout import Column
 
 if TYPE_CHECKING:
     from clickstream.inspect.read import Open
-    from clickstream.query.model import Tables
+    from clickstream.query.model import Newest, Tables
 
 MAX_RECORDS = 200_000
 MAX_ROWS = 100_000
@@ -98,7 +99,11 @@ def command(app: App, sql: str, records: int, limit: int, archive: str | None, w
         show(columns, [_cells(row, NULL) for row in found.rows])
     cut = ", the first ones: --limit allows more" if found.cut else ""
     rows = "1 row" if len(found.rows) == 1 else f"{len(found.rows):,} rows"
-    say(f"{rows}{cut}; {found.seconds:.1f} s.", err=True)
+    say(f"{rows}{cut}; {found.seconds:.1f} s.{''.join(_reach(*one) for one in found.newest.items())}", err=True)
+
+
+def _reach(table: str, newest: "Newest") -> str:
+    return f" {table}: the newest {newest.rows:,} records, from {utc_text(newest.since / 1000)} on (--records)."
 
 
 def _archived(place: str, records: int, opened: "Open") -> "Tables":

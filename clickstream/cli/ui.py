@@ -7,6 +7,7 @@ import click
 
 from clickstream.cli.dashboard import dashboard, needed, say_address
 from clickstream.cli.options import App, cluster_options, setting
+from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.registry import registry_options
 from clickstream.cli.tables.file import FILE, program
@@ -63,6 +64,8 @@ def command(
     names = OwnNames(app.config["ui.host"], public_names)
     stop = Stop()
     with closing(listen(app.config["ui.host"], app.config["ui.port"])) as listening, app.connect() as cluster:
+        if public_names:
+            say_who_can_read(listening.getsockname()[0])
         part = dashboard(
             app,
             cluster,
@@ -80,6 +83,17 @@ def command(
             stop,
             showing=nullcontext(),
             summary=lambda: _summary(part.totals()["tabs_opened"]),
+        )
+
+
+def say_who_can_read(host: str) -> None:
+    """Behind a proxy of this machine the server cannot tell others from who sits here, and asks nobody for a token."""
+    from clickstream.ui.names import is_loopback
+
+    if is_loopback(host):
+        say(
+            "Whoever reaches the proxy can read all records and ask SQL without a token: have the proxy ask who it is.",
+            err=True,
         )
 
 

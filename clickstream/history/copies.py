@@ -27,10 +27,14 @@ class HistoryTables:
         """`clicks`, `events` and `vip`."""
         return tuple(COLUMNS)
 
-    def load(self, name: str, stop: threading.Event) -> pa.Table:
-        """A copy: `time` is a TIMESTAMP in UTC, and a click's `visitor` its user, else its address."""
+    def load(self, name: str, stop: threading.Event) -> tuple[pa.Table, int | None]:
+        """A copy, and from when on (epoch ms) it reaches, if there are older rows.
+
+        `time` is a TIMESTAMP in UTC, and a click's `visitor` its user, else its address.
+        """
         with self._store.lock:
             newest = self._newest(name)
+            cut = 0 < len(newest) < self._store.rows[name].rows
             codes = self._codes(name)
             columns = {column: _texts(newest[column], codes[column]) for column in COLUMNS[name] if column in codes}
         shown = {column: columns.get(column, newest[column]) for column in COLUMNS[name]}
@@ -38,7 +42,7 @@ class HistoryTables:
         if name == CLICKS:
             shown["bot"] = pc.equal(columns["bot"], "true")
             shown["visitor"] = pc.coalesce(columns["user"], columns["ip"])
-        return pa.table(shown)
+        return pa.table(shown), newest["time"][-1].as_py() if cut else None
 
     def _codes(self, name: str) -> dict[str, Codes]:
         store = self._store

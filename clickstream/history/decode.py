@@ -124,5 +124,8 @@ def _as(wanted: Any, found: Any) -> Any:
     if isinstance(found, bool):
         return None
     if isinstance(found, str) and found.strip().lstrip("+-").isdecimal() and found.isascii():
-        found = int(found)
+        try:
+            found = int(found)
+        except ValueError:  # two signs, or more digits than Python reads
+            return None
     return found if isinstance(found, int) and -(2**63) <= found < 2**63 else None

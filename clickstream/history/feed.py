@@ -55,7 +55,10 @@ class Intake(Generic[Record]):
     def add(self, records: Sequence[Message]) -> None:
         """Records of any partitions, in the order of each."""
         with self._lock:
-            self._waiting += self.reader.read(map(Message.value, self._new(records)))
+            new, after = self._new(records)
+            self._waiting += self.reader.read(map(Message.value, new))
+            # Only now: a batch that could not be read comes again.
+            self._next |= after
             if len(self._waiting) >= FLUSH_ROWS or self._is_due():
                 self._flush()
 
@@ -92,20 +95,21 @@ class Intake(Generic[Record]):
             self._add(waiting)
             self.last_success = time.time()
 
-    def _new(self, records: Sequence[Message]) -> list[Message]:
-        """Those that were not taken before."""
-        new = []
+    def _new(self, records: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
+        """Those that were not taken before, and the next offset of each of their partitions after them."""
+        new: list[Message] = []
+        after: dict[int, int] = {}
         for record in records:
             partition, offset = record.partition() or 0, record.offset() or 0
-            if offset < self._next.get(partition, 0):
+            if offset < after.get(partition, self._next.get(partition, 0)):
                 continue
             if partition in self._unsure:
                 self._unsure.discard(partition)
                 self._since = max(self._since, timestamp_of(record) or 0)
                 self._store.begin(self._kind, self._since)
-            self._next[partition] = offset + 1
+            after[partition] = offset + 1
             new.append(record)
-        return new
+        return new, after
 
 
 def recent_past(

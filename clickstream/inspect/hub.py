@@ -321,29 +321,26 @@ class TopicReader(threading.Thread):
         consumer.assign([TopicPartition(self.topic, *place) for place in self._next.items()])
 
     def _take(self, batch: list[Message]) -> None:
-        came: list[Message] = []
-        heard = False
         parts = list(split(batch, self._cluster.address))
+        came = [message for part in parts if isinstance(part, Run) for message in part.messages]
         if self._opened is not None:
-            # Before any place moves on.
-            for message in (message for part in parts if isinstance(part, Run) for message in part.messages):
+            for message in came:
                 self._opened(message)
+        if came:
+            self._sink.add(came)
+        # Only now does any place move on: what the sink did not take is read again.
         for part in parts:
-            heard = True
             if isinstance(part, End):
                 self._behind.discard(part.partition)
                 self.reached.end(part.partition)
                 # What ends a transaction has an offset as well, and is no record.
                 self._next[part.partition] = max(part.offset, self._next.get(part.partition, 0))
             else:
-                came += part.messages
                 self.reached.record(part.partition, timestamp_of(part.messages[-1]))
                 self._next[part.partition] = (part.messages[-1].offset() or 0) + 1
-        if came:
-            self._sink.add(came)
-        if heard and self._was_away:
+        if parts and self._was_away:
             self._look_at = 0.0  # other partitions may have missed more
-        if heard:
+        if parts:
             self._say(Stage.CATCHING_UP if self._behind else Stage.LIVE, news=bool(came))
 
     def _look_again(self, admin: AdminClient, consumer: Consumer) -> None:

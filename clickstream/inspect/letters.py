@@ -90,7 +90,8 @@ class _Wanted:
 
 
 def letter(cluster: Cluster, topic: str, partition: int, offset: int, stop: threading.Event) -> Letter:
-    """The record at that place, and whether it is marked; raises ClickstreamError when there is none."""
+    """The record at that place, and whether it is marked; raises ClickstreamError when there is none,
+    or when `stop` was set meanwhile."""
     limits = find(cluster, cluster.admin(), [topic], partition)
     limit = limits[topic, partition]
     consumer = reader(cluster)
@@ -106,6 +107,9 @@ def letter(cluster: Cluster, topic: str, partition: int, offset: int, stop: thre
                 break
     finally:
         consumer.close()
+    if stop.is_set():
+        # Its mark may stand behind what was read.
+        raise ClickstreamError(f"Stopped while looking for letter {partition}:{offset} of {topic}, and for its mark.")
     if message is None:
         raise NoRecord(f"Topic {topic} partition {partition} has no letter at offset {offset}.")
     return Letter(partition, offset, found_letter(message), retried)
@@ -157,6 +161,8 @@ def retry(
                 f"Letter {partition}:{offset} of {topic} is not sent again: in {target} a later record of its key, at "
                 f"offset {later}, has taken its place."
             )
+        if stop.is_set():
+            raise NotSent(f"Letter {partition}:{offset} of {topic} is not sent again: stopped before.")
         headers: Headers = list(found.found.headers)
         _send(cluster, target, found.found.value if value is None else value, found.found.key, headers, "The record")
         mark: Headers = [(RETRIED_OFFSET, str(offset).encode()), (RETRIED_TO, target.encode())]
@@ -184,8 +190,6 @@ def _later(
                     return message.offset()
     finally:
         consumer.close()
-    if stop.is_set():
-        raise NotSent(f"Stopped while looking for a later record of the letter's key in {origin.topic}.")
     return None
 
 
@@ -209,7 +213,7 @@ def _send(
 def mark_of(message: Message) -> int | None:
     """The offset of the letter that this record marks as sent again; None when it is no mark."""
     for name, octets in headers_of(message):
-        if name == RETRIED_OFFSET and octets is not None and octets.isdigit():
+        if name == RETRIED_OFFSET and octets is not None and octets.isdigit() and len(octets) < 20:
             return int(octets)
     return None
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,34 +138,69 @@ def last(
     keep: Keep = lambda message: True,
     window: int = 0,
     opened: Open | None = None,
+    most_bytes: int | None = None,
 ) -> list[Message]:
     """The last `number` records of one topic, `opened`, that `keep` wants, by (timestamp, partition, offset).
 
     Reads each partition backwards in windows of at least `window` offsets, growing until enough is found or
-    its start is reached. Holds at most `number` records per partition.
+    its start is reached. Holds at most `number` records per partition, and twice `most_bytes` of them. Raises
+    ClickstreamError when the last `number` have more than `most_bytes`, and what `read` raises.
     """
     if number == 0:
         return []
     found: dict[Partition, list[Message]] = {partition: [] for partition in limits}
+    counts = dict.fromkeys(limits, 0)
     tops = {partition: limit.high for partition, limit in limits.items()}
     step = max(number, window, 1)
+    held = 0
     while not stop.is_set():
         spans = {
             partition: Span(max(limits[partition].low, top - step), top)
             for partition, top in tops.items()
-            if top > limits[partition].low and len(found[partition]) < number
+            if top > limits[partition].low and counts[partition] < number
         }
         if not spans:
             break
-        windows = {partition: deque[Message](maxlen=number - len(found[partition])) for partition in spans}
+        windows = {partition: deque[Message](maxlen=number - counts[partition]) for partition in spans}
         for batch in read(consumer, spans, address, stop, opened=opened):
             for message in filter(keep, batch):
-                windows[message.topic() or "", message.partition() or 0].append(message)
+                partition = (message.topic() or "", message.partition() or 0)
+                newest = windows[partition]
+                held += size_of(message) - (size_of(newest[0]) if len(newest) == newest.maxlen else 0)
+                newest.append(message)
+                counts[partition] += 1
+            if most_bytes is not None and held > 2 * most_bytes:
+                held = _forget_older([*windows.values(), *found.values()], number)
+                if held > most_bytes:
+                    raise _too_large(next(iter(limits))[0], number, most_bytes)
         for partition, span in spans.items():
             found[partition] = [*windows[partition], *found[partition]]
             tops[partition] = span.start
         step *= _WINDOW_GROWTH
     return sorted((message for messages in found.values() for message in messages), key=_age)[-number:]
+
+
+def size_of(message: Message) -> int:
+    """The bytes of a record's key and value."""
+    return len(message.key() or b"") + len(message.value() or b"")
+
+
+def _forget_older(lanes: Sequence[MutableSequence[Message]], number: int) -> int:
+    """Leaves the last `number` records of all lanes together; their bytes."""
+    newest = sorted((message for lane in lanes for message in lane), key=_age)[-number:]
+    kept = set(map(id, newest))
+    for lane in lanes:
+        wanted = [message for message in lane if id(message) in kept]
+        lane.clear()
+        lane.extend(wanted)
+    return sum(map(size_of, newest))
+
+
+def _too_large(topic: str, number: int, most_bytes: int) -> ClickstreamError:
+    return ClickstreamError(
+        f"The last {number:,} records of {topic} have more than {most_bytes // 2**20} MB. "
+        "Ask for fewer records (--records)."
+    )
 
 
 def _age(message: Message) -> tuple[int, int, int]:

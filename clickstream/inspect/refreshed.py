@@ -28,14 +28,24 @@ class Seen(Generic[T]):
 
 
 class Refreshed(Generic[T]):
-    """`look` is called on one thread, every `every_s` seconds, as long as somebody has asked within RESTS_AFTER_S."""
+    """`look` is called on one thread, every `every_s` seconds, as long as somebody has asked within RESTS_AFTER_S.
+
+    `ended` is called on the same thread after the last look, if there was any: what looks use is closed there.
+    """
 
     def __init__(
-        self, look: Callable[[], T], every_s: float, name: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        look: Callable[[], T],
+        every_s: float,
+        name: str,
+        *,
+        ended: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._look = look
         self._every_s = every_s
         self._name = name
+        self._ended = ended
         self._clock = clock
         self._asked = float("-inf")
         self._seen: Seen[T] = Seen(None, 0.0)
@@ -64,6 +74,12 @@ class Refreshed(Generic[T]):
             self._changed.notify_all()
 
     def _run(self) -> None:
+        try:
+            self._look_on()
+        finally:
+            self._ended()
+
+    def _look_on(self) -> None:
         while not self._closed:
             begun = self._clock()
             seen = self._once()

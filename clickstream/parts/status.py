@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import Message
 from msgspec import MsgspecError
@@ -16,6 +17,8 @@ from clickstream.records import FAILED, REQUESTS_KEY_END, SQL_KEY_END, Requests,
 DEAD_AFTER_S = 5 * STATUS_EVERY_S
 FORGET_AFTER_S = 3600.0
 FORGET_FAILED_AFTER_S = 600.0
+
+Told = TypeVar("Told", RunningSql, Requests)
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,14 @@ class Heard:
         self._seen: dict[bytes, Seen] = {}
         self._sql: dict[bytes, RunningSql] = {}
         self._requests: dict[bytes, Requests] = {}
-        self._newest = 0.0
+        self._unlisted: dict[bytes, float] = {}  # since when the part of such a record is not listed
 
     def take(self, message: Message) -> None:
         """The next record."""
         key = message.key() or b""
         _kind, milliseconds = message.timestamp()
-        self._newest = max(self._newest, milliseconds / 1000)
         value = message.value()
+        self._unlisted.pop(key, None)
         if value is None:
             self._seen.pop(key, None)
             self._sql.pop(key, None)
@@ -75,9 +78,19 @@ class Heard:
 
     def parts(self, now: float) -> list[Seen]:
         """Those that have not ended well, oldest first; those that are forgotten are left out. `now` is in epoch s."""
-        latest = max(now, self._newest)
-        self._seen = {key: part for key, part in self._seen.items() if not part.is_forgotten(latest)}
+        # By our clock alone: one part whose clock is hours ahead must not have all others forgotten.
+        self._seen = {key: part for key, part in self._seen.items() if not part.is_forgotten(now)}
+        self._forget_unlisted(self._sql, now)
+        self._forget_unlisted(self._requests, now)
         return sorted(self._seen.values(), key=lambda part: (part.status.since, part.status.id))
+
+    def _forget_unlisted(self, held: dict[bytes, Told], now: float) -> None:
+        """What a part that was killed has left. Its status may come later than that: so not at once."""
+        for key, one in list(held.items()):
+            if one.id.encode() in self._seen:
+                self._unlisted.pop(key, None)
+            elif now - self._unlisted.setdefault(key, now) > FORGET_AFTER_S:
+                del held[key], self._unlisted[key]
 
     def running_sql(self) -> dict[str, RunningSql]:
         """What the parts run that run a file of SQL, by their ids; those that are not listed are left out."""

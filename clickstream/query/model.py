@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -37,9 +37,18 @@ class Column(msgspec.Struct, frozen=True):
     type: str
 
 
+class Newest(msgspec.Struct, frozen=True):
+    """Of a table that has more, only the newest `rows` were asked: those from `since` (epoch ms) on."""
+
+    rows: int
+    since: int
+
+
 @dataclass(frozen=True)
 class Result:
     """Rows in the order of the query. `cut`: there are more than the limits allow. `tables` are those it is about.
+
+    Of those in `newest` not all rows were asked.
 
     Booleans, integers up to 64 bits, floating-point numbers and texts are themselves; lists, structs and maps are
     JSON; all else, longer integers and decimals among it, is a text with all digits.
@@ -50,6 +59,7 @@ class Result:
     cut: bool
     tables: list[str]
     seconds: float
+    newest: dict[str, Newest] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -64,8 +74,11 @@ class Tables(Protocol):
         """Of all that there are."""
         ...
 
-    def load(self, name: str, stop: threading.Event) -> Any:
-        """A table's rows as a pyarrow.Table; not all of them when `stop` is set. Raises ClickstreamError."""
+    def load(self, name: str, stop: threading.Event) -> tuple[Any, int | None]:
+        """A table's rows as a pyarrow.Table, and from when on (epoch ms) they reach; None: as far as there are any.
+
+        Not all of them when `stop` is set. Raises ClickstreamError.
+        """
         ...
 
 

@@ -16,7 +16,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.inspect.names import suggestions
 from clickstream.interpreter import command_for, environment
 from clickstream.query import wire
-from clickstream.query.model import MIB, Limits, Refused, Result, Tables
+from clickstream.query.model import MIB, Limits, Newest, Refused, Result, Tables
 from clickstream.query.wire import Answered, Asked, Failed, Said, Wanted
 
 log = logging.getLogger(__name__)
@@ -46,24 +46,33 @@ def query(
     with Deadline(limits.seconds, cancel) as deadline, _Process(deadline) as process:
         process.give(msgspec.msgpack.encode(Asked(sql, limits)))
         wanted: Wanted = process.hear(Wanted, MIB)
+        newest: dict[str, Newest] = {}
         for name in wanted.tables:
             tell(f"reading {name}")
-            process.give(_loaded(name, tables, deadline))
+            table, since = _loaded(name, tables, deadline)
+            if since is not None:
+                newest[name] = Newest(len(table), since)
+            process.give(_stream(table))
         tell("computing")
         answered: Answered = process.hear(Answered, limits.octets * ROOM + MIB)
     seconds = time.monotonic() - begun
-    return Result(answered.columns, answered.rows, answered.cut, wanted.tables, round(seconds, 3))
+    return Result(answered.columns, answered.rows, answered.cut, wanted.tables, round(seconds, 3), newest)
 
 
-def _loaded(name: str, tables: Sequence[Tables], deadline: Deadline) -> bytes:
-    """A table as a piece of Arrow's stream format."""
+def _loaded(name: str, tables: Sequence[Tables], deadline: Deadline) -> tuple[pa.Table, int | None]:
+    """As Tables.load."""
     found = _find(name, tables)
     if found is None:
         near = suggestions([name], [one for place in tables for one in place.names()])
         raise Refused(f"There is no table {name}." + (f" Did you mean {near}?" if near else ""))
     place, exact = found
-    table: pa.Table = place.load(exact, deadline.over)
+    loaded = place.load(exact, deadline.over)
     deadline.check()
+    return loaded
+
+
+def _stream(table: pa.Table) -> bytes:
+    """A table as a piece of Arrow's stream format."""
     out = pa.BufferOutputStream()
     with pa.ipc.new_stream(out, table.schema) as stream:
         stream.write_table(table)

@@ -5,6 +5,7 @@ and arrays are texts of JSON. A field that is not always of one kind is a text.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
@@ -109,11 +110,15 @@ def _fits(value: Any) -> bool:
 
 
 def _double(value: int | str) -> float | None:
-    """None for a number that no double is."""
+    """None for a number whose digits no double has."""
     if isinstance(value, int):
         return float(value) if abs(value) <= EXACT_IN_DOUBLES else None
     number = float(value)
-    return None if number in (float("inf"), float("-inf")) else number
+    try:
+        exact = Decimal(value) == Decimal(repr(number))
+    except InvalidOperation:  # an exponent beyond all bounds
+        return None
+    return number if exact else None
 
 
 def _text(value: Any) -> str | None:

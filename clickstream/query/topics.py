@@ -9,9 +9,14 @@ import pyarrow as pa
 from clickstream.inspect import tail
 from clickstream.inspect.names import must_exist
 from clickstream.inspect.read import Open, last, reader
+from clickstream.inspect.render import timestamp_of
 from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
+from clickstream.query.model import MIB
 from clickstream.query.records import table_of
+
+# Of one topic; twice that is held at most, by who asks: the server of the dashboard, for example.
+MOST_BYTES = 128 * MIB
 
 
 class TopicTables:
@@ -30,14 +35,16 @@ class TopicTables:
         """Of the topics that there were when they were first asked for."""
         return self._names
 
-    def load(self, name: str, stop: threading.Event) -> pa.Table:
-        """Raises ClickstreamError when the topic does not exist, or cannot be read."""
+    def load(self, name: str, stop: threading.Event) -> tuple[pa.Table, int | None]:
+        """Raises ClickstreamError when the topic does not exist, cannot be read, or has too large records."""
         admin = self._cluster.admin()
         must_exist(self._cluster, [name], metadata(self._cluster, admin))
         limits = tail.find(self._cluster, admin, [name])
         consumer = reader(self._cluster)
         try:
             address, opened = self._cluster.address, self._opened
-            return table_of(last(consumer, limits, self._records, address, stop, opened=opened))
+            found = last(consumer, limits, self._records, address, stop, opened=opened, most_bytes=MOST_BYTES)
         finally:
             consumer.close()
+        cut = len(found) == self._records < sum(limit.span for limit in limits.values())
+        return table_of(found), timestamp_of(found[0]) if cut else None

@@ -73,6 +73,15 @@ class OwnNames:
         self._any_address = address is not None and address.is_unspecified
         self._more = set() if is_loopback(bound) else {bound.lower(), socket.gethostname().lower()}
 
+    def add_address(self, host: str) -> None:
+        """`host` is the address that the server listens on, whatever name or spelling of it was given."""
+        address = ip(host)
+        if address is None:
+            return
+        self._any_address = self._any_address or address.is_unspecified
+        if not address.is_unspecified:
+            self._more.add(address.compressed)
+
     def has(self, host: str) -> bool:
         """Whether `host`, as `Authority` has it, is one of them."""
         if is_loopback(host) or host in self._more or any(host == name.host for name in self._public):

@@ -87,6 +87,7 @@ class Dashboard(Part):
         self._viewer = viewer
         self._on_ready = on_ready
         self._socket = listening
+        options.names.add_address(listening.getsockname()[0])
         self._tabs = Tabs()
         self._views: Views | None = None
         self._boot = secrets.token_hex(8)

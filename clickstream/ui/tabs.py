@@ -27,7 +27,8 @@ class Tabs:
     @property
     def sent(self) -> int:
         """Frames, since the start."""
-        return self._sent + sum(tab.sent for tab in self._open)
+        # A list: other threads ask, too, while tabs come and go.
+        return self._sent + sum(tab.sent for tab in list(self._open))
 
     async def serve(self, tab: Tab) -> None:
         """Until it ends."""

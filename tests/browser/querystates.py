@@ -27,7 +27,8 @@ def columns(pairs: list[list[str]]) -> list[dict[str, str]]:
 def answer(pairs: list[list[str]], rows: list[list[Any]], **more: Any) -> Answerer:
     """The rows, after a word of progress."""
     found = {
-        "columns": columns(pairs), "rows": rows, "cut": False, "tables": ["clicks"], "seconds": 0.038, "records": 10_000
+        "columns": columns(pairs), "rows": rows, "cut": False, "tables": ["clicks"], "seconds": 0.038,
+        "records": 10_000, "newest": {},
     } | more  # fmt: skip
     return said({"progress": {"doing": "computing", "done": 0, "total": 0}}, {"answer": found})
 

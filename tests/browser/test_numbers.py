@@ -159,7 +159,7 @@ def test_the_query_that_is_shown_gives_the_number(open_page: Open, history: Kept
     db = duckdb.connect(":memory:")
     tables = HistoryTables(history.store)
     for name in ("clicks", "events"):
-        db.register(name, tables.load(name, cast(Any, None)))
+        db.register(name, tables.load(name, cast(Any, None))[0])
     chosen = tuple(Filter(dim, sign == "=", value) for dim, sign, value in filters)
     wanted = Of(START, END, chosen, 60_000, "purchase", STEPS, 90_000)
     assert len(queries) >= len(NUMBERS)

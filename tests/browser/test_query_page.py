@@ -1,6 +1,7 @@
 """The page of questions in SQL, on a server whose answers the tests choose."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +39,15 @@ def test_rows_are_exact_and_never_markup(answers: Callable[..., None], open_page
     assert found[3][0] == "NULL"
     assert "4 rows in 38 ms" in tab.text(".q-out header .note")
     assert tab.page.locator(".q-out script").count() == 0
+
+
+def test_it_says_from_when_on_a_table_was_asked(answers: Callable[..., None], open_page: Open) -> None:
+    newest = {"clicks": {"rows": 200_000, "since": 1_600_000_000_000}}
+    answers(states.answer([["n", "INTEGER"]], [[42]], tables=["clicks", "events"], newest=newest))
+    tab = open_page("#/query")
+    tab.wait_for(lambda: cells(tab) == [["42"]], "the answer")
+    note = tab.text(".q-out header .note")
+    assert re.search(r"from clicks \(the newest 200,000, from 2020-09-1[34] \d\d:\d\d:\d\d\), events$", note)
 
 
 def test_the_sql_is_in_the_address_and_ctrl_enter_runs(

@@ -71,6 +71,9 @@ def test_a_table_csv_and_how_many_rows_there_were(asked: Asked) -> None:
 def test_only_the_last_records(asked: Asked) -> None:
     asked.send(*(b'{"n":%d}' % number for number in range(20)))
     assert asked.rows("SELECT min(n) AS least, count(*) AS n FROM $T", "--records", "5") == [{"least": 15, "n": 5}]
+    done = asked.query("SELECT count(*) FROM $T", "--records", "5")
+    assert f" {asked.topic}: the newest 5 records, from 20" in done.said
+    assert "the newest" not in asked.query("SELECT count(*) FROM $T").said
 
 
 def test_an_empty_topic_has_the_columns_of_every_record(asked: Asked) -> None:

@@ -41,12 +41,17 @@ class ArchiveTables:
         """Of the tables that there were when they were first asked for."""
         return self._names
 
-    def load(self, name: str, stop: threading.Event) -> pa.Table:
-        """Raises ClickstreamError when there is no such table, or a file of it cannot be read."""
-        messages = last(ArchivedTable(self._store, name), self._records, stop)
+    def load(self, name: str, stop: threading.Event) -> tuple[pa.Table, int | None]:
+        """The records, and from when on (epoch ms) they reach, if the table has others.
+
+        Raises ClickstreamError when there is no such table, or a file of it cannot be read.
+        """
+        table = ArchivedTable(self._store, name)
+        messages = last(table, self._records, stop)
         for message in messages:
             self._opened(message)
-        return self._table_of(messages)
+        cut = 0 < len(messages) < table.state.rows
+        return self._table_of(messages), messages[0].timestamp()[1] if cut else None
 
 
 class OlderRecords:

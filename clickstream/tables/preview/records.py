@@ -11,7 +11,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.inspect import position, tail
 from clickstream.inspect.offsets import Limits as LogLimits
 from clickstream.inspect.offsets import Partition
-from clickstream.inspect.read import Span, last, read, reader
+from clickstream.inspect.read import Span, last, read, reader, size_of
 from clickstream.inspect.render import timestamp_of
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.preview.limits import Limits
@@ -66,7 +66,8 @@ class SourceRecords:
 
     def _last(self, consumer: Consumer, table: Table, limits: Mapping[Partition, LogLimits]) -> list[Message]:
         number = min(self._limits.records, self._limits.most_records)
-        found = last(consumer, limits, number, self._cluster.address, self._deadline.over)
+        most = self._limits.most_bytes
+        found = last(consumer, limits, number, self._cluster.address, self._deadline.over, most_bytes=most)
         self._deadline.check()
         self._take(table, found)
         return found
@@ -85,7 +86,7 @@ class SourceRecords:
         return found
 
     def _take(self, table: Table, batch: list[Message]) -> None:
-        self._bytes += sum(len(message.value() or b"") + len(message.key() or b"") for message in batch)
+        self._bytes += sum(map(size_of, batch))
         if self._bytes > self._limits.most_bytes:
             raise ClickstreamError(
                 f"The records of a preview may have {self._limits.most_bytes // 2**20} MB; these have more. "

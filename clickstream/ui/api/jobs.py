@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.patience import TopicGone
@@ -26,6 +26,8 @@ MAX_JOBS = 8
 CHUNK_BYTES = 65_536
 QUEUED_CHUNKS = 8
 LOOK_AT_STOP_EVERY_S = 0.2
+# Of one piece: longer than a slow line or a browser that asks where to save takes. Then its place is needed by others.
+SEND_WITHIN_S = 30.0
 
 _room = threading.BoundedSemaphore(MAX_JOBS)
 
@@ -92,7 +94,7 @@ class Streamed:
         pieces = _Pieces(asyncio.get_running_loop(), self._work, self._stopping)
         leaving = asyncio.create_task(_left(receive, pieces.stop))
         try:
-            await self._serve(pieces, scope, receive, send)
+            await self._serve(pieces, scope, receive, _in_time(send))
         finally:
             pieces.stop.set()
             leaving.cancel()
@@ -115,6 +117,19 @@ class Streamed:
         elif not isinstance(piece, Left):
             # What was sent is not whole, and must not look so: the connection breaks off.
             raise RuntimeError(f"The answer broke off: {piece}") from piece
+
+
+def _in_time(send: Send) -> Send:
+    """Raises RuntimeError, so that the connection breaks off, when the client takes too long to read a piece."""
+
+    async def sent(message: Message) -> None:
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await send(message)
+        except TimeoutError:
+            raise RuntimeError(f"The answer broke off: the client read nothing for {SEND_WITHIN_S:g} s.") from None
+
+    return sent
 
 
 class _Pieces:

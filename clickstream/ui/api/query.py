@@ -21,7 +21,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.history.history import History
 from clickstream.inspect.flatten import not_a_formula
 from clickstream.kafka.admin import metadata
-from clickstream.query.model import MIB, Cell, Column, Limits, Result, Tables, for_browsers
+from clickstream.query.model import MIB, Cell, Column, Limits, Newest, Result, Tables, for_browsers
 from clickstream.ui.api import asking
 from clickstream.ui.api.jobs import CHUNK_BYTES, Left, Put, Refused, Streamed, answer, on_thread, refusal
 from clickstream.ui.services import Services
@@ -41,7 +41,10 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Rows as query.model.Result has them; integers beyond 2^53 are texts. `cut`: there are more."""
+    """Rows as query.model.Result has them; integers beyond 2^53 are texts. `cut`: there are more.
+
+    Of a topic the last `records` are asked, and of the tables in `newest` not all rows.
+    """
 
     columns: list[Column]
     rows: list[list[Cell]]
@@ -49,6 +52,7 @@ class Answer(msgspec.Struct, frozen=True):
     tables: list[str]
     seconds: float
     records: int
+    newest: dict[str, Newest]
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -145,7 +149,7 @@ def _shown(found: Result, records: int) -> Answer:
     """A column's name stands once: two of one name are told apart."""
     columns = [Column(name, one.type) for name, one in zip(found.names, found.columns, strict=True)]
     rows = [[for_browsers(cell) for cell in row] for row in found.rows]
-    return Answer(columns, rows, found.cut, found.tables, found.seconds, records)
+    return Answer(columns, rows, found.cut, found.tables, found.seconds, records, found.newest)
 
 
 def json_lines(found: Result) -> Iterator[bytes]:

@@ -41,7 +41,7 @@ def question(name: str, params: QueryParams, *, limit: int = DEFAULT_LIMIT) -> Q
         partition=whole("partition", params["partition"]) if "partition" in params else None,
         key=_key(params),
         condition=_condition(params.get("filter", "")),
-        limit=min(MAX_LIMIT, whole("limit", params["limit"])) if "limit" in params else limit,
+        limit=_limit(params["limit"]) if "limit" in params else limit,
         places=_places(params["places"]) if "places" in params else None,
     )
 
@@ -67,6 +67,13 @@ def whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text[:20]) >= 2**63 or len(text) > 19:
         raise Refused(400, f"{name}: a whole number is expected, not {text[:50]!r}.")
     return int(text)
+
+
+def _limit(text: str) -> int:
+    number = whole("limit", text)
+    if not number:
+        raise Refused(400, "limit: a number from 1 is expected.")
+    return min(MAX_LIMIT, number)
 
 
 def _start(text: str) -> Position | None:

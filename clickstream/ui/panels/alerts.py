@@ -17,6 +17,8 @@ TOPIC = "errors_per_min_alert"
 CODES_TOPIC_SETTING = "generate-web.codes-topic"
 # An alert goes on while the last of its windows ended no longer ago than that: the next one may still be open.
 OPEN_MS = 60_000
+# Before what is shown: no later question reaches back so far.
+KEPT_MS = 86_400_000
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -69,8 +71,12 @@ class Alerts:
         return self._listener
 
     def since(self, start: int, until: int | None = None) -> list[Alert]:
-        """The alerts that ended after `start` (epoch ms), by their ends; with `until`, as they were then."""
+        """The alerts that ended after `start` (epoch ms), by their ends; with `until`, as they were then.
+
+        `start` may move on from question to question; a day behind it windows are forgotten.
+        """
         self._take()
+        self._windows = {key: window for key, window in self._windows.items() if window.end > start - KEPT_MS}
         known = (window for window in self._windows.values() if until is None or window.end <= until)
         recent = [window for window in known if window.end > start]
         return [

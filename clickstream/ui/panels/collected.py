@@ -55,7 +55,8 @@ class CollectedPanel:
     def state(self, now: int) -> Collected:
         self._take()
         last = now - now % HOUR_MS
-        sites = sites_of([one for one in self._hours.values() if last - HOURS * HOUR_MS < one.hour <= last], last)
+        self._hours = {key: one for key, one in self._hours.items() if one.hour > last - HOURS * HOUR_MS}
+        sites = sites_of([one for one in self._hours.values() if one.hour <= last], last)
         topic = self._services.topic_state(self._listener)
         statuses = self._services.statuses
         collects = any(part.status.kind == COLLECTOR for part in statuses.parts(now / 1000))

@@ -9,7 +9,7 @@ from clickstream.inspect import letters
 from clickstream.inspect.letters import Letter
 from clickstream.inspect.render import timestamp_of
 from clickstream.inspect.search import newest_first
-from clickstream.kafka.deadletter import FoundLetter, found_letter
+from clickstream.kafka.deadletter import found_letter
 from clickstream.ui.panels.contract import NoParams, StateKind
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
@@ -53,7 +53,8 @@ class DeadPanel:
         self._topic: str = services.settings["dead-letter-topic"]
         self._watching = services.watching
         self._listener = services.hub.recent(self._topic)
-        self._letters: dict[Place, tuple[int | None, FoundLetter | None]] = {}
+        # Rows, not letters, which may have 900 kB each: as it is, and as it is once it was sent again.
+        self._letters: dict[Place, tuple[Row, Row]] = {}
         self._marks: set[Place] = set()
 
     def state(self, now: int) -> Dead:
@@ -66,10 +67,7 @@ class DeadPanel:
             place = next(iter(self._letters))
             del self._letters[place]
             self._marks.discard(place)
-        rows = [
-            _row(place, time, Letter(*place, found, place in self._marks))
-            for place, (time, found) in reversed(self._letters.items())
-        ]
+        rows = [pair[place in self._marks] for place, pair in reversed(self._letters.items())]
         return Dead(self._services.topic_state(self._listener), self._records(), rows)
 
     def _take(self, message: Message) -> None:
@@ -78,7 +76,8 @@ class DeadPanel:
         if marked is not None:
             self._marks.add((partition, marked))
         else:
-            self._letters[partition, message.offset() or 0] = timestamp_of(message), found_letter(message)
+            place, time, found = (partition, message.offset() or 0), timestamp_of(message), found_letter(message)
+            self._letters[place] = _row(time, Letter(*place, found, False)), _row(time, Letter(*place, found, True))
 
     def _records(self) -> int | None:
         found = self._watching.topics.get(0.0).answer
@@ -88,11 +87,11 @@ class DeadPanel:
         self._listener.close()
 
 
-def _row(place: Place, time: int | None, letter: Letter) -> Row:
+def _row(time: int | None, letter: Letter) -> Row:
     found = letter.found
     return Row(
-        partition=place[0],
-        offset=str(place[1]),
+        partition=letter.partition,
+        offset=str(letter.offset),
         time=time,
         reason="no dead letter" if found is None else found.reason[:REASON_CHARACTERS],
         part="" if found is None else found.part,

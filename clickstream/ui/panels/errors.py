@@ -181,7 +181,10 @@ class ErrorsPanel:
         of_errors = only_errors(filters, traffic.statuses)
         if of_errors is None:
             return _Counted(start, end, traffic, minutes, last, {}, Visitors(0, history.visitors(start, end, filters)))
-        tops = history.tops(Question(start, end, MINUTE_MS, of_errors), WHERE, MAX_WHERE)
+        before = history.traffic(Question(start, end, bucket, filters).before)
+        # Also those that came in the period before only: they are in the numbers of that period.
+        of_both = only_errors(filters, traffic.statuses | before.statuses) or of_errors
+        tops = history.tops(Question(start, end, MINUTE_MS, of_both), WHERE, MAX_WHERE)
         visitors = Visitors(history.visitors(start, end, of_errors), history.visitors(start, end, filters))
         return _Counted(start, end, traffic, minutes, last, tops, visitors)
 

@@ -90,7 +90,7 @@ class FlowPanel:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._lags: dict[str, Lags] = {}
-        self._slow = Refreshed(self._look, LAGS_EVERY_S, "flow")
+        self._slow = Refreshed(self._look, LAGS_EVERY_S, "flow", ended=self._close_lags)
         self._graphs: dict[str, tuple[RunningSql, Graph | None]] = {}
 
     def state(self, now: int) -> Flow:
@@ -107,6 +107,8 @@ class FlowPanel:
 
     def close(self) -> None:
         self._slow.close()
+
+    def _close_lags(self) -> None:
         for one in self._lags.values():
             one.close()
 

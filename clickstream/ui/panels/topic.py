@@ -86,7 +86,7 @@ class TopicPanel:
         self._settings_at = float("-inf")
         self._rates: dict[int, Rate] = {}
         self._bytes = Rate()
-        self._slow = Refreshed(self._look, LAGS_EVERY_S, f"topic {name}")
+        self._slow = Refreshed(self._look, LAGS_EVERY_S, f"topic {name}", ended=self._lags.close)
 
     def state(self, now: int) -> State:
         seen = self._watching.topics.get()

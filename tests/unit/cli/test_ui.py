@@ -39,6 +39,14 @@ def test_a_public_name_that_is_none_is_an_error(run: Run) -> None:
     assert "--public-name" in done.err
 
 
+@pytest.mark.parametrize(("host", "says"), [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False)])
+def test_behind_a_proxy_of_this_machine_it_says_who_can_read(
+    host: str, says: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ui.say_who_can_read(host)
+    assert ("have the proxy ask who it is" in capsys.readouterr().err) == says
+
+
 def test_the_page_that_leads_to_it_is_for_this_users_eyes(tmp_path: Path) -> None:
     page = dashboard._page_that_leads_to('http://127.0.0.1:8321/#token=a"b', tmp_path / "ui")
     assert page.stat().st_mode & 0o077 == 0

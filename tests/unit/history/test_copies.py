@@ -14,7 +14,8 @@ MINUTE = 60_000
 
 
 def rows(store: Store, name: str, limit: int = 1_000) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = HistoryTables(store, limit).load(name, threading.Event()).to_pylist()
+    table, _since = HistoryTables(store, limit).load(name, threading.Event())
+    found: list[dict[str, Any]] = table.to_pylist()
     return found
 
 
@@ -43,3 +44,12 @@ def test_the_newest_rows_are_copied_whatever_order_they_came_in() -> None:
         store.add_clicks([Click(time, request="GET /a HTTP/1.1", status=200) for time in times[begin : begin + 100]])
     found = [row["time"].replace(tzinfo=UTC).timestamp() * 1000 for row in rows(store, "clicks", 50)]
     assert found == sorted(times, reverse=True)[:50]
+
+
+def test_it_says_from_when_on_the_rows_reach_when_they_are_not_all() -> None:
+    store = store_of(Limits())
+    store.add_clicks([Click(BASE + index * 1_000, request="GET /a HTTP/1.1", status=200) for index in range(20)])
+    table, since = HistoryTables(store, 10).load("clicks", threading.Event())
+    assert (len(table), since) == (10, BASE + 10_000)
+    assert HistoryTables(store, 20).load("clicks", threading.Event())[1] is None
+    assert HistoryTables(store, 20).load("vip", threading.Event())[1] is None

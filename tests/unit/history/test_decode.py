@@ -35,6 +35,7 @@ def test_what_others_write_is_read() -> None:
         (b'{"_time":-1}', TIMELESS),
         (b'{"_time":1e400}', UNREADABLE),
         (b'{"_time":99999999999999999999999}', TIMELESS),
+        (b'{"_time":"--1"}', TIMELESS),
     ],
 )
 def test_what_is_no_click_is_counted_and_left_out(value: bytes, reason: str) -> None:
@@ -49,6 +50,10 @@ def test_what_is_no_click_is_counted_and_left_out(value: bytes, reason: str) -> 
         (b'"status":"404"', "status", 404),
         (b'"status":"unknown"', "status", None),
         (b'"status":[1]', "status", None),
+        (b'"status":"--5"', "status", None),
+        (b'"status":"+-5"', "status", None),
+        (b'"bytes":"' + b"9" * 5_000 + b'"', "bytes", None),
+        (b'"userid":"-' + b"0" * 5_000 + b'"', "userid", None),
         (b'"bytes":{"a":1}', "bytes", None),
         (b'"userid":"7"', "userid", 7),
         (b'"ip":10', "ip", None),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from unittest.mock import Mock
 
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
@@ -57,6 +58,18 @@ def test_a_record_counts_once_however_often_it_is_read(store: Store, intake: Int
     intake.add([*records(1, 0, 1, 5), *records(0, 8)])
     intake.add(records(0, 3, 4))
     assert taken(store, intake) == 7
+
+
+def test_a_batch_that_cannot_be_read_counts_when_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch, store: Store, intake: Intake[Click]
+) -> None:
+    intake.begin(0, {0: 0}, set())
+    with monkeypatch.context() as broken:
+        broken.setattr(intake, "reader", Mock(read=Mock(side_effect=MemoryError)))
+        with pytest.raises(MemoryError):
+            intake.add(records(0, 0, 1))
+    intake.add(records(0, 0, 1))
+    assert taken(store, intake) == 2
 
 
 def test_a_recreated_topic_has_other_records_at_the_same_offsets(store: Store, intake: Intake[Click]) -> None:

@@ -320,6 +320,28 @@ def test_what_is_wrong_is_told_and_passes(kafka: FakeKafka, hub: Hub, problem: i
     assert values(listener, 1) == [b"1"]
 
 
+def test_a_sink_that_fails_once_gets_the_same_records_again(kafka: FakeKafka) -> None:
+    class FailsOnce(Recent):
+        def __init__(self) -> None:
+            super().__init__()
+            self.batches: list[list[bytes | None]] = []
+
+        def add(self, records: Sequence[Message]) -> None:
+            self.batches.append([one.value() for one in records])
+            if len(self.batches) == 1:
+                raise ValueError("not now")
+            super().add(records)
+
+    sink = FailsOnce()
+    kafka.write(b"1", b"2")
+    hub = Hub(kafka.cluster, recent=lambda: sink)
+    listener = hub.recent(TOPIC)
+    assert values(listener, 2) == [b"1", b"2"]
+    assert sink.batches[:2] == [[b"1", b"2"]] * 2
+    until(listener, Stage.LIVE)
+    hub.close()
+
+
 def test_a_topic_is_missing_only_when_that_is_said_for_a_while(
     kafka: FakeKafka, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream.errors import ClickstreamError
+from clickstream.inspect import read as read_module
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import Span, last, read
 from tests.unit.inspect.records import Log, record
@@ -86,6 +87,28 @@ def test_only_the_end_of_a_long_partition_is_read() -> None:
     log = Log([record(offset) for offset in range(1_000)], {P0: 1_000})
     last(log.consumer(), {P0: Limits(0, 1_000)}, 5, "k", threading.Event())
     assert len(log.read) == 5
+
+
+def test_records_that_are_too_large_to_hold_are_refused_before_all_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_module, "BATCH", 10)
+    log = Log([record(offset, b"x" * 2**16) for offset in range(100)], {P0: 100})
+    with pytest.raises(ClickstreamError, match=r"The last 100 records of t have more than 1 MB\. Ask for fewer"):
+        last(log.consumer(), {P0: Limits(0, 100)}, 100, "k", threading.Event(), most_bytes=2**20)
+    assert len(log.read) == 40
+
+
+def test_only_the_last_ones_of_all_partitions_count_for_what_they_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_module, "BATCH", 10)
+    limits = {("t", number): Limits(0, 60) for number in range(5)}
+    records = [
+        record(offset, b"x" * 10, partition=number, timestamp=1_000 + offset * 7 % 50)
+        for _topic, number in limits
+        for offset in range(60)
+        if offset % 3
+    ]
+    log = Log(records, dict.fromkeys(limits, 60))
+    found = last(log.consumer(), limits, 20, "k", threading.Event(), most_bytes=200)
+    assert found == last(log.consumer(), limits, 20, "k", threading.Event())
 
 
 def test_none_of_the_last_are_none() -> None:

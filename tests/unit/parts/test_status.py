@@ -80,10 +80,26 @@ def test_a_part_that_failed_is_forgotten_when_it_starts_again(mocker: MockerFixt
     assert (part.has_failed, part.status) == (False, PART)
 
 
-def test_what_is_newer_than_our_clock_tells_the_time(mocker: MockerFixture) -> None:
+def test_a_part_whose_clock_is_hours_ahead_leaves_the_others_listed(mocker: MockerFixture) -> None:
     other = msgspec.structs.replace(PART, id="other")
-    long_ago, late = Record(b"producer-here-1", encode(PART), 100.0), Record(b"other", encode(other), 4_000.0)
-    assert [part.status for part in seen(mocker, long_ago, late, now=0.0)] == [other]
+    sound, ahead = Record(b"producer-here-1", encode(PART), 100.0), Record(b"other", encode(other), 40_000.0)
+    assert [part.status for part in seen(mocker, sound, ahead, now=101.0)] == [other, PART]
+
+
+def test_what_a_killed_part_has_left_is_forgotten_an_hour_after_it() -> None:
+    told, sql = Requests("producer-here-1", []), RunningSql("producer-here-1", "clicks", "SELECT 1", {})
+    heard = status.Heard()
+    for key, value in ((told.key, encode(told)), (sql.key, encode(sql))):
+        heard.take(message(0, value, key=key.encode()))
+    heard.parts(50.0)
+    heard.take(Record(b"producer-here-1", encode(PART), 100.0))  # type: ignore[arg-type]
+    heard.parts(100.0)
+    assert (heard.requests(), heard.running_sql()) == ({told.id: told}, {sql.id: sql})
+    gone_at = 100.0 + status.FORGET_AFTER_S + 1
+    heard.parts(gone_at)
+    assert (len(heard._requests), len(heard._sql)) == (1, 1)
+    heard.parts(gone_at + status.FORGET_AFTER_S + 1)
+    assert (heard._requests, heard._sql, heard._unlisted) == ({}, {}, {})
 
 
 def test_the_sql_of_a_part_is_another_record(mocker: MockerFixture) -> None:

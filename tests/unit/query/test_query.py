@@ -11,7 +11,7 @@ import pytest
 
 from clickstream.deadline import Cancelled, TooLong
 from clickstream.errors import ClickstreamError
-from clickstream.query.model import MIB, Column, Limits, Refused, Result, for_browsers
+from clickstream.query.model import MIB, Column, Limits, Newest, Refused, Result, for_browsers
 from clickstream.query.query import query
 
 WITHIN_S = 60.0
@@ -26,9 +26,9 @@ class Given:
     def names(self) -> Collection[str]:
         return ["event-topic", "Clicks", "twins", "TWINS"]
 
-    def load(self, name: str, stop: threading.Event) -> pa.Table:
+    def load(self, name: str, stop: threading.Event) -> tuple[pa.Table, int | None]:
         self.loaded.append(name)
-        return pa.table({"a": [3, 1, None], "t": ["x", "y", "z"]})
+        return pa.table({"a": [3, 1, None], "t": ["x", "y", "z"]}), 1_000 if name == "Clicks" else None
 
 
 def ask(sql: str, **limits: float | int) -> Result:
@@ -53,6 +53,10 @@ def ask(sql: str, **limits: float | int) -> Result:
 )
 def test_a_select_is_answered(sql: str, rows: list[list[object]]) -> None:
     assert ask(sql).rows == rows
+
+
+def test_an_answer_says_of_which_tables_not_all_was_asked() -> None:
+    assert ask('FROM clicks SEMI JOIN "event-topic" USING (a)').newest == {"clicks": Newest(3, 1_000)}
 
 
 def test_all_digits_are_kept() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.produce import Sender
-from clickstream.query.model import Refused
+from clickstream.query.model import Newest, Refused
 from clickstream.query.query import query
 from clickstream.query.records import table_of
 from clickstream.sinks.inputs import whole
@@ -175,6 +175,7 @@ def test_the_last_records_are_asked_as_those_of_a_topic_are(tmp_path: Path) -> N
     places = [ArchiveTables(FolderStore(tmp_path), 15, table_of)]
     found = query("SELECT count(*), min(_timestamp), max(n), min(_headers), min(_key) FROM events", places)
     latest = sorted(one.timestamp()[1] for one in log)[-15]
+    assert found.newest == {"events": Newest(15, latest)}
     assert found.rows == [[15, str(datetime.fromtimestamp(latest / 1000, UTC))[:23], 29, '{"h":"1"}', "k"]]
 
 

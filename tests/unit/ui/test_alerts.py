@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from clickstream.inspect.hub import Hub, Stage, State
-from clickstream.ui.panels.alerts import TOPIC, Alert, Alerts, Window, runs, window_of
+from clickstream.ui.panels.alerts import KEPT_MS, TOPIC, Alert, Alerts, Window, runs, window_of
 from clickstream.ui.panels.codes import Codes
 from tests.unit.ui.listeners import FakeHub
 
@@ -50,6 +50,14 @@ def test_a_row_that_is_withdrawn_is_gone(hub: FakeHub, alerts: Alerts) -> None:
     assert len(alerts.since(START)) == 1
     hub.say(TOPIC, {"a": None})
     assert alerts.since(START) == []
+
+
+def test_windows_of_a_day_before_are_forgotten(hub: FakeHub, alerts: Alerts) -> None:
+    hub.say(TOPIC, {"a": row(404, "2020-09-13 12:27:00", "2020-09-13 12:28:00", 7)}, anew=True)
+    assert alerts.since(START + 60_000 + KEPT_MS - 1) == []
+    assert len(alerts._windows) == 1
+    assert alerts.since(START + 60_000 + KEPT_MS) == []
+    assert alerts._windows == {}
 
 
 def test_a_topic_that_is_missing_computes_nothing(hub: FakeHub, alerts: Alerts) -> None:

@@ -38,8 +38,8 @@ class Given:
     def names(self) -> Collection[str]:
         return ["clickstream"]
 
-    def load(self, _name: str, stop: threading.Event) -> pa.Table:
-        return pa.table({"page": ["/a", "=1+1", None], "bytes": [BEYOND, 2, 3]})
+    def load(self, _name: str, stop: threading.Event) -> tuple[pa.Table, int | None]:
+        return pa.table({"page": ["/a", "=1+1", None], "bytes": [BEYOND, 2, 3]}), 1_000
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_a_query_is_answered_with_progress_and_exact_integers(app: Starlette) ->
     assert answer["rows"] == [["=1+1", 2], [None, 3], ["/a", str(BEYOND)]]
     assert answer["columns"] == [{"name": "page", "type": "VARCHAR"}, {"name": "bytes", "type": "BIGINT"}]
     assert (answer["tables"], answer["records"], answer["cut"]) == (["clickstream"], 5, False)
+    assert answer["newest"] == {"clickstream": {"rows": 3, "since": 1_000}}
 
 
 def test_there_are_no_more_rows_than_a_page_shows(app: Starlette) -> None:

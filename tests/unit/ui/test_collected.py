@@ -54,6 +54,7 @@ def test_only_a_day_is_looked_at(hub: FakeHub, panel: CollectedPanel) -> None:
     hours = {str(hour): loss("a", hour, 1) for hour in (476, 477, 500, 501)}
     hub.say(TOPIC, {**hours, "odd": b"{"}, anew=True)
     assert panel.state(NOW).sites == [Site("a", 2, 2, 0, 0, [1] + [0] * (HOURS - 2) + [1])]
+    assert set(panel._hours) == {b"477", b"500", b"501"}, "older ones are forgotten"
 
 
 def test_the_largest_sites_are_shown(hub: FakeHub, panel: CollectedPanel) -> None:

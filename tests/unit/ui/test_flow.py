@@ -1,11 +1,15 @@
 """The graph out of a plan, what holds results back, and the panel that shows both."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import Message
 
+from clickstream.inspect import details
 from clickstream.inspect.offsets import Limits
 from clickstream.inspect.rates import TopicLine, TopicList
 from clickstream.inspect.refreshed import Seen as Looked
@@ -15,10 +19,13 @@ from clickstream.tables.sql.check import VARIABLES, check_file
 from clickstream.tables.sql.explain import as_json
 from clickstream.ui.flow import holds, text
 from clickstream.ui.flow.graph import Graph, graph
+from clickstream.ui.panels.contract import StatePanel
 from clickstream.ui.panels.flow import FlowPanel, window_end
 from clickstream.ui.panels.statement import Params, StatementPanel
+from clickstream.ui.panels.topic import TopicPanel
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from tests.support import wait_until
 
 CONFIG = Path(__file__).parents[3] / "config" / "tables"
 NOW = 1_795_900_000_000
@@ -186,3 +193,51 @@ def test_files_are_shown_only_while_none_runs(monkeypatch: pytest.MonkeyPatch) -
     counter = status("counter", topics=["event-topic", "tally"], positions=[Position("event-topic", 0, 1)])
     [file] = FlowPanel(services([Seen(counter, NOW / 1000)], {}, [shown])).state(NOW).files
     assert [one.topic for one in file.statements] == ["tally"]
+
+
+class BlockedConsumer:
+    """Gets nothing until it may `go_on`. `did` has what was done with it."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.polled, self.go_on = threading.Event(), threading.Event()
+
+    def assign(self, _places: object) -> None:
+        pass
+
+    def unassign(self) -> None:
+        pass
+
+    def poll(self, _timeout: float) -> Message | None:
+        self.polled.set()
+        assert self.go_on.wait(60)
+        self.did.append("polled")
+        return None
+
+    def close(self) -> None:
+        self.did.append("closed")
+
+
+@pytest.mark.parametrize("panel", [FlowPanel, lambda services: TopicPanel(services, "clickstream")])
+def test_a_consumer_is_closed_by_the_thread_that_polls_it(
+    panel: Callable[[Services], StatePanel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = status("tables", name="a.sql", positions=[Position("clickstream", 0, 90)])
+    found: Any = services([Seen(tables, NOW / 1000)], {})
+    topics = found.watching.topics.get().answer
+    topics.leaders["clickstream"] = {}
+    consumer = BlockedConsumer()
+    found.cluster = SimpleNamespace(
+        consumer=lambda *_: consumer, admin=lambda: None, address="kafka:9092", data_dir=None
+    )
+    found.watching.groups = SimpleNamespace(get=lambda _wait_s: Looked([], 1.0))
+    found.settings = SimpleNamespace()
+    monkeypatch.setattr(details, "settings", lambda *_: [])
+    made = panel(found)
+    made._slow.get(0.0)  # type: ignore[attr-defined]
+    assert consumer.polled.wait(60)
+    made.close()
+    assert consumer.did == []
+    consumer.go_on.set()
+    wait_until(lambda: "closed" in consumer.did, 60, "the consumer is closed")
+    assert consumer.did.index("closed") == len(consumer.did) - 1

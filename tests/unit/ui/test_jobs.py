@@ -130,6 +130,20 @@ def test_the_work_ends_when_the_client_leaves(slow: bool) -> None:
     assert not client.complete
 
 
+def test_a_client_that_reads_nothing_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "SEND_WITHIN_S", 0.05)
+    monkeypatch.setattr(jobs, "_room", threading.BoundedSemaphore(1))
+    work = Endless()
+
+    def stall(client: Client) -> None:
+        client.slow = True
+
+    with pytest.raises(RuntimeError, match=r"broke off: the client read nothing for 0\.05 s"):
+        serve(work, stall)
+    assert work.ended.wait(WITHIN_S)
+    wait_until(lambda: jobs._room.acquire(blocking=False), 60, "its place is free again")
+
+
 def test_the_work_ends_when_the_server_does() -> None:
     work = Endless()
 

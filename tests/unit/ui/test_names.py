@@ -1,7 +1,12 @@
+from unittest.mock import Mock
+
 import pytest
 
+from clickstream.config import load
 from clickstream.errors import ConfigError
+from clickstream.kafka.clients import Cluster
 from clickstream.ui.names import Authority, OwnNames, authority, is_loopback
+from clickstream.ui.server import Dashboard, Options
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,19 @@ def test_bound_to_every_network_any_address_is_ours_and_no_name() -> None:
     names = OwnNames("0.0.0.0", ["clicks.example.org"])
     assert all(names.has(host) for host in ("10.0.0.1", "localhost", "clicks.example.org"))
     assert not names.has("evil.example")
+
+
+@pytest.mark.parametrize(
+    ("bound", "listens"),
+    [("dash.example", "10.0.0.1"), ("2001:db8:0:0::1", "2001:db8::1"), ("0", "0.0.0.0"), ("127.0.0.1", "127.0.0.1")],
+)
+def test_the_address_that_people_are_told_is_answered(bound: str, listens: str) -> None:
+    listening = Mock(getsockname=lambda: (listens, 8321))
+    names = OwnNames(bound)
+    part = Dashboard(Cluster("k"), load(None, {}), Options("token", names), listening)
+    asked = authority(part.address.removeprefix("http://").partition("/")[0])
+    assert asked is not None
+    assert names.has(asked.host)
 
 
 def test_bound_to_one_address_no_other_is_ours() -> None:

@@ -248,6 +248,14 @@ def test_where_errors_come_from(services: Services, history: History) -> None:
     assert found.visitors.met == len({one.userid or one.ip for one in own})
 
 
+def test_where_errors_came_from_before_counts_every_status(services: Services, history: History) -> None:
+    def errors_of(status: int, number: int, at: int) -> list[Click]:
+        return [Click(time=at, status=status, request="GET /checkout HTTP/1.1", ip="1.1.1.1")] * number
+
+    history.store.add_clicks([*errors_of(500, 100, NOW - 15 * MINUTE), *errors_of(404, 3, NOW - MINUTE)])
+    assert state(services, errors).where["page"].rows == [("/checkout", 3, 100)]
+
+
 def test_peaks_are_of_whole_minutes(services: Services, history: History) -> None:
     came = clicks()
     history.store.add_clicks(came)

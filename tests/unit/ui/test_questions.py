@@ -38,6 +38,7 @@ def test_questions(query: str, asked: Question) -> None:
         ("partition=-1", "partition: a whole number"),
         ("partition=" + "9" * 5_000, "partition: a whole number"),
         ("limit=ten", "limit"),
+        ("limit=0", "limit: a number from 1"),
         ("key64=%25", "key64"),
         ("filter=" + "x" * (conditions.MAX_LENGTH + 1), "filter: a filter has at most"),
         ("places=1", "places"),

@@ -149,6 +149,13 @@ def test_letters_are_listed_newest_first_and_marked_when_they_were_sent_again(se
     assert rows[1].refusal == "It was sent again already."
 
 
+def test_values_of_letters_are_not_kept(services: Services, hub: Hub) -> None:
+    panel = dead.DeadPanel(services)
+    hub.listener.coming = [news(letter(0), anew=True)]
+    panel.state(0)
+    assert all(isinstance(row, dead.Row) for pair in panel._letters.values() for row in pair)
+
+
 def test_the_list_of_letters_is_bounded_and_begins_again_with_the_topic(services: Services, hub: Hub) -> None:
     panel = dead.DeadPanel(services)
     hub.listener.coming = [news(*map(letter, range(500)), anew=True), news(letter(0), anew=True)]

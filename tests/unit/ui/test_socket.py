@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -288,3 +290,18 @@ def test_what_a_cut_off_handler_leaves_is_cleared(server: Server) -> None:
         await asyncio.gather(serving, return_exceptions=True)
 
     run(story)
+
+
+def test_another_thread_may_count_frames_while_tabs_come() -> None:
+    tabs = Tabs()
+
+    class Counted:
+        """Another tab comes while its frames are counted."""
+
+        @property
+        def sent(self) -> int:
+            tabs._open[cast(Tab, Mock(sent=5))] = Mock()
+            return 7
+
+    tabs._open[cast(Tab, Counted())] = Mock()
+    assert tabs.sent == 7

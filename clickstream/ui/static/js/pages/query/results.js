@@ -3,6 +3,7 @@
 import { h, segments, text } from '../../dom.js';
 import { THIN, count, int } from '../../format.js';
 import { nodes } from '../../json.js';
+import { moment } from '../../time.js';
 import { AnswerChart } from './chart.js';
 import { ExportMenu } from './export.js';
 import { findingsList } from './findings.js';
@@ -125,11 +126,18 @@ export class Results {
   }
 }
 
-function aboutRows({ rows, cut, tables, seconds, records }) {
+function aboutRows({ rows, cut, tables, seconds, newest }) {
   const time = seconds < 1 ? `${Math.round(seconds * 1000)}${THIN}ms` : `${seconds.toFixed(1)}${THIN}s`;
   const shown = cut ? `the first ${int(rows.length)} rows` : count(rows.length, 'row', 'rows');
-  const from = tables.length ? `, from ${tables.join(', ')} (of a topic the last ${int(records)} records)` : '';
+  const from = tables.length ? `, from ${tables.map((name) => reach(name, newest[name])).join(', ')}` : '';
   return `${shown} in ${time}${from}`;
+}
+
+function reach(name, newest) {
+  if (!newest) {
+    return name;
+  }
+  return `${name} (the newest ${int(newest.rows)}, from ${moment(newest.since, Date.now())})`;
 }
 
 function aboutPreview({ records, whole }) {

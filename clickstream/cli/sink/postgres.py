@@ -25,6 +25,7 @@ from clickstream.cli.sink.options import (
 )
 from clickstream.cli.tables.file import extra_needed
 from clickstream.errors import ConfigError
+from clickstream.stop import Stop
 
 if TYPE_CHECKING:
     from clickstream.sinks.model import Input
@@ -83,14 +84,16 @@ def command(
     from clickstream.sinks.sink import Options
 
     names.check(found, early=early)
+    stop = Stop()
     run_sink(
         app,
-        lambda _cluster: PostgresTarget(address, name, options),
+        lambda _cluster: PostgresTarget(address, name, options, stop),
         found,
         Options(name=name, early=early, exit_at_end=exit_at_end, keep_originals=keep_originals),
         start_over=start_over,
         yes=yes,
         quiet=quiet,
+        stop=stop,
     )
 
 

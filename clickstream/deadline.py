@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from clickstream.errors import ClickstreamError
+from clickstream.stop import Stop
 
 LOOK_EVERY_S = 0.1
 
@@ -24,14 +25,16 @@ class TooLong(ClickstreamError):
 class Deadline:
     """While the block runs, `over` is set once the time is over or `cancel` is set, and `interrupt` is called then.
 
-    It is called again and again, on another thread: one that comes between two statements of a database is lost.
+    With `stop` the time is over, too, when that leaves no more for draining. `interrupt` is called again and again, on
+    another thread: a call that comes between two statements of a database is lost.
     """
 
-    def __init__(self, seconds: float, cancel: threading.Event | None = None) -> None:
+    def __init__(self, seconds: float, cancel: threading.Event | None = None, *, stop: Stop | None = None) -> None:
         self.over = threading.Event()
         self.interrupt: Callable[[], None] = lambda: None
         self._seconds = seconds
         self._cancel = cancel or threading.Event()
+        self._stop = stop
         self._ends_at = time.monotonic() + seconds
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="deadline", daemon=True)
@@ -48,14 +51,17 @@ class Deadline:
         """Raises Cancelled or TooLong once it is over."""
         if self._cancel.is_set():
             raise Cancelled("Cancelled.")
-        if time.monotonic() >= self._ends_at:
+        if self._time_is_over():
             raise TooLong(f"It takes longer than {self._seconds:g} s. Fewer records, or a longer time, may do.")
 
     def _watch(self) -> None:
         while not self._left.wait(LOOK_EVERY_S):
-            if self._cancel.is_set() or time.monotonic() >= self._ends_at:
+            if self._cancel.is_set() or self._time_is_over():
                 self.over.set()
                 self.interrupt()
+
+    def _time_is_over(self) -> bool:
+        return time.monotonic() >= self._ends_at or (self._stop is not None and self._stop.drain_time_left() == 0)
 
 
 def cut(connection: socket.socket) -> None:

@@ -94,15 +94,30 @@ class PostgresServer:
     def kill(self) -> None:
         """All at once, as when the machine fails; nothing is written any more."""
         if self._process is not None:
-            # Each of its processes has a session of its own.
-            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            children = self._children()
             self._process.kill()
             self._process.wait()
             self._process = None
-            for pid in map(int, children):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _signal(children, signal.SIGKILL)
             wait_until(lambda: not any(map(_runs, children)), timeout=60, what="its processes are gone")
+
+    def freeze(self) -> None:
+        """All of its processes stand still; the kernel goes on to take what is sent to them."""
+        assert self._process is not None
+        pid = str(self._process.pid)
+        self._process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: _state(pid) == "T", timeout=60, what="it begins no more processes")
+        _signal(self._children(), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """All of them go on."""
+        assert self._process is not None
+        _signal([*self._children(), str(self._process.pid)], signal.SIGCONT)
+
+    def _children(self) -> list[str]:
+        # Each of its processes has a session of its own.
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
 
     def stop(self) -> None:
         """Without waiting for sessions."""
@@ -116,11 +131,22 @@ class PostgresServer:
         return execute(self.dsn, statement, *parameters)
 
 
+def _signal(pids: Sequence[str], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), number)
+
+
 def _runs(pid: str) -> bool:
+    return _state(pid) not in (None, "Z")
+
+
+def _state(pid: str) -> str | None:
+    """A letter of proc(5); None: there is no such process."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
-        return False
+        return None
 
 
 def execute(dsn: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka import log as kafka_log
 from clickstream.kafka.clients import ANSWERS_MS, Cluster
 from clickstream.kafka.errors import explain, is_missing, is_transient
 from clickstream.kafka.patience import Stopped, patiently
@@ -117,7 +118,7 @@ def read_to_end(
     where a partition's reader was told so; of a topic that is written as fast as it is read, where the end was when
     it had been read for ENDLESS_S. With `stop`, of a long-running part, an outage of any length is waited for:
     Stopped is raised once it is set and nothing has come for STOPPED_AFTER_S. Without, ClickstreamError when nothing
-    comes for `timeout` seconds.
+    comes for `timeout` seconds. Raises TopicGone, or LogChanged when the log does not hold what comes next.
     """
     consumer = cluster.consumer("clickstream-reader", {**READER, **COMMITTED})
     try:
@@ -125,7 +126,8 @@ def read_to_end(
             start = dict.fromkeys(partitions_of(consumer, topic, cluster.address, stop), EARLIEST)
         else:
             know_leaders(consumer, topic)
-        consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
+        places = dict(start)
+        consumer.assign([TopicPartition(topic, *place) for place in places.items()])
         ends: dict[int, int] = {}
         bounds: dict[int, int] = {}
         bounded_at = time.monotonic() + ENDLESS_S
@@ -136,20 +138,32 @@ def read_to_end(
                 bounds = {one: watermarks(consumer, topic, one, cluster.address, stop)[1] for one in start}
             # One by one: consume() would wait for a full batch at the end of a short topic.
             message = consumer.poll(0.5)
-            for part in split([message] if message is not None else [], cluster.address):
+            try:
+                parts = list(split([message] if message is not None else [], cluster.address))
+            except (TopicGone, OutOfRange):
+                # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened.
+                _look_at_log(cluster, topic, places, stop)
+                consumer.assign([TopicPartition(topic, *place) for place in places.items()])
+                continue
+            for part in parts:
                 if isinstance(part, End):
-                    ends[part.partition] = part.offset
+                    ends[part.partition] = places[part.partition] = part.offset
                     continue
                 silence.broken()
                 for found in part.messages:
                     on_message(found)
-                after = (part.messages[-1].offset() or 0) + 1
+                places[part.partition] = after = (part.messages[-1].offset() or 0) + 1
                 # What comes while other partitions are still read has been handed over, too.
                 if part.partition in ends or after >= bounds.get(part.partition, after + 1):
                     ends[part.partition] = after
         return ends
     finally:
         consumer.close()
+
+
+def _look_at_log(cluster: Cluster, topic: str, places: Mapping[int, int], stop: threading.Event | None) -> None:
+    identity = kafka_log.identify(cluster, topic, stop=stop)
+    kafka_log.check(cluster, identity, {one: at for one, at in places.items() if at >= 0}, stop=stop)
 
 
 # Far longer than a topic takes whose end is told; what is committed before a reading begins is below the bound.

@@ -8,7 +8,7 @@ successor.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -79,7 +79,7 @@ class Ledger:
         self._ids = {one.topic: one.topic_id for one in claim.topics}
         self._read_on()
         if claim.epoch is None:
-            self._refuse_another()
+            self._refuse_another(self._ids)
             return self._take_over(claim)
         self._epoch = claim.epoch
         self.verify(read=False)
@@ -97,7 +97,7 @@ class Ledger:
         self._read_on()
         problems = []
         try:
-            self._refuse_another()
+            self._refuse_another(self._ids)
         except ConfigError as another:
             problems.append(str(another))
         return Seen(self._owner(), self.places(), problems)
@@ -137,12 +137,18 @@ class Ledger:
             self._write([(key, encode(value)) for key, value in records])
 
     def forget(self, inputs: Sequence[Input], sink: str) -> None:
-        """Forget the places of a sink, and what was kept with them; whoever writes for it is fenced."""
+        """Forget the places of a sink, and what was kept with them; whoever writes for it is fenced.
+
+        Raises ConfigError when the sink of that name is another one; that goes on undisturbed.
+        """
         self._claim = Claim(sink, "", [])
+        self._found, self._read = {}, {}
+        topics = {one.topic for one in inputs}
+        self._read_on()
+        self._refuse_another(topics)
         self._transactions = self._begin()
         self._read_on()
         owner = self._owner()
-        topics = {one.topic for one in inputs}
         gone: list[tuple[SinkKey, bytes | None]] = [(key, None) for key in self._found if key.topic in topics]
         if owner is not None:
             # The epoch goes on: a process that still runs finds that it is not the owner any more.
@@ -178,14 +184,14 @@ class Ledger:
 
     # --- taking over
 
-    def _refuse_another(self) -> None:
+    def _refuse_another(self, topics: Collection[str]) -> None:
         """Raises ConfigError when this name is that of a sink of other topics, or of another target."""
         assert self._claim is not None
         owner = self._owner()
         if owner is None or not owner.topics:
             return
         name = self._claim.sink
-        if not set(owner.topics) & set(self._ids):
+        if not set(owner.topics) & set(topics):
             raise ConfigError(
                 f"Sink {name} ({self._kind}) is that of {', '.join(owner.topics)}, to {owner.where}: give this one "
                 "another --name."

@@ -119,6 +119,13 @@ class Batch:
             rows.append(Rows(one.input, one.table.filter(keep), list(compress(one.messages, keep))))
         return Batch(tuple(one for one in rows if len(one)), self.places)
 
+    def after(self, stored: "Mapping[Partition, Place]") -> "Batch":
+        """What of it is not stored yet."""
+        has = {one: place.offset for one, place in stored.items()}
+        rows = [_rows_after(one, has) for one in self.rows]
+        places = {one: at for one, at in self.places.items() if at > has.get(one, -1)}
+        return Batch(tuple(one for one in rows if len(one)), places)
+
     def messages(self) -> Iterator[Message]:
         """The records, input by input."""
         for rows in self.rows:
@@ -127,6 +134,14 @@ class Batch:
 
 def _topic(rows: Rows) -> str:
     return rows.input.topic
+
+
+def _rows_after(rows: Rows, has: Mapping[Partition, int]) -> Rows:
+    keep = [
+        (message.offset() or 0) >= has.get((rows.input.topic, message.partition() or 0), -1)
+        for message in rows.messages
+    ]
+    return rows if all(keep) else Rows(rows.input, rows.table.filter(keep), list(compress(rows.messages, keep)))
 
 
 @dataclass(frozen=True)

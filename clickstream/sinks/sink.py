@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import log as kafka_log
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import COMMITTED, EARLIEST, Run, split
+from clickstream.kafka.consume import COMMITTED, EARLIEST, End, OutOfRange, Run, TopicGone, split
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin, headers_of
 from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.offsets import Partition, at_times, ends
@@ -209,8 +209,12 @@ class Sink(Part):
                     # Kept at once: what comes while nobody reads is of the next start.
                     self._oldest = time.monotonic()
                 self._read[topic, number] = begin if place is None else place.offset
-        self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in self._read.items()])
+        self._assign()
         self._looked_at = time.monotonic()
+
+    def _assign(self) -> None:
+        assert self._consumer is not None
+        self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in self._read.items()])
 
     def _beginnings(self, topic: str) -> dict[int, int]:
         """Where to begin in each partition of which the target has no place."""
@@ -254,26 +258,42 @@ class Sink(Part):
         assert self._consumer is not None
         messages = self._consumer.consume(self._room(), POLL_S)
         now = time.monotonic()
-        for part in split(messages, self._cluster.address, topics=len(self.topics)):
-            place = (part.topic, part.partition)
-            if isinstance(part, Run):
-                self._pending.setdefault(part.topic, []).extend(part.messages)
-                self._waiting += len(part.messages)
-                size = sum(map(len, part.messages))
-                self._waiting_bytes += size
-                self._usual_bytes = max(1, size // len(part.messages))
-                self._read[place] = (part.messages[-1].offset() or 0) + 1
-                self._ended.discard(place)
-            else:
-                self._ended.add(place)
-                if self._read.get(place, -1) == part.offset:
-                    continue
-                self._read[place] = part.offset
-            self._oldest = min(self._oldest, now)
+        try:
+            for part in split(messages, self._cluster.address, topics=len(self.topics)):
+                self._sort(part, now)
+        except (TopicGone, OutOfRange):
+            # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened. What
+            # followed in this batch was not taken, and is read again.
+            self._look_at_logs()
+            self._assign()
         self._lag = self._behind()
         if now > self._looked_at + LOOK_FOR_PARTITIONS_EVERY_S:
             self._looked_at = now
             self._look_for_partitions()
+
+    def _sort(self, part: Run | End, now: float) -> None:
+        place = (part.topic, part.partition)
+        if isinstance(part, Run):
+            self._pending.setdefault(part.topic, []).extend(part.messages)
+            self._waiting += len(part.messages)
+            size = sum(map(len, part.messages))
+            self._waiting_bytes += size
+            self._usual_bytes = max(1, size // len(part.messages))
+            self._read[place] = (part.messages[-1].offset() or 0) + 1
+            self._ended.discard(place)
+        else:
+            self._ended.add(place)
+            if self._read.get(place, -1) == part.offset:
+                return
+            self._read[place] = part.offset
+        self._oldest = min(self._oldest, now)
+
+    def _look_at_logs(self) -> None:
+        """Raises LogChanged when one of the topics is gone or another one, or lacks what comes next."""
+        for topic, identity in self._identities.items():
+            self._make_sure(identity)
+            places = {number: at for (name, number), at in self._read.items() if name == topic and at >= 0}
+            kafka_log.check(self._cluster, identity, places, self._admin, remedy=RESET, stop=self._stop)
 
     def _behind(self) -> int:
         """Records that are not in the target, as far as the client knows the ends; markers of transactions count."""
@@ -410,7 +430,7 @@ class Sink(Part):
                 if attempt and given:
                     self._connected = False
                     stored = self._connect()
-                    given = tuple(_after(batch, stored) for batch in given)
+                    given = tuple(batch.after(stored.places) for batch in given)
                 result = work(*given)
                 self._note_connected()
                 return result
@@ -435,24 +455,6 @@ class Sink(Part):
         if time.monotonic() > self._said_away_at + SAY_EVERY_S:
             self._said_away_at = time.monotonic()
             log.warning("%s; waiting for it.", str(away).rstrip("."))
-
-
-def _after(batch: Batch, stored: Stored) -> Batch:
-    """What of a batch is not stored yet."""
-    has = {place: found.offset for place, found in stored.places.items()}
-    rows = [_rows_after(rows, has) for rows in batch.rows]
-    places = {place: at for place, at in batch.places.items() if at > has.get(place, -1)}
-    return Batch(tuple(found for found in rows if len(found)), places)
-
-
-def _rows_after(rows: Rows, has: Mapping[Partition, int]) -> Rows:
-    keep = [
-        (message.offset() or 0) >= has.get((rows.input.topic, message.partition() or 0), -1)
-        for message in rows.messages
-    ]
-    if all(keep):
-        return rows
-    return Rows(rows.input, rows.table.filter(keep), list(itertools.compress(rows.messages, keep)))
 
 
 def _letter(message: Message, reason: str, kind: str | None = None) -> DeadLetter:

@@ -8,6 +8,7 @@ from clickstream.sinks.model import Input
 from clickstream.sinks.postgres.check import check
 from clickstream.sinks.postgres.connection import Address
 from clickstream.sinks.postgres.target import PostgresOptions, PostgresTarget
+from clickstream.stop import Stop
 from tests.integration.sinksupport import SinkPlace
 from tests.postgres import execute
 
@@ -32,7 +33,7 @@ class Place(SinkPlace):
         return self.topic
 
     def target(self, name: str = "clickstream", **options: Any) -> PostgresTarget:
-        return PostgresTarget(Address(self.dsn), name, PostgresOptions(schema=self.schema, **options))
+        return PostgresTarget(Address(self.dsn), name, PostgresOptions(schema=self.schema, **options), Stop())
 
     def made_target(self, name: str, *, early: bool) -> PostgresTarget:
         return self.target(name, early=early)

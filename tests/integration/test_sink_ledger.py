@@ -124,6 +124,19 @@ def test_what_is_forgotten_is_gone_and_who_still_writes_is_fenced(cluster: Clust
     assert again.extras() == {}
 
 
+def test_what_another_sink_has_is_not_forgotten_and_it_goes_on(cluster: Cluster, name: str) -> None:
+    one = ledger(cluster)
+    one.claim(claim(name))
+    one.commit({("t", 0): 5})
+    with pytest.raises(ConfigError, match=f"Sink {name} .test. is that of t, to here: give this one another --name"):
+        ledger(cluster).forget([plain("other")], name)
+    with pytest.raises(ConfigError, match="has written to here, and this is there"):
+        ledger(cluster, "there").forget([plain("t")], name)
+    one.commit({("t", 0): 6})
+    one.verify()
+    assert ledger(cluster).claim(claim(name, "two")).places == {("t", 0): Place("id", 6)}
+
+
 def test_what_is_kept_is_bounded(cluster: Cluster, name: str) -> None:
     one = ledger(cluster)
     one.claim(claim(name))

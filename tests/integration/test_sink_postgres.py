@@ -26,6 +26,7 @@ from clickstream.sinks.postgres.rows import NUL, SURROGATE, YEAR
 from clickstream.sinks.postgres.target import PostgresOptions
 from clickstream.sinks.sink import Sink
 from clickstream.tables.engine.decoding.coerce import HALF
+from clickstream.topics import Declared, ensure
 from tests.integration.postgressupport import Place, check_of
 from tests.integration.sinksupport import HITS, hits, running
 from tests.integration.support import run
@@ -401,6 +402,56 @@ def test_two_sinks_on_one_table_with_crossing_keys(place: Place) -> None:
     assert dict(place.rows("id, n")) == {key: n for key, n in dict(sent).items() if n is not None}
 
 
+def test_of_two_topics_with_one_table_the_second_is_refused_with_words(place: Place) -> None:
+    dashed, dotted = (replace(place, topic=f"{place.topic}{sign}eu") for sign in "-.")
+    ensure(place.cluster, [Declared(one.topic, partitions=1) for one in (dashed, dotted)])
+    for one in (dashed, dotted):
+        one.send([(b"k", one.topic.encode())], partition=0)
+    options = PostgresOptions(schema=place.schema)
+    place.fill(plain(dashed.topic))
+
+    words = f"Table {place.topic}_eu has the rows of topic {dashed.topic}, and this is {dotted.topic}: "
+    with pytest.raises(ClickstreamError, match=words):
+        place.fill(plain(dotted.topic))
+    [problem] = plan(Address(place.dsn), place.cluster, [plain(dotted.topic)], "clickstream", options).problems
+    reset = run(
+        *("sink", "postgres", dotted.topic, "-b", place.cluster.address, "--schema", place.schema, "--reset", "--yes"),
+        CLICKSTREAM_SINK_POSTGRES=place.dsn,
+    )
+
+    assert problem.startswith(words)
+    assert (reset.code, words in reset.said) == (1, True)
+    assert place.sql(f'SELECT value FROM {{s}}."{place.topic}_eu"') == [(dashed.topic,)]
+
+
+def test_a_table_without_a_mark_is_used_and_a_users_comment_stays(place: Place) -> None:
+    place.prepare(place.source())
+    for comment in ("NULL", "'what our shop sells'"):
+        place.sql(f"COMMENT ON TABLE {{t}} IS {comment}")
+        place.send(hits((comment, 1)))
+        place.fill(place.source())
+    assert place.rows("count(*)") == [(2,)]
+    assert place.sql("SELECT obj_description('{t}'::regclass, 'pg_class')") == [("what our shop sells",)]
+
+
+def test_rows_that_another_sink_has_written_too_are_not_reset(place: Place) -> None:
+    place.send(hits(("a", 1)))
+    for name in ("one", "o'ther"):
+        place.fill(place.source(), name=name)
+    target = place.target("one")
+    target.connect()
+    target.prepare([place.source()])
+
+    with pytest.raises(ClickstreamError, match=f"sink o'ther has written topic {place.topic}, too") as refused:
+        target.forget([place.source()], "one")
+    assert place.rows("id, n") == [("a", 1)]
+
+    place.sql(re.search("DELETE FROM .*;", str(refused.value))[0])  # type: ignore[index]
+    target.forget([place.source()], "one")
+    target.close()
+    assert place.rows("id, n") == []
+
+
 # --- the target goes away
 
 
@@ -439,6 +490,7 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(place: Place) -> None:
         f'CREATE TABLE "{place.schema}"."clickstream_sinks"',
         f'CREATE TABLE "{place.schema}"."clickstream_offsets"',
         f'CREATE TABLE "{place.schema}"."{place.table}"',
+        f'COMMENT ON TABLE "{place.schema}"."{place.table}" IS \'clickstream topic {place.topic}\'',
     ]
     assert (before.inputs[0].exists, before.inputs[0].backlog) == (False, Backlog(2, started=False))
     assert place.sql("SELECT count(*) FROM pg_namespace WHERE nspname = '" + place.schema + "'") == [(0,)]

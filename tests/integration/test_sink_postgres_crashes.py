@@ -22,10 +22,12 @@ from tests.integration.sinksupport import (
     a_frozen_first_wakes_up,
     a_reset_fences_who_writes,
     a_second_one_takes_over,
+    all_of,
     hits,
     its_server_is_away,
     its_server_is_killed,
     killed_under_load,
+    progress,
     running,
 )
 from tests.integration.smalldisk import filled_up, small_disk
@@ -72,6 +74,38 @@ def test_a_server_that_is_away_for_five_seconds(place: Place, mortal_postgres: P
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_minute(place: Place, mortal_postgres: PostgresServer) -> None:
     its_server_is_away(place, mortal_postgres, 60.0)
+
+
+def test_a_server_that_is_frozen_is_away_and_loses_and_doubles_nothing(
+    place: Place, mortal_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ANSWERS_WITHIN_S", 3.0)
+    sink = place.sink(place.source())
+    with running(sink) as threads:
+        with Load(place) as load:
+            progress(place, "rows")
+            mortal_postgres.freeze()
+            try:
+                wait_until(lambda: sink.gauges()["target_away"], timeout=60, what="it finds the server silent")
+            finally:
+                mortal_postgres.thaw()
+            progress(place, "more rows")
+        all_of(place, load, "all records", threads)
+    place.must_equal(load.live)
+    assert sink.totals()["dead_lettered"] == 0
+
+
+def test_a_stop_while_the_server_is_frozen_ends_in_time(place: Place, mortal_postgres: PostgresServer) -> None:
+    with place.started() as part, Load(place) as load:
+        progress(place, part.said)
+        mortal_postgres.freeze()
+        try:
+            assert part.stop() == 0
+        finally:
+            mortal_postgres.thaw()
+        assert "was away: what it lacks is read again" in part.said()
+    place.finish()
+    place.must_equal(load.live)
 
 
 def test_a_server_that_takes_no_writes_for_a_while(place: Place) -> None:

@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    TIMESTAMP_CREATE_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from clickstream.kafka.produce import Sender
 
@@ -53,6 +61,46 @@ class Clock:
 
     def time(self) -> float:
         return self.now
+
+
+class FakeConsumer:
+    """Returns some batches first, whatever is assigned; then the log of one partition from the place that is."""
+
+    def __init__(self, log: Sequence[Message], *first: list[Message]) -> None:
+        self._log = log
+        self._first = list(first)
+        self._polled: list[Message] = []
+        self._at = 0
+        self.assigned: list[int] = []  # offsets, assignment by assignment
+
+    @property
+    def client(self) -> Consumer:
+        return cast(Consumer, self)
+
+    def assign(self, places: Sequence[TopicPartition]) -> None:
+        [place] = places
+        self.assigned.append(place.offset)
+        self._at = max(place.offset, 0)
+        self._polled = []
+
+    def consume(self, _count: int, _timeout: float) -> list[Message]:
+        if self._first:
+            return self._first.pop(0)
+        found, self._at = self._log[self._at :], len(self._log)
+        return [*found, end(self._at)]
+
+    def poll(self, _timeout: float) -> Message:
+        self._polled = self._polled or self.consume(1, 0.0)
+        return self._polled.pop(0)
+
+    def get_watermark_offsets(self, _place: TopicPartition, *, cached: bool) -> tuple[int, int]:
+        return 0, len(self._log)
+
+    def list_topics(self, _topic: str, timeout: float) -> None:
+        """Nobody looks at the answer."""
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass

@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from clickstream.deadline import Cancelled, Deadline, TooLong
+from clickstream.stop import Stop
 from tests.support import wait_until
 
 
@@ -31,4 +32,15 @@ def test_somebody_may_cancel_it() -> None:
         cancel.set()
         assert deadline.over.wait(60)
         with pytest.raises(Cancelled):
+            deadline.check()
+
+
+def test_a_stop_leaves_it_the_time_for_draining_and_no_more() -> None:
+    stop = Stop()
+    with Deadline(60.0, stop=stop) as deadline:
+        stop.set_for(3_600.0)
+        deadline.check()
+        stop.set_for(0.0)
+        assert deadline.over.wait(60)
+        with pytest.raises(TooLong):
             deadline.check()

@@ -1,6 +1,8 @@
 """`clickstream sink opensearch`, with its `sink plan` and `sink check`; wiring only."""
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,17 +53,25 @@ _TARGET = (
 )
 
 
+def _target(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say where the indices are: handed on as `address` and `prefix`."""
+
+    @functools.wraps(command)
+    def with_target(*args: Any, url: str | None, url_file: Path | None, ca_file: Path | None, **others: Any) -> Any:
+        return command(*args, address=_address(url, url_file, ca_file), **others)
+
+    return options_of(_TARGET)(with_target)
+
+
 @click.command("opensearch")
 @input_options
-@options_of(_TARGET)
+@_target
 @originals_option
 @running_options
 def command(
     app: App,
     found: "list[Input]",
-    url: str | None,
-    url_file: Path | None,
-    ca_file: Path | None,
+    address: "Address",
     prefix: str,
     keep_originals: bool,
     name: str,
@@ -81,7 +91,6 @@ def command(
       clickstream sink opensearch clickstream.sql --url http://localhost:9200
       clickstream sink opensearch web-events --url-file search.url --ca-file ca.pem --prefix shop-
     """
-    address = _address(url, url_file, ca_file)
     from clickstream.sinks.opensearch.client import Client
     from clickstream.sinks.opensearch.target import OpenSearchOptions, OpenSearchTarget
     from clickstream.sinks.sink import Options
@@ -98,26 +107,16 @@ def command(
 
 @click.command("opensearch")
 @input_options
-@options_of(_TARGET)
+@_target
 @name_option
 @early_option
 @cluster_options
-def plan(
-    app: App,
-    found: "list[Input]",
-    url: str | None,
-    url_file: Path | None,
-    ca_file: Path | None,
-    prefix: str,
-    name: str,
-    early: bool,
-) -> None:
+def plan(app: App, found: "list[Input]", address: "Address", prefix: str, name: str, early: bool) -> None:
     """What `sink opensearch` would do with the same arguments; nothing is changed.
 
     Prints the requests that make and change indices, how much is to be read, and what stands in the way: then the exit
     code is 1.
     """
-    address = _address(url, url_file, ca_file)
     from clickstream.sinks.opensearch.client import Client
     from clickstream.sinks.opensearch.plan import plan as look_ahead
 
@@ -147,7 +146,7 @@ def _show(result: "Plan") -> None:
 
 @click.command("opensearch")
 @input_options
-@options_of(_TARGET)
+@_target
 @name_option
 @early_option
 @repair_option
@@ -155,9 +154,7 @@ def _show(result: "Plan") -> None:
 def check(
     app: App,
     found: "list[Input]",
-    url: str | None,
-    url_file: Path | None,
-    ca_file: Path | None,
+    address: "Address",
     prefix: str,
     name: str,
     early: bool,
@@ -168,7 +165,6 @@ def check(
     Document by document; those that differ are named. The exit code is 1 if any does, and was not repaired. The sink
     may run meanwhile.
     """
-    address = _address(url, url_file, ca_file)
     from clickstream.sinks.opensearch.check import check as compare
     from clickstream.sinks.opensearch.client import Client
 

@@ -1,10 +1,11 @@
 """`clickstream sink postgres`, with its `sink plan` and `sink check`; wiring only."""
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,6 +26,7 @@ from clickstream.cli.sink.options import (
 )
 from clickstream.cli.tables.file import extra_needed
 from clickstream.errors import ConfigError
+from clickstream.stop import Stop
 
 if TYPE_CHECKING:
     from clickstream.sinks.model import Input
@@ -50,23 +52,41 @@ _TARGET = (
 )
 
 
+def _target(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say where the tables are and how they look: handed on as `address` and `options`."""
+
+    @functools.wraps(command)
+    def with_target(
+        *args: Any,
+        dsn: str | None,
+        dsn_file: Path | None,
+        schema: str | None,
+        evolve: Literal["off", "add"],
+        jsonb: bool,
+        early: bool,
+        **others: Any,
+    ) -> Any:
+        address = _address(dsn, dsn_file)
+        from clickstream.sinks.postgres.target import PostgresOptions
+
+        return command(*args, address=address, options=PostgresOptions(schema, early, evolve, jsonb), **others)
+
+    return options_of(_TARGET)(with_target)
+
+
 @click.command("postgres")
 @input_options
-@options_of(_TARGET)
+@_target
 @originals_option
 @running_options
 def command(
     app: App,
     found: "list[Input]",
-    dsn: str | None,
-    dsn_file: Path | None,
-    schema: str | None,
-    evolve: Literal["off", "add"],
-    jsonb: bool,
+    address: "Address",
+    options: "PostgresOptions",
     keep_originals: bool,
     name: str,
     exit_at_end: bool,
-    early: bool,
     start_over: bool,
     yes: bool,
     quiet: bool,
@@ -76,47 +96,35 @@ def command(
     Tables that are missing are made from the columns of FILE.sql's results, or of a TOPIC. A row replaces the one with
     its key, a tombstone deletes it; rows of streams are appended.
     """
-    address = _address(dsn, dsn_file)
-    options = _options(schema, early, evolve, jsonb)
     from clickstream.sinks.postgres import columns as names
     from clickstream.sinks.postgres.target import PostgresTarget
     from clickstream.sinks.sink import Options
 
-    names.check(found, early=early)
+    names.check(found, early=options.early)
+    stop = Stop()
     run_sink(
         app,
-        lambda _cluster: PostgresTarget(address, name, options),
+        lambda _cluster: PostgresTarget(address, name, options, stop),
         found,
-        Options(name=name, early=early, exit_at_end=exit_at_end, keep_originals=keep_originals),
+        Options(name=name, early=options.early, exit_at_end=exit_at_end, keep_originals=keep_originals),
         start_over=start_over,
         yes=yes,
         quiet=quiet,
+        stop=stop,
     )
 
 
 @click.command("postgres")
 @input_options
-@options_of(_TARGET)
+@_target
 @name_option
 @early_option
 @cluster_options
-def plan(
-    app: App,
-    found: "list[Input]",
-    dsn: str | None,
-    dsn_file: Path | None,
-    schema: str | None,
-    evolve: Literal["off", "add"],
-    jsonb: bool,
-    name: str,
-    early: bool,
-) -> None:
+def plan(app: App, found: "list[Input]", address: "Address", options: "PostgresOptions", name: str) -> None:
     """What `sink postgres` would do with the same arguments; nothing is changed.
 
     Prints the statements, how much is to be read, and what stands in the way: then the exit code is 1.
     """
-    address = _address(dsn, dsn_file)
-    options = _options(schema, early, evolve, jsonb)
     from clickstream.sinks.postgres.plan import plan as look_ahead
 
     with app.connect() as cluster:
@@ -139,7 +147,7 @@ def _show(result: "Plan") -> None:
 
 @click.command("postgres")
 @input_options
-@options_of(_TARGET)
+@_target
 @name_option
 @early_option
 @repair_option
@@ -147,13 +155,9 @@ def _show(result: "Plan") -> None:
 def check(
     app: App,
     found: "list[Input]",
-    dsn: str | None,
-    dsn_file: Path | None,
-    schema: str | None,
-    evolve: Literal["off", "add"],
-    jsonb: bool,
+    address: "Address",
+    options: "PostgresOptions",
     name: str,
-    early: bool,
     repair: bool,
 ) -> None:
     """Compare the tables of `sink postgres` with their topics, up to where the sink is.
@@ -161,8 +165,6 @@ def check(
     By count and hash for each range of keys; keys that differ are named. The exit code is 1 if any does, and was not
     repaired. The sink may run meanwhile.
     """
-    address = _address(dsn, dsn_file)
-    options = _options(schema, early, evolve, jsonb)
     from clickstream.sinks.postgres.check import check as compare
 
     with app.connect() as cluster:
@@ -179,12 +181,6 @@ def _address(dsn: str | None, dsn_file: Path | None) -> "Address":
     with _postgres_needed():
         from clickstream.sinks.postgres.connection import Address
     return Address(found or "")
-
-
-def _options(schema: str | None, early: bool, evolve: Literal["off", "add"], jsonb: bool) -> "PostgresOptions":
-    from clickstream.sinks.postgres.target import PostgresOptions
-
-    return PostgresOptions(schema, early, evolve, jsonb)
 
 
 @contextmanager

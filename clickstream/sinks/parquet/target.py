@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from clickstream.errors import ConfigError
 from clickstream.kafka.log import LogIdentity
 from clickstream.sinks.model import Batch, Claim, Input, Place, Rows, Stored, Written
-from clickstream.sinks.parquet import view
 from clickstream.sinks.parquet.columns import NUMBER, PLACE, by_hour, records, spans, together, typed
 from clickstream.sinks.parquet.layout import Layout, small
 from clickstream.sinks.parquet.manifest import FOLD_EVERY, DataFile, Manifest, State, Taken, Version
 from clickstream.sinks.parquet.names import folder_name
 from clickstream.sinks.parquet.store import Store
+from clickstream.sinks.parquet.view import View
 from clickstream.sinks.target import Away, Fenced
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class ParquetTarget:
         """`clock`: seconds since 1970. `fold_every`: see Manifest."""
         self.where = store.where
         self._store = store
+        self._view = View(store)
         self._layout = layout or Layout()
         self._clock = clock
         self._fold_every = fold_every
@@ -304,7 +305,7 @@ class ParquetTarget:
         return DataFile(path, len(part), size, part.nbytes, self._now_ms(), spans(part), shape)
 
     def _refresh(self) -> None:
-        view.refresh(self._store, {one.folder: one.state for one in self._tables.values() if one.state is not None})
+        self._view.refresh({one.folder: one.state for one in self._tables.values() if one.state is not None})
 
     # --- few files
 

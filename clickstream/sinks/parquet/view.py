@@ -1,12 +1,17 @@
 """`archive.sql`: the tables of an archive as views of DuckDB, each of exactly the files that its manifest names."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import IO
 
+from clickstream.errors import ClickstreamError
 from clickstream.sinks.parquet.manifest import Manifest, State
 from clickstream.sinks.parquet.names import table_name
 from clickstream.sinks.parquet.store import Store
+from clickstream.sinks.target import Away
+
+log = logging.getLogger(__name__)
 
 NAME = "archive.sql"
 READ_AGAIN = 20
@@ -39,16 +44,50 @@ _TEXTS = (
 )
 
 
-def refresh(store: Store, known: Mapping[str, State]) -> None:
-    """Replace `archive.sql` by what the tables have now; `known` is what this process has just written, by folder."""
-    for _ in range(READ_AGAIN):
-        found = {folder: known.get(folder) or Manifest(store, folder).load() for folder in store.folders()}
-        states = {folder: state for folder, state in found.items() if state.version}
-        store.put(NAME, partial(_write, sql(store, states)))
-        # Of several processes that replace it in the same moment, the last one sees what all have committed.
-        if all(Manifest(store, folder).newest() == state.version for folder, state in found.items()):
-            return
-        known = {}
+class View:
+    """`archive.sql`, as one process writes it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._left_out: dict[str, int] = {}  # others' tables that cannot be read, and their newest version then
+
+    def refresh(self, own: Mapping[str, State]) -> None:
+        """Replace it by what the tables have now; `own` is what this process has just written, by folder.
+
+        Raises ClickstreamError when an own table is damaged; one of others is left out, which is said once.
+        """
+        known = own
+        for _ in range(READ_AGAIN):
+            found = {}
+            for folder in self._store.folders():
+                state = known.get(folder) or self._load(folder, others=folder not in own)
+                if state is not None:
+                    found[folder] = state
+            states = {folder: state for folder, state in found.items() if state.version}
+            self._store.put(NAME, partial(_write, sql(self._store, states)))
+            # Of several processes that replace it in the same moment, the last one sees what all have committed.
+            if all(Manifest(self._store, folder).newest() == state.version for folder, state in found.items()):
+                return
+            known = {}
+
+    def _load(self, folder: str, *, others: bool) -> State | None:
+        """What a table has; None: it is one of others, and damaged."""
+        manifest = Manifest(self._store, folder)
+        # To find a gap again takes as long as the first time.
+        if folder in self._left_out and manifest.newest() == self._left_out[folder]:
+            return None
+        try:
+            state = manifest.load()
+        except Away:
+            raise
+        except ClickstreamError as damage:
+            if not others:
+                raise
+            self._left_out[folder] = manifest.newest()
+            log.warning("%s is without table %s: %s", NAME, table_name(folder), damage)
+            return None
+        self._left_out.pop(folder, None)
+        return state
 
 
 def sql(store: Store, states: Mapping[str, State]) -> str:

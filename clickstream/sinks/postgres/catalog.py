@@ -12,7 +12,8 @@ class Found:
     """A table that exists. `columns` are their types as PostgreSQL writes them.
 
     `unique` are the sets of columns of which it holds one row at most; `unfilled` the columns that must be given and
-    have no default; `rights` those of NEEDED that the user has; `plain`: it is a table and no view.
+    have no default; `rights` those of NEEDED that the user has; `plain`: it is a table and no view;
+    `comment` is what COMMENT ON TABLE said of it.
     """
 
     columns: dict[str, str]
@@ -21,6 +22,7 @@ class Found:
     rights: list[str]
     plain: bool
     owned: bool
+    comment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ SELECT current_user, current_database(),
            CASE WHEN has_database_privilege(current_database(), 'TEMPORARY') THEN 'TEMPORARY' END], NULL)
 """
 _TABLES = """
-SELECT c.relname, c.oid, c.relkind IN ('r', 'p'), pg_has_role(c.relowner, 'USAGE'),
+SELECT c.relname, c.oid, c.relkind IN ('r', 'p'), pg_has_role(c.relowner, 'USAGE'), obj_description(c.oid, 'pg_class'),
        ARRAY(SELECT r FROM unnest(%(needed)s::text[]) AS r WHERE has_table_privilege(c.oid, r))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relname = ANY(%(names)s) AND c.relkind NOT IN ('i', 'I', 't', 'c')
@@ -69,7 +71,7 @@ def look(connection: Connection, schema: str, names: list[str]) -> Database:
     assert row is not None
     found = Database(row[0], row[1], schema, row[2], row[3])
     about = {"schema": schema, "names": names, "needed": list(NEEDED)}
-    for name, oid, plain, owned, rights in connection.execute(_TABLES, about).fetchall():
+    for name, oid, plain, owned, comment, rights in connection.execute(_TABLES, about).fetchall():
         columns = connection.execute(_COLUMNS, (oid,)).fetchall()
         unique = connection.execute(_UNIQUE, (oid,)).fetchall()
         found.tables[name] = Found(
@@ -79,5 +81,6 @@ def look(connection: Connection, schema: str, names: list[str]) -> Database:
             rights,
             plain,
             owned,
+            comment,
         )
     return found

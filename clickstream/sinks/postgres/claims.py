@@ -140,7 +140,11 @@ class Claims:
         )
 
     def forget(self, connection: Connection, sink: str, topics: Sequence[str]) -> None:
-        """Delete the places, in the transaction of the rows, and fence whoever still writes."""
+        """Delete the places, in the transaction of the rows, and fence whoever still writes.
+
+        Raises ClickstreamError when another sink has places of these topics: it would lack the rows.
+        """
+        self._refuse_shared(connection, sink, topics)
         self._held(connection, sink, topics, "FOR UPDATE")
         connection.execute(
             self._sql(
@@ -149,6 +153,22 @@ class Claims:
             (RESET_OWNER, sink, topics),
         )
         connection.execute(self._sql("DELETE FROM {offsets} WHERE sink = %s AND topic = ANY(%s)"), (sink, topics))
+
+    def _refuse_shared(self, connection: Connection, sink: str, topics: Sequence[str]) -> None:
+        found = connection.execute(
+            self._sql("SELECT sink, topic FROM {offsets} WHERE sink <> %s AND topic = ANY(%s) ORDER BY 1, 2 LIMIT 1"),
+            (sink, topics),
+        ).fetchone()
+        if found is not None:
+            other, topic = found
+            places = quoted(self._schema, OFFSETS).as_string(connection)
+            whose = (
+                sql.SQL("sink = {} AND topic = {}").format(sql.Literal(other), sql.Literal(topic)).as_string(connection)
+            )
+            raise ClickstreamError(
+                f"{self._where}: sink {other} has written topic {topic}, too. The rows that are deleted would be "
+                f"missing for it. If it may write them again, end it and DELETE FROM {places} WHERE {whose};"
+            )
 
     def _sql(self, text: str) -> sql.Composed:
         # All of these statements have parameters: in them a `%` of a name would begin one.

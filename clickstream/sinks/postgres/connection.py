@@ -2,16 +2,20 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import conninfo, sql
 
+from clickstream.deadline import Deadline, cut
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.sinks.postgres.errors import not_connected, translated
-from clickstream.sinks.target import Refused
+from clickstream.sinks.target import Away, Refused
+from clickstream.stop import Stop
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -20,6 +24,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 APPLICATION = "clickstream-sink"
 LOCK_WAIT_S = 10
+ANSWERS_WITHIN_S = 60.0
 
 # Of a server that is gone without a word the client hears within half a minute, not in two hours.
 _DEFAULTS = {
@@ -79,10 +84,11 @@ class Address:
     def _value(self, name: str, variable: str) -> str | None:
         return self._given.get(name) or os.environ.get(variable)
 
-    def connect(self, *, writing: bool, name: str) -> Connection:
+    def connect(self, *, writing: bool, name: str, stop: Stop | None = None) -> Connection:
         """A new connection; one for writing goes to the first of several hosts that takes writes.
 
-        `name` is seen in pg_stat_activity. Raises Away, or ClickstreamError for what does not pass.
+        `name` is seen in pg_stat_activity; for `stop` see `answering`. Raises Away, or ClickstreamError for what does
+        not pass.
         """
         settings = {**_DEFAULTS, "application_name": f"{APPLICATION} {name}"[:63], **self._given}
         if writing and not self._value("target_session_attrs", "PGTARGETSESSIONATTRS"):
@@ -98,7 +104,7 @@ class Address:
             # The cause is left out: a library's error may quote the DSN.
             raise not_connected(error, self.where) from None
         try:
-            with speaking(self.where):
+            with speaking(self.where), answering(connection, self.where, stop):
                 for statement in _SESSION:
                     connection.execute(statement)
         except BaseException:
@@ -117,6 +123,25 @@ def speaking(where: str, *, rows: bool = False) -> Iterator[None]:
         if isinstance(meaning, Refused) and not rows:
             raise ClickstreamError(f"{where} refuses what the sink asks for: {meaning}.") from None
         raise meaning from None
+
+
+@contextmanager
+def answering(connection: Connection, where: str, stop: Stop | None = None) -> Iterator[None]:
+    """Around statements: raises Away when they take longer than ANSWERS_WITHIN_S, or than `stop` leaves for draining.
+
+    The kernel of a server that is frozen, or waits for its disk, goes on to acknowledge what it gets: for TCP all is
+    well, for ever.
+    """
+    # A duplicate: the connection may close its own, and its number may become that of another file.
+    wire = socket.socket(fileno=os.dup(connection.fileno()))
+    with wire, Deadline(ANSWERS_WITHIN_S, stop=stop) as deadline:
+        deadline.interrupt = partial(cut, wire)
+        try:
+            yield
+        except psycopg.Error:
+            if deadline.over.is_set():
+                raise Away(f"{where} does not answer in time") from None
+            raise
 
 
 def quoted(schema: str, name: str) -> sql.Identifier:

@@ -16,6 +16,9 @@ Evolve = Literal["off", "add"]
 
 SINKS, OFFSETS = "clickstream_sinks", "clickstream_offsets"
 
+# The comment of a table that a sink made: whose rows it has. Two topics may ask for one name.
+_MARK = "clickstream topic "
+
 _BOOKS = {
     SINKS: """CREATE TABLE {} (
     sink text, topic text, epoch bigint NOT NULL, owner text NOT NULL, since timestamptz NOT NULL, backend integer,
@@ -63,6 +66,7 @@ def needed(
         there = found.tables.get(source.name)
         if there is None:
             todo.changes.append(Change(f"table {source.name}", _create(found.schema, source, want)))
+            todo.changes.append(Change(f"comment on table {source.name}", _mark(found.schema, source)))
         else:
             _existing(source, want, there, found, evolve, todo)
     creates = any(change.about.startswith("table ") for change in todo.changes)
@@ -94,6 +98,12 @@ def _existing(source: Input, want: Sequence[Wanted], there: Found, found: Databa
     name = source.name
     if not there.plain:
         todo.problems.append(f"{name} exists, and is no table. Give the sink another --schema.")
+        return
+    if there.comment is not None and there.comment.startswith(_MARK) and there.comment != _MARK + source.topic:
+        todo.problems.append(
+            f"Table {name} has the rows of topic {there.comment.removeprefix(_MARK)}, and this is {source.topic}: they "
+            "would replace each other. Give the sink another --schema, or drop the table."
+        )
         return
     _rights(name, there, found, todo)
     for one in want:
@@ -146,6 +156,10 @@ def _create(schema: str, source: Input, want: Sequence[Wanted]) -> sql.Composed:
     key = [sql.Identifier(names[name].name) for name in columns.key_of(source)]
     lines.append(sql.SQL("    PRIMARY KEY ({})").format(sql.SQL(", ").join(key)))
     return sql.SQL("CREATE TABLE {} (\n{}\n)").format(quoted(schema, source.name), sql.SQL(",\n").join(lines))
+
+
+def _mark(schema: str, source: Input) -> sql.Composed:
+    return sql.SQL("COMMENT ON TABLE {} IS {}").format(quoted(schema, source.name), sql.Literal(_MARK + source.topic))
 
 
 def _add(schema: str, name: str, missing: Sequence[Wanted]) -> sql.Composed:

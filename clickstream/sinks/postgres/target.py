@@ -13,9 +13,10 @@ from clickstream.sinks.model import Batch, Claim, Input, Rows, Stored, Written
 from clickstream.sinks.postgres import catalog, columns
 from clickstream.sinks.postgres.catalog import Database
 from clickstream.sinks.postgres.claims import Claims
-from clickstream.sinks.postgres.connection import Address, Connection, quoted, schema_of, speaking
+from clickstream.sinks.postgres.connection import Address, Connection, answering, quoted, schema_of, speaking
 from clickstream.sinks.postgres.shape import OFFSETS, SINKS, Evolve, Todo, needed
 from clickstream.sinks.postgres.table import InputTable
+from clickstream.stop import Stop
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,13 @@ class PostgresTarget:
 
     kind = "postgres"
 
-    def __init__(self, address: Address, name: str, options: PostgresOptions) -> None:
-        """`name` is the sink's, for pg_stat_activity."""
+    def __init__(self, address: Address, name: str, options: PostgresOptions, stop: Stop) -> None:
+        """`name` is the sink's, for pg_stat_activity. Once `stop` is set, a server is waited for while it drains."""
         self.where = address.where
         self._address = address
         self._name = name
         self._options = options
+        self._stop = stop
         self._connection: Connection | None = None
         self._schema = ""
         self._tables: dict[str, InputTable] = {}
@@ -54,13 +56,13 @@ class PostgresTarget:
     def connect(self) -> None:
         """See Target."""
         self.close()
-        self._connection = self._address.connect(writing=True, name=self._name)
+        self._connection = self._address.connect(writing=True, name=self._name, stop=self._stop)
 
     def prepare(self, inputs: Sequence[Input]) -> None:
         """See Target."""
         columns.check(inputs, early=self._options.early)
         connection = self._open()
-        with speaking(self.where):
+        with speaking(self.where), answering(connection, self.where, self._stop):
             self._schema = schema_of(connection, self._options.schema)
             self._claims = Claims(self._schema, self.where)
             found = look(connection, self._schema, inputs)
@@ -93,8 +95,9 @@ class PostgresTarget:
     def claim(self, claim: Claim) -> Stored:
         """See Target."""
         assert self._claims is not None
-        with speaking(self.where):
-            stored = self._claims.claim(self._open(), claim)
+        connection = self._open()
+        with speaking(self.where), answering(connection, self.where, self._stop):
+            stored = self._claims.claim(connection, claim)
         self._claim, self._epoch = claim, stored.epoch
         return stored
 
@@ -103,7 +106,11 @@ class PostgresTarget:
         assert self._claims is not None
         assert self._claim is not None
         connection, total = self._open(), Written()
-        with speaking(self.where, rows=True), connection.transaction():
+        with (
+            speaking(self.where, rows=True),
+            answering(connection, self.where, self._stop),
+            connection.transaction(),
+        ):
             self._claims.hold(connection, self._claim, self._epoch)
             for rows in batch.rows:
                 table = self._tables[rows.input.topic]

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import consume
-from clickstream.kafka.consume import End, Run, TopicGone, partitions_of, read_to_end, split, watermarks
-from tests.unit.fakes import end, message, trouble
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import EARLIEST, End, Run, TopicGone, partitions_of, read_to_end, split, watermarks
+from clickstream.kafka.log import Truncated
+from tests.unit.fakes import FakeConsumer, end, message, trouble
+from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
 
 PASSING = [KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MAX_POLL_EXCEEDED]
@@ -159,9 +162,25 @@ def test_only_what_follows_the_given_offsets_is_read(filled: MockKafka) -> None:
     assert (ends, found) == ({0: 4, 2: 2}, [b"0/3"])
 
 
-def test_an_offset_that_the_log_does_not_have_is_an_error(filled: MockKafka) -> None:
-    with pytest.raises(ClickstreamError, match="t partition 0: the offset to read next is not in the log"):
+def test_an_offset_that_the_log_does_not_have_is_an_error(filled: MockKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cluster, "admin", lambda *_: FakeAdmin({0: (6, 8)}).client)
+    with pytest.raises(Truncated, match="t partition 0: offset 5 comes next, but the log begins at 6"):
         read_to_end(filled.cluster, "t", lambda one: None, start={0: 5})
+
+
+def test_what_a_client_says_for_a_moment_ends_no_reading_and_skips_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = [message(number) for number in range(4)]
+    consumer = FakeConsumer(
+        log, [log[0], log[1], trouble(KafkaError.UNKNOWN_TOPIC_OR_PART)], [trouble(KafkaError._AUTO_OFFSET_RESET)]
+    )
+    monkeypatch.setattr(Cluster, "consumer", lambda *_: consumer.client)
+    monkeypatch.setattr(Cluster, "admin", lambda *_: FakeAdmin({0: (0, 4)}).client)
+    found: list[int | None] = []
+
+    ends = read_to_end(CLUSTER, "t", lambda one: found.append(one.offset()), start={0: EARLIEST})
+
+    assert (ends, found) == ({0: 4}, [0, 1, 2, 3])
+    assert consumer.assigned == [EARLIEST, 2, 2]
 
 
 def test_an_end_that_is_not_reached_in_time_is_an_error(filled: MockKafka) -> None:

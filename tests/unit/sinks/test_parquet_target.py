@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.errors import ClickstreamError, ConfigError
+from clickstream.errors import ConfigError
 from clickstream.kafka.log import LogIdentity
 from clickstream.sinks.inputs import described, whole
 from clickstream.sinks.model import Batch, Claim
@@ -415,26 +415,6 @@ def test_a_rewriting_reads_no_more_than_fits(tmp_path: Path) -> None:
     assert origins(tmp_path) == [(0, number) for number in range(6)]
 
 
-def test_a_damaged_file_is_left_as_it_is_and_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    one = target(tmp_path, Layout(small_files=1))
-    claim(one)
-    one.write(batch([record(0)]))
-    [name] = data_files(tmp_path)
-    (tmp_path / name).write_bytes(b"PAR1 is not all")
-    for number in range(1, 4):
-        one.write(batch([record(number)]))
-    assert len(data_files(tmp_path)) == 4
-    assert [one.levelname for one in caplog.records].count("WARNING") == 1
-    assert "hour=07 cannot be read" in caplog.text
-
-
-def test_a_file_that_somebody_deleted_is_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    fill(target(tmp_path), [record(0), record(1)], 1)
-    (tmp_path / data_files(tmp_path)[0]).unlink()
-    claim(target(tmp_path))
-    assert "lacks 1 files that its manifest names" in caplog.text
-
-
 def test_old_versions_are_folded(tmp_path: Path) -> None:
     one = target(tmp_path, fold_every=10)
     log = [record(number) for number in range(95)]
@@ -442,20 +422,3 @@ def test_old_versions_are_folded(tmp_path: Path) -> None:
     assert len(list(versions(tmp_path))) <= 2 * 10 + 2
     assert origins(tmp_path) == in_log(log)
     assert claim(target(tmp_path)).places[TOPIC, 0].offset == 95
-
-
-def test_a_manifest_with_a_gap_is_not_read(tmp_path: Path) -> None:
-    fill(target(tmp_path), [record(0), record(1)], 1)
-    (tmp_path / TOPIC / "manifest" / "000000000002.json").unlink()
-    with pytest.raises(ClickstreamError, match="has a gap"):
-        claim(target(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("content", "words"), [(b"", "is damaged"), (b'{"format": 2, "version": 3}', "is damaged|update it")]
-)
-def test_a_damaged_version_is_named(tmp_path: Path, content: bytes, words: str) -> None:
-    fill(target(tmp_path), [record(0), record(1)], 1)
-    (tmp_path / TOPIC / "manifest" / "000000000003.json").write_bytes(content)
-    with pytest.raises(ClickstreamError, match=f"000000000003.json ({words})"):
-        claim(target(tmp_path))

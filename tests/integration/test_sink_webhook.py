@@ -311,7 +311,7 @@ def test_posts_are_signed_and_the_text_is_escaped(
     done = run(*command(kafka, topic, server, *shape, *text))
     assert done.code == 0, done.said
     [post] = server.posts
-    assert post.json() == {"text": "*&lt;!channel&gt; &amp; &lt;http://x|y&gt;\\u000anext\\u0000*: 1.5 {}"}
+    assert post.json() == {"text": "*&lt;!channel&gt; &amp; &lt;http:\u200b//x|y&gt;\\u000anext\\u0000*: 1.5 {}"}
     stamp = post.headers["x-clickstream-timestamp"]
     signed = hmac.new(b"0123456789abcdef", stamp.encode() + b"." + post.body, hashlib.sha256).hexdigest()
     assert post.headers["x-clickstream-signature"] == f"sha256={signed}"

@@ -298,6 +298,20 @@ def test_over_the_rate_one_summary_says_how_many_were_left_out(
     assert len(server.posts) == 5
 
 
+def test_a_summary_that_is_refused_blames_no_row_and_stops_nothing(
+    cluster: Cluster, server: Hook, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clickstream.sinks.webhook.target.MINUTE_S", 3.0)
+    texts(cluster, topic, 100)
+    server.answer_to = lambda body: status(422) if b"left_out" in body else None
+    sink = post_all(cluster, server, plain(topic), per_minute=4)
+    assert len(server.posts) == 5
+    assert (sink.totals()["written"], sink.totals()["dead_lettered"], sink.gauges()["left_out"]) == (4, 0, 96)
+    assert dead_letters(cluster.address, f"{topic}-dead") == []
+    post_all(cluster, server, plain(topic), per_minute=4)
+    assert len(server.posts) == 5
+
+
 def test_posts_are_signed_and_the_text_is_escaped(
     cluster: Cluster, server: Hook, topic: str, kafka: str, tmp_path: Path
 ) -> None:

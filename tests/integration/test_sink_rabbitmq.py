@@ -156,6 +156,21 @@ def test_a_row_is_a_message_that_lasts_and_tells_where_it_is_from(cluster: Clust
     assert (totals["upserted"], totals["deleted"], totals["cleaned"]) == (1, 1, 1)
 
 
+def test_keys_and_values_that_are_no_text_arrive_as_they_are(
+    cluster: Cluster, rabbit: Rabbit, topic: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Sender(cluster.producer())
+    sender.send(topic, b"\xff", b"\xc8", partition=0)
+    sender.must_have_delivered("The record")
+    monkeypatch.setenv("CLICKSTREAM_SINK_RABBITMQ", rabbit.url)
+    done = run(*command(kafka, topic, "--exit-at-end"))
+    assert done.code == 0, done.said
+    [(properties, body)] = rabbit.messages(topic)
+    assert (body, properties.headers["clickstream-key"]) == (b"\xff", b"\xc8")
+    assert (properties.content_type, properties.content_encoding) == ("application/octet-stream", None)
+    assert dead_letters(cluster.address, f"{topic}-dead") == []
+
+
 def test_the_next_start_goes_on_and_sends_nothing_twice(cluster: Cluster, rabbit: Rabbit, topic: str) -> None:
     fill(cluster, topic, 3_000)
     fill_queue(cluster, rabbit, plain(topic), batch_rows=700)

@@ -11,7 +11,7 @@ from typing import Any
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.patience import Stopped
 from clickstream.sinks.rabbitmq.delivery import Delivery
-from clickstream.sinks.rabbitmq.message import Outgoing
+from clickstream.sinks.rabbitmq.message import OCTETS, Outgoing
 from clickstream.sinks.rabbitmq.problems import problem_of
 from clickstream.sinks.target import Away
 from clickstream.terminal import escaped
@@ -188,7 +188,7 @@ class Link:
                 return
             properties = pika.BasicProperties(
                 content_type=message.content_type,
-                content_encoding="utf-8",
+                content_encoding=None if message.content_type == OCTETS else "utf-8",
                 headers=message.headers,
                 delivery_mode=PERSISTENT,
                 message_id=message.id,

@@ -23,6 +23,9 @@ from clickstream.parts.threads import Threads
 from clickstream.sinks.inputs import described, plain
 from clickstream.sinks.ledger import Ledger
 from clickstream.sinks.model import Input
+from clickstream.sinks.rabbitmq.delivery import Delivery
+from clickstream.sinks.rabbitmq.link import Link
+from clickstream.sinks.rabbitmq.message import Outgoing
 from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, parameters_of, where_of
 from clickstream.sinks.sink import Options, Sink
 from clickstream.stop import Stop
@@ -288,6 +291,37 @@ def test_a_full_queue_is_waited_for(cluster: Cluster, rabbit: Rabbit, topic: str
         found += rabbit.messages(topic)
     assert sink.totals()["dead_lettered"] == 0
     check_all_in_order(found, 150)
+
+
+def test_a_full_queue_of_an_exchange_does_not_flood_the_others(
+    cluster: Cluster, rabbit: Rabbit, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clickstream.sinks.sink.LONGEST_PAUSE_S", 0.1)
+    full, exchange = f"{topic}-full", f"{topic}-fanout"
+    rabbit.make_queue(full, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    with rabbit.channel() as channel:
+        channel.exchange_declare(exchange, "fanout", durable=True)
+        for queue in (topic, full):
+            channel.queue_bind(queue, exchange)
+    count = 1_000
+    fill(cluster, topic, count)
+    tries: list[int] = []
+    publish = Link.publish
+
+    def counted(link: Link, exchange: str, routing_key: str, messages: Sequence[Outgoing], **more: Any) -> Delivery:
+        tries.append(len(messages))
+        return publish(link, exchange, routing_key, messages, **more)
+
+    monkeypatch.setattr(Link, "publish", counted)
+    stop = Stop()
+    threads = Threads()
+    threads.start(sink_of(cluster, rabbit, plain(topic), Where(exchange), stop).run, stop)
+    try:
+        wait_until(lambda: len(tries) > 20, WITHIN_S, "it has tried again and again")
+    finally:
+        stop.set()
+        threads.wait()
+    assert 1 < rabbit.size(topic) <= count + len(tries)
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])

@@ -160,13 +160,12 @@ def test_a_row_is_a_message_that_lasts_and_tells_where_it_is_from(cluster: Clust
 
 
 def test_keys_and_values_that_are_no_text_arrive_as_they_are(
-    cluster: Cluster, rabbit: Rabbit, topic: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, rabbit: Rabbit, topic: str, kafka: str
 ) -> None:
     sender = Sender(cluster.producer())
     sender.send(topic, b"\xff", b"\xc8", partition=0)
     sender.must_have_delivered("The record")
-    monkeypatch.setenv("CLICKSTREAM_SINK_RABBITMQ", rabbit.url)
-    done = run(*command(kafka, topic, "--exit-at-end"))
+    done = run(*command(kafka, topic, "--url", rabbit.url, "--exit-at-end"))
     assert done.code == 0, done.said
     [(properties, body)] = rabbit.messages(topic)
     assert (body, properties.headers["clickstream-key"]) == (b"\xff", b"\xc8")

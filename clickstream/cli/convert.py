@@ -7,7 +7,7 @@ import click
 from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.registry import avro_needed, encoder_for, needed_registry, registry_options, schema_text
-from clickstream.cli.transform import MAX_NAME, check, run_transform
+from clickstream.cli.transform import check, default_name, run_transform
 from clickstream.errors import ConfigError
 
 
@@ -70,7 +70,7 @@ def command(
         from_topic=from_topic,
         to_topic=to_topic,
         dead_letter_topic=app.config["dead-letter-topic"],
-        name=name or f"{from_topic}-to-{to_topic}"[:MAX_NAME],
+        name=name or default_name(from_topic, to_topic),
         # Nothing is gained by many calls under way in one process; a commit is worth many records.
         in_flight=1_000,
         exit_at_end=exit_at_end,

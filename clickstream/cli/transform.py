@@ -1,5 +1,6 @@
 """`clickstream transform`: a function between two topics."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ FUNCTION = re.compile(r"(?P<place>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*(\
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 # The name of the state topic has some more letters, and Kafka's names have 249 at most.
 MAX_NAME = 200
+HASH_DIGITS = 12
 
 
 @click.command("transform")
@@ -94,7 +96,7 @@ def command(
         from_topic=from_topic,
         to_topic=to_topic,
         dead_letter_topic=app.config["dead-letter-topic"],
-        name=name or f"{from_topic}-to-{to_topic}"[:MAX_NAME],
+        name=name or default_name(from_topic, to_topic),
         in_flight=in_flight,
         retries=retries,
         exit_at_end=exit_at_end,
@@ -121,6 +123,15 @@ def run_transform(app: App, caller: "Caller", options: "Options", *, quiet: bool
             showing=progress(transform, "processed", quiet=quiet),
             summary=lambda: summary(transform),
         )
+
+
+def default_name(from_topic: str, to_topic: str) -> str:
+    """`FROM-to-TO`; where that is too long, its beginning and a hash of it, so that it still is of these two alone."""
+    name = f"{from_topic}-to-{to_topic}"
+    if len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_DIGITS]
+    return f"{name[: MAX_NAME - HASH_DIGITS - 1]}-{digest}"
 
 
 def check(name: str, topics: dict[str, str]) -> None:

@@ -14,9 +14,10 @@ from clickstream.tables.sql.options import AvroOptions
 from clickstream.tables.sql.types import Type
 
 # Of a topic that no SQL describes.
+_VALUE = Column("value", Type.STRING)
 PLAIN = (
     Column("key", Type.STRING),
-    Column("value", Type.STRING),
+    _VALUE,
     Column("timestamp", Type.TIMESTAMP_LTZ),
 )
 
@@ -64,6 +65,16 @@ def plain(topic: str, avro: Avro | None = None) -> Input:
 def whole(topic: str) -> Input:
     """A topic of which every record is a row, whatever its bytes are: without columns."""
     return Input(topic, name_for(topic), ())
+
+
+def for_messages(source: Input) -> Input:
+    """For a target that sends values on, with keys as they are: where nothing is known of the topic, its records are
+    rows whatever their bytes are, or in Avro, the JSON of their values."""
+    if source.table is not None:
+        return source
+    if source.avro is None:
+        return whole(source.topic)
+    return replace(source, columns=(_VALUE,), avro=replace(source.avro, keys=None))
 
 
 def described(topic: str, columns: str, key: str | None, avro: Avro | None = None) -> Input:

@@ -1,5 +1,6 @@
 """Records as the rows of an input."""
 
+import base64
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from clickstream.tables.sql.model import Kind, Table
 
 if TYPE_CHECKING:
     from clickstream.tables.engine.decoding.avro import AvroMessages
+
+NO_TEXT = "a key that is no UTF-8, written as base64"
 
 # Rows of windows that are still open have this header, and only they.
 EARLY = ("final", b"0")
@@ -120,9 +123,11 @@ class RecordReader:
         return pa.table(_about(messages, range(len(messages)))), {}, Counter(), Counter()
 
     def _plain(self, messages: Sequence[Message]) -> _Read:
-        keys: Sequence[bytes | None] = [message.key() for message in messages]
+        wants_keys = any(one.name == "key" for one in self._source.columns)
+        keys: Sequence[bytes | None] = [message.key() if wants_keys else None for message in messages]
         values: Sequence[bytes | None] = [message.value() for message in messages]
         bad: dict[int, str] = {}
+        changed: Counter[tuple[str, str]] = Counter()
         if self._keys is not None:
             keys, _ = self._keys.to_json(keys, self._stop)
         if self._values is not None:
@@ -133,14 +138,17 @@ class RecordReader:
             if index in bad:
                 continue
             try:
-                texts.append((_text(key, "key"), _text(value, "value")))
-                at.append(index)
-            except ValueError as problem:
-                bad[index] = str(problem)
+                text = None if value is None else value.decode()
+            except UnicodeDecodeError:
+                bad[index] = "the value is no UTF-8"
+                continue
+            texts.append((_key_text(key, changed), text))
+            at.append(index)
         about = _about([messages[index] for index in at], at)
         stamps = about[TIMESTAMP]
         beyond = np.abs(stamps) > LONGEST_MS
-        changed = Counter({("timestamp", NO_TIME): int(np.count_nonzero(beyond))}) if beyond.any() else Counter()
+        if beyond.any():
+            changed["timestamp", NO_TIME] += int(np.count_nonzero(beyond))
         times = pa.array(stamps * 1000, mask=beyond).view(pa.timestamp("us"))
         table = pa.table(
             {
@@ -179,11 +187,13 @@ def _is_early(message: Message) -> bool:
     return headers is not None and EARLY in headers
 
 
-def _text(octets: bytes | None, what: str) -> str | None:
+def _key_text(octets: bytes | None, changed: Counter[tuple[str, str]]) -> str | None:
+    """A key is no reason to refuse its record: producers of numbers and UUIDs make keys that are no text."""
     try:
         return None if octets is None else octets.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"the {what} is no UTF-8") from None
+        changed["key", NO_TEXT] += 1
+        return base64.b64encode(octets or b"").decode()
 
 
 def _avro(source: Input) -> "tuple[AvroMessages | None, AvroMessages | None]":

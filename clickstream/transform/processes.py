@@ -21,6 +21,9 @@ from clickstream.transform.wire import Begin, Loaded, Pieces, Raised, Returned, 
 
 LOADS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 2.0
+ENDS_LOOK_S = 0.005
+# That it has ended is seen at once at the end of its output, unless something that it has started has that open, too.
+LOOK_EVERY_S = 0.2
 READ_BYTES = 1 << 18
 
 # To a process that is alone, records are handed over in chunks of about this long: one by one, each would wait for two
@@ -55,6 +58,8 @@ class Child:
         self._in = cast(IO[bytes], self._process.stdin)
         self._out = cast(IO[bytes], self._process.stdout)
         os.set_blocking(self._in.fileno(), False)
+        self._reaping = threading.Lock()
+        self._reaped = False
         self._to_write = bytearray()
         self._pieces = Pieces()
         try:
@@ -95,12 +100,16 @@ class Child:
                 raise Hung
 
     def _exchange(self, timeout: float) -> bool:
-        """Write what it takes and read what it has said, waiting for it; whether there was anything of that."""
+        """Write what it takes and read what it has said, waiting a while; whether there was anything of that."""
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
         if self._to_write:
             poll.register(self._in, select.POLLOUT)
-        ready = poll.poll(timeout * 1000)
+        ready = poll.poll(min(timeout, LOOK_EVERY_S) * 1000)
+        if not ready and not self.running:
+            ready = poll.poll(0)  # what it said at last
+            if not ready:  # something that it has started holds its output open
+                raise Died(self._how_it_ended())
         for number, _event in ready:
             if number == self._out.fileno():
                 octets = os.read(number, READ_BYTES)
@@ -115,34 +124,45 @@ class Child:
         return bool(ready)
 
     def _how_it_ended(self) -> str:
-        try:
-            code = self._process.wait(ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:  # it has closed its output, and does whatever
-            self.kill()
-            code = self._process.wait()
+        self._wait()
+        code = self._reap()
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+        """Whether it has not ended. It is not reaped by asking: its number stays that of its group."""
+        if self._reaped:
+            return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll() is None
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def kill(self) -> None:
-        """SIGKILL, to whatever it has started, too."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
+        """SIGKILL, to it and to whatever it has started: that may go on when it has ended by itself."""
+        with self._reaping, contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses if none is left
+            if not self._reaped:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let it end; kill it if it does not."""
+        """Let it end, and kill it if it does not; what it has started is killed."""
         with contextlib.suppress(OSError):
             self._in.close()
-        try:
-            self._process.wait(ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
+        self._wait()
+        self._reap()
         self._out.close()
+
+    def _wait(self) -> None:
+        """Until it has ended, ENDS_WITHIN_S at most."""
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while self.running and time.monotonic() < deadline:
+            time.sleep(ENDS_LOOK_S)
+
+    def _reap(self) -> int:
+        """Kill what is left of it and of what it has started; returns the code that it ended with."""
+        self.kill()
+        with self._reaping:
+            self._reaped = True  # from now on its number may be another's
+        return self._process.wait()
 
 
 class Processes:

@@ -76,9 +76,12 @@ class Input:
         """Take in what has come; wait up to `timeout` s when there is nothing. What the state topic says, the state
         knows afterwards. Raises LogChanged, ClickstreamError.
         """
+        has_room = self._has_room()
+        if timeout and not has_room:
+            self._pause(self.waiting.keys() - self._paused)  # what is waited for is the state topic alone
         # One by one first: consume() would wait until there are as many as it is asked for.
         messages = self._consumer.consume(1, timeout) if timeout else []
-        if self._has_room():
+        if has_room:
             messages += self._consumer.consume(AT_ONCE, 0)
         try:
             for part in split(messages, self._cluster.address, topics=2):
@@ -116,11 +119,12 @@ class Input:
             for number, queue in self.waiting.items()
             if len(queue) >= ENOUGH or self._bytes[number] >= ENOUGH_BYTES
         }
-        self._resume(self._paused - filled)
         if sum(map(len, self.waiting.values())) < MOST_WAITING and sum(self._bytes.values()) < MOST_WAITING_BYTES:
+            self._resume(self._paused - filled)
             return True
-        if all(queue or number in self.ended for number, queue in self.waiting.items()):
+        if all(self.waiting.values()):
             return False
+        self._resume(self._paused - filled)
         self._pause(filled - self._paused)
         return True
 

@@ -221,6 +221,10 @@ class Transform(Part):
         identity = identify(self._cluster, self._options.from_topic, self._admin, stop=self._stop)
         self._identity = identity
         self._input = Input(self._cluster, identity, self._id, self._admin, self._stop)
+        if not self._starts_over:
+            # Whoever runs a transform of this name is not to be fenced by a start that was a mistake.
+            state = read_state(self._cluster, declared.name, self._stop)
+            state.check(identity, self._options.to_topic, self._options.name)
         self._take_over(declared.name)
         self._begin()
 

@@ -24,6 +24,7 @@ from clickstream.sinks.postgres.connection import Address
 from clickstream.sinks.postgres.plan import Plan, plan
 from clickstream.sinks.postgres.rows import NUL, SURROGATE, YEAR
 from clickstream.sinks.postgres.target import PostgresOptions
+from clickstream.sinks.reading import NO_TEXT
 from clickstream.sinks.sink import Sink
 from clickstream.tables.engine.decoding.coerce import HALF
 from clickstream.topics import Declared, ensure
@@ -104,16 +105,19 @@ def test_streams_are_appended_with_where_they_come_from(place: Place) -> None:
 
 
 def test_a_topic_of_which_nothing_is_known(place: Place) -> None:
-    place.send([(b"k", b"text"), (b"k", None), (b"\xff", b"x"), (None, b"x\0y")], partition=0, timestamp=-1001)
+    place.send(
+        [(b"k", b"text"), (b"k", None), (b"\xff", b"x"), (None, b"x\0y"), (b"k", b"\xff")], partition=0, timestamp=-1001
+    )
 
     sink = place.fill(plain(place.topic))
 
     assert place.rows('key, value, "timestamp"::text', '"_offset"') == [
         ("k", "text", "1969-12-31 23:59:58.999+00"),
         ("k", None, "1969-12-31 23:59:58.999+00"),
+        ("/w==", "x", "1969-12-31 23:59:58.999+00"),
         (None, "x\ufffdy", "1969-12-31 23:59:58.999+00"),
     ]
-    assert sink.changed_values() == {("value", NUL): 1}
+    assert sink.changed_values() == {("value", NUL): 1, (f"{place.topic}.key", NO_TEXT): 1}
     assert sink.totals()["dead_lettered"] == 1
 
 

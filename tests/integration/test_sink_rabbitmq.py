@@ -23,6 +23,9 @@ from clickstream.parts.threads import Threads
 from clickstream.sinks.inputs import described, plain
 from clickstream.sinks.ledger import Ledger
 from clickstream.sinks.model import Input
+from clickstream.sinks.rabbitmq.delivery import Delivery
+from clickstream.sinks.rabbitmq.link import Link
+from clickstream.sinks.rabbitmq.message import Outgoing
 from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, parameters_of, where_of
 from clickstream.sinks.sink import Options, Sink
 from clickstream.stop import Stop
@@ -156,6 +159,20 @@ def test_a_row_is_a_message_that_lasts_and_tells_where_it_is_from(cluster: Clust
     assert (totals["upserted"], totals["deleted"], totals["cleaned"]) == (1, 1, 1)
 
 
+def test_keys_and_values_that_are_no_text_arrive_as_they_are(
+    cluster: Cluster, rabbit: Rabbit, topic: str, kafka: str
+) -> None:
+    sender = Sender(cluster.producer())
+    sender.send(topic, b"\xff", b"\xc8", partition=0)
+    sender.must_have_delivered("The record")
+    done = run(*command(kafka, topic, "--url", rabbit.url, "--exit-at-end"))
+    assert done.code == 0, done.said
+    [(properties, body)] = rabbit.messages(topic)
+    assert (body, properties.headers["clickstream-key"]) == (b"\xff", b"\xc8")
+    assert (properties.content_type, properties.content_encoding) == ("application/octet-stream", None)
+    assert dead_letters(cluster.address, f"{topic}-dead") == []
+
+
 def test_the_next_start_goes_on_and_sends_nothing_twice(cluster: Cluster, rabbit: Rabbit, topic: str) -> None:
     fill(cluster, topic, 3_000)
     fill_queue(cluster, rabbit, plain(topic), batch_rows=700)
@@ -273,6 +290,37 @@ def test_a_full_queue_is_waited_for(cluster: Cluster, rabbit: Rabbit, topic: str
         found += rabbit.messages(topic)
     assert sink.totals()["dead_lettered"] == 0
     check_all_in_order(found, 150)
+
+
+def test_a_full_queue_of_an_exchange_does_not_flood_the_others(
+    cluster: Cluster, rabbit: Rabbit, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clickstream.sinks.sink.LONGEST_PAUSE_S", 0.1)
+    full, exchange = f"{topic}-full", f"{topic}-fanout"
+    rabbit.make_queue(full, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    with rabbit.channel() as channel:
+        channel.exchange_declare(exchange, "fanout", durable=True)
+        for queue in (topic, full):
+            channel.queue_bind(queue, exchange)
+    count = 1_000
+    fill(cluster, topic, count)
+    tries: list[int] = []
+    publish = Link.publish
+
+    def counted(link: Link, exchange: str, routing_key: str, messages: Sequence[Outgoing], **more: Any) -> Delivery:
+        tries.append(len(messages))
+        return publish(link, exchange, routing_key, messages, **more)
+
+    monkeypatch.setattr(Link, "publish", counted)
+    stop = Stop()
+    threads = Threads()
+    threads.start(sink_of(cluster, rabbit, plain(topic), Where(exchange), stop).run, stop)
+    try:
+        wait_until(lambda: len(tries) > 20, WITHIN_S, "it has tried again and again")
+    finally:
+        stop.set()
+        threads.wait()
+    assert 1 < rabbit.size(topic) <= count + len(tries)
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])

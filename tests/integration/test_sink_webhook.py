@@ -298,6 +298,20 @@ def test_over_the_rate_one_summary_says_how_many_were_left_out(
     assert len(server.posts) == 5
 
 
+def test_a_summary_that_is_refused_blames_no_row_and_stops_nothing(
+    cluster: Cluster, server: Hook, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clickstream.sinks.webhook.target.MINUTE_S", 3.0)
+    texts(cluster, topic, 100)
+    server.answer_to = lambda body: status(422) if b"left_out" in body else None
+    sink = post_all(cluster, server, plain(topic), per_minute=4)
+    assert len(server.posts) == 5
+    assert (sink.totals()["written"], sink.totals()["dead_lettered"], sink.gauges()["left_out"]) == (4, 0, 96)
+    assert dead_letters(cluster.address, f"{topic}-dead") == []
+    post_all(cluster, server, plain(topic), per_minute=4)
+    assert len(server.posts) == 5
+
+
 def test_posts_are_signed_and_the_text_is_escaped(
     cluster: Cluster, server: Hook, topic: str, kafka: str, tmp_path: Path
 ) -> None:
@@ -311,7 +325,7 @@ def test_posts_are_signed_and_the_text_is_escaped(
     done = run(*command(kafka, topic, server, *shape, *text))
     assert done.code == 0, done.said
     [post] = server.posts
-    assert post.json() == {"text": "*&lt;!channel&gt; &amp; &lt;http://x|y&gt;\\u000anext\\u0000*: 1.5 {}"}
+    assert post.json() == {"text": "*&lt;!channel&gt; &amp; &lt;http:\u200b//x|y&gt;\\u000anext\\u0000*: 1.5 {}"}
     stamp = post.headers["x-clickstream-timestamp"]
     signed = hmac.new(b"0123456789abcdef", stamp.encode() + b"." + post.body, hashlib.sha256).hexdigest()
     assert post.headers["x-clickstream-signature"] == f"sha256={signed}"

@@ -295,6 +295,20 @@ def test_a_name_that_belongs_to_other_topics_is_refused(cluster: Cluster, topic:
         Transform(cluster, processes(), other).run(Stop())
 
 
+def test_a_start_with_the_name_of_another_one_does_not_end_it(cluster: Cluster, topic: str) -> None:
+    other = Options(topic, f"{topic}-other", f"{topic}-dead", topic, exit_at_end=True)
+    ensure(cluster, [other.to_topic])
+    fill(cluster, topic, [{"do": "one", "n": 0}])
+    transform = Transform(cluster, processes(), options(topic))
+    with background(transform) as threads:
+        wait_until(lambda: transform.processed == 1, PATIENCE_S)
+        with pytest.raises(ClickstreamError, match="Choose another --name"):
+            Transform(cluster, processes(), other).run(Stop())
+        fill(cluster, topic, [{"do": "one", "n": 1}], 1)
+        wait_until(lambda: transform.processed == 2, PATIENCE_S)
+        threads.raise_problem()
+
+
 # --- a second one, crashes
 
 

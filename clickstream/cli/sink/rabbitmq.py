@@ -75,9 +75,11 @@ def command(
     """
     given = _url(url, url_file)
     with extra_needed():
+        from clickstream.sinks.inputs import for_messages
         from clickstream.sinks.ledger import Ledger
         from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, parameters_of, where_of
         from clickstream.sinks.sink import Options
+    found = [for_messages(one) for one in found]
     parameters = parameters_of(given)
     stop = Stop()
 

@@ -10,10 +10,12 @@ from clickstream.sinks.rabbitmq.message import Outgoing
 class Delivery:
     """Fate of each message, by its index. Changed on the connection's thread, read on another when `finished` is set.
 
-    At most `window` are under way: published and neither confirmed nor refused.
+    At most `window` are under way: published and neither confirmed nor refused. With `slow_start` that is one at first,
+    and one more for each that is taken. After one that is not taken nothing more is published: where one queue of an
+    exchange is full, the others would get a copy of all that comes again.
     """
 
-    def __init__(self, messages: Sequence[Outgoing], window: int) -> None:
+    def __init__(self, messages: Sequence[Outgoing], window: int, *, slow_start: bool = False) -> None:
         self.messages = messages
         self.confirmed: set[int] = set()
         self.returned: dict[int, tuple[int, str]] = {}  # no queue takes it: code and text
@@ -21,7 +23,8 @@ class Delivery:
         self.problem: BaseException | None = None  # the channel or connection was closed with it
         self.finished = threading.Event()
         self.progress_at = time.monotonic()
-        self._window = window
+        self._most_under_way = window
+        self._window = 1 if slow_start else window
         self._next = 0
         self._under_way: dict[int, int] = {}  # delivery tags in their order
         self._by_id = {message.id: index for index, message in enumerate(messages)}
@@ -29,9 +32,9 @@ class Delivery:
 
     def next(self) -> Outgoing | None:
         """The next message to publish, if there is one and room for it in the window; then call `sent`."""
-        if self._next >= len(self.messages) or len(self._under_way) >= self._window or self.finished.is_set():
+        if self._next >= len(self.messages) or len(self._under_way) >= self._window:
             return None
-        return self.messages[self._next]
+        return None if self.not_taken or self.finished.is_set() else self.messages[self._next]
 
     def sent(self, tag: int) -> None:
         """It was published, as the channel's message number `tag`."""
@@ -47,7 +50,9 @@ class Delivery:
                 continue
             if not taken:
                 self.not_taken.add(index)
-            elif index not in self.returned:
+                continue
+            self._window = min(self._window + 1, self._most_under_way)
+            if index not in self.returned:
                 self.confirmed.add(index)
         self.progress_at = time.monotonic()
         self._end_if_done()
@@ -65,5 +70,5 @@ class Delivery:
             self.finished.set()
 
     def _end_if_done(self) -> None:
-        if self._next == len(self.messages) and not self._under_way:
+        if (self._next == len(self.messages) or self.not_taken) and not self._under_way:
             self.finished.set()

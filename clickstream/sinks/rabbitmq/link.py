@@ -11,7 +11,7 @@ from typing import Any
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.patience import Stopped
 from clickstream.sinks.rabbitmq.delivery import Delivery
-from clickstream.sinks.rabbitmq.message import Outgoing
+from clickstream.sinks.rabbitmq.message import OCTETS, Outgoing
 from clickstream.sinks.rabbitmq.problems import problem_of
 from clickstream.sinks.target import Away
 from clickstream.terminal import escaped
@@ -77,12 +77,15 @@ class Link:
         for queue in queues:
             self._declare(f"queue {queue}", partial(_find_queue, queue))
 
-    def publish(self, exchange: str, routing_key: str, messages: Sequence[Outgoing]) -> Delivery:
+    def publish(
+        self, exchange: str, routing_key: str, messages: Sequence[Outgoing], *, slow_start: bool = False
+    ) -> Delivery:
         """Publish all, and wait until each is confirmed, returned or refused, or the channel is closed.
 
+        After one that is refused no more is published; `slow_start` is for the next try: see Delivery.
         A blocked connection is waited for without end. Raises Away when confirmations do not come, Stopped.
         """
-        delivery = Delivery(messages, WINDOW)
+        delivery = Delivery(messages, WINDOW, slow_start=slow_start)
         self._call(lambda: self._begin(delivery, exchange, routing_key))
         stopped_at: float | None = None
         while not delivery.finished.wait(LOOK_EVERY_S):
@@ -188,7 +191,7 @@ class Link:
                 return
             properties = pika.BasicProperties(
                 content_type=message.content_type,
-                content_encoding="utf-8",
+                content_encoding=None if message.content_type == OCTETS else "utf-8",
                 headers=message.headers,
                 delivery_mode=PERSISTENT,
                 message_id=message.id,

@@ -18,7 +18,7 @@ MAX_SHORT_BYTES = 255
 MAX_HEADERS_BYTES = 100_000
 OWN = "clickstream-"
 
-JSON, TEXT = "application/json", "text/plain"
+JSON, TEXT, OCTETS = "application/json", "text/plain", "application/octet-stream"
 REPEATED = "a header that is repeated: only the last of a name is sent"
 
 Origin = tuple[str, int, int]
@@ -84,9 +84,8 @@ def outgoing(rows: Rows, topic_id: str) -> tuple[list[Outgoing], Cleaned]:
 
 def _bodies(rows: Rows, cleaned: Cleaned) -> Iterator[tuple[bytes, str]]:
     if rows.input.table is None:
-        for text in rows.column("value").to_pylist():
-            value = (text or "").encode()
-            yield value, JSON if _is_json(value) else TEXT
+        for value in _values(rows):
+            yield value, _type_of(value)
         return
     objects, found = documents(rows)
     cleaned.update(found)
@@ -96,12 +95,21 @@ def _bodies(rows: Rows, cleaned: Cleaned) -> Iterator[tuple[bytes, str]]:
         yield msgspec.json.encode(document), JSON
 
 
-def _is_json(value: bytes) -> bool:
+def _values(rows: Rows) -> Iterator[bytes]:
+    if not rows.input.columns:
+        return (message.value() or b"" for message in rows.messages)
+    return ((text or "").encode() for text in rows.column("value").to_pylist())
+
+
+def _type_of(value: bytes) -> str:
     try:
+        value.decode()
         msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-    return True
+    except UnicodeDecodeError:
+        return OCTETS
+    except msgspec.MsgspecError:
+        return TEXT
+    return JSON
 
 
 def _headers(record: Message, cleaned: Cleaned) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class RabbitTarget:
         self._ids: dict[str, str] = {}
         # Confirmed since the last commit. After a failure only the others are published again.
         self._confirmed: set[Origin] = set()
+        self._refuses = False  # since it last took all that was published
         self._sure_at = float("-inf")
 
     def gauges(self) -> dict[str, float]:
@@ -163,7 +164,8 @@ class RabbitTarget:
         """What is refused of the messages; all others are confirmed. Raises Away, or what stops the sink."""
         link = self._opened()
         routing_key = self._to.key_for(topic)
-        delivery = link.publish(self._to.exchange, routing_key, messages)
+        delivery = link.publish(self._to.exchange, routing_key, messages, slow_start=self._refuses)
+        self._refuses = bool(delivery.not_taken)
         open_ = set(range(len(messages))) - delivery.confirmed - delivery.returned.keys()
         # A key's last message must be its last word: what came after one that is sent again is sent again, too.
         again = {messages[index].key for index in open_} - {None}
@@ -180,7 +182,7 @@ class RabbitTarget:
                 return problem
             raise problem from None
         if delivery.not_taken:
-            raise Away(f"{self.where} does not take {len(delivery.not_taken)} messages: a queue of it may be full")
+            raise Away(f"{self.where} takes no more messages just now: a queue of it may be full")
         if delivery.returned:
             if not self._to.exchange:
                 link.require("", [routing_key])  # without its queue, no row is to blame

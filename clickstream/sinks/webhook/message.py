@@ -1,5 +1,6 @@
 """What is posted of a row: JSON with all its values, or one text from a template, as Slack-compatible chats take it."""
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from clickstream.sinks.documents import Cleaned
 # Of a value in a text; a chat takes 40,000 characters in all.
 MOST_CHARACTERS = 500
 CUT = f"a text of more than {MOST_CHARACTERS} characters, cut in the message"
+BROKEN = "a mention or a link, broken by U+200B in the message"
+
+# What mentions or links in a chat without any of Slack's markup: @all, https://, www., and Markdown's [text](address).
+# An invisible space behind each breaks it. At the end of a value, what follows may be of another value.
+_MENTIONS_OR_LINKS = re.compile(r"@|:(?=//|/?$)|\](?=\(|$)|www(?=\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Template:
             raise ConfigError(f"--template names {unknown}; the columns are {', '.join(columns)}.")
 
     def fill(self, values: Mapping[str, Any], cleaned: Cleaned) -> str:
-        """With the values of a row, escaped for Slack's markup: no value mentions or links."""
+        """With the values of a row, of which none mentions, links or begins a line; counts those changed for that."""
         return "".join(
             before + ("" if name is None else _shown(name, values.get(name), cleaned)) for before, name in self._parts
         )
@@ -78,8 +84,11 @@ def _shown(name: str, value: Any, cleaned: Cleaned) -> str:
     if len(text) > MOST_CHARACTERS:
         cleaned[name, CUT] += 1
         text = text[: MOST_CHARACTERS - 1] + "…"
-    # Nor does a value begin a line of its own, which would look like another message.
-    return escaped_for_slack(terminal.escaped(text))
+    # A line of its own would look like another message.
+    text, broken = _MENTIONS_OR_LINKS.subn("\\g<0>\u200b", terminal.escaped(text))
+    if broken:
+        cleaned[name, BROKEN] += 1
+    return escaped_for_slack(text)
 
 
 def as_json(alert: Alert) -> bytes:

@@ -1,5 +1,6 @@
 """A webhook as a target: the first row of each key is posted, once; too many become one summary."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,8 @@ from clickstream.sinks.webhook.message import Alert
 from clickstream.sinks.webhook.post import Poster
 from clickstream.sinks.webhook.sent import Sent, key_hash
 from clickstream.stop import Stop
+
+log = logging.getLogger(__name__)
 
 MINUTE_S = 60.0
 WINDOW = ("window_start", "window_end")
@@ -171,14 +174,17 @@ class WebhookTarget:
         self._commit({row.place: row.origin[2] + 1}, {row.place} if row.key is not None else set())
 
     def _summarise(self) -> None:
-        """One post for all that were left out, when the minute is over."""
+        """One post for all that were left out, when the minute is over. If it is refused, no row is to blame."""
         wait = self._budget.wait()
         if wait > 0 and self._stop.wait(wait):
             raise Stopped(f"Stopped while {len(self._left_out)} rows waited for their summary: they are read again.")
         rows = list(self._left_out.values())
         first = rows[0].alert
         tables = ", ".join(dict.fromkeys(row.alert.table for row in rows))
-        self._post(Alert(f"{first.id}/summary", tables, {}, final=True, left_out=len(rows)))
+        try:
+            self._post(Alert(f"{first.id}/summary", tables, {}, final=True, left_out=len(rows)))
+        except Refused as refused:
+            log.warning("%s refuses the summary of %d rows that were left out: %s.", self.where, len(rows), refused)
         self._left_out_total += len(rows)
         self._left_out.clear()
         for row in rows:
@@ -189,7 +195,12 @@ class WebhookTarget:
             self._ledger.verify()  # one that was frozen must not tell again what its successor has told
             self._sure = True
         cleaned: Cleaned = Cleaned()
-        self._poster.post(self._render(alert, cleaned), alert.id)
+        body = self._render(alert, cleaned)
+        try:
+            self._poster.post(body, alert.id)
+        except Refused:
+            self._budget.spend()  # it was a post, too; one that finds nobody is tried again, and counts once
+            raise
         self._budget.spend()
         self._cleaned.update(cleaned)
 

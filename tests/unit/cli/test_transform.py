@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from clickstream.cli import clickstream
-from clickstream.cli.transform import _caller, check
+from clickstream.cli.transform import MAX_NAME, _caller, check, default_name
 from clickstream.errors import ConfigError
 
 
@@ -62,3 +62,12 @@ def test_both_topics_have_to_be_told() -> None:
     done = CliRunner().invoke(clickstream, ["transform", "--from", "a"])
     assert done.exit_code == 2
     assert "--to" in done.output
+
+
+def test_a_name_that_is_too_long_is_cut_and_still_of_its_topics_alone() -> None:
+    assert default_name("a", "b") == "a-to-b"
+    names = {default_name("a" * 199, topic) for topic in ("b", "c", "b" * 249)}
+    assert len(names) == 3
+    assert {len(name) for name in names} == {MAX_NAME}
+    for name in names:
+        check(name, {})

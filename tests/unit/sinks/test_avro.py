@@ -13,7 +13,7 @@ from clickstream.avro.codec import encoder
 from clickstream.avro.wire import framed
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.patience import Stopped
-from clickstream.sinks.inputs import described, of_table, plain
+from clickstream.sinks.inputs import described, for_messages, of_table, plain
 from clickstream.sinks.model import Avro, Input
 from clickstream.sinks.parquet.columns import records
 from clickstream.sinks.rabbitmq.message import outgoing
@@ -137,6 +137,15 @@ def test_a_message_for_rabbitmq_is_json(fake: FakeRegistry) -> None:
     (one, gone), _ = outgoing(found.rows, "topic-id")
     assert (one.body, one.content_type) == (b'{"id":"a","n":null,"at":null}', "application/json")
     assert (gone.body, gone.deleted) == (b"", True)
+
+
+def test_for_messages_a_key_may_be_anything(fake: FakeRegistry) -> None:
+    source = for_messages(plain("hits", described_as(fake)))
+    found = read(source, (framed(77, b"\xc8"), hit(fake, id="a")), (b"\xc8", hit(fake, id="b")))
+    assert (found.bad, dict(found.changed)) == ([], {})
+    messages, _ = outgoing(found.rows, "topic-id")
+    assert [one.body for one in messages] == [b'{"id":"a","n":null,"at":null}', b'{"id":"b","n":null,"at":null}']
+    assert messages[1].headers["clickstream-key"] == b"\xc8"
 
 
 def test_an_unknown_schema_is_waited_for_until_the_end(fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:

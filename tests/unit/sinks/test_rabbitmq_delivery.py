@@ -48,6 +48,27 @@ def test_what_is_not_taken_is_known() -> None:
     assert (delivery.confirmed, delivery.not_taken, delivery.finished.is_set()) == ({1}, {0}, True)
 
 
+def test_after_one_that_is_not_taken_nothing_more_is_published() -> None:
+    delivery = Delivery(messages(5), window=2)
+    published(delivery)
+    delivery.confirm(1, multiple=False, taken=False)
+    assert delivery.next() is None
+    assert not delivery.finished.is_set()
+    delivery.confirm(2, multiple=False, taken=True)
+    assert (delivery.confirmed, delivery.not_taken, delivery.finished.is_set()) == ({1}, {0}, True)
+
+
+def test_a_slow_start_is_one_message_and_one_more_for_each_that_is_taken() -> None:
+    delivery = Delivery(messages(10), window=4, slow_start=True)
+    assert published(delivery) == 2
+    delivery.confirm(1, multiple=False, taken=True)
+    assert published(delivery, 2) == 4
+    delivery.confirm(3, multiple=True, taken=True)
+    assert published(delivery, 4) == 8  # four are under way, no more than the window
+    delivery.confirm(7, multiple=True, taken=True)
+    assert published(delivery, 8) == 11
+
+
 def test_a_channel_that_closes_ends_it() -> None:
     delivery = Delivery(messages(2), window=1)
     published(delivery)

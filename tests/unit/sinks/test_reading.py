@@ -3,8 +3,9 @@
 import pytest
 
 from clickstream.sinks import unknown
-from clickstream.sinks.inputs import described, plain
-from clickstream.sinks.reading import Found, RecordReader
+from clickstream.sinks.inputs import described, for_messages, plain
+from clickstream.sinks.rabbitmq.message import outgoing
+from clickstream.sinks.reading import NO_TEXT, Found, RecordReader
 from clickstream.sinks.unknown import NO_COLUMN, OTHERS, UnknownFields
 from clickstream.tables.engine.decoding.coerce import A_BOOLEAN, COARSER, HALF, INFINITE, NO_FRACTION
 from clickstream.tables.engine.decoding.rows import NO_TIME, REPEATED
@@ -94,3 +95,25 @@ def test_headers_that_are_repeated_and_times_that_no_calendar_has_are_counted() 
     assert dict(RecordReader(plain("events"), early=False).read([record(0, timestamp=2**62), record(1)]).changed) == {
         ("timestamp", NO_TIME): 1
     }
+
+
+def test_a_key_that_is_no_text_is_base64_and_counted_and_such_a_value_is_a_dead_letter() -> None:
+    given = [record(0, b"a", key=b"\x00\xc8"), record(1, b"\xff", key=b"k"), record(2, None, key=None)]
+    found = RecordReader(plain("events"), early=False).read(given)
+    assert found.rows.column("key").to_pylist() == ["AMg=", None]
+    assert dict(found.changed) == {("key", NO_TEXT): 1}
+    assert [(message.offset(), reason) for message, reason in found.bad] == [(1, "the value is no UTF-8")]
+
+
+def test_for_messages_any_bytes_are_rows() -> None:
+    given = [record(0, b"\xff", key=b"\xc8"), record(1, b"text"), record(2, b'{"a":1}'), record(3, None)]
+    found = RecordReader(for_messages(plain("events")), early=False).read(given)
+    assert (found.bad, dict(found.changed)) == ([], {})
+    messages, _ = outgoing(found.rows, "id")
+    assert [(one.body, one.content_type) for one in messages[:3]] == [
+        (b"\xff", "application/octet-stream"),
+        (b"text", "text/plain"),
+        (b'{"a":1}', "application/json"),
+    ]
+    assert (messages[0].key, messages[0].headers["clickstream-key"]) == (b"\xc8", b"\xc8")
+    assert (messages[3].body, messages[3].deleted) == (b"", True)

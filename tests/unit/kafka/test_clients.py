@@ -10,7 +10,7 @@ from clickstream.kafka import clients
 from clickstream.kafka.clients import Cluster, ErrorLog, client_for
 from clickstream.kafka.errors import error_of, explain
 from tests.unit.fakes import Clock
-from tests.unit.kafka.brokers import FakeAdmin
+from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
 
 ADDRESS = "kafka.example:9092"
@@ -28,13 +28,21 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 # --- which client
 
 
-def test_a_client_that_was_brought_is_asked_though_it_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
-    brought, another = FakeAdmin({}), FakeAdmin({})
-    monkeypatch.setattr(clients, "AdminClient", lambda _settings: another)
-    cluster = Cluster("host:9092")
-    assert not brought  # as a client with nothing in its queue, whose length it has
-    assert client_for(cluster, brought.client) is brought.client
-    assert client_for(cluster, None) is another.client
+def test_a_client_that_was_brought_is_asked(built: list[dict[str, Any]]) -> None:
+    brought = FakeAdmin({}).client
+    assert client_for(CLUSTER, brought) is brought
+    assert not built
+    assert client_for(CLUSTER, None) is not brought
+    assert len(built) == 1
+
+
+def test_the_clients_for_questions_that_come_after_one_another_say_once_that_kafka_is_away(
+    built: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "Admin", lambda make: (make(), make()))
+    CLUSTER.admin()
+    first, second = built
+    assert first["error_cb"] is second["error_cb"]
 
 
 # --- settings

@@ -134,14 +134,16 @@ class Cluster:
     def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
         """An idempotent producer; `overrides` are librdkafka properties that win over the user's."""
         given = {**PRODUCER_DEFAULTS, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
-        return self._build(
-            lambda settings: LimitedProducer(settings, self.admin), {**given, **PRODUCER_FIXED, **(overrides or {})}
-        )
+        settings = {**given, **PRODUCER_FIXED, **(overrides or {})}
+        if "transactional.id" in settings or str(settings.get("message.timeout.ms")) == "0":
+            # Its records wait for ever; those of others fail when their time is over.
+            settings["stats_cb"] = Lifeline(self.address, "writes to", self.statistics.take)
+        return self._build(lambda found: LimitedProducer(found, self.admin), settings)
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
         """A consumer that never commits by itself and never jumps; `overrides` win over the user's properties."""
         given = {**CONSUMER_DEFAULTS, **self._base(properties.PRODUCER_ONLY), **self.for_consumers}
-        own = {"group.id": group, "stats_cb": Lifeline(self.address, self.statistics.take)}
+        own = {"group.id": group, "stats_cb": Lifeline(self.address, "reads from", self.statistics.take)}
         return self._build(Consumer, {**given, **CONSUMER_FIXED, **own, **(overrides or {})})
 
     def admin(self) -> Admin:

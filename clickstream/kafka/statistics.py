@@ -102,22 +102,28 @@ class Statistics:
 
 
 class Lifeline:
-    """A consumer's statistics callback, which notices when that has lost all brokers for good.
+    """A client's statistics callback, which notices when that has lost all brokers for good.
 
     After an answer that there are no brokers, as of one that is fenced, librdkafka's client may forget its bootstrap
     servers as well (https://github.com/confluentinc/librdkafka/issues/5301, mended by pull request 5303). It would read
-    nothing any more, without an error.
+    nothing any more, or write nothing, without an error.
     """
 
-    def __init__(self, address: str, take: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        """`take` is what takes the reports."""
-        self._address = address
+    def __init__(
+        self,
+        address: str,
+        does: str,
+        take: Callable[[str], None],
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`does` is what the client does with `address`, for messages; `take` is what takes the reports."""
+        self._client = f"{does} Kafka at {address}"
         self._take = take
-        self._clock = clock
+        self._clock = clock or time.monotonic
         self._lost_at: float | None = None
 
     def __call__(self, text: str) -> None:
-        """Raises LostBrokers, out of the call that has the consumer poll."""
+        """Raises LostBrokers, out of the call that has the client poll."""
         self._take(text)
         if msgspec.json.decode(text, type=Report).has_brokers():
             self._lost_at = None
@@ -125,8 +131,8 @@ class Lifeline:
         now = self._clock()
         self._lost_at = self._lost_at or now
         if now - self._lost_at >= LOST_AFTER_S:
-            self._lost_at = None  # closing the consumer asks for reports, too
+            self._lost_at = None  # closing the client asks for reports, too
             raise LostBrokers(
-                f"The client that reads from Kafka at {self._address} was told that there are no brokers, and does not "
-                "look for any again. Start again: it goes on exactly where it was."
+                f"The client that {self._client} was told that there are no brokers, and does not look for any again. "
+                "Start again: it goes on exactly where it was."
             )

@@ -1,14 +1,17 @@
+import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.kafka import clients
+from clickstream.kafka import clients, statistics
 from clickstream.kafka.clients import Cluster, ErrorLog, client_for
 from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.statistics import LostBrokers
 from tests.unit.fakes import Clock
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
@@ -166,6 +169,28 @@ def test_a_key_goes_to_the_partition_that_java_clients_choose(kafka: MockKafka) 
         producer.produce("t", b"", key, on_delivery=lambda _error, one: found.update({one.key(): one.partition()}))
     producer.flush(10)
     assert found == {key: (number & 0x7FFFFFFF) % 97 for key, number in JAVA_MURMUR2.items()}
+
+
+@pytest.mark.parametrize(
+    ("build", "ends"),
+    [
+        (lambda cluster: cluster.consumer("g"), True),
+        (lambda cluster: cluster.producer({"transactional.id": "t"}), True),
+        (lambda cluster: cluster.producer({"message.timeout.ms": 0}), True),
+        (lambda cluster: cluster.producer(), False),  # its records fail when their time is over
+    ],
+)
+def test_what_would_wait_for_ever_for_brokers_that_never_come_back_ends(
+    built: list[dict[str, Any]], build: Callable[[Cluster], object], ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(statistics, "time", clock)
+    build(Cluster(ADDRESS))
+    report = '{"name": "clickstream#1", "type": "any", "brokers": {}}'
+    built[0]["stats_cb"](report)
+    clock.now += statistics.LOST_AFTER_S
+    with pytest.raises(LostBrokers) if ends else contextlib.nullcontext():
+        built[0]["stats_cb"](report)
 
 
 # --- errors

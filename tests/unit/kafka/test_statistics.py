@@ -18,7 +18,7 @@ class Reports:
     def __init__(self) -> None:
         self.clock = Clock()
         self.taken: list[str] = []
-        self._lifeline = Lifeline("host:9092", self.taken.append, self.clock.monotonic)
+        self._lifeline = Lifeline("host:9092", "reads from", self.taken.append, self.clock.monotonic)
 
     def come(self, *brokers: dict[str, object], seconds: float = 60.0) -> None:
         end = self.clock.now + seconds

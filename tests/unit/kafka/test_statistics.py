@@ -1,11 +1,15 @@
 """When a consumer's reports say that it will never read again. What the reports hold was taken from real clients."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from clickstream.kafka import statistics
 from clickstream.kafka.statistics import EVERY_MS, LOST_AFTER_S, Lifeline, LostBrokers
+from tests.support import wait_until
 from tests.unit.fakes import Clock
+from tests.unit.mockkafka import MockKafka
 
 COORDINATOR = {"nodeid": -1, "state": "INIT", "source": "logical", "rtt": {}}
 BOOTSTRAP = {"nodeid": -1, "state": "DOWN", "source": "configured", "rtt": {}}
@@ -52,3 +56,18 @@ def test_one_that_begins_again_with_its_bootstrap_servers_has_none_for_a_moment(
     for _ in range(5):
         reports.come(COORDINATOR, seconds=LOST_AFTER_S)
         reports.come(BOOTSTRAP, COORDINATOR, seconds=5)
+
+
+def test_a_real_client_never_is_without_brokers_in_an_outage(kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "LOST_AFTER_S", 0.0)
+    taken: list[str] = []
+    cluster = replace(kafka.cluster, common={"statistics.interval.ms": 20})
+    monkeypatch.setattr(cluster.statistics, "take", taken.append)
+    consumer = cluster.consumer("g")
+    kafka.create("t", 1)
+    consumer.list_topics("t", timeout=10)
+    with kafka.down():
+        wait_until(lambda: (consumer.poll(0.02), '"state":"UP"' not in "".join(taken[-1:]))[1], what="it is seen")
+        seen = len(taken)
+        wait_until(lambda: (consumer.poll(0.02), len(taken) > seen + 10)[1], what="ten more reports")
+    consumer.close()

@@ -102,7 +102,9 @@ class Jvm:
 
     def start(self, port: int, controller_port: int) -> None:
         """Start Kafka; it is not ready yet. Call prepare() first. Raises OSError."""
-        settings = server_properties(port, controller_port, self.state.data, self._disk, self._node)
+        settings = server_properties(
+            port, controller_port, self.state.data, self._disk, self._node, after_kill=self.state.was_killed
+        )
         replace_text(self.state.properties, settings)
         self._log_size = self.state.log_file.stat().st_size if self.state.log_file.exists() else 0
         self._launch(_SERVER, self.state.properties.name)

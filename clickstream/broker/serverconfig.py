@@ -25,11 +25,17 @@ class Node:
 
 
 def server_properties(
-    port: int, controller_port: int, log_dir: Path, disk: int = DEFAULT, node: Node | None = None
+    port: int,
+    controller_port: int,
+    log_dir: Path,
+    disk: int = DEFAULT,
+    node: Node | None = None,
+    *,
+    after_kill: bool = False,
 ) -> str:
     """A node that is broker and controller, reachable from this machine only; `disk` bytes are its bound.
 
-    Without `node` it is the only one.
+    Without `node` it is the only one; `after_kill` tells that the one before it on this storage was killed.
     """
     voters = {str(NODE_ID): controller_port} if node is None else node.voters
     replicas = len(voters)
@@ -58,9 +64,7 @@ def server_properties(
         "offsets.topic.num.partitions": 8,
         "transaction.state.log.num.partitions": 8,
         "share.coordinator.state.topic.num.partitions": 8,
-        # The registration of a killed broker expires after 1 s: its successor need not wait 9 s for that. Of several,
-        # one that is merely slow would lose what it leads.
-        "broker.session.timeout.ms": 1000 if replicas == 1 else 3000,
+        "broker.session.timeout.ms": _session_timeout_ms(replicas, after_kill=after_kill),
         "broker.heartbeat.interval.ms": 200 if replicas == 1 else 500,
         # The bound on the disk is what deletes records: by their age, old logs that are replayed with their own times
         # would be gone at the next check.
@@ -75,6 +79,18 @@ def server_properties(
         "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())
+
+
+def _session_timeout_ms(nodes: int, *, after_kill: bool) -> int:
+    """How long a broker may be silent before it is fenced, and how long one that was killed counts as registered."""
+    if nodes > 1:
+        return 3000  # one that is merely slow would lose what it leads
+    # The registration of a killed broker expires after 1 s: its successor need not wait 9 s, Kafka's default, for that.
+    # Otherwise the default, as nothing can take over from the only broker: after a pause of the machine it would be
+    # fenced until its next heartbeat and tell clients that there are no brokers, and of librdkafka's, some have none
+    # for ever after such an answer (https://github.com/confluentinc/librdkafka/issues/5301, mended by pull request
+    # 5303).
+    return 1000 if after_kill else 9000
 
 
 def log_config(log_file: Path) -> str:

@@ -16,6 +16,13 @@ class StateDir:
         return self.root / "data"
 
     @property
+    def was_killed(self) -> bool:
+        """Whether a Kafka ran on `data` and did not shut down in order, as long as none runs."""
+        # The log in which brokers are registered; a marker that an orderly shutdown leaves and a start removes.
+        ran = (self.data / "__cluster_metadata-0").exists()
+        return ran and not (self.data / ".kafka_cleanshutdown").exists()
+
+    @property
     def unfinished(self) -> Path:
         """Storage that is being formatted: it becomes `data` in one step."""
         return self.root / "data.new"

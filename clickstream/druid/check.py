@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confluent_kafka.admin import AdminClient
-
 from clickstream.druid.api import Api
 from clickstream.druid.supervisor import Place, Supervisor, look_up
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import Limits, beginnings, ends
 from clickstream.kafka.patience import TopicGone
@@ -82,7 +81,7 @@ class Check:
     reset: Reset
 
 
-def check(cluster: Cluster, admin: AdminClient, api: Api, name: str) -> Check:
+def check(cluster: Cluster, admin: Admin, api: Api, name: str) -> Check:
     """Druid's supervisor `name` beside its topic. Raises ClickstreamError when Druid or Kafka do not tell."""
     topic = look_up(api, name).topic
     try:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     ConfigEntry,
     ConfigResource,
     ConfigSource,
@@ -16,6 +15,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits
 from clickstream.kafka.admin import REQUEST_TIMEOUT_S, describe
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import answer_of, error_of, explain
 from clickstream.topics import BROKER_DEFAULT, Declared
@@ -53,9 +53,7 @@ class TopicDetails:
     """None: this user may not see it."""
 
 
-def details(
-    cluster: Cluster, admin: AdminClient, name: str, partitions: Mapping[int, PartitionMetadata]
-) -> TopicDetails:
+def details(cluster: Cluster, admin: Admin, name: str, partitions: Mapping[int, PartitionMetadata]) -> TopicDetails:
     """Of a topic; `partitions` is its part of metadata(). Raises ClickstreamError, but not without DescribeConfigs."""
     limits = offsets.limits(cluster, admin, offsets.led({name: partitions}, [name]))
     return TopicDetails(
@@ -69,7 +67,7 @@ def details(
     )
 
 
-def _own_settings(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, Setting] | None:
+def _own_settings(cluster: Cluster, admin: Admin, name: str) -> dict[str, Setting] | None:
     try:
         found = config(cluster, admin, name)
     except NotAllowed:
@@ -81,7 +79,7 @@ class NotAllowed(ClickstreamError):
     """The cluster does not let this user see the settings of a topic."""
 
 
-def config(cluster: Cluster, admin: AdminClient, name: str) -> dict[str, ConfigEntry]:
+def config(cluster: Cluster, admin: Admin, name: str) -> dict[str, ConfigEntry]:
     """Every setting of the topic, defaults included. Raises NotAllowed, or another ClickstreamError."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
     try:
@@ -106,7 +104,7 @@ class FullSetting:
     source: str
 
 
-def settings(cluster: Cluster, admin: AdminClient, name: str) -> list[FullSetting]:
+def settings(cluster: Cluster, admin: Admin, name: str) -> list[FullSetting]:
     """Every setting of the topic by name; those with a source are not Kafka's defaults. Raises ClickstreamError."""
     return [
         FullSetting(key, _value(entry), _default(entry), "" if _is_default(entry) else _source(entry))
@@ -133,7 +131,7 @@ def _in_unit_of(name: str, entry: ConfigEntry) -> str:
     return str(int(value) * factor)
 
 
-def configs(cluster: Cluster, admin: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+def configs(cluster: Cluster, admin: Admin, names: Iterable[str]) -> dict[str, dict[str, str]]:
     """The settings of many topics in one request, defaults included; a topic that cannot be asked is left out."""
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     if not resources:

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     ConsumerGroupDescription,
 )
 
@@ -20,6 +19,7 @@ from clickstream.inspect import offsets
 from clickstream.inspect.names import suggestions
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.kafka.admin import REQUEST_TIMEOUT_S, metadata
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import answer_of, error_of, explain, is_transient
 
@@ -85,12 +85,12 @@ class Group:
         return sorted({one.topic for one in self.progress})
 
 
-def groups(cluster: Cluster, admin: AdminClient) -> list[Group]:
+def groups(cluster: Cluster, admin: Admin) -> list[Group]:
     """Every consumer group that the cluster shows us, by name."""
     return described(cluster, admin, _names(cluster, admin))
 
 
-def group(cluster: Cluster, admin: AdminClient, name: str) -> Group:
+def group(cluster: Cluster, admin: Admin, name: str) -> Group:
     """Raises ClickstreamError, with the names that look like it, when there is no such group."""
     found = described(cluster, admin, [name])[0]
     if found.state != "dead" or found.progress or found.problem:
@@ -100,7 +100,7 @@ def group(cluster: Cluster, admin: AdminClient, name: str) -> Group:
     raise ClickstreamError(f"Group {name} does not exist at {cluster.address}. {hint}")
 
 
-def _names(cluster: Cluster, admin: AdminClient) -> list[str]:
+def _names(cluster: Cluster, admin: Admin) -> list[str]:
     begun = time.monotonic()
     while True:
         answer = _answer(cluster, lambda: admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S))
@@ -116,7 +116,7 @@ def _names(cluster: Cluster, admin: AdminClient) -> list[str]:
     return sorted(listing.group_id for listing in answer.valid)
 
 
-def described(cluster: Cluster, admin: AdminClient, names: Iterable[str]) -> list[Group]:
+def described(cluster: Cluster, admin: Admin, names: Iterable[str]) -> list[Group]:
     """The groups of these names, in that order; one that does not exist has the state `dead`.
 
     One whose members or commits cannot be read says so in its `problem`. Raises ClickstreamError when that is true
@@ -216,7 +216,7 @@ def _committed(answer: ConsumerGroupTopicPartitions | ClickstreamError) -> dict[
 
 
 def _limits(
-    cluster: Cluster, admin: AdminClient, committed: list[dict[Partition, int]], members: list[list[Member]]
+    cluster: Cluster, admin: Admin, committed: list[dict[Partition, int]], members: list[list[Member]]
 ) -> dict[Partition, Limits]:
     """Of all the partitions that still exist and have a leader."""
     wanted = {partition for commits in committed for partition in commits}

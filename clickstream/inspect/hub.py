@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect.reached import Reached
@@ -24,6 +23,7 @@ from clickstream.inspect.recent import Found, Latest, Place, Recent, Shared, Sin
 from clickstream.inspect.render import timestamp_of
 from clickstream.kafka import patience
 from clickstream.kafka.admin import ask_description
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster, client_for
 from clickstream.kafka.consume import End, Run, TopicGone, split
 from clickstream.kafka.errors import explain, is_missing, is_transient
@@ -282,7 +282,7 @@ class TopicReader(threading.Thread):
         self._missing_since: float | None = None
 
     def run(self) -> None:
-        admin: AdminClient | None = None
+        admin: Admin | None = None
         while not self.stop.is_set():
             try:
                 # One for all tries: it may be hours until there is such a topic.
@@ -301,7 +301,7 @@ class TopicReader(threading.Thread):
                 self._say(Stage.REFUSED, f"Listening to {self.topic} failed: {fault}.")
             self.stop.wait(AGAIN_AFTER_S)
 
-    def _read(self, admin: AdminClient) -> None:
+    def _read(self, admin: Admin) -> None:
         """Read until the stop; raises what keeps from it."""
         self._look(admin)
         consumer = reader(self._cluster, self._properties)
@@ -343,7 +343,7 @@ class TopicReader(threading.Thread):
         if parts:
             self._say(Stage.CATCHING_UP if self._behind else Stage.LIVE, news=bool(came))
 
-    def _look_again(self, admin: AdminClient, consumer: Consumer) -> None:
+    def _look_again(self, admin: Admin, consumer: Consumer) -> None:
         try:
             changed = self._look(admin)
             if self._was_away and not changed:
@@ -359,14 +359,14 @@ class TopicReader(threading.Thread):
         self.reached.still_at_end()
         self._say(Stage.CATCHING_UP if self._behind else Stage.LIVE)
 
-    def _see_what_was_missed(self, admin: AdminClient) -> None:
+    def _see_what_was_missed(self, admin: Admin) -> None:
         """Kafka answers again: until what was written meanwhile is read, nobody may think that there was nothing."""
         known = ends(self._cluster, self.topic, admin, partitions=self._next.keys(), stop=self.stop)
         missed = {partition for partition, end in known.items() if end > self._next[partition]}
         self._behind |= missed
         self.reached.leave_end(missed)
 
-    def _look(self, admin: AdminClient) -> bool:
+    def _look(self, admin: Admin) -> bool:
         """Which topic that is, and how many partitions it has; whether it is to be read otherwise than before.
 
         Raises KafkaException, ClickstreamError.

@@ -18,6 +18,7 @@ from clickstream.inspect.read import reader
 from clickstream.inspect.render import timestamp_of
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, split
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.records import Status
 
 HISTORY = 60
@@ -295,7 +296,11 @@ class WriteTimes:
         deadline = time.monotonic() + READ_WITHIN_S
         while left and time.monotonic() < deadline:
             rounds = {(topic, number): offset for topic, number, offset in reversed(left)}
-            self._round(self._consumer, rounds, deadline)
+            try:
+                self._round(self._consumer, rounds, deadline)
+            except LostBrokers:
+                self.close()  # the next look reads with a new one
+                raise
             done = {(*partition, offset) for partition, offset in rounds.items()}
             left = [place for place in left if place not in done]
         self._consumer.unassign()

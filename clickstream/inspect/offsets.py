@@ -5,13 +5,13 @@ from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     ListOffsetsResultInfo,
     OffsetSpec,
     PartitionMetadata,
 )
 
 from clickstream.kafka.admin import REQUEST_TIMEOUT_S
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import error_of, explain, is_missing, is_transient
 from clickstream.kafka.offsets import EARLIEST as EARLIEST
@@ -38,7 +38,7 @@ def led(topics: Mapping[str, Mapping[int, PartitionMetadata]], names: Iterable[s
     ]
 
 
-def limits(cluster: Cluster, admin: AdminClient, partitions: Iterable[Partition]) -> dict[Partition, Limits]:
+def limits(cluster: Cluster, admin: Admin, partitions: Iterable[Partition]) -> dict[Partition, Limits]:
     """First and next offset of each partition; one that cannot be asked now is left out."""
     wanted = list(partitions)
     low = ask(cluster, admin, wanted, EARLIEST)
@@ -51,7 +51,7 @@ def limits(cluster: Cluster, admin: AdminClient, partitions: Iterable[Partition]
 
 
 def ask(
-    cluster: Cluster, admin: AdminClient, partitions: Iterable[Partition], spec: OffsetSpec
+    cluster: Cluster, admin: Admin, partitions: Iterable[Partition], spec: OffsetSpec
 ) -> dict[Partition, ListOffsetsResultInfo]:
     """What `spec` asks of each partition; offset -1 means that no record fits, a missing one was not answered.
 
@@ -68,7 +68,7 @@ def ask(
     }
 
 
-def _send(cluster: Cluster, admin: AdminClient, question: dict[TopicPartition, OffsetSpec]) -> Answers:
+def _send(cluster: Cluster, admin: Admin, question: dict[TopicPartition, OffsetSpec]) -> Answers:
     try:
         return send(admin, question, REQUEST_TIMEOUT_S)
     except KafkaException as problem:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     OffsetSpec,
 )
 
 from clickstream.inspect import offsets
 from clickstream.inspect.offsets import Limits, Partition
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,7 +73,7 @@ def _epoch_ms(moment: datetime) -> int:
 
 
 def starts(
-    cluster: Cluster, admin: AdminClient, position: Position, limits: Mapping[Partition, Limits]
+    cluster: Cluster, admin: Admin, position: Position, limits: Mapping[Partition, Limits]
 ) -> dict[Partition, int]:
     """The offset to begin at in each partition, always within its limits."""
     match position:

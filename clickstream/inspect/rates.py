@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     PartitionMetadata,
 )
 
@@ -18,6 +17,7 @@ from clickstream.inspect import details, offsets, sizes
 from clickstream.inspect.names import is_internal
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.kafka.admin import metadata
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 LOOK_EVERY_S = 1.0
@@ -128,7 +128,7 @@ class TopicRates:
         self._cluster = cluster
         self._clock = clock
         self._wall = wall
-        self._admin: AdminClient | None = None
+        self._admin: Admin | None = None
         self._known: dict[str, _Known] = {}
         self._lows: dict[Partition, int] = {}
         self._slowly = self._settings = float("-inf")
@@ -157,7 +157,7 @@ class TopicRates:
         return TopicList([self._line(name, leaders[name], limits, now) for name in names], limits, leaders)
 
     def _look_slowly(
-        self, admin: AdminClient, names: Sequence[str], partitions: Iterable[Partition], ends: Mapping[Partition, int]
+        self, admin: Admin, names: Sequence[str], partitions: Iterable[Partition], ends: Mapping[Partition, int]
     ) -> None:
         lows = offsets.ask(self._cluster, admin, partitions, offsets.EARLIEST)
         self._lows = {one: lows[one].offset if one in lows else end for one, end in ends.items()}
@@ -170,7 +170,7 @@ class TopicRates:
         for name, known in self._known.items():
             known.size = on_disk.get(name)
 
-    def _look_at_settings(self, admin: AdminClient, names: Sequence[str]) -> None:
+    def _look_at_settings(self, admin: Admin, names: Sequence[str]) -> None:
         for name, entries in details.configs(self._cluster, admin, names).items():
             known = self._known[name]
             known.policy = entries.get("cleanup.policy")

@@ -17,7 +17,6 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from confluent_kafka import Consumer, Message
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import position
@@ -27,6 +26,7 @@ from clickstream.inspect.position import Position
 from clickstream.inspect.read import Open, Span, read, reader
 from clickstream.inspect.render import timestamp_of
 from clickstream.inspect.tail import find
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 Shown = TypeVar("Shown")
@@ -162,7 +162,7 @@ class Search(Generic[Shown]):
             consumer.close()
         return self._answer(parts, end)
 
-    def _starts(self, admin: AdminClient, limits: Mapping[Partition, Limits]) -> dict[Partition, int]:
+    def _starts(self, admin: Admin, limits: Mapping[Partition, Limits]) -> dict[Partition, int]:
         if self._question.start is None:
             return {partition: limit.high for partition, limit in limits.items()}
         return position.starts(self._cluster, admin, self._question.start, limits)

@@ -5,14 +5,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient
-
 from clickstream.inspect import offsets
 from clickstream.inspect.names import is_internal
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import last, reader
 from clickstream.inspect.render import timestamp_of
 from clickstream.kafka.admin import metadata
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 
@@ -32,7 +31,7 @@ class TopicSummary:
     last_write: int | None
 
 
-def summaries(cluster: Cluster, admin: AdminClient, *, internal: bool = False) -> list[TopicSummary]:
+def summaries(cluster: Cluster, admin: Admin, *, internal: bool = False) -> list[TopicSummary]:
     """Every topic by name; Kafka's own ones only with `internal`."""
     topics = metadata(cluster, admin)
     names = sorted(name for name in topics if internal or not is_internal(name))
@@ -64,7 +63,7 @@ def _summary(
     )
 
 
-def last_writes(cluster: Cluster, admin: AdminClient, limits: Mapping[Partition, Limits]) -> dict[Partition, int]:
+def last_writes(cluster: Cluster, admin: Admin, limits: Mapping[Partition, Limits]) -> dict[Partition, int]:
     """The newest timestamp in each partition that holds records, in epoch ms.
 
     It is the records' own time, which a producer may set: the log keeps no other.

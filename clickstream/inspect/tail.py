@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import offsets, position
@@ -17,6 +16,7 @@ from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.position import Position
 from clickstream.inspect.read import Span, last, read, reader
 from clickstream.kafka.admin import metadata
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.topics import declared
 
@@ -84,7 +84,7 @@ def tail(cluster: Cluster, asked: Tail, stop: threading.Event) -> Iterator[list[
         consumer.close()
 
 
-def _there(cluster: Cluster, admin: AdminClient, topics: Sequence[str], stop: threading.Event) -> bool:
+def _there(cluster: Cluster, admin: Admin, topics: Sequence[str], stop: threading.Event) -> bool:
     """Whether the declared ones of the topics are there, once they are; False when stopped meanwhile.
 
     Another name is more likely a typing error than something to wait for.
@@ -103,7 +103,7 @@ def _there(cluster: Cluster, admin: AdminClient, topics: Sequence[str], stop: th
 
 
 def find(
-    cluster: Cluster, admin: AdminClient, topics: Sequence[str], partition: int | None = None
+    cluster: Cluster, admin: Admin, topics: Sequence[str], partition: int | None = None
 ) -> dict[Partition, Limits]:
     """The limits of the topics' partitions, or of the one with that number.
 
@@ -126,7 +126,7 @@ def find(
 
 
 def _look(
-    cluster: Cluster, admin: AdminClient, topics: Sequence[str], partition: int | None
+    cluster: Cluster, admin: Admin, topics: Sequence[str], partition: int | None
 ) -> tuple[list[Partition], dict[Partition, Limits]]:
     """The partitions that are asked for, and the limits of those that have a leader now."""
     known = metadata(cluster, admin)

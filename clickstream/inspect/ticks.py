@@ -5,11 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from confluent_kafka.admin import AdminClient
-
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import sizes
 from clickstream.inspect.sizes import TopicSummary
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 log = logging.getLogger(__name__)
@@ -20,7 +19,7 @@ Tick = tuple[list[TopicSummary], dict[str, float | None]]
 
 def ticks(
     cluster: Cluster,
-    admin: AdminClient,
+    admin: Admin,
     internal: bool,
     interval: float,
     stop: threading.Event,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     AclOperation,
-    AdminClient,
     ClusterMetadata,
     PartitionMetadata,
 )
 from confluent_kafka.cimpl import NewTopic
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster, client_for
 from clickstream.kafka.errors import answer_of, error_of, explain, is_transient
 from clickstream.kafka.patience import Stopped, patiently
@@ -37,7 +37,7 @@ class Description:
     partitions: dict[int, int]
 
 
-def ask_description(admin: AdminClient, topic: str, *, hurry: bool = False) -> Description:
+def ask_description(admin: Admin, topic: str, *, hurry: bool = False) -> Description:
     """One attempt, of twice ANSWER_WITHIN_S at most, or once: `hurry` does not prepare a next one.
 
     Raises KafkaException, also when the topic does not exist.
@@ -53,7 +53,7 @@ def ask_description(admin: AdminClient, topic: str, *, hurry: bool = False) -> D
     return Description(str(found.topic_id), leaders)
 
 
-def look_around(admin: AdminClient) -> None:
+def look_around(admin: Admin) -> None:
     """After a question that was not answered: have the client find out who leads and controls now.
 
     By itself it asks a dead or frozen broker for minutes that it takes for the leader or the controller.
@@ -63,7 +63,7 @@ def look_around(admin: AdminClient) -> None:
 
 
 def describe(
-    cluster: Cluster, topic: str, admin: AdminClient | None = None, *, stop: threading.Event | None = None
+    cluster: Cluster, topic: str, admin: Admin | None = None, *, stop: threading.Event | None = None
 ) -> Description:
     """The topic as it is now. Waits while Kafka is away, as patience.patiently does with `stop`.
 
@@ -75,7 +75,7 @@ def describe(
 
 def cluster_id(
     cluster: Cluster,
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     *,
     stop: threading.Event | None = None,
 ) -> str:
@@ -92,7 +92,7 @@ def cluster_id(
 
 
 def metadata(
-    cluster: Cluster, admin: AdminClient | None = None, stop: threading.Event | None = None
+    cluster: Cluster, admin: Admin | None = None, stop: threading.Event | None = None
 ) -> dict[str, Mapping[int, PartitionMetadata]]:
     """Every topic that the cluster shows us, with its partitions by number.
 
@@ -107,12 +107,12 @@ def metadata(
     return {name: topic.partitions for name, topic in found.topics.items() if topic.error is None}
 
 
-def existing(cluster: Cluster, admin: AdminClient | None = None, stop: threading.Event | None = None) -> dict[str, int]:
+def existing(cluster: Cluster, admin: Admin | None = None, stop: threading.Event | None = None) -> dict[str, int]:
     """Number of partitions of every topic that the cluster shows us. Waits and raises as `metadata` does."""
     return {name: len(partitions) for name, partitions in metadata(cluster, admin, stop).items()}
 
 
-def refuse_hidden(cluster: Cluster, names: Iterable[str], admin: AdminClient | None = None) -> None:
+def refuse_hidden(cluster: Cluster, names: Iterable[str], admin: Admin | None = None) -> None:
     """Before it is said that topics do not exist: raises ClickstreamError for one that this user may not see.
 
     A list of all topics leaves those out. One attempt for each; when nobody answers, nothing is raised.
@@ -141,9 +141,7 @@ def not_writable(cluster: Cluster, names: Iterable[str]) -> list[str]:
     return found
 
 
-def create(
-    cluster: Cluster, topic: NewTopic, admin: AdminClient | None = None, stop: threading.Event | None = None
-) -> bool:
+def create(cluster: Cluster, topic: NewTopic, admin: Admin | None = None, stop: threading.Event | None = None) -> bool:
     """Create one topic; False when it was there already. Raises ClickstreamError when the broker refuses, Stopped."""
     asked = client_for(cluster, admin)
     doing = f"Creating topic {topic.topic}"
@@ -182,7 +180,7 @@ def _wait_for(future: Future[None], doing: str, stop: threading.Event | None) ->
 def wait_until_led(
     cluster: Cluster,
     names: Iterable[str],
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """A created topic takes a moment until every partition has a leader; clients would log errors meanwhile.

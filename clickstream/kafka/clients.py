@@ -14,9 +14,10 @@ from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import properties
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.errors import error_of, explain
 from clickstream.kafka.limits import LimitedProducer
-from clickstream.kafka.statistics import EVERY_MS, Statistics
+from clickstream.kafka.statistics import EVERY_MS, Lifeline, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -133,19 +134,24 @@ class Cluster:
     def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
         """An idempotent producer; `overrides` are librdkafka properties that win over the user's."""
         given = {**PRODUCER_DEFAULTS, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
-        return self._build(
-            lambda settings: LimitedProducer(settings, self.admin), {**given, **PRODUCER_FIXED, **(overrides or {})}
-        )
+        settings = {**given, **PRODUCER_FIXED, **(overrides or {})}
+        if "transactional.id" in settings or str(settings.get("message.timeout.ms")) == "0":
+            # Its records wait for ever; those of others fail when their time is over.
+            settings["stats_cb"] = Lifeline(self.address, "writes to", self.statistics.take)
+        return self._build(lambda found: LimitedProducer(found, self.admin), settings)
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
         """A consumer that never commits by itself and never jumps; `overrides` win over the user's properties."""
         given = {**CONSUMER_DEFAULTS, **self._base(properties.PRODUCER_ONLY), **self.for_consumers}
-        return self._build(Consumer, {**given, **CONSUMER_FIXED, "group.id": group, **(overrides or {})})
+        own = {"group.id": group, "stats_cb": Lifeline(self.address, "reads from", self.statistics.take)}
+        return self._build(Consumer, {**given, **CONSUMER_FIXED, **own, **(overrides or {})})
 
-    def admin(self) -> AdminClient:
+    def admin(self) -> Admin:
         """A client for questions; those that change something give their own, longer time-out."""
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
-        return self._build(AdminClient, {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)})
+        # One error log for all that come after one another: that Kafka is away is said by the first.
+        settings = {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)}
+        return Admin(lambda: self._build(AdminClient, settings))
 
     def check(self) -> None:
         """Raises ClickstreamError, within 10 s, when Kafka does not answer at the address: Unreachable, unless what it
@@ -190,12 +196,8 @@ class Cluster:
             raise ConfigError(f"The Kafka client refuses its configuration: {reason}{where}.") from problem
 
 
-def client_for(cluster: Cluster, admin: AdminClient | None) -> AdminClient:
-    """The client that a caller has brought, or else a new one.
-
-    Not `admin or cluster.admin()`: a client's length is that of its queue, so that an idle one is false, and each
-    question would start another client, with its threads and connections.
-    """
+def client_for(cluster: Cluster, admin: Admin | None) -> Admin:
+    """The client that a caller has brought, or else a new one, with its threads and connections."""
     return cluster.admin() if admin is None else admin
 
 

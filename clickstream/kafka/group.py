@@ -67,11 +67,7 @@ class GroupTopic:
         under the same name is ever saved as one of this topic. Raises ClickstreamError when the topic is another one,
         or gone.
         """
-        found = is_same(self._cluster, self._identity, self._admin, remedy=self._remedy, stop=self._stop)
-        if not found:
-            # A connection that a frozen broker has held may be answered no more, for a minute and longer.
-            self._admin = self._cluster.admin()
-        return found
+        return is_same(self._cluster, self._identity, self._admin, remedy=self._remedy, stop=self._stop)
 
     def check(self, saved: Iterable[Saved]) -> None:
         """Raises ClickstreamError when the log contradicts what was saved of one of its partitions."""

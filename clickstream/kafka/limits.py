@@ -5,10 +5,10 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     ConfigResource,
 )
 
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.errors import answer_of
 
 ANSWER_WITHIN_S = 5.0
@@ -19,7 +19,7 @@ OVERHEAD_BYTES = 1_000
 class LimitedProducer(Producer):
     """A producer that can tell why a record was too large."""
 
-    def __init__(self, settings: dict[str, Any], admin: Callable[[], AdminClient]) -> None:
+    def __init__(self, settings: dict[str, Any], admin: Callable[[], Admin]) -> None:
         """`admin` makes the client that is asked for a topic's limit, should that ever be needed."""
         super().__init__(settings)
         self._max_bytes = int(settings.get("message.max.bytes", 1_000_000))

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import patience
 from clickstream.kafka.admin import ask_description, cluster_id, describe
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster, client_for
 from clickstream.kafka.errors import explain, is_missing, is_transient
 from clickstream.kafka.offsets import Limits, limits
@@ -57,7 +57,7 @@ class LostRecords(LogChanged):
 
 
 def identify(
-    cluster: Cluster, topic: str, admin: AdminClient | None = None, *, stop: threading.Event | None = None
+    cluster: Cluster, topic: str, admin: Admin | None = None, *, stop: threading.Event | None = None
 ) -> LogIdentity:
     """Which log `topic` is now. Waits while Kafka is away, as patience.patiently does with `stop`.
 
@@ -69,7 +69,7 @@ def identify(
 def is_same(
     cluster: Cluster,
     identity: LogIdentity,
-    admin: AdminClient,
+    admin: Admin,
     *,
     remedy: str = "",
     stop: threading.Event | None = None,
@@ -106,7 +106,7 @@ def check(
     cluster: Cluster,
     identity: LogIdentity,
     places: Mapping[int, int],
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     *,
     remedy: str = "",
     stop: threading.Event | None = None,
@@ -139,7 +139,7 @@ def _limits(
     cluster: Cluster,
     identity: LogIdentity,
     partitions: Iterable[int],
-    admin: AdminClient,
+    admin: Admin,
     remedy: str,
     stop: threading.Event | None,
 ) -> dict[int, Limits]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     ListOffsetsResultInfo,
     OffsetSpec,
 )
 
 from clickstream.kafka.admin import ANSWER_WITHIN_S, look_around
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster, client_for
 from clickstream.kafka.errors import answer_of
 from clickstream.kafka.patience import patiently
@@ -43,7 +43,7 @@ class Limits:
 def beginnings(
     cluster: Cluster,
     topic: str,
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     *,
     partitions: Iterable[int] | None = None,
     stop: threading.Event | None = None,
@@ -58,7 +58,7 @@ def beginnings(
 def ends(
     cluster: Cluster,
     topic: str,
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     *,
     partitions: Iterable[int] | None = None,
     stop: threading.Event | None = None,
@@ -74,7 +74,7 @@ def ends(
 def limits(
     cluster: Cluster,
     topic: str,
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     *,
     partitions: Iterable[int] | None = None,
     stop: threading.Event | None = None,
@@ -91,7 +91,7 @@ def at_times(
     cluster: Cluster,
     topic: str,
     times: Mapping[int, int],
-    admin: AdminClient | None = None,
+    admin: Admin | None = None,
     *,
     stop: threading.Event | None = None,
 ) -> dict[int, int]:
@@ -100,7 +100,7 @@ def at_times(
     return _ask(cluster, topic, client_for(cluster, admin), question, stop)
 
 
-def send(admin: AdminClient, question: Mapping[TopicPartition, OffsetSpec], timeout: float) -> Answers:
+def send(admin: Admin, question: Mapping[TopicPartition, OffsetSpec], timeout: float) -> Answers:
     """One question about many partitions, of any topics. Raises KafkaException; answers are taken by `result`."""
     return admin.list_offsets(dict(question), request_timeout=timeout)
 
@@ -117,7 +117,7 @@ def result(future: "Future[ListOffsetsResultInfo]") -> ListOffsetsResultInfo:
 def _numbers(
     cluster: Cluster,
     topic: str,
-    admin: AdminClient,
+    admin: Admin,
     partitions: Iterable[int] | None,
     stop: threading.Event | None,
 ) -> list[int]:
@@ -137,7 +137,7 @@ def _numbers(
 def _offsets(
     cluster: Cluster,
     topic: str,
-    admin: AdminClient,
+    admin: Admin,
     spec: OffsetSpec,
     partitions: Iterable[int] | None,
     stop: threading.Event | None,
@@ -149,7 +149,7 @@ def _offsets(
 def _ask(
     cluster: Cluster,
     topic: str,
-    admin: AdminClient,
+    admin: Admin,
     question: Mapping[TopicPartition, OffsetSpec],
     stop: threading.Event | None,
 ) -> dict[int, int]:

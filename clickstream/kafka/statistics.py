@@ -10,9 +10,17 @@ from dataclasses import dataclass
 
 import msgspec
 
+from clickstream.errors import ClickstreamError
+
 EVERY_MS = 5_000
 # A client that has been closed reports nothing more.
 STALE_AFTER_S = 3 * EVERY_MS / 1_000
+# A client that begins again with its bootstrap servers has none for a moment.
+LOST_AFTER_S = 10.0
+
+
+class LostBrokers(ClickstreamError):
+    """A client has no brokers left, and will never have any again: only a new one helps."""
 
 
 class Window(msgspec.Struct):
@@ -27,6 +35,7 @@ class Broker(msgspec.Struct):
 
     nodeid: int
     rtt: Window
+    source: str = ""  # configured or learned; logical: it stands for a coordinator, whichever broker that is
     txerrs: int = 0
     rxerrs: int = 0
     req_timeouts: int = 0
@@ -55,6 +64,10 @@ class Report(msgspec.Struct):
     def disconnects(self) -> int:
         """Connections to brokers that ended."""
         return sum(broker.disconnects for broker in self._real())
+
+    def has_brokers(self) -> bool:
+        """Whether it knows an address at all; it does, too, while nobody answers there."""
+        return any(broker.source != "logical" for broker in self.brokers.values())
 
     def _real(self) -> list[Broker]:
         return [broker for broker in self.brokers.values() if broker.nodeid >= 0]
@@ -86,3 +99,40 @@ class Statistics:
         with self._lock:
             self._latest = {name: taken for name, taken in self._latest.items() if taken.at >= oldest}
             return [self._latest[name].report for name in sorted(self._latest)]
+
+
+class Lifeline:
+    """A client's statistics callback, which notices when that has lost all brokers for good.
+
+    After an answer that there are no brokers, as of one that is fenced, librdkafka's client may forget its bootstrap
+    servers as well (https://github.com/confluentinc/librdkafka/issues/5301, mended by pull request 5303). It would read
+    nothing any more, or write nothing, without an error.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        does: str,
+        take: Callable[[str], None],
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`does` is what the client does with `address`, for messages; `take` is what takes the reports."""
+        self._client = f"{does} Kafka at {address}"
+        self._take = take
+        self._clock = clock or time.monotonic
+        self._lost_at: float | None = None
+
+    def __call__(self, text: str) -> None:
+        """Raises LostBrokers, out of the call that has the client poll."""
+        self._take(text)
+        if msgspec.json.decode(text, type=Report).has_brokers():
+            self._lost_at = None
+            return
+        now = self._clock()
+        self._lost_at = self._lost_at or now
+        if now - self._lost_at >= LOST_AFTER_S:
+            self._lost_at = None  # closing the client asks for reports, too
+            raise LostBrokers(
+                f"The client that {self._client} was told that there are no brokers, and does not look for any again. "
+                "Start again: it goes on exactly where it was."
+            )

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import log as kafka_log
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import COMMITTED, EARLIEST, End, OutOfRange, Run, TopicGone, know_leaders, split
 from clickstream.kafka.log import LogIdentity
@@ -32,7 +32,7 @@ class Input:
     """Reads all partitions of a topic, and follows the state topic: a newer process says there that it has come."""
 
     def __init__(
-        self, cluster: Cluster, identity: LogIdentity, group: str, admin: AdminClient, stop: threading.Event
+        self, cluster: Cluster, identity: LogIdentity, group: str, admin: Admin, stop: threading.Event
     ) -> None:
         """`group` is only for showing the lag."""
         self._cluster = cluster

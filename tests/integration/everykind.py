@@ -15,6 +15,7 @@ from confluent_kafka.cimpl import NewPartitions
 
 from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import make_topic
 from tests.integration.tablesupport import START
 from tests.support import wait_until
@@ -242,7 +243,7 @@ class Feed:
     def _grow(self) -> None:
         """A new partition gets rows, and these are read, before the others go on: no window is closed without it."""
         cluster = Cluster(self._kafka)
-        admin = cluster.admin()
+        admin = admin_of(cluster)
         new = {name: count + 1 for name, count in self._partitions.items()}
         for future in admin.create_partitions(
             [NewPartitions(f"{self._source}-{name}", count) for name, count in new.items()]

@@ -22,6 +22,7 @@ from clickstream.broker.serverconfig import log_config
 from clickstream.java import ports
 from clickstream.kafka.clients import Cluster
 from tests.integration.brokers import Programs, last_words
+from tests.integration.librdkafka import admin_of
 from tests.support import wait_until
 
 ADMINISTRATOR = "admin"
@@ -96,7 +97,7 @@ class GuardedBroker:
         wanted = [right.binding(user) for right in rights]
         if not wanted:
             return
-        admin = self.cluster.admin()
+        admin = admin_of(self.cluster)
         for future in admin.create_acls(wanted).values():
             future.result()
         everything = AclBindingFilter(

@@ -27,6 +27,7 @@ from clickstream.kafka.errors import is_transient
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import Declared
+from tests.integration.librdkafka import admin_of
 from tests.support import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -264,7 +265,7 @@ def members(kafka: str, group: str) -> int:
 
 def delete_records(kafka: str, topic: str, before: dict[int, int]) -> None:
     """Delete, as retention does, each partition's records before the offset given for it."""
-    admin = Cluster(kafka).admin()
+    admin = admin_of(Cluster(kafka))
     places = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
     for future in admin.delete_records(places).values():
         future.result()

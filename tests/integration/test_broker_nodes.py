@@ -17,6 +17,7 @@ from clickstream.broker.serverconfig import Node
 from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
 from tests.integration import participants
+from tests.integration.librdkafka import admin_of
 from tests.integration.participants import LONG, rounds
 from tests.integration.support import make_topic, records, run, running, written
 from tests.support import wait_until
@@ -111,7 +112,7 @@ def _leader_killed(nodes: Nodes, topic: str, go_on: Callable[[], None]) -> None:
 def _leader_moved(nodes: Nodes, topic: str, go_on: Callable[[], None]) -> None:
     """Back to the node that is first among the replicas, which lost it when it was killed."""
     before = nodes.leader(topic)
-    admin = Cluster(nodes.address).admin()
+    admin = admin_of(Cluster(nodes.address))
     admin.elect_leaders(ElectionType.PREFERRED, [TopicPartition(topic, 0)]).result(60)
     wait_until(lambda: nodes.leader(topic) not in (0, before), LONG, "another node leads")
     go_on()

@@ -29,6 +29,7 @@ from clickstream.tally.options import CounterOptions
 from clickstream.tally.publish import EPOCH_HEADER, TallyPublisher
 from clickstream.tally.state import StateLog
 from clickstream.topics import ensure
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import (
     SHORT_SESSION,
     Part,
@@ -282,7 +283,7 @@ def test_committed_offsets_are_for_display_only(kafka: str, topic_name: str) -> 
     produce(kafka, topic_name, named(*["purchase"] * 50))
     count(kafka, topic_name)
     produce(kafka, topic_name, named(*["purchase"] * 5))
-    admin = Cluster(kafka).admin()
+    admin = admin_of(Cluster(kafka))
     for wrong in (0, 53):
         place = TopicPartition(topic_name, 0, wrong)
         group = ConsumerGroupTopicPartitions(f"{topic_name}-group", [place])

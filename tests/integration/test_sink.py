@@ -22,6 +22,7 @@ from clickstream.sinks.unknown import NO_COLUMN
 from clickstream.stop import Stop
 from clickstream.tables.engine.decoding.coerce import HALF
 from clickstream.topics import Declared, ensure
+from tests.integration.librdkafka import admin_of
 from tests.integration.sinksupport import running
 from tests.integration.support import records
 from tests.support import wait_until
@@ -307,7 +308,7 @@ def test_new_partitions_are_found(cluster: Cluster, topic: str, monkeypatch: pyt
     fill(cluster, topic, numbers(3))
     with running(sink_of(cluster, target, plain(topic))):
         wait_until(lambda: len(target.rows) == 3, what="three rows")
-        admin = cluster.admin()
+        admin = admin_of(cluster)
         admin.create_partitions([NewPartitions(topic, 4)])[topic].result()
         sender = Sender(cluster.producer())
         sender.send(topic, b"new", None, partition=3)

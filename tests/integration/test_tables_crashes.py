@@ -22,6 +22,7 @@ from clickstream.tables.engine.pipeline import Pipeline
 from clickstream.tables.engine.sources import source as sources
 from clickstream.tables.engine.state.store import Progress, State
 from tests.integration import everykind
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import is_an_error_for_people, make_topic, produce, records, run, running, written
 from tests.integration.tablesupport import (
     MINUTES,
@@ -148,7 +149,7 @@ def kill_at_some_moment(kafka: str, arguments: list[str], topic: str, draw: rand
 
 def add_partition(kafka: str, topics: list[str]) -> None:
     cluster = Cluster(kafka)
-    admin = cluster.admin()
+    admin = admin_of(cluster)
     there = existing(cluster)
     new = [NewPartitions(topic, there[topic] + 1) for topic in topics if topic in there]
     for future in admin.create_partitions(new).values() if new else ():

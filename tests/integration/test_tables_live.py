@@ -19,6 +19,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine.sources import source as sources
 from clickstream.topics import ensure
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import (
     is_an_error_for_people,
     make_topic,
@@ -149,7 +150,7 @@ def test_new_partitions_are_found(kafka: str, topic_name: str, minutes: Path, mo
     with at_work(engine_of(kafka, minutes, idle_timeout=1.0)) as work:
         produce(kafka, topic_name, [click(1), click(66)], partition=0)
         work.until_read(2)
-        admin = Cluster(kafka).admin()  # kept: without it the answer never comes
+        admin = admin_of(Cluster(kafka))  # kept: without it the answer never comes
         admin.create_partitions([NewPartitions(topic_name, 4)])[topic_name].result()
         produce(kafka, topic_name, [click(67), click(2)], partition=3)
         work.until_read(4)

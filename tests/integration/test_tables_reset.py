@@ -8,6 +8,7 @@ from confluent_kafka.cimpl import NewPartitions
 
 from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import is_an_error_for_people, make_topic, produce, records, run, running, written
 from tests.integration.tablesupport import (
     MINUTES,
@@ -84,7 +85,7 @@ def test_rows_are_deleted_where_they_are_although_their_topic_got_partitions(
     make_topic(kafka, result, 1)
     with at_work(engine_of(kafka, path, changes=True, early_interval=0.05)) as work:
         work.until(lambda: len({record.key() for record in records(kafka, result)}) == 3, "early rows")
-    admin = Cluster(kafka).admin()
+    admin = admin_of(Cluster(kafka))
     admin.create_partitions([NewPartitions(result, 8)])[result].result()
     wait_until(lambda: existing(Cluster(kafka))[result] == 8, 60, "its partitions")
     done = tables(kafka, path, "--reset", "--yes")

@@ -14,6 +14,7 @@ from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tables.engine import engine
 from clickstream.tables.engine.state.store import State
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import (
     is_an_error_for_people,
     make_topic,
@@ -118,7 +119,7 @@ def test_a_row_larger_than_its_topic_takes_says_what_to_change(kafka: str, click
         assert f"larger than topic {result} takes (max.message.bytes is 3,000): raise max.message.bytes" in last
     larger = ConfigEntry("max.message.bytes", "100000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, result, incremental_configs=[larger])
-    admin = Cluster(kafka).admin()
+    admin = admin_of(Cluster(kafka))
     for future in admin.incremental_alter_configs([resource]).values():
         future.result()
     done = tables(kafka, path)
@@ -127,7 +128,7 @@ def test_a_row_larger_than_its_topic_takes_says_what_to_change(kafka: str, click
 
 
 def grow(kafka: str, topic: str, partitions: int) -> None:
-    admin = Cluster(kafka).admin()
+    admin = admin_of(Cluster(kafka))
     for future in admin.create_partitions([NewPartitions(topic, partitions)]).values():
         future.result()
     wait_until(lambda: existing(Cluster(kafka))[topic] == partitions, 60, "its partitions")

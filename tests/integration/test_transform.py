@@ -26,6 +26,7 @@ from clickstream.transform.model import Caller, Options
 from clickstream.transform.processes import Processes
 from clickstream.transform.transform import TakenOver, Transform
 from tests.integration.brokers import MortalBroker
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import records, run, running
 from tests.support import wait_until
 
@@ -166,7 +167,7 @@ def test_a_partition_that_comes_later_is_read(cluster: Cluster, topic: str, monk
     monkeypatch.setattr("clickstream.transform.reading.LOOK_FOR_PARTITIONS_EVERY_S", 0.1)
     transform = Transform(cluster, processes(), options(topic))
     with background(transform):
-        admin = cluster.admin()  # kept: what was asked of a client that is gone is never answered
+        admin = admin_of(cluster)  # kept: what was asked of a client that is gone is never answered
         admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result()
         wait_until(lambda: len(ends(cluster, topic)) > PARTITIONS, PATIENCE_S)
         sender = Sender(cluster.producer())

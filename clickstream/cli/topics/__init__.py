@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import click
-from confluent_kafka.admin import AdminClient
 
 from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options
@@ -17,6 +16,7 @@ from clickstream.inspect import details, offsets, shapes, text
 from clickstream.inspect.details import PartitionDetails
 from clickstream.inspect.names import is_internal, must_exist
 from clickstream.kafka.admin import delete, metadata
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.screen.layout import Column
 from clickstream.topics import MAX_NUMBER, Declared, declared, ensure, legal_name
@@ -94,7 +94,7 @@ def _with(topic: Declared, partitions: int | None, replication: int | None, sett
     )
 
 
-def _report_differences(cluster: Cluster, admin: AdminClient, topic: Declared) -> None:
+def _report_differences(cluster: Cluster, admin: Admin, topic: Declared) -> None:
     partitions = metadata(cluster, admin).get(topic.name, {})
     try:
         found = details.config(cluster, admin, topic.name) if topic.config else {}

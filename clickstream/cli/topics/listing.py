@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import partial
 
 import click
-from confluent_kafka.admin import AdminClient
 from rich.text import Text
 
 from clickstream.cli.options import NOTHING_TO_DRAIN, SECONDS, App, cluster_options, stop_event
@@ -13,6 +12,7 @@ from clickstream.cli.output import csv_asked, echo_json, formats, reader_left, s
 from clickstream.inspect import shapes, sizes, text
 from clickstream.inspect.sizes import TopicSummary
 from clickstream.inspect.ticks import changes, ticks
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.screen.layout import Column, table
 from clickstream.screen.live import Size, interactive, live
@@ -77,7 +77,7 @@ def _summary_row(summary: TopicSummary) -> list[str]:
     ]
 
 
-def _watch(cluster: Cluster, admin: AdminClient, internal: bool, interval: float, json: bool) -> None:
+def _watch(cluster: Cluster, admin: Admin, internal: bool, interval: float, json: bool) -> None:
     stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
     if json or not interactive(sys.stdout):
         for changed, rates in changes(ticks(cluster, admin, internal, interval, stop)):

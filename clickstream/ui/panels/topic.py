@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
-    AdminClient,
     PartitionMetadata,
 )
 
@@ -16,6 +15,7 @@ from clickstream.inspect.lags import Lags, ReaderLag
 from clickstream.inspect.offsets import Limits
 from clickstream.inspect.rates import BUCKET_S, Rate, TopicList
 from clickstream.inspect.refreshed import Refreshed
+from clickstream.kafka.asking import Admin
 from clickstream.ui.panels import topics
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.services import Services
@@ -80,7 +80,7 @@ class TopicPanel:
         self._services = services
         self._name = name
         self._watching = services.watching
-        self._admin: AdminClient | None = None
+        self._admin: Admin | None = None
         self._lags = Lags(services.cluster, name)
         self._settings: list[FullSetting] = []
         self._settings_at = float("-inf")

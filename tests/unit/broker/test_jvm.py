@@ -109,6 +109,28 @@ def test_a_dead_jvm_tells_its_exit_code_and_last_words(state: StateDir) -> None:
     assert is_free(state.jvm_lock)
 
 
+@pytest.mark.parametrize(
+    ("left", "session_ms"),
+    [
+        ([], 9000),
+        (["__cluster_metadata-0", ".kafka_cleanshutdown"], 9000),
+        (["__cluster_metadata-0"], 1000),
+    ],
+)
+def test_a_broker_is_soon_taken_for_dead_only_where_the_one_before_it_was_killed(
+    state: StateDir, left: list[str], session_ms: int
+) -> None:
+    state.data.mkdir()
+    for name in left:
+        (state.data / name).touch()
+    (state.data / "meta.properties").write_text("cluster.id=abc\n")
+    started = Jvm(state, program(state.root, "exit 1"), [], "1m")
+    started.prepare()
+    started.start(1, 2)
+    wait_until(lambda: started.exit_code() is not None)
+    assert f"broker.session.timeout.ms={session_ms}\n" in state.properties.read_text()
+
+
 def test_a_full_disk_is_named_whatever_the_jvm_says(state: StateDir, mocker: MockerFixture) -> None:
     state.data.mkdir()
     (state.data / "meta.properties").write_text("cluster.id=abc\n")

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import hub as module
 from clickstream.inspect.hub import Hub, Listener, News, Stage
 from clickstream.inspect.recent import Recent
 from clickstream.kafka import patience
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import EARLIEST
 from tests.support import wait_until
@@ -56,8 +56,8 @@ class FakeKafka:
             self.logs = {0: []}
         self.write(*values)
 
-    def admin(self) -> AdminClient:
-        return cast(AdminClient, FakeAdmin(self))
+    def admin(self) -> Admin:
+        return cast(Admin, FakeAdmin(self))
 
     def consumer(self, _group: str, _overrides: Mapping[str, Any] | None = None) -> Consumer:
         self.consumers.append(FakeConsumer(self))

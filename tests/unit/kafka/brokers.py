@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
 
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import EARLIEST
 
@@ -27,12 +27,9 @@ class FakeAdmin:
         self.listed = 0
         self.listing: list[int] = []  # errors of the lists to come
 
-    def __len__(self) -> int:
-        return 0  # as the client's with nothing in its queue: it is false
-
     @property
-    def client(self) -> AdminClient:
-        return cast(AdminClient, self)
+    def client(self) -> Admin:
+        return cast(Admin, self)
 
     def describe_topics(self, topics: TopicCollection, request_timeout: float) -> dict[str, "Future[Any]"]:
         (name,) = topics.topic_names

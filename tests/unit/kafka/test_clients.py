@@ -1,16 +1,19 @@
+import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.kafka import clients
+from clickstream.kafka import clients, statistics
 from clickstream.kafka.clients import Cluster, ErrorLog, client_for
 from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.statistics import LostBrokers
 from tests.unit.fakes import Clock
-from tests.unit.kafka.brokers import FakeAdmin
+from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
 
 ADDRESS = "kafka.example:9092"
@@ -28,13 +31,21 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 # --- which client
 
 
-def test_a_client_that_was_brought_is_asked_though_it_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
-    brought, another = FakeAdmin({}), FakeAdmin({})
-    monkeypatch.setattr(clients, "AdminClient", lambda _settings: another)
-    cluster = Cluster("host:9092")
-    assert not brought  # as a client with nothing in its queue, whose length it has
-    assert client_for(cluster, brought.client) is brought.client
-    assert client_for(cluster, None) is another.client
+def test_a_client_that_was_brought_is_asked(built: list[dict[str, Any]]) -> None:
+    brought = FakeAdmin({}).client
+    assert client_for(CLUSTER, brought) is brought
+    assert not built
+    assert client_for(CLUSTER, None) is not brought
+    assert len(built) == 1
+
+
+def test_the_clients_for_questions_that_come_after_one_another_say_once_that_kafka_is_away(
+    built: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "Admin", lambda make: (make(), make()))
+    CLUSTER.admin()
+    first, second = built
+    assert first["error_cb"] is second["error_cb"]
 
 
 # --- settings
@@ -158,6 +169,28 @@ def test_a_key_goes_to_the_partition_that_java_clients_choose(kafka: MockKafka) 
         producer.produce("t", b"", key, on_delivery=lambda _error, one: found.update({one.key(): one.partition()}))
     producer.flush(10)
     assert found == {key: (number & 0x7FFFFFFF) % 97 for key, number in JAVA_MURMUR2.items()}
+
+
+@pytest.mark.parametrize(
+    ("build", "ends"),
+    [
+        (lambda cluster: cluster.consumer("g"), True),
+        (lambda cluster: cluster.producer({"transactional.id": "t"}), True),
+        (lambda cluster: cluster.producer({"message.timeout.ms": 0}), True),
+        (lambda cluster: cluster.producer(), False),  # its records fail when their time is over
+    ],
+)
+def test_what_would_wait_for_ever_for_brokers_that_never_come_back_ends(
+    built: list[dict[str, Any]], build: Callable[[Cluster], object], ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(statistics, "time", clock)
+    build(Cluster(ADDRESS))
+    report = '{"name": "clickstream#1", "type": "any", "brokers": {}}'
+    built[0]["stats_cb"](report)
+    clock.now += statistics.LOST_AFTER_S
+    with pytest.raises(LostBrokers) if ends else contextlib.nullcontext():
+        built[0]["stats_cb"](report)
 
 
 # --- errors

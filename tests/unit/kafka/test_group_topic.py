@@ -56,13 +56,6 @@ def test_while_the_broker_is_away_nobody_knows(topic: GroupTopic, admin: FakeAdm
     assert topic.same() is False
 
 
-def test_what_was_not_answered_is_asked_next_on_a_new_connection(kafka: FakeCluster, topic: GroupTopic) -> None:
-    kafka.admin_client.problem = KafkaError(KafkaError._TIMED_OUT)  # for good, as of one that a frozen broker has held
-    kafka.admin_client = FakeAdmin()  # what the next client is
-    assert topic.same() is False
-    assert topic.same()
-
-
 @pytest.mark.parametrize(
     ("code", "words"),
     [

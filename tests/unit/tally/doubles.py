@@ -15,8 +15,8 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.group import GroupTopic
 from clickstream.kafka.offsets import EARLIEST
@@ -162,8 +162,8 @@ class FakeCluster:
     def cluster(self) -> Cluster:
         return cast(Cluster, self)
 
-    def admin(self) -> AdminClient:
-        return cast(AdminClient, self.admin_client)
+    def admin(self) -> Admin:
+        return cast(Admin, self.admin_client)
 
     def consumer(self, group: str, _overrides: Mapping[str, Any] | None = None) -> Consumer:
         self.groups.append(group)

@@ -25,8 +25,8 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import EARLIEST, LATEST
 from clickstream.kafka.produce import Headers
@@ -233,9 +233,9 @@ class MemoryCluster(Cluster):
         """One that reads what it is assigned, partition by partition."""
         return cast(Consumer, _Consumer(self.topics))
 
-    def admin(self) -> AdminClient:
+    def admin(self) -> Admin:
         """One that answers at once."""
-        return cast(AdminClient, _Admin(self.topics))
+        return cast(Admin, _Admin(self.topics))
 
 
 class _Producer:

@@ -7,10 +7,10 @@ from threading import Event
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.admin import ANSWER_WITHIN_S, describe, existing
+from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import answer_of, is_missing
 from clickstream.kafka.offsets import ends
@@ -29,7 +29,7 @@ BELIEVED_AFTER_LOOKS = 2
 class ResultTopics:
     """`targets` are the tables that are written; `others` are topics beside them, of dead letters and late rows."""
 
-    def __init__(self, cluster: Cluster, admin: AdminClient, targets: Collection[Table], others: list[str]) -> None:
+    def __init__(self, cluster: Cluster, admin: Admin, targets: Collection[Table], others: list[str]) -> None:
         self._cluster = cluster
         self._admin = admin
         self._targets = targets

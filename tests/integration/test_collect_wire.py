@@ -6,7 +6,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,11 @@ from tests.integration.collectsupport import Collecting, collecting, event, raw,
 from tests.support import PATIENCE, wait_until
 
 BODY_S, IDLE_S = 1.0, 2.0
+AT_ONCE = 20
 # Nobody has to wait for the usual time-outs, which are not options.
 CUT = (
     "import functools, clickstream.collect.options as o; "
-    f"o.HttpOptions = functools.partial(o.HttpOptions, body_s={BODY_S}, idle_s={IDLE_S})"
+    f"o.HttpOptions = functools.partial(o.HttpOptions, body_s={BODY_S}, idle_s={IDLE_S}, at_once={AT_ONCE})"
 )
 SILENT = 2_000
 SILENT_MB = 60  # what so many connections may take: 30 kB each
@@ -57,6 +58,15 @@ def test_a_connection_is_used_again(collector: Collecting) -> None:
         for _ in range(3):
             connection.sendall(b"GET /ping HTTP/1.1\r\nHost: c.example\r\n\r\n")
             assert status_of(one_answer(connection)) == 200
+
+
+def test_connections_that_idle_take_no_request_its_place(collector: Collecting) -> None:
+    with ExitStack() as kept:
+        for _ in range(3 * AT_ONCE):  # whichever worker they are led to
+            connection = kept.enter_context(raw(collector.port))
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: c.example\r\n\r\n")
+            assert status_of(one_answer(connection)) == 200
+        assert collector.post(event()).status == 200
 
 
 def test_a_page_of_another_site_may_send(collector: Collecting) -> None:

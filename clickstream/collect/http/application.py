@@ -37,6 +37,8 @@ class Takes(Protocol):
 
     def take(self, request: Request) -> Taken: ...
 
+    def not_stored(self, taken: Taken) -> None: ...
+
     def client(self, request: Request) -> str: ...
 
 
@@ -204,6 +206,7 @@ class Application:
                 await self._delivery.submit(outgoings, verdicts or None)
                 answer = answering(taken)
             except NobodyTookIt:
+                self._intake.not_stored(taken)
                 self._count["unavailable"] += 1
                 answer = answers.NOBODY
         if self._recent is not None:

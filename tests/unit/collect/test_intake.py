@@ -326,3 +326,15 @@ def test_options_that_cannot_be_are_said_before_anything_starts(tmp_path: Path) 
     for options in ({"trusted": ("x",)}, {"geo_db": str(tmp_path / "none")}, {"state_dir": str(tmp_path / "file")}):
         with pytest.raises(ConfigError):
             Intake(IntakeOptions(**options))
+
+
+@pytest.mark.parametrize("endpoint", ["divolte", "divolte, json"])
+def test_what_nobody_took_is_no_duplicate_when_it_comes_again(endpoint: str) -> None:
+    taking = intake()
+    failed = taking.take(ENDPOINTS[endpoint])
+    taking.not_stored(failed)
+    again = taking.take(ENDPOINTS[endpoint])
+    third = taking.take(ENDPOINTS[endpoint])
+    taking.not_stored(third)
+    marked = [one.events[0].event for one in (failed, again, third, taking.take(ENDPOINTS[endpoint]))]
+    assert [one and one.duplicate for one in marked] == [False, False, True, True]

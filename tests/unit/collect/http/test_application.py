@@ -134,6 +134,7 @@ def test_what_nobody_takes_is_asked_for_again(method: str, target: str, body: by
     assert answer.status == 503
     assert answer.header("retry-after") == "10"
     assert site.totals.of["unavailable"] == 1
+    assert len(site.intake.given_back) == 1
 
 
 @pytest.mark.parametrize(("waiting", "status"), [(2, 200), (3, 503)])

@@ -161,7 +161,10 @@ class Worker:
         port, idle_s = self._listening.getsockname()[1], self._options.http.idle_s
         while True:
             await asyncio.sleep(min(SILENT_EVERY_S, idle_s))
-            await asyncio.to_thread(shut_silent, port, idle_s)
+            try:
+                await asyncio.to_thread(shut_silent, port, idle_s)
+            except OSError as problem:
+                log.error("Connections on which nothing came cannot be looked for: %s.", problem)
 
     def _maintain(self, intake: Intake) -> None:
         now = int(time.time() * 1000)

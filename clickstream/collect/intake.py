@@ -137,8 +137,9 @@ class Intake:
         if page and self.options.clicks_topic is not None:
             seen = click(event, page)
             records.append(self._record(self.options.clicks_topic, seen.ip.encode(), seen))
-        # Divolte's protocol marks what comes twice, and drops nothing: without an id it is not dropped here.
-        return Outgoing(records, None if event.duplicate else event.id, event)
+        # Two sites may number their events alike. Divolte's protocol marks what comes twice, and drops nothing: without
+        # an id it is not dropped here.
+        return Outgoing(records, None if event.duplicate else f"{event.site}\0{event.id}", event)
 
     def _record(self, topic: str, key: bytes | None, value: WebEvent | WebClick) -> Record:
         # Before anything is stored: what the spool has taken comes out as it would have been sent.

@@ -43,8 +43,13 @@ def click(one: Outgoing) -> WebClick:
 def test_the_record_is_the_event_by_its_visitor() -> None:
     one = outgoing(post(event(visitor="v", event="scroll")))
     [record] = one.records
-    assert (record.topic, record.key, record.headers, one.id) == ("web-events", b"v", None, "e1")
+    assert (record.topic, record.key, record.headers) == ("web-events", b"v", None)
     assert decode(record.value, WebEvent) == one.event
+
+
+def test_the_same_id_of_another_site_is_another_event() -> None:
+    ids = [outgoing(post(event(id="1", site=site))).id for site in ("a", "b", "a")]
+    assert ids[0] == ids[2] != ids[1]
 
 
 def test_every_field_has_its_place(tmp_path: Path) -> None:

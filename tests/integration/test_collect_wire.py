@@ -15,11 +15,10 @@ from tests.integration.collectsupport import Collecting, collecting, event, raw,
 from tests.support import PATIENCE, wait_until
 
 BODY_S, IDLE_S = 1.0, 2.0
-AT_ONCE = 20
 # Nobody has to wait for the usual time-outs, which are not options.
 CUT = (
     "import functools, clickstream.collect.options as o; "
-    f"o.HttpOptions = functools.partial(o.HttpOptions, body_s={BODY_S}, idle_s={IDLE_S}, at_once={AT_ONCE})"
+    f"o.HttpOptions = functools.partial(o.HttpOptions, body_s={BODY_S}, idle_s={IDLE_S})"
 )
 SILENT = 2_000
 SILENT_MB = 60  # what so many connections may take: 30 kB each
@@ -60,13 +59,17 @@ def test_a_connection_is_used_again(collector: Collecting) -> None:
             assert status_of(one_answer(connection)) == 200
 
 
-def test_connections_that_idle_take_no_request_its_place(collector: Collecting) -> None:
-    with ExitStack() as kept:
-        for _ in range(3 * AT_ONCE):  # whichever worker they are led to
-            connection = kept.enter_context(raw(collector.port))
+def test_connections_that_idle_take_no_request_its_place(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    few = CUT.replace(f"idle_s={IDLE_S}", "at_once=20").replace(f"body_s={BODY_S}", "body_s=60.0")
+    with collecting(kafka, topic_name, tmp_path, "--workers", "1", before=few) as found, ExitStack() as kept:
+        for _ in range(20):
+            connection = kept.enter_context(raw(found.port))
             connection.sendall(b"GET /ping HTTP/1.1\r\nHost: c.example\r\n\r\n")
             assert status_of(one_answer(connection)) == 200
-        assert collector.post(event()).status == 200
+        assert found.post(event()).status == 200
+        for _ in range(21):
+            kept.enter_context(raw(found.port, HEAD + b"Content-Length: 100\r\n\r\n{"))
+        wait_until(lambda: found.metrics()["unavailable"] == 1, 90, "one is turned away")
 
 
 def test_a_page_of_another_site_may_send(collector: Collecting) -> None:

@@ -262,7 +262,7 @@ def test_a_broker_that_comes_after_the_collector_gets_all(tmp_path: Path, broker
 
 def test_what_a_topic_refuses_for_its_age_comes_out_of_the_spool(kafka: str, topic_name: str, tmp_path: Path) -> None:
     topic = f"{topic_name}-events"
-    make_topic(kafka, topic, **{"message.timestamp.before.max.ms": "60000"})
+    make_topic(kafka, topic, message_timestamp_before_max_ms="60000")
     spool = Spool(tmp_path / "collect" / "spool", Bounds(10**6, free_floor=0))
     a_day_ago = int(time.time() * 1000) - 24 * 3_600_000
     spool.append([encoded(a_day_ago, id_, [Record(topic, None, json.dumps(event(id=id_)).encode())]) for id_ in "ab"])

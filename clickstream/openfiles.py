@@ -7,6 +7,7 @@ from clickstream.errors import ClickstreamError
 FOR_A_COMMAND = 512  # a demo has 130, and more with many partitions; libraries that get none abort or wait for ever
 FOR_A_JVM = 1024  # jars, and three for each partition of a topic
 _ENOUGH = 4096
+_CONNECTIONS = 16_384  # of a server: at 30 kB each that is 500 MB
 
 
 def allow() -> None:
@@ -15,6 +16,14 @@ def allow() -> None:
     enough = _ENOUGH if hard == resource.RLIM_INFINITY else min(_ENOUGH, hard)
     if soft != resource.RLIM_INFINITY and soft < enough:
         resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+def for_connections() -> int:
+    """How many of them a server may keep for its connections: the others are for all else that it does."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed == resource.RLIM_INFINITY:
+        return _CONNECTIONS
+    return min(_CONNECTIONS, max(allowed - FOR_A_COMMAND, allowed // 2))
 
 
 def require(number: int, what: str) -> None:

@@ -51,7 +51,7 @@ class WebEvent(msgspec.Struct, frozen=True):
     Times are epoch ms. What is not known is null.
     """
 
-    id: str  # made once where the event happened: what has the same one is the same event
+    id: str  # made once where the event happened: what has the same one, of one site, is the same event
     event: str  # "pageview", or any other name
     site: str  # as told, or the host of `url`
     url: str  # as told, without user and password

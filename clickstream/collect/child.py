@@ -103,6 +103,10 @@ class Child:
         """Seconds since it last said something; one that is well does so every second."""
         return time.monotonic() - self._heard_at
 
+    def heard_now(self) -> None:
+        """Its silence begins now."""
+        self._heard_at = time.monotonic()
+
     def kill(self) -> None:
         """SIGKILL."""
         self._process.kill()

@@ -38,6 +38,8 @@ EARLY_S = 10.0
 EARLY_DEATHS = 5
 AGAIN_AFTER_S = 0.5
 STUCK_AFTER_S = 30.0
+# If this process stood still for so long (docker pause, Ctrl-Z), nobody knows what its workers said meanwhile.
+STOOD_STILL_S = 5.0
 
 
 def topics_of(options: WorkerOptions) -> list[str]:
@@ -147,13 +149,18 @@ class Collector(Part):
 
     def _watch(self, stop: threading.Event) -> None:
         shown_at = float("-inf")
-        begun = time.monotonic()
+        begun = looked_at = time.monotonic()
         while not stop.is_set():
             self._hear(LOOK_EVERY_S)
+            stood_still, looked_at = time.monotonic() > looked_at + STOOD_STILL_S, time.monotonic()
             self._guarding.raise_problem()
             for child in [child for child in self._children if child.over]:
                 self._start_again(child, stop)
-            self._kill_stuck()
+            if stood_still:
+                begun = looked_at
+                self._listen_anew()
+            else:
+                self._kill_stuck()
             if self.kafka_is_away and self._arrival is not None and self._arrival.over.is_set():
                 self._options = msgspec.structs.replace(self._options, kafka_is_away=False)
                 for child in self._children:
@@ -176,9 +183,19 @@ class Collector(Part):
     def _kill_stuck(self) -> None:
         """A worker that says nothing any more serves nobody, and connections would still be led to it."""
         for child in self._children:
-            if child.was_ready and not child.over and child.silent_s > STUCK_AFTER_S:
+            if child.over:
+                continue
+            if child.was_ready and child.silent_s > STUCK_AFTER_S:
                 log.error("A worker of the collector has said nothing for %.0f s: it is killed.", child.silent_s)
                 child.kill()
+            elif self._was_ready and not child.was_ready and child.silent_s > READY_WITHIN_S:
+                log.error("A worker of the collector does not serve within %.0f s: it is killed.", child.silent_s)
+                child.kill()
+
+    def _listen_anew(self) -> None:
+        """What workers said while this process stood still may not be read yet: their silence counts from now on."""
+        for child in self._children:
+            child.heard_now()
 
     def _hear(self, timeout: float) -> None:
         """All that workers said; waits for something at most so long."""
@@ -204,7 +221,8 @@ class Collector(Part):
     def _start_again(self, dead: Child, stop: threading.Event) -> None:
         early = dead.age_s < EARLY_S
         self._early_deaths = self._early_deaths + 1 if early else 0
-        if not dead.was_ready or self._early_deaths >= EARLY_DEATHS:
+        never_served = not self._was_ready and not dead.was_ready
+        if never_served or self._early_deaths >= EARLY_DEATHS:
             raise ClickstreamError(f"A worker of the collector has ended, {dead.how_it_ended()}; see the lines above.")
         log.error("A worker of the collector has ended, %s; it is started again.", dead.how_it_ended())
         if early:

@@ -86,7 +86,7 @@ class Intake:
             full_addresses=options.address == "full",
         )
         self._encoded = _encoders(options.schemas)
-        seen = Seen()
+        self._seen = seen = Seen()
         self._readers: dict[str, Reader] = {
             options.paths.events: JsonEvents(options.limits),
             options.paths.pixel: Pixel(options.limits, random),
@@ -118,7 +118,17 @@ class Intake:
         reading = self._readers[request.path].read(request)
         address = self.client(request)
         events = self._enrichment.events(request, reading, address) if reading.events else ()
-        return Taken([self._outgoing(event) for event in events], reading.refused, address=truncated(address))
+        return Taken(
+            [self._outgoing(event) for event in events],
+            reading.refused,
+            address=truncated(address),
+            first_ids=() if reading.duplicate else reading.ids,
+        )
+
+    def not_stored(self, taken: Taken) -> None:
+        """Nobody took what came of a request: its sender is to send it again, and then it is no duplicate."""
+        if taken.first_ids:
+            self._seen.forget(*taken.first_ids)
 
     def _outgoing(self, event: WebEvent) -> Outgoing:
         key = None if event.visitor is None else event.visitor.encode()
@@ -127,8 +137,9 @@ class Intake:
         if page and self.options.clicks_topic is not None:
             seen = click(event, page)
             records.append(self._record(self.options.clicks_topic, seen.ip.encode(), seen))
-        # Divolte's protocol marks what comes twice, and drops nothing: without an id it is not dropped here.
-        return Outgoing(records, None if event.duplicate else event.id, event)
+        # Two sites may number their events alike. Divolte's protocol marks what comes twice, and drops nothing: without
+        # an id it is not dropped here.
+        return Outgoing(records, None if event.duplicate else f"{event.site}\0{event.id}", event)
 
     def _record(self, topic: str, key: bytes | None, value: WebEvent | WebClick) -> Record:
         # Before anything is stored: what the spool has taken comes out as it would have been sent.

@@ -73,10 +73,11 @@ class Refused(msgspec.Struct, frozen=True):
 class Taken(msgspec.Struct):
     """What came of a request. `opted_out`: its sender wants nothing to be stored, and nothing is.
 
-    `address` is that of the client, truncated as it may be shown.
+    `address` is that of the client, truncated as it may be shown; `first_ids` are the ids that now count as seen.
     """
 
     events: list[Outgoing] = []
     refused: list[Refused] = []
     opted_out: bool = False
     address: str | None = None
+    first_ids: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 100.0
     origins: tuple[str, ...] = ()
     divolte_js: str | None = None
-    at_once: int = 4_096  # requests of a worker that are handled at the same time
+    at_once: int = 4_096  # requests of a worker; what is more is answered with 503
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):

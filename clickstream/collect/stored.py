@@ -4,7 +4,7 @@ from typing import Final
 
 # Of a WebEvent, in its order.
 FIELDS: Final = {
-    "id": "made once where the event happened; what has the same one is the same event",
+    "id": "made once where the event happened; what has the same one, of one site, is the same event",
     "event": "`pageview`, or any other name",
     "site": "as told, or the host of `url`; empty when there is neither",
     "url": "address of the page, as told, without user and password; empty for what happened on no page",
@@ -16,7 +16,7 @@ FIELDS: Final = {
     "received_at": "when the collector received it",
     "created_at": "when it happened, by the sender's clock",
     "sent_at": "when it was sent, by the sender's clock",
-    "stream": "what `sequence` counts in: a visitor, or one page when cookieless",
+    "stream": "what `sequence` counts in: a visitor, or one page and hour when cookieless",
     "sequence": "0, 1, 2, ... of `stream`, on over its pages",
     "source": "by which way it came: `tag`, `json`, `pixel` or `divolte`",
     "cookieless": "`visitor` is a hash of the day",

@@ -127,7 +127,7 @@ class Worker:
             self._totals,
             dead_letter_topic=options.dead_letter_topic,
             shown=self._shown,
-            limits=Limits(http.max_body, http.body_s, http.rate),
+            limits=Limits(http.max_body, http.body_s, http.rate, http.at_once),
             origins=http.origins,
             paths=options.intake.paths,
             recent=self._recent,
@@ -138,7 +138,6 @@ class Worker:
             Interfaces.RSGI,
             http1=HTTP1Settings(header_read_timeout=int(http.idle_s * 1000), max_buffer_size=http.max_headers),
             websockets=False,
-            at_once=http.at_once,
         )
         serving = asyncio.create_task(server.serve())
         telling = [
@@ -162,7 +161,10 @@ class Worker:
         port, idle_s = self._listening.getsockname()[1], self._options.http.idle_s
         while True:
             await asyncio.sleep(min(SILENT_EVERY_S, idle_s))
-            await asyncio.to_thread(shut_silent, port, idle_s)
+            try:
+                await asyncio.to_thread(shut_silent, port, idle_s)
+            except OSError as problem:
+                log.error("Connections on which nothing came cannot be looked for: %s.", problem)
 
     def _maintain(self, intake: Intake) -> None:
         now = int(time.time() * 1000)

@@ -10,6 +10,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from clickstream import openfiles
 from clickstream.serving.listening import BACKLOG
 
 
@@ -27,19 +28,16 @@ class EmbeddedServer(Server):
         *,
         http1: HTTP1Settings | None = None,
         websockets: bool = True,
-        at_once: int | None = None,
     ) -> None:
-        """`application` as `interface` has it; `listening` stays the caller's.
-
-        So many requests are handled `at_once`; what comes then waits unread.
-        """
+        """`application` as `interface` has it; `listening` stays the caller's."""
         super().__init__(
             application,
             interface=interface,
             http=HTTPModes.http1,
             http1_settings=http1,
             websockets=websockets,
-            backpressure=at_once,
+            # Of connections, not of requests: one that idles keeps its place, and without a free one none is accepted.
+            backpressure=openfiles.for_connections(),
             log_level=LogLevels.error,
             # Only the level: the handlers of this process stay as they are.
             log_dictconfig={"incremental": True, "handlers": {}, "loggers": {}},

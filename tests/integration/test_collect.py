@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from clickstream.broker import EmbeddedBroker
+from clickstream.collect.delivery.entry import encoded
+from clickstream.collect.delivery.spool.spool import Bounds, Spool
+from clickstream.collect.model import Record
 from clickstream.java import ports
 from clickstream.records import Requests, WebClick, WebEvent, decode
 from tests.integration.brokers import MortalBroker
@@ -29,6 +32,7 @@ from tests.integration.collectsupport import (
 from tests.integration.support import (
     dead_letters,
     is_an_error_for_people,
+    make_topic,
     records,
     run,
     running,
@@ -254,6 +258,19 @@ def test_a_broker_that_comes_after_the_collector_gets_all(tmp_path: Path, broker
                 assert found.part.stop() == 0, found.part.said()
         finally:
             broker.stop(force=True)
+
+
+def test_what_a_topic_refuses_for_its_age_comes_out_of_the_spool(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    topic = f"{topic_name}-events"
+    make_topic(kafka, topic, message_timestamp_before_max_ms="60000")
+    spool = Spool(tmp_path / "collect" / "spool", Bounds(10**6, free_floor=0))
+    a_day_ago = int(time.time() * 1000) - 24 * 3_600_000
+    spool.append([encoded(a_day_ago, id_, [Record(topic, None, json.dumps(event(id=id_)).encode())]) for id_ in "ab"])
+    spool.close()
+    with collecting(kafka, topic_name, tmp_path) as found:
+        wait_until(lambda: not spooled(found), 90, "the spool is delivered", 0.2)
+        assert sorted(ids_in(kafka, topic)) == ["a", "b"]
+        assert "Invalid timestamp" in found.part.said()
 
 
 # --- who else is there

@@ -6,7 +6,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,19 @@ def test_a_connection_is_used_again(collector: Collecting) -> None:
         for _ in range(3):
             connection.sendall(b"GET /ping HTTP/1.1\r\nHost: c.example\r\n\r\n")
             assert status_of(one_answer(connection)) == 200
+
+
+def test_connections_that_idle_take_no_request_its_place(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    few = CUT.replace(f"idle_s={IDLE_S}", "at_once=20").replace(f"body_s={BODY_S}", "body_s=60.0")
+    with collecting(kafka, topic_name, tmp_path, "--workers", "1", before=few) as found, ExitStack() as kept:
+        for _ in range(20):
+            connection = kept.enter_context(raw(found.port))
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: c.example\r\n\r\n")
+            assert status_of(one_answer(connection)) == 200
+        assert found.post(event()).status == 200
+        for _ in range(21):
+            kept.enter_context(raw(found.port, HEAD + b"Content-Length: 100\r\n\r\n{"))
+        wait_until(lambda: found.metrics()["unavailable"] == 1, 90, "one is turned away")
 
 
 def test_a_page_of_another_site_may_send(collector: Collecting) -> None:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # An event may be a day old when it comes: its tag tries for so long.
 LOOKED_AT_MS = 25 * HOUR_MS
+# A tag that is cookieless counts on for so long in one stream (tag.src.js), and from 0 in another one then.
+STREAM_MS = HOUR_MS
 SAY_EVERY_S = 2.0
 # Few answers with many events each: it is in no hurry, and the broker has better to do.
 FETCHES = {"fetch.min.bytes": 262_144, "fetch.wait.max.ms": 500}
@@ -62,6 +64,7 @@ class Auditor:
         self._opened = opened
         self._lock = threading.Lock()
         self._sequences = Sequences()
+        self._whole_since = 0  # epoch ms: what happened later is of streams whose beginning was looked at
 
     def run(self, stop: threading.Event) -> None:
         """Read and tell until `stop` is set. Raises ClickstreamError when the producer cannot go on."""
@@ -119,7 +122,7 @@ class Auditor:
                         event.stream,
                         event.sequence,
                         event.time,
-                        from_zero=event.cookieless,
+                        from_zero=event.cookieless and event.time >= self._whole_since,
                         came_at=event.received_at,
                     )
 
@@ -130,6 +133,8 @@ class Auditor:
 
     def _begin(self, logs: Mapping[int, Limits]) -> Mapping[int, int]:
         since = int(self._clock() * 1000) - LOOKED_AT_MS
+        with self._lock:
+            self._whole_since = since + STREAM_MS
         found = at_times(self._cluster, self._topic, dict.fromkeys(logs, since))
         return {partition: log.high if found[partition] < 0 else found[partition] for partition, log in logs.items()}
 

@@ -1,7 +1,8 @@
 """Which numbers of a sequence came, which are missing, and which came twice; summed up by site and hour.
 
-A tag numbers what it sends, on over its pages (a cookieless one: from 0 on each page). A number that did not come
-though later ones did is missing. What nobody can see: losses before the first event of a visitor, and after its last.
+A tag numbers what it sends, on over its pages (a cookieless one: from 0 on each page, and each hour). A number that did
+not come though later ones did is missing. What nobody can see: losses before the first event of a visitor, and after
+its last.
 """
 
 from collections.abc import Sequence
@@ -109,7 +110,9 @@ class Sequences:
             if known is not None:
                 self._keep(key, known)
         if known is None or abs(number - known.high) > MAX_GAP:
-            known = _Stream(0 if from_zero and number <= MAX_GAP else number)
+            # Once some were forgotten, this may be one of them: what came of it before is not missing.
+            began_here = from_zero and number <= MAX_GAP and not self.forgotten
+            known = _Stream(0 if began_here else number)
             self._keep(key, known)
         return known
 

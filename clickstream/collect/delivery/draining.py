@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ CHUNK_BYTES = 512 * 1024
 LITTLE_BYTES = 128 * 1024
 AGAIN_AFTER_S = 0.5
 ADOPT_EVERY_S = 5.0
+SAY_EVERY_S = 30.0
 
 # What no waiting helps against, should a record fail so that is sent alone.
 _NEVER = frozenset(
@@ -37,6 +39,7 @@ class _Sent:
     payload: bytes
     entry: Entry
     error: KafkaError | None = None  # of the last attempt
+    dated: bool = True  # its records get the time when they came
 
 
 class Drain:
@@ -61,6 +64,7 @@ class Drain:
         self._nearly_emptied = nearly_emptied
         self._emptied = emptied
         self._flows = False  # Kafka has taken the last chunk at once
+        self._said_at = float("-inf")
         self._reports: list[Ticket] = []
         self._reported = asyncio.Event()
         self._more = asyncio.Event()
@@ -109,8 +113,14 @@ class Drain:
         self._flows = True
         while left := await self._attempt(left):
             self._flows = False
+            self._say_refused(left[0].error)
             await asyncio.sleep(AGAIN_AFTER_S)
             left = [sent for sent in left if not await self._is_settled_alone(sent)]
+
+    def _say_refused(self, error: KafkaError | None) -> None:
+        if error is not None and time.monotonic() > self._said_at + SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            log.warning("Kafka does not take what is in the spool (%s): it is tried again.", error.str())
 
     def _prepared(self, payload: bytes) -> _Sent | None:
         try:
@@ -123,8 +133,8 @@ class Drain:
         """Those that failed, to be sent again in their order."""
         self._reports.clear()
         tickets = [Ticket(one.entry.outgoing, one.entry.id, one.entry.at, self._reports) for one in sent]
-        for ticket in tickets:
-            self._link.send(ticket, ticket.records, ticket.at)
+        for one, ticket in zip(sent, tickets, strict=True):
+            self._link.send(ticket, ticket.records, ticket.at if one.dated else 0)
         while len(self._reports) < len(tickets):
             self._reported.clear()
             await self._reported.wait()
@@ -132,6 +142,9 @@ class Drain:
             one.error = ticket.error
             if ticket.error is None:
                 self._delivered(one.entry)
+            elif ticket.error.code() == KafkaError.INVALID_TIMESTAMP:
+                # It came while the clock was wrong, or longer ago than the topic allows; its value says when, too.
+                one.dated = False
         return [one for one in sent if one.error is not None]
 
     async def _is_settled_alone(self, sent: _Sent) -> bool:

@@ -50,6 +50,7 @@ ENCODED = _plain(415, "Bodies with a Content-Encoding are not taken.", _CLOSE)
 NOT_JSON = _plain(415, "A body of application/json is expected.")
 INCOMPLETE = _plain(400, "A body, and the parameter p, are expected.")
 NOBODY = _plain(503, "Neither Kafka nor the spool takes events now.", ("retry-after", str(RETRY_AFTER_S)))
+TOO_BUSY = _plain(503, "Too many requests wait for their answers.", ("retry-after", str(RETRY_AFTER_S)))
 FAILED = _plain(500, "This request could not be handled.")
 
 

@@ -37,6 +37,8 @@ class Takes(Protocol):
 
     def take(self, request: Request) -> Taken: ...
 
+    def not_stored(self, taken: Taken) -> None: ...
+
     def client(self, request: Request) -> str: ...
 
 
@@ -48,11 +50,13 @@ class Delivers(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """`rate`: requests per second of one address, 0: any number; `body` in bytes, for which it has `body_s` seconds."""
+    """`rate`: requests per second of one address, 0: any number; `body` in bytes, for which it has `body_s` seconds;
+    `at_once`: requests that are not answered yet."""
 
     body: int = 256 * 1024
     body_s: float = 10.0
     rate: float = 100.0
+    at_once: int = 4_096
 
 
 @dataclass
@@ -161,6 +165,9 @@ class Application:
         if self._limits.rate and not self._rate.admits(self._intake.client(request)):
             self._count["rate_limited"] += 1
             return self._limited(request, answers.rate_limited(self._rate.retry_after), "too many requests")
+        if self.busy > self._limits.at_once:
+            self._count["unavailable"] += 1
+            return self._limited(request, answers.TOO_BUSY, "too many requests at once")
         if request.method != "POST":
             return request
         if headers.get("content-encoding", "identity").lower() != "identity":
@@ -199,6 +206,7 @@ class Application:
                 await self._delivery.submit(outgoings, verdicts or None)
                 answer = answering(taken)
             except NobodyTookIt:
+                self._intake.not_stored(taken)
                 self._count["unavailable"] += 1
                 answer = answers.NOBODY
         if self._recent is not None:

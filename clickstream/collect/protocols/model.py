@@ -53,6 +53,7 @@ class Reading(msgspec.Struct):
     """What a request says: the events that can be taken, and what was refused.
 
     `by` names the protocol when it is not the events' own `source`; `corrupt` and `duplicate` are said of all of them.
+    `ids` are those by which duplicates are known, where readers tell them.
     """
 
     events: list[SentEvent] = []
@@ -60,6 +61,7 @@ class Reading(msgspec.Struct):
     by: str | None = None
     corrupt: bool = False
     duplicate: bool = False
+    ids: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

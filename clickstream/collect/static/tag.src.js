@@ -16,7 +16,8 @@
 
   function tag() {
     const MINUTE = 60_000;
-    const DAY = 24 * 60 * MINUTE;
+    const HOUR = 60 * MINUTE;
+    const DAY = 24 * HOUR;
     const SESSION_ENDS_AFTER = 30 * MINUTE;
     const IDLE_AFTER = 30_000; // ms without input
     const ASLEEP_AFTER = MINUTE; // ms between two looks at the clock: the machine slept
@@ -99,8 +100,9 @@
     let drafts = []; // events that wait for consent
     let me = {}; // visitor, session, when it was last seen, its next sequence, when the collector was last reached
     let kept = false; // `me` is in storage
-    const pageLoad = newId();
-    let pageLoadSequence = 0;
+    let stream; // what the events of a cookieless page count in, until `streamEnds`: audit/auditor.py knows how long
+    let streamEnds = 0;
+    let streamSequence;
 
     const refused = () =>
       optedOut ||
@@ -129,7 +131,14 @@
 
     /** What says whose an event is: the visitor, or only the page when cookieless. */
     function identity(now) {
-      if (cookieless) return { cookieless, stream: pageLoad, sequence: pageLoadSequence++ };
+      if (cookieless) {
+        if (!near(streamEnds, 2 * HOUR)) {
+          stream = newId();
+          streamEnds = Date.now() + HOUR;
+          streamSequence = 0;
+        }
+        return { cookieless, stream, sequence: streamSequence++ };
+      }
       const found = stored((storage) => JSON.parse(storage.getItem(VISITOR)));
       // Another tab may be further, or where storage is full, this one is.
       if (found?.visitor?.length <= 64 && (found.visitor !== me.visitor || found.sequence >= me.sequence)) me = found;
@@ -231,7 +240,7 @@
     let reached = 0; // epoch ms: when the collector last took something
     let away = false; // the page is being left, frozen, or in the back/forward cache
     let saved; // something is under `key`
-    let key = QUEUE + pageLoad;
+    let key = QUEUE + newId();
 
     /** Whether what the browser takes from a page that is left arrives, as far as can be told. */
     const reachable = () => !failures && navigator.onLine !== false && Date.now() - reached < MINUTE;
@@ -293,7 +302,11 @@
       batch.sure = keepalive && reachable();
       let answer = await post(body, keepalive);
       // What fails at once may not have fitted beside what other scripts have under way.
-      if (!answer && keepalive && performance.now() - began < 100) answer = await post(body);
+      if (!answer && keepalive && performance.now() - began < 100) {
+        batch.sure = false; // the browser ends this one with its page
+        save();
+        answer = await post(body);
+      }
       settle(batch, answer);
     }
 
@@ -333,9 +346,14 @@
     function pause(retryAfter) {
       const now = Date.now();
       const wanted = retryAfter * 1000 || Date.parse(retryAfter) - now; // seconds, or a date
-      asked = wanted > 0;
-      const own = Math.min(2_000 * 4 ** failures++, 60 * MINUTE) * (0.5 + Math.random() / 2);
-      pausedUntil = Math.ceil(now + Math.min(Math.max(own, wanted || 0), DAY));
+      // Of batches that were under way together, only the first one counts.
+      if (now >= pausedUntil) {
+        failures++;
+        asked = false;
+      }
+      asked = asked || wanted > 0;
+      const own = Math.min(500 * 4 ** failures, HOUR) * (0.5 + Math.random() / 2);
+      pausedUntil = Math.max(pausedUntil, Math.ceil(now + Math.min(Math.max(own, wanted || 0), DAY)));
       // The next page heeds it, too.
       if (asked && mayStore()) stored((storage) => storage.setItem(WAIT, pausedUntil));
     }
@@ -498,7 +516,7 @@
       // Another page may have all of it by now; it is taken over again like anybody's.
       queue = [];
       unsure = [];
-      flying.clear();
+      flying.forEach((batch) => batch.sure || flying.delete(batch));
       saved = false;
       key = QUEUE + newId();
     }

@@ -147,6 +147,20 @@ def test_cookieless_writes_nothing_and_names_nobody(shop: Shop, collector: Stand
     collector.listen()
 
 
+def test_a_cookieless_page_counts_from_zero_again_after_an_hour(shop: Shop, collector: StandIn) -> None:
+    """Who reads events back knows then when what it sees began."""
+    shop.page("/", tag="data-cookieless")
+    page = shop.open("/", script="const now = Date.now; window.later = 0; Date.now = () => now() + window.later;")
+    collector.wait_named("pageview")
+    for name, later in (("soon", 3_500_000), ("late", 3_600_000)):
+        page.evaluate("([name, later]) => { window.later = later; clickstream.track(name); }", [name, later])
+        collector.wait_named(name)
+
+    seen = [collector.named(name)[0] for name in ("pageview", "soon", "late")]
+    assert [event["sequence"] for event in seen] == [0, 1, 0]
+    assert seen[0]["stream"] == seen[1]["stream"] != seen[2]["stream"]
+
+
 def test_cookieless_events_wait_in_memory(shop: Shop, collector: StandIn) -> None:
     shop.page("/", tag="data-cookieless")
     shop.serve_tag()

@@ -165,6 +165,57 @@ def test_quota_that_is_taken_holds_up_no_page_that_is_looked_at(shop: Shop, coll
     assert collector.posts[2].at - collector.posts[1].at < 2.5
 
 
+def test_what_is_sent_outside_the_quota_waits_for_the_next_page(shop: Shop, collector: StandIn) -> None:
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.evaluate(SETTLE, 100)
+    page.evaluate(
+        """() => {
+          window.hangs = 0;
+          window.fetch = (_url, { keepalive }) => new Promise((_done, fail) => keepalive ? fail() : window.hangs++);
+          clickstream.track('event');
+        }"""
+    )
+    page.wait_for_function("() => window.hangs")
+    page.evaluate("() => dispatchEvent(new Event('pagehide'))")
+
+    [lines] = queues(page).values()
+    assert [line for line in lines if '"event":"event"' in line]
+
+
+def test_what_was_under_way_when_a_page_was_left_may_fail_when_it_is_back(shop: Shop, collector: StandIn) -> None:
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.evaluate(SETTLE, 100)
+    page.evaluate(
+        """() => {
+          window.sends = window.fetch;
+          window.fetch = () => new Promise((_done, fail) => { window.fail = fail; });
+          clickstream.track('under way');
+        }"""
+    )
+    page.wait_for_function("() => window.fail")
+    page.evaluate(
+        """() => {
+          Object.defineProperty(navigator, 'onLine', { value: false, configurable: true });
+          clickstream.track('stored');
+          dispatchEvent(new Event('pagehide'));
+        }"""
+    )
+    assert queues(page)
+    page.evaluate(SETTLE, 100)
+    page.evaluate(
+        """() => {
+          Object.defineProperty(navigator, 'onLine', { value: true });
+          window.fetch = window.sends;
+          dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+          window.fail();
+        }"""
+    )
+
+    collector.wait_named("under way")
+
+
 HAS_QUEUE = "() => Object.keys(localStorage).some((name) => name.startsWith('clickstream.queue.'))"
 DROPPED = (400, 401, 403, 404, 413, 415, 422)
 KEPT = (408, 425, 429, 500, 502, 503, 504, None)
@@ -255,6 +306,25 @@ def test_pauses_grow_and_end_after_eight_tries(shop: Shop, collector: StandIn) -
     for pause, longest in zip(pauses, (2, 8, 32, 128, 512, 2048, 3600), strict=True):
         assert longest * 500 <= pause <= longest * 1_000 + 1
     assert queues(page) == {}
+
+
+def test_batches_that_fail_together_are_one_failure(shop: Shop, collector: StandIn) -> None:
+    page = shop.open(
+        script="""
+          const sends = window.fetch;
+          window.answered = 0;
+          window.fetch = (...given) => sends(...given).finally(() => setTimeout(() => window.answered++));
+        """
+    )
+    collector.wait_named("pageview")
+    page.wait_for_function("() => window.answered")
+    collector.answer = lambda _post: Answer(503, {"Retry-After": "10"})
+    # Without the event: its engagement would be answered before the others are sent.
+    page.evaluate(f"() => {{ Object.defineProperty(document, 'hidden', {{ value: true }}); ({MANY})(8); }}")
+    page.wait_for_function("() => window.answered >= 9")
+
+    pause = page.evaluate("() => localStorage['clickstream.wait'] - Date.now()")
+    assert pause <= 10_000
 
 
 def test_answers_that_are_lost_do_not_change_ids(shop: Shop, collector: StandIn) -> None:

@@ -25,6 +25,7 @@ class LinkedProducer:
         self.trouble: Exception | None = None  # what the next poll() raises
         self.acknowledged: list[bytes] = []
         self.automatic = False  # acknowledge at once
+        self.undated = False  # what has a timestamp is refused
         self.frozen = False  # nothing is ever reported of what it was given, not even when it is purged
         self.purged = 0
 
@@ -40,6 +41,7 @@ class LinkedProducer:
         _partition: int = -1,
         callback: Report | None = None,
         on_delivery: Report | None = None,
+        timestamp: int = 0,
         **_: Any,
     ) -> None:
         report = callback or on_delivery
@@ -48,6 +50,9 @@ class LinkedProducer:
             raise KafkaException(self.refusal)
         if len(self) >= self.room:
             raise BufferError("Local: Queue full")
+        if self.undated and timestamp:
+            self.reports.append((value, report, KafkaError(KafkaError.INVALID_TIMESTAMP)))
+            return
         self.queue.append((value, report))
         if self.automatic:
             self.acknowledge()
@@ -93,11 +98,15 @@ class FakeIntake:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.given_back: list[Taken] = []
         self.taken: Callable[[Request], Taken] = lambda _request: Taken([outgoing("1")])
 
     def take(self, request: Request) -> Taken:
         self.requests.append(request)
         return self.taken(request)
+
+    def not_stored(self, taken: Taken) -> None:
+        self.given_back.append(taken)
 
     def client(self, request: Request) -> str:
         return request.headers.get("x-client", request.peer)

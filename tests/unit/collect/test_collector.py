@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -124,6 +125,86 @@ def test_a_worker_that_is_stuck_is_replaced(
     running.end()
     assert "has said nothing for" in caplog.text
     assert running.part.gauges()["worker_restarts"] >= 1
+
+
+@pytest.mark.parametrize(("looks", "killed"), [([40.0], False), ([4.0] * 8, True), ([40.0] + [4.0] * 8, True)])
+def test_after_it_stood_still_itself_silence_counts_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[float], killed: bool
+) -> None:
+    now = 0.0
+    stop = threading.Event()
+    monkeypatch.setattr(collector, "time", SimpleNamespace(monotonic=lambda: now))
+
+    class Silent:
+        was_ready, ready, over, killed, heard_at = True, True, False, False, 0.0
+        totals: ClassVar[dict[str, int]] = {}
+        gauges: ClassVar[dict[str, float]] = {}
+
+        @property
+        def silent_s(self) -> float:
+            return now - self.heard_at
+
+        def heard_now(self) -> None:
+            self.heard_at = now
+
+        def kill(self) -> None:
+            self.killed = True
+
+        def show_metrics(self, _text: str, _kind: str) -> None: ...
+
+    def hear(_timeout: float) -> None:
+        nonlocal now
+        now += looks.pop(0)
+        if not looks:
+            stop.set()
+
+    with listen("127.0.0.1", 0) as listening:
+        part = Collector(Cluster("localhost:1"), options(tmp_path), listening, 1)
+        worker = Silent()
+        part._children = cast(Any, [worker])
+        monkeypatch.setattr(part, "_hear", hear)
+        part._watch(stop)
+    assert worker.killed is killed
+
+
+def only_the_next_one(folder: Path, does: str) -> str:
+    """A program that serves, and once does that first."""
+    (folder / "next").touch()
+    return f"""
+import os, sys, time
+try:
+    os.remove({str(folder / "next")!r})
+    {does}
+except FileNotFoundError:
+    pass
+{SERVES}"""
+
+
+def test_a_replacement_that_cannot_start_is_replaced(
+    tmp_path: Path, program: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = Running(tmp_path, 1)
+    assert running.ready.wait(30)
+    program[0] = only_the_next_one(tmp_path, "sys.exit(3)")
+    running.part._children[0]._process.kill()
+    wait_until(lambda: running.part.totals()["requests"] == 4, 30, "another one serves")
+    running.end()
+    assert "with code 3; it is started again" in caplog.text
+
+
+def test_a_replacement_that_never_serves_is_replaced(
+    tmp_path: Path, program: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = Running(tmp_path, 1)
+    assert running.ready.wait(30)
+    program[0] = only_the_next_one(tmp_path, "time.sleep(600)")
+    running.part._children[0]._process.kill()
+    wait_until(lambda: not (tmp_path / "next").exists(), 30, "it hangs")
+    monkeypatch.setattr(collector, "READY_WITHIN_S", 0.1)
+    wait_until(lambda: "does not serve within" in caplog.text, 30, "that is said")
+    monkeypatch.setattr(collector, "READY_WITHIN_S", 60)
+    wait_until(lambda: running.part.totals()["requests"] == 4, 30, "another one serves")
+    running.end()
 
 
 def test_a_worker_that_cannot_start_ends_the_part(

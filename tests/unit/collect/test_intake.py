@@ -43,8 +43,13 @@ def click(one: Outgoing) -> WebClick:
 def test_the_record_is_the_event_by_its_visitor() -> None:
     one = outgoing(post(event(visitor="v", event="scroll")))
     [record] = one.records
-    assert (record.topic, record.key, record.headers, one.id) == ("web-events", b"v", None, "e1")
+    assert (record.topic, record.key, record.headers) == ("web-events", b"v", None)
     assert decode(record.value, WebEvent) == one.event
+
+
+def test_the_same_id_of_another_site_is_another_event() -> None:
+    ids = [outgoing(post(event(id="1", site=site))).id for site in ("a", "b", "a")]
+    assert ids[0] == ids[2] != ids[1]
 
 
 def test_every_field_has_its_place(tmp_path: Path) -> None:
@@ -326,3 +331,15 @@ def test_options_that_cannot_be_are_said_before_anything_starts(tmp_path: Path) 
     for options in ({"trusted": ("x",)}, {"geo_db": str(tmp_path / "none")}, {"state_dir": str(tmp_path / "file")}):
         with pytest.raises(ConfigError):
             Intake(IntakeOptions(**options))
+
+
+@pytest.mark.parametrize("endpoint", ["divolte", "divolte, json"])
+def test_what_nobody_took_is_no_duplicate_when_it_comes_again(endpoint: str) -> None:
+    taking = intake()
+    failed = taking.take(ENDPOINTS[endpoint])
+    taking.not_stored(failed)
+    again = taking.take(ENDPOINTS[endpoint])
+    third = taking.take(ENDPOINTS[endpoint])
+    taking.not_stored(third)
+    marked = [one.events[0].event for one in (failed, again, third, taking.take(ENDPOINTS[endpoint]))]
+    assert [one and one.duplicate for one in marked] == [False, False, True, True]

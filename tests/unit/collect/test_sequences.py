@@ -80,6 +80,16 @@ def test_memory_is_bounded() -> None:
     assert {site for site, _hour in sequences.figures} == {"s0", "s1", OTHER_SITES}
 
 
+def test_once_streams_were_forgotten_none_is_said_to_begin_at_zero() -> None:
+    sequences = Sequences(max_streams=3)
+    for number in range(5):
+        sequences.take(SITE, f"v{number}", 0, 0, from_zero=True)
+    sequences.take(SITE, "v0", 1, 0, from_zero=True)
+    sequences.take(SITE, "v0", 3, 0, from_zero=True)
+    assert sequences.forgotten
+    assert sequences.figures[SITE, 0].missing == 1
+
+
 def test_a_jump_is_another_sequence() -> None:
     assert taken(0, MAX_GAP + 10, MAX_GAP + 11) == (3, 3, 0, 0)
 

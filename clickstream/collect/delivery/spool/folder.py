@@ -51,21 +51,22 @@ class Folder:
     @staticmethod
     def create(root: Path) -> "Folder":
         """A new one. Raises OSError when it cannot be made."""
-        path = root / f"worker-{secrets.token_hex(6)}"
-        path.mkdir(mode=0o700)
-        handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        name = f"worker-{secrets.token_hex(6)}"
+        # Nobody looks for it under this name: between its making and its lock it would be a dead worker's.
+        made = root / f".new-{name}"
+        made.mkdir(mode=0o700)
+        handle = os.open(made / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        return Folder(path, handle)
+        return Folder(made.rename(root / name), handle)
 
     @staticmethod
-    def orphans(root: Path) -> "list[Folder]":
-        """Those of dead workers, now locked by us."""
-        found = []
+    def orphan(root: Path) -> "Folder | None":
+        """One of a dead worker, now locked by us; None when there is none."""
         for path in sorted(root.glob("worker-*")):
             folder = Folder.lock(path)
             if folder is not None:
-                found.append(folder)
-        return found
+                return folder
+        return None
 
     def segments(self) -> list[Path]:
         """The oldest first."""

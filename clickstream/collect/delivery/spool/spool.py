@@ -46,21 +46,21 @@ class Spool:
     def __init__(self, root: Path, bounds: Bounds) -> None:
         """Takes over one folder of a dead worker as its own, so that order holds over restarts, or makes one.
 
-        Raises OSError when there is no place for it.
+        Others are left to workers that start beside it: all of them would be more than its bounds. Raises OSError when
+        there is no place for it.
         """
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
         self._bounds = bounds
-        orphans = Folder.orphans(root)
-        self._own = orphans.pop(0) if orphans else Folder.create(root)
-        self._adopted = orphans
+        self._own = Folder.orphan(root) or Folder.create(root)
+        self._adopted: list[Folder] = []
         self._handle: int | None = None  # of the segment that is appended to
         self._active: Path | None = None
         self._length = 0
         self._loaded: tuple[Path, bytes] | None = None
         self._delivered: tuple[Path, int] | None = None  # where a position could not be saved
         self._refusals = 0
-        self._sizes = {path: path.stat().st_size for one in (self._own, *orphans) for path in one.segments()}
+        self._sizes = {path: path.stat().st_size for path in self._own.segments()}
         self.size = sum(self._sizes.values())
 
     @property
@@ -68,18 +68,16 @@ class Spool:
         """Whether nothing waits to be delivered."""
         return not self._sizes
 
-    def adopt(self) -> int:
-        """Take over what dead workers have left; returns how many folders."""
-        found = Folder.orphans(self._root)
-        for folder in found:
+    def adopt(self) -> None:
+        """Take over what one dead worker has left, if there is any. For when all is delivered: it counts for `size`."""
+        while (folder := Folder.orphan(self._root)) is not None:
             sizes = {path: path.stat().st_size for path in folder.segments()}
-            self._sizes.update(sizes)
-            self.size += sum(sizes.values())
             if sizes:
+                self._sizes.update(sizes)
+                self.size += sum(sizes.values())
                 self._adopted.append(folder)
-            else:
-                folder.release()
-        return len(found)
+                return
+            folder.release()
 
     def append(self, payloads: Sequence[bytes]) -> int:
         """Write them, in order; returns how many it took: the first ones.
@@ -146,7 +144,9 @@ class Spool:
     def _segment(self) -> int:
         """The handle of the segment that is appended to, which is begun if there is none."""
         if self._handle is not None:
-            return self._handle
+            if os.fstat(self._handle).st_nlink:
+                return self._handle
+            self._end_segment()  # somebody deleted it: nobody would read what is written now
         self._active = self._own.next_segment()
         self._length = 0
         handle = os.open(self._active, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -204,7 +204,20 @@ class Spool:
             for segment in folder.segments():
                 if segment in self._sizes:
                     return folder, segment
+        if self._sizes:
+            self._forget_deleted()
         return None
+
+    def _forget_deleted(self) -> None:
+        """Of segments that are known, none is there: they would be waited for without end."""
+        log.warning("%d files of the spool in %s were deleted: what they held is lost.", len(self._sizes), self._root)
+        self._end_segment()
+        self._sizes.clear()
+        self.size = 0
+        self._loaded = self._delivered = None
+        for folder in self._adopted:
+            folder.release()
+        self._adopted.clear()
 
     def _chunk(self, folder: Folder, segment: Path, octets: int) -> Chunk | None:
         data = self._load(segment)

@@ -51,8 +51,8 @@ class DivolteApp:
             check(event, self._limits, on_a_page=False)
         except Unacceptable as refusal:
             return Reading(refused=[Refused(refusal.reason, refusal.detail, request.body)], by="divolte")
-        duplicate = self._seen.before(event.visitor or "", event.session or "", event.id)
-        return Reading([event], by="divolte", duplicate=duplicate)
+        ids = event.visitor or "", event.session or "", event.id
+        return Reading([event], by="divolte", ids=ids, duplicate=self._seen.before(*ids))
 
     def _event(self, request: Request) -> SentEvent:
         party = party_of(request)

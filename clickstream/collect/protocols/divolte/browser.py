@@ -73,7 +73,8 @@ class DivolteBrowser:
                 value = first["u"].encode("utf-8", "replace")
                 reading.refused.append(Refused(Reason.BAD_PARAMETERS, f"u, the event's parameters: {error}", value))
         check(event, self._limits, on_a_page=False)
-        reading.duplicate = self._seen.before(party, session, event.id)
+        reading.ids = party, session, event.id
+        reading.duplicate = self._seen.before(*reading.ids)
         reading.events.append(event)
         return reading
 

@@ -19,10 +19,19 @@ class Seen:
 
     def before(self, *what: str) -> bool:
         """Whether it was seen before; from now on it was."""
-        slot, mark = mmh3.hash64("\0".join(what).encode(), signed=False)
-        slot %= len(self._slots)
-        mark = mark or 1  # an empty slot has 0
+        slot, mark = self._place(what)
         if self._slots[slot] == mark:
             return True
         self._slots[slot] = mark
         return False
+
+    def forget(self, *what: str) -> None:
+        """It was not stored: when it comes again, that is the first time."""
+        slot, mark = self._place(what)
+        if self._slots[slot] == mark:
+            self._slots[slot] = 0
+
+    def _place(self, what: tuple[str, ...]) -> tuple[int, int]:
+        """Its slot, and its mark there."""
+        slot, mark = mmh3.hash64("\0".join(what).encode(), signed=False)
+        return slot % len(self._slots), mark or 1  # an empty slot has 0

@@ -351,6 +351,20 @@ def test_what_is_never_reported_goes_to_the_spool_in_order(tmp_path: Path, wait:
     asyncio.run(check())
 
 
+def test_what_kafka_refuses_for_its_time_is_sent_without_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def check() -> None:
+        given = Given(tmp_path, kafka_is_away=True)
+        given.drain.automatic = given.drain.undated = True
+        await asyncio.wait_for(given.delivery.submit([outgoing("1"), outgoing("2")]), 5)
+        given.delivery.kafka_is_there()
+        await until(lambda: not given.delivery.spooling)
+        assert given.drain.acknowledged == [b"1", b"2"]
+        await given.close()
+
+    asyncio.run(check())
+    assert "Kafka does not take what is in the spool (Broker: Invalid timestamp)" in caplog.text
+
+
 @pytest.mark.parametrize("wait", [True, False], ids=["kafka", "queue"])
 def test_while_kafka_was_never_there_nothing_is_produced(tmp_path: Path, wait: bool) -> None:
     async def check() -> None:

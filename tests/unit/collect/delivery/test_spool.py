@@ -1,5 +1,6 @@
 """The spool: what it took is given out, in order, through restarts, damage and full disks, and within its bounds."""
 
+import fcntl
 import logging
 import os
 import subprocess
@@ -115,6 +116,76 @@ def test_what_a_killed_worker_left_is_taken_over(tmp_path: Path) -> None:
     assert drained(living) == [b"from the dead", b"mine"]
     living.close()
     assert list(tmp_path.glob("worker-*")) == []
+
+
+def left_by_dead_workers(root: Path, *contents: list[bytes]) -> None:
+    """A folder for each, of workers that lived at the same time."""
+    spools = [Spool(root, ROOMY) for _ in contents]
+    for spool, content in zip(spools, contents, strict=True):
+        spool.append(content)
+    for spool in spools:
+        spool.close()
+
+
+def test_what_dead_workers_left_is_spread_over_those_that_start(tmp_path: Path) -> None:
+    left_by_dead_workers(tmp_path, payloads(6), payloads(6))
+    bounds = Bounds(len(HEADER) + 10 * len(framed(b"payload 0")), free_floor=0)
+    one, other = Spool(tmp_path, bounds), Spool(tmp_path, bounds)
+    assert one.append(payloads(1)) == other.append(payloads(1)) == 1
+
+
+def test_fewer_workers_take_over_one_after_the_other(tmp_path: Path) -> None:
+    left_by_dead_workers(tmp_path, [b"a"], [b"b"], [b"c"])
+    spool = Spool(tmp_path, ROOMY)
+    found = [drained(spool)]
+    for _ in range(2):
+        spool.adopt()
+        assert spool.size == len(HEADER) + len(framed(b"a"))
+        found.append(drained(spool))
+    assert sorted(found) == [[b"a"], [b"b"], [b"c"]]
+    spool.adopt()
+    assert spool.empty
+
+
+def test_a_folder_is_nobodys_before_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+    other = Spool(tmp_path, ROOMY)
+
+    def meanwhile(handle: int, how: int) -> None:
+        if not how & fcntl.LOCK_NB:  # a folder is being made
+            monkeypatch.setattr(fcntl, "flock", flock)
+            other.adopt()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    spool = Spool(tmp_path, ROOMY)
+    assert spool.append(payloads(1)) == 1
+    other.adopt()
+    assert drained(spool) == payloads(1)
+
+
+def test_what_somebody_deleted_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    left_by_dead_workers(tmp_path, payloads(1), payloads(1))
+    spool = Spool(tmp_path, ROOMY)
+    spool.adopt()
+    spool.append(payloads(1))
+    for segment in tmp_path.glob("worker-*/*.spool"):
+        segment.unlink()
+    assert spool.read(1) is None
+    assert spool.empty
+    assert spool.size == 0
+    assert "3 files of the spool" in caplog.text
+    assert spool.append(payloads(1)) == 1
+    assert drained(spool) == payloads(1)
+
+
+def test_what_is_written_after_its_file_was_deleted_is_there(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, ROOMY)
+    spool.append(payloads(1))
+    next(tmp_path.glob("worker-*/*.spool")).unlink()
+    spool.append(payloads(1, first=1))
+    assert drained(spool) == payloads(1, first=1)
+    assert spool.empty
 
 
 def test_what_a_living_worker_has_is_left_alone(tmp_path: Path) -> None:

@@ -134,6 +134,17 @@ def test_what_nobody_takes_is_asked_for_again(method: str, target: str, body: by
     assert answer.status == 503
     assert answer.header("retry-after") == "10"
     assert site.totals.of["unavailable"] == 1
+    assert len(site.intake.given_back) == 1
+
+
+@pytest.mark.parametrize(("waiting", "status"), [(2, 200), (3, 503)])
+def test_more_requests_at_once_than_are_taken_come_again(waiting: int, status: int) -> None:
+    site = Site(limits=Limits(at_once=3))
+    site.application.busy = waiting
+    answer = site.ask("POST", "/e", body=b"{}")
+    assert answer.status == status
+    assert answer.header("retry-after") == (None if status == 200 else "10")
+    assert site.ask("GET", "/ping").status == 200
 
 
 def test_the_pixel_is_never_kept() -> None:

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from clickstream.deadline import Cancelled, Deadline, TooLong
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 
 def test_what_is_in_time_is_not_interrupted() -> None:
@@ -29,6 +29,6 @@ def test_somebody_may_cancel_it() -> None:
     cancel = threading.Event()
     with Deadline(60.0, cancel) as deadline:
         cancel.set()
-        assert deadline.over.wait(60)
+        assert deadline.over.wait(60 * PATIENCE)
         with pytest.raises(Cancelled):
             deadline.check()

@@ -172,6 +172,7 @@ def test_what_waits_behind_the_first_that_fails_is_not_overtaken(tmp_path: Path)
         await until(lambda: given.delivery.spooling)
         late = given.delivery.submit([outgoing("3")])
         given.now.automatic = True
+        given.now.acknowledge()  # what the spool has given it before
         await asyncio.wait_for(asyncio.gather(*map(_awaited, [*early, late])), 5 * PATIENCE)
         await until(lambda: not given.delivery.spooling)
         assert given.now.acknowledged == [b"0", b"1", b"2", b"3"]

@@ -19,8 +19,8 @@ from clickstream.errors import ClickstreamError
 from clickstream.java import runtime
 from clickstream.java.jars import cache_dir
 from clickstream.java.locks import FileLock
-from tests.postgres import free_port, owner
-from tests.support import missing, wait_until
+from tests.postgres import owner
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 GROUP, NAME, VERSION = "org.opensearch.distribution.integ-test-zip", "opensearch", "2.19.1"
 SHA256 = "af7152d8b7f6f1cee09d47276b32b70479fe6dd8cdbb61213f84eb7f8098b261"
@@ -196,7 +196,7 @@ def _give_away(folder: Path) -> None:
 def ask(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """A test's own question: the status, and the decoded answer."""
     where = urlsplit(url).netloc
-    connection = http.client.HTTPConnection(where, timeout=60)
+    connection = http.client.HTTPConnection(where, timeout=60 * PATIENCE)
     try:
         octets = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"

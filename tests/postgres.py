@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 SETTINGS = (
     # The machine does not crash in tests, only processes do: what the kernel has is safe.
@@ -39,13 +38,6 @@ def binaries() -> Path:
     if found is None or not found.submodule_search_locations:
         missing("no PostgreSQL: pip install pgserver")
     return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def free_port() -> int:
-    """One that is free now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class PostgresServer:
@@ -123,7 +115,7 @@ class PostgresServer:
         """Without waiting for sessions."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(60)
+            self._process.wait(60 * PATIENCE)
             self._process = None
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pyte
 
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_OURS = frozenset({"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"})
@@ -108,7 +108,7 @@ class Terminal:
 
     def end(self, timeout: float = 120.0) -> int:
         """The exit code, when all has been shown."""
-        code = self.process.wait(timeout)
+        code = self.process.wait(timeout * PATIENCE)
         self._reader.join()
         return code
 

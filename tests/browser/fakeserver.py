@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support import PATIENCE
+
 STATIC = Path(__file__).parents[2] / "clickstream" / "ui" / "static"
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 TYPES = {
@@ -125,7 +127,7 @@ class FakeServer:
         self.stop_listening()
         self._run(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(10 * PATIENCE)
         self._loop.close()
         # Connections that came as it ended may have no task to close them: they are no fault of the test that is next.
         with warnings.catch_warnings():
@@ -133,7 +135,7 @@ class FakeServer:
             gc.collect()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(30 * PATIENCE)
 
     async def _start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)

@@ -74,10 +74,11 @@ def test_a_hidden_tab_gets_nothing_and_one_snapshot_when_it_is_seen_again(open_p
     tab = open_page()
     tab.page.evaluate(HIDE, True)
     tab.wait_for(lambda: server.tabs[0].hidden)
+    time.sleep(0.2)  # a round of states may have been under way
     sent = len(server.tabs[0].sent)
     server.states["overview"] = lambda params, now: {**states.overview(params, now), "tops": states.tops(0.5)}
     time.sleep(1)  # it is measured that nothing comes
-    assert len(server.tabs[0].sent) == sent
+    assert [message for message in server.tabs[0].sent[sent:] if "state" in message] == []
     server.every_s = 3600
     tab.page.evaluate(HIDE, False)
     tab.wait_for(lambda: "3,800" in tab.text(".l-page"), "the newest numbers")
@@ -112,7 +113,7 @@ def test_a_tab_that_is_told_of_its_silence_when_it_wakes_does_not_wait(open_page
     tab.page.evaluate(NOTE_WAITS)
     server.drop_all(4001)
     # Half a second at most, and what passes between two looks at the clock.
-    assert tab.wait_for(lambda: waited(tab, 1)) < 1_000
+    assert tab.wait_for(lambda: waited(tab, 1)) < 1_000 * PATIENCE
     tab.wait_for(server.panels, "it is connected, and has opened its panels again")
     server.drop_all(4001)
     assert tab.wait_for(lambda: waited(tab, 2)) > 1_000, "but once only"
@@ -155,7 +156,7 @@ def test_a_frozen_tab_shows_the_right_numbers_at_once_and_has_no_long_task(open_
     assert came.keys() == {"frame", "overview"}
     # The server's last round may be under way when the tab is shown; a hundred were while it was not.
     assert max(came.values()) <= 2, "one snapshot"
-    assert max(tab.page.evaluate("() => window.longTasks"), default=0) < 1000
+    assert max(tab.page.evaluate("() => window.longTasks"), default=0) < 1000 * PATIENCE
 
 
 def test_it_beats(open_page: Open, server: FakeServer) -> None:

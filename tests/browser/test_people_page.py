@@ -18,7 +18,7 @@ from tests.browser.conftest import plain
 from tests.integration.conftest import broker_java, kafka, kafka_data_dir  # noqa: F401 - fixtures
 from tests.integration.support import make_topic, produce, records, run_well
 from tests.integration.uisupport import TOKEN, dashboard
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 MINUTE = 60_000
 SHOWN = 10 * MINUTE
@@ -124,7 +124,7 @@ def tab(browser: Any, address: str) -> Iterator[Callable[[str], Tab]]:
 
     def open_(hash_: str) -> Tab:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="UTC")
-        context.set_default_timeout(90_000)
+        context.set_default_timeout(90_000 * PATIENCE)
         found = Tab(context.new_page())
         made.append(found)
         found.page.goto(f"{address}/#token={TOKEN}")

@@ -13,7 +13,7 @@ from clickstream.topics import Declared, ensure
 from tests.integration.conftest import broker_java, kafka, kafka_data_dir  # noqa: F401 - fixtures
 from tests.integration.support import produce, records
 from tests.integration.uisupport import TOKEN, dashboard
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 TOPIC, RESULT = "query-page", "query-page-result"
 BASE = 1_700_000_040_000 // 60_000 * 60_000
@@ -55,7 +55,7 @@ def test_rows_and_previews_equal_what_the_records_say(browser: Any, address: str
         bytes_of[one["status"]] += one["bytes"]
     hits = Counter(one["status"] for one in clicks)
     context = browser.new_context()
-    context.set_default_timeout(90_000)
+    context.set_default_timeout(90_000 * PATIENCE)
     try:
         page = context.new_page()
         sql = f'SELECT status, count(*) AS hits, sum(bytes) AS bytes FROM "{TOPIC}" GROUP BY status ORDER BY status'
@@ -74,5 +74,5 @@ def test_rows_and_previews_equal_what_the_records_say(browser: Any, address: str
         assert "No topic was written." in page.inner_text(".q-out")
     finally:
         context.close()
-    topics = Cluster(kafka).admin().list_topics(timeout=60).topics
+    topics = Cluster(kafka).admin().list_topics(timeout=60 * PATIENCE).topics
     assert RESULT not in topics

@@ -10,6 +10,7 @@ import pytest
 from clickstream.serving.listening import listen
 from clickstream.shop.shop import Shop
 from tests.browser.tag.sites import StandIn
+from tests.support import PATIENCE
 
 TELLING = "[data-telling]"
 Open = Callable[..., Any]
@@ -28,10 +29,11 @@ def open_shop(browser: Any, collector: StandIn) -> Iterator[Open]:
     stop, ready = threading.Event(), threading.Event()
     problems: list[str] = []
     with closing(listen("127.0.0.1", 0)) as listening, closing(browser.new_context()) as context:
+        context.set_default_timeout(60_000 * PATIENCE)
         shop = Shop(listening, collector.url, ready.set)
         thread = threading.Thread(target=shop.run, args=(stop,))
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(10 * PATIENCE)
 
         def open_(path: str = "", script: str = "") -> Any:
             page = context.new_page()
@@ -46,7 +48,7 @@ def open_shop(browser: Any, collector: StandIn) -> Iterator[Open]:
             yield open_
         finally:
             stop.set()
-            thread.join(10)
+            thread.join(10 * PATIENCE)
     assert not [problem for problem in problems if "ERR_CONNECTION_REFUSED" not in problem]
 
 
@@ -77,7 +79,7 @@ def test_who_takes_consent_back_is_not_told_of_until_it_is_given_again(open_shop
     page.check("#consent")
     page.click('main a[href="/products/mug"]')
     page.wait_for_url("**/mug")
-    collector.wait(lambda found: "/products/mug" in found.urls())
+    collector.wait(lambda found: {"/", "/products", "/products/mug"} <= set(found.urls()))
     # From the page on which it is given again, as if the shop was entered there.
     # What a page that is left hands over may come once more from the next one.
     assert list(dict.fromkeys(collector.urls())) == ["/", "/products", "/products/mug"]
@@ -93,7 +95,7 @@ def test_who_opted_out_is_not_told_of_on_any_page(open_shop: Open, collector: St
     assert page.is_checked("#opt-out")
     page.uncheck("#opt-out")
     collector.wait_named("pageview", 2)
-    assert collector.urls() == ["/", "/products"]
+    assert list(dict.fromkeys(collector.urls())) == ["/", "/products"]
 
 
 def test_a_browser_that_asks_not_to_be_tracked_is_left_alone(open_shop: Open, collector: StandIn) -> None:

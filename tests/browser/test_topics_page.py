@@ -16,7 +16,7 @@ from tests.integration.conftest import broker_java, kafka, kafka_data_dir, topic
 from tests.integration.support import make_topic, produce, records
 from tests.integration.test_records_exact import fill
 from tests.integration.uisupport import TOKEN, dashboard
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 DEAD = "page-dead"
 HOSTILE_TOPIC = "page-hostile"
@@ -41,7 +41,9 @@ def address(kafka: str) -> Iterator[str]:  # noqa: F811
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/api/topics/{HOSTILE_TOPIC}/records?limit=1", timeout=60) as answer:
+        with urllib.request.urlopen(
+            f"{address}/api/topics/{HOSTILE_TOPIC}/records?limit=1", timeout=60 * PATIENCE
+        ) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -82,7 +84,7 @@ def tab(browser: Any, address: str) -> Iterator[Callable[..., Tab]]:
     def open_(hash_: str, **options: Any) -> Tab:
         options.setdefault("viewport", {"width": 1280, "height": 900})
         context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
-        context.set_default_timeout(90_000)
+        context.set_default_timeout(90_000 * PATIENCE)
         context.add_init_script(LONG_TASKS)
         found = Tab(context.new_page())
         made.append(found)
@@ -208,7 +210,7 @@ def test_a_megabyte_is_opened_without_a_long_task(tab: Callable[..., Tab]) -> No
     longest = [longest_task(tab, offset)]
     while longest[-1] >= LONGEST_TASK_MS and len(longest) < ATTEMPTS:
         longest.append(longest_task(tab, offset))
-    assert longest[-1] < LONGEST_TASK_MS, longest
+    assert longest[-1] < LONGEST_TASK_MS * PATIENCE, longest
 
 
 LARGE, LARGE_BYTES = 30, 1_000_000
@@ -232,6 +234,7 @@ def look_through_large_records(tab: Callable[..., Tab], topic: str) -> tuple[flo
     longest = float(page.page.evaluate("() => Math.max(0, ...window.longTasks)"))
     tools = page.page.context.new_cdp_session(page.page)
     tools.send("Performance.enable")
+    tools.send("HeapProfiler.collectGarbage")  # what nobody has any more counts not
     metrics = {one["name"]: one["value"] for one in tools.send("Performance.getMetrics")["metrics"]}
     return longest, int(metrics["JSHeapUsedSize"])
 

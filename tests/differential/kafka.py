@@ -12,6 +12,7 @@ from clickstream.topics import Declared, ensure
 from tests.differential.outcome import Final, final
 from tests.differential.records import marked
 from tests.differential.rows import Record, Value
+from tests.support import PATIENCE
 
 # Records of 2023 stay: retention goes by their timestamps.
 _KEPT = {"retention.ms": "-1"}
@@ -36,7 +37,7 @@ def write(cluster: Cluster, topics: Mapping[str, Sequence[Record]]) -> None:
                 headers=list(record.headers),
                 on_delivery=lambda error, _message: refused.append(error) if error else None,
             )
-    assert producer.flush(30) == 0
+    assert producer.flush(30 * PATIENCE) == 0
     assert not refused, refused
 
 

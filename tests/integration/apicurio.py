@@ -13,8 +13,7 @@ from pathlib import Path
 from clickstream.errors import ClickstreamError
 from clickstream.java import runtime
 from clickstream.java.jars import cache_dir
-from clickstream.java.ports import any_free
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 VERSION = "3.3.3"
 SHA256 = "8bc6751c76d963734224b01d5e7f84ccb3cb61c87d3bd77c36c35f10a5cbed63"  # 158,577,952 bytes
@@ -52,7 +51,7 @@ def apicurio(folder: Path) -> Iterator[str]:
         missing(f"no schema registry: {error}")
     with tarfile.open(_archive()) as archive:
         archive.extractall(folder, filter="data")
-    port = any_free()
+    port = free_port()
     options = {
         "quarkus.http.host": "127.0.0.1",
         "quarkus.http.port": port,
@@ -82,7 +81,7 @@ def apicurio(folder: Path) -> Iterator[str]:
 def _answers(process: "subprocess.Popen[bytes]", url: str) -> bool:
     assert process.poll() is None, "the registry has ended"
     try:
-        with urllib.request.urlopen(f"{url}/subjects", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/subjects", timeout=10 * PATIENCE) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

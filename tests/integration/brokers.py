@@ -26,7 +26,7 @@ from clickstream.broker.embedded import JAR_SET
 from clickstream.broker.serverconfig import JVM_OPTIONS, log_config
 from clickstream.java import jars, ports, runtime
 from clickstream.kafka.clients import Cluster
-from tests.support import wait_until
+from tests.support import PATIENCE, free_port, wait_until
 
 NODES = (1, 2, 3)
 # What a client has to be told so that it gives up on a broker that is frozen after 5 s instead of 60.
@@ -97,7 +97,7 @@ class Programs:
         """Format the storage that server.properties in `root` names."""
         words = ("format", "--cluster-id", random_id(), "--config", "server.properties", *words)
         process = self.launch(root, "kafka.tools.StorageTool", *words)
-        assert process.wait(120) == 0, last_words(root)
+        assert process.wait(120 * PATIENCE) == 0, last_words(root)
 
 
 def last_words(root: Path) -> str:
@@ -139,8 +139,8 @@ class ThreeBrokers:
         self._directory = directory
         self._programs = Programs(java_setting)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self._clients = {node: ports.any_free() for node in NODES}
-        controllers = {node: ports.any_free() for node in NODES}
+        self._clients = {node: free_port() for node in NODES}
+        controllers = {node: free_port() for node in NODES}
         self.address = ",".join(f"{ports.HOST}:{self._clients[node]}" for node in NODES)
         self.cluster = Cluster(self.address)
         for node in NODES:
@@ -209,7 +209,7 @@ class ThreeBrokers:
             for node, process in self._processes.items():
                 assert process.poll() is None, f"broker {node} ended: {last_words(self._root(node))}"
             try:
-                found = admin.list_topics(timeout=5)
+                found = admin.list_topics(timeout=5 * PATIENCE)
             except KafkaException:
                 return False
             partitions = [one for topic in found.topics.values() for one in topic.partitions.values()]
@@ -223,7 +223,7 @@ class ThreeBrokers:
 
         def found() -> int:
             try:
-                return max(admin.list_topics(timeout=5).topics[topic].partitions[partition].leader, 0)
+                return max(admin.list_topics(timeout=5 * PATIENCE).topics[topic].partitions[partition].leader, 0)
             except (KafkaException, KeyError):
                 return 0
 

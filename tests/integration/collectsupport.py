@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.support import Part, records, running, value
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 
@@ -70,7 +70,7 @@ class Answered:
 def ask(
     port: int, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> Answered:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30 * PATIENCE)) as connection:
         connection.request(method, target, body, {"User-Agent": AGENT, **(headers or {})})
         answer = connection.getresponse()
         return Answered(answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read())
@@ -152,7 +152,7 @@ class Load:
 
     def send(self) -> None:
         """One thread's work."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20 * PATIENCE)
         body, id_ = b"", ""
         while not self.stop.is_set():
             if not id_:
@@ -188,12 +188,12 @@ def load(port: int, senders: int = 8) -> Iterator[Load]:
     finally:
         found.stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(30 * PATIENCE)
 
 
 def raw(port: int, *pieces: bytes, timeout: float = 10.0) -> socket.socket:
     """A connection on which these bytes were sent."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout)
+    connection = socket.create_connection(("127.0.0.1", port), timeout * PATIENCE)
     try:
         for piece in pieces:
             connection.sendall(piece)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import random
 import shutil
 import subprocess
 import urllib.error
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 from clickstream.errors import ClickstreamError
 from clickstream.java import ports, runtime
 from tests.dashboards import DEPLOY
-from tests.support import PATIENCE, missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 T = TypeVar("T")
 
@@ -128,7 +127,7 @@ def running(directory: Path) -> Iterator[Druid]:
         missing(f"no Druid: {error}")
     classes = jars(directory)
     (directory / "log4j2.xml").write_text(_LOG)
-    free = dict(zip(("zookeeper", "derby", *_HEAPS), _free_ports(), strict=False))
+    free = {name: free_port() for name in ("zookeeper", "derby", *_HEAPS)}
     common = _common(directory, free)
     tmp = _made(directory / "tmp")
     with ExitStack() as stack:
@@ -206,12 +205,6 @@ def _process(log: Path, words: list[str]) -> Iterator[None]:
         finally:
             process.kill()
             process.wait()
-
-
-def _free_ports() -> Iterator[int]:
-    """Ports that stay free until a process takes them a minute later: the system gives these to nobody."""
-    taken = random.sample(range(20_000, 30_000), 200)
-    return (port for port in taken if ports.is_free(port))
 
 
 def _made(directory: Path) -> Path:

@@ -18,7 +18,7 @@ from clickstream.kafka.clients import Cluster
 from tests.integration.librdkafka import admin_of
 from tests.integration.support import make_topic
 from tests.integration.tablesupport import START
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 # Seconds of event time by which the versions of references are ahead of the clicks.
 AHEAD_S = 60
@@ -158,7 +158,7 @@ class Feed:
     def end(self) -> None:
         """Stop. Raises what went wrong."""
         self._stop.set()
-        self._thread.join(150)
+        self._thread.join(150 * PATIENCE)
         assert not self._thread.is_alive()
         if self.raised is not None:
             raise self.raised
@@ -202,7 +202,7 @@ class Feed:
                 json.dumps({"user_id": person}).encode(),
                 timestamp=time,
             )
-        assert self._producer.flush(60) == 0
+        assert self._producer.flush(60 * PATIENCE) == 0
 
     def _click(self, second: int, partitions: dict[str, int], only: int | None = None) -> None:
         """Clicks of a second in all partitions, or in the one with this number."""
@@ -215,7 +215,7 @@ class Feed:
         if only is not None:
             for name in partitions:
                 self._write(name, partitions, [self._row(second)], only)
-        assert self._producer.flush(60) == 0
+        assert self._producer.flush(60 * PATIENCE) == 0
 
     def _write(self, name: str, partitions: dict[str, int], rows: list[dict[str, Any]], only: int | None) -> None:
         partition = self._draw.randrange(partitions[name]) if only is None else only

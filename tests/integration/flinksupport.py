@@ -8,9 +8,8 @@ from pathlib import Path
 
 from clickstream.errors import ClickstreamError
 from clickstream.flink import jvm
-from clickstream.java import ports
 from tests.integration.support import Done, run
-from tests.support import missing
+from tests.support import free_port, missing
 
 # Java, and where the jars are, as in this process. Half the CPU for what runs a few seconds: code is compiled
 # quickly rather than well.
@@ -47,7 +46,7 @@ def to_the_end(kafka: str, *paths: Path, parallelism: int = 1, timeout: float = 
 @contextmanager
 def session_cluster(state_dir: Path) -> Iterator[str]:
     """The REST address of a cluster of 2 TaskManagers; commands with the same directory find it by themselves."""
-    port = str(ports.any_free())
+    port = str(free_port())
     done = flink("cluster", "start", "--rest-port", port, state_dir=state_dir)
     assert done.code == 0, done.said
     try:

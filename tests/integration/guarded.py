@@ -23,7 +23,7 @@ from clickstream.java import ports
 from clickstream.kafka.clients import Cluster
 from tests.integration.brokers import Programs, last_words
 from tests.integration.librdkafka import admin_of
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 ADMINISTRATOR = "admin"
 USERS = tuple(f"user{number}" for number in range(100))
@@ -71,7 +71,7 @@ class GuardedBroker:
         self._root = root
         self._programs = Programs(java_setting)
         self._process: subprocess.Popen[bytes] | None = None
-        port, controller = ports.any_free(), ports.any_free()
+        port, controller = free_port(), free_port()
         self.address = f"{ports.HOST}:{port}"
         self.cluster = Cluster(self.address, common=login(ADMINISTRATOR))
         (root / "server.properties").write_text(_properties(self.address, f"{ports.HOST}:{controller}", root / "data"))

@@ -14,7 +14,7 @@ from clickstream.topics import Declared, ensure
 from tests.integration import collectsupport
 from tests.integration.brokers import SHORT_TIMEOUTS
 from tests.integration.support import Part, command_of, decreases, records, running, tallies, value, written
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 from tests.unit.sinks.archives import ask
 
 CUT = [word for setting in SHORT_TIMEOUTS.items() for word in ("-X", "=".join(setting))]
@@ -123,7 +123,7 @@ def collector(address: str, topic: str, directory: Path) -> Participant:
 
     def end() -> None:
         stop.set()
-        sender.join(60)
+        sender.join(60 * PATIENCE)
 
     def complete(_produced: dict[str, int]) -> bool:
         found = [json.loads(value(one))["id"] for one in records(address, f"{name}-events")]

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -16,7 +15,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from tests.dashboards import ALERTS, PROMETHEUS
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 Samples = list[dict[str, Any]]
 
@@ -24,13 +23,6 @@ Samples = list[dict[str, Any]]
 def program(name: str) -> str:
     """Where `prometheus` or `promtool` is; the test is skipped where there is none."""
     return shutil.which(name) or missing(f"no {name}: apt-get install prometheus")
-
-
-def free_port() -> int:
-    """One that is free now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Prometheus:
@@ -42,7 +34,7 @@ class Prometheus:
     def answers(self) -> bool:
         """Whether it does."""
         try:
-            with urllib.request.urlopen(f"{self._address}/-/ready", timeout=10) as answer:
+            with urllib.request.urlopen(f"{self._address}/-/ready", timeout=10 * PATIENCE) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -51,7 +43,7 @@ class Prometheus:
         """`data` of an answer of its API; an error of the query fails the test."""
         query = urllib.parse.urlencode({name: str(value) for name, value in parameters.items()})
         try:
-            with urllib.request.urlopen(f"{self._address}/api/v1/{path}?{query}", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self._address}/api/v1/{path}?{query}", timeout=30 * PATIENCE) as answer:
                 found = json.load(answer)
         except urllib.error.HTTPError as problem:
             with problem:
@@ -116,4 +108,4 @@ def prometheus(folder: Path, targets: Sequence[str], every_s: int) -> Iterator[P
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(60 * PATIENCE)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import pika
 
-from tests.support import missing, wait_until
+from tests.support import free_port, missing, wait_until
 
 PROGRAMS = (Path("/usr/lib/rabbitmq/bin"), Path("/usr/local/sbin"), Path("/opt/rabbitmq/sbin"))
 WITHIN_S = 120.0
@@ -25,7 +24,7 @@ class Rabbit:
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
         self._folder = folder
-        self.port, distribution, mapper = _free_ports(3)
+        self.port, distribution, mapper = free_port(), free_port(), free_port()
         # In every file and port its own: a node of the system, or of another run, is not met.
         self._environment = {
             **{name: text for name, text in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))},
@@ -160,14 +159,3 @@ def rabbit_in(folder: Path) -> Iterator[Rabbit]:
         yield node
     finally:
         node.end()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -17,8 +17,7 @@ from urllib.request import urlopen
 
 from clickstream.java.jars import cache_dir
 from tests.dashboards import DEPLOY
-from tests.postgres import free_port
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 VERSION = "6.1.0"
 # What Superset imports and does not ask for, its drivers for PostgreSQL and Druid, and a server.
@@ -133,11 +132,11 @@ class Superset:
             yield
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(60 * PATIENCE)
 
     def _answers(self) -> bool:
         try:
-            with urlopen(f"{self.url}/health", timeout=10) as answer:
+            with urlopen(f"{self.url}/health", timeout=10 * PATIENCE) as answer:
                 return bool(answer.read() == b"OK")
         except (URLError, TimeoutError, ConnectionError):
             return False

@@ -77,7 +77,7 @@ class Part:
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {timeout:g} s; it said:\n{self.said()}") from None
+            raise AssertionError(f"not within {timeout:g} s: it ends; it said:\n{self.said()}") from None
 
     def stop(self, timeout: float = 30.0) -> int:
         """Ask it to end, as Ctrl-C or a service manager does."""
@@ -169,8 +169,11 @@ def make_topic(kafka: str, topic: str, partitions: int = 3, **config: str) -> No
     wait_until_led(Cluster(kafka), [topic])
 
 
-def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: int = -1) -> None:
-    """Write records and wait until they are acknowledged; without a partition, spread over all."""
+def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: int = -1, timestamp: int = 0) -> None:
+    """Write records and wait until they are acknowledged; without a partition, spread over all.
+
+    `timestamp` is in ms since 1970; 0: now.
+    """
     refused: list[Any] = []
     # Idempotent: on a loaded machine a request is sent again, and the records would be there twice.
     settings = {"bootstrap.servers": kafka, "linger.ms": 5, "message.max.bytes": 2_000_000, "enable.idempotence": True}
@@ -181,10 +184,11 @@ def produce(kafka: str, topic: str, values: Iterable[bytes | None], partition: i
             value,
             str(number).encode(),
             partition=partition,
+            timestamp=timestamp,
             on_delivery=lambda error, _message: refused.append(error) if error else None,
         )
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(30 * PATIENCE) == 0
     assert not refused, refused[:3]
 
 
@@ -327,7 +331,7 @@ def counting(kafka: str, topic: str, **changes: Any) -> Iterator[Callable[[], Ba
         yield lambda: raised[0] if raised else None
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(30 * PATIENCE)
         assert not thread.is_alive()
 
 

@@ -21,7 +21,7 @@ from clickstream.tables.engine.state.place import FILE, directory_of
 from clickstream.tables.engine.state.statements import statements_of
 from clickstream.tables.sql.check import VARIABLES, check_file
 from tests.integration.support import Done, records, run
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 Rows = dict[str, dict[str, Any]]
 SOURCES = (
@@ -225,7 +225,7 @@ class AtWork:
 
     def end(self) -> None:
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(30 * PATIENCE)
         assert not self._thread.is_alive()
 
 

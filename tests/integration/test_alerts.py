@@ -9,12 +9,15 @@ import pytest
 
 from tests.dashboards import ALERTS, PROMETHEUS, alerts
 from tests.integration.prometheus import program
+from tests.support import PATIENCE
 
 TESTS = ALERTS.with_name("alerts.test.yml")
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program("promtool"), *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [program("promtool"), *arguments], capture_output=True, text=True, timeout=120 * PATIENCE, check=False
+    )
 
 
 @pytest.mark.parametrize(

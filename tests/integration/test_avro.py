@@ -50,7 +50,7 @@ from tests.integration.support import (
 from tests.integration.tablesupport import command, table, tables
 from tests.integration.test_tables_crashes import kill_at_some_moment
 from tests.integration.test_transform import background, settled
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 from tests.unit.avro.fakeregistry import USER, FakeRegistry, fake_registry
 from tests.unit.avro.test_shipped import NAMES, versions
 
@@ -236,7 +236,7 @@ def test_schemas_are_registered_once_and_shown(url: str) -> None:
 # --- results of tables
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 * PATIENCE)
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_kills_of_tables_that_write_avro_lose_and_double_nothing(
     kafka: str, topic: str, url: str, tmp_path: Path, kills: int

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.support import ROOT, environment_of_a_command
-from tests.support import missing
+from tests.support import PATIENCE, missing
 
 NOBODY = 65534
 PACKAGE = "import os, sys\nprint(os.path.dirname(__file__), *sys.argv[1:])\n"
@@ -49,7 +49,7 @@ def run(checkout: Path, cwd: Path | None = None, user: int | None = None) -> "su
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=240 * PATIENCE,
         user=user,
         group=user,
     )

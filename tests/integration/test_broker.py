@@ -17,7 +17,7 @@ from pytest_mock import MockerFixture
 from clickstream.broker import BrokerStatus, EmbeddedBroker
 from clickstream.errors import ClickstreamError
 from clickstream.java.locks import is_free
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, missing, wait_until
 
 START = 60.0  # s; a start takes 3, on a busy machine more
 LINGER = 1.0
@@ -51,14 +51,14 @@ def assert_nothing_runs(broker: EmbeddedBroker) -> None:
 def produce(address: str, topic: str, count: int) -> None:
     """`count` records into a new topic, all of them acknowledged."""
     admin = AdminClient({"bootstrap.servers": address})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10 * PATIENCE)
     failures: list[str] = []
     producer = Producer({"bootstrap.servers": address, "acks": "all", "linger.ms": 5})
     for number in range(count):
         producer.produce(
             topic, str(number).encode(), on_delivery=lambda error, _: failures.append(str(error)) if error else None
         )
-    assert producer.flush(30) == 0
+    assert producer.flush(30 * PATIENCE) == 0
     assert failures == []
 
 
@@ -69,8 +69,8 @@ def consume(address: str, topic: str) -> list[int]:
     values: list[int] = []
     try:
         while True:
-            message = consumer.poll(20)
-            assert message is not None, "no end within 20 s"
+            message = consumer.poll(20 * PATIENCE)
+            assert message is not None, f"not within {20 * PATIENCE:g} s: the end of the topic"
             if message.error():
                 return values
             value = message.value()
@@ -236,7 +236,7 @@ def test_records_stay_below_the_bound_of_the_disk(
             NewTopic("kept", 1, 1, config=own),
         ]
         for made in admin.create_topics(topics).values():
-            made.result(30)
+            made.result(30 * PATIENCE)
         failures: list[str] = []
         producer = Producer({"bootstrap.servers": lease.address, "compression.type": "none"})
         for number in range(3_000):
@@ -249,14 +249,14 @@ def test_records_stay_below_the_bound_of_the_disk(
                         partition,
                         on_delivery=lambda error, _: failures.append(str(error)) if error else None,
                     )
-            producer.flush(60)
+            producer.flush(60 * PATIENCE)
         producer.produce("small", b"x")
-        assert producer.flush(60) == 0
+        assert producer.flush(60 * PATIENCE) == 0
         assert failures == []
         wait_until(lambda: broker.status().disk_used < bound, 180, "the oldest records are deleted", poll=0.5)
         consumer = Consumer({"bootstrap.servers": lease.address, "group.id": "-"})
         places = (("large", 0), ("large", 1), ("small", 0), ("latest", 0), ("kept", 0))
-        limits = {place: consumer.get_watermark_offsets(TopicPartition(*place), 30) for place in places}
+        limits = {place: consumer.get_watermark_offsets(TopicPartition(*place), 30 * PATIENCE) for place in places}
         consumer.close()
         for number in (0, 1):
             low, high = limits["large", number]

@@ -20,7 +20,7 @@ from tests.integration import participants
 from tests.integration.librdkafka import admin_of
 from tests.integration.participants import LONG, rounds
 from tests.integration.support import make_topic, records, run, running, written
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 AWAY_S = 60.0
 
@@ -113,7 +113,7 @@ def _leader_moved(nodes: Nodes, topic: str, go_on: Callable[[], None]) -> None:
     """Back to the node that is first among the replicas, which lost it when it was killed."""
     before = nodes.leader(topic)
     admin = admin_of(Cluster(nodes.address))
-    admin.elect_leaders(ElectionType.PREFERRED, [TopicPartition(topic, 0)]).result(60)
+    admin.elect_leaders(ElectionType.PREFERRED, [TopicPartition(topic, 0)]).result(60 * PATIENCE)
     wait_until(lambda: nodes.leader(topic) not in (0, before), LONG, "another node leads")
     go_on()
 

@@ -38,7 +38,7 @@ from tests.integration.support import (
     running,
     value,
 )
-from tests.support import wait_until
+from tests.support import PATIENCE, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_at_its_end_what_kafka_does_not_take_is_kept(mortal: MortalBroker, topic
 
 
 def test_a_delay_before_the_end_lets_load_balancers_leave(kafka: str, topic_name: str, tmp_path: Path) -> None:
-    with collecting(kafka, topic_name, tmp_path, "--drain-delay", "3s") as found:
+    with collecting(kafka, topic_name, tmp_path, "--drain-delay", f"{3 * PATIENCE:g}s") as found:
         assert found.ask("GET", "/ping").status == 200
         found.part.process.send_signal(signal.SIGTERM)
         wait_until(lambda: found.ask("GET", "/ping").status == 503, 2.5, "it says that it ends")
@@ -242,7 +242,7 @@ def test_a_delay_before_the_end_lets_load_balancers_leave(kafka: str, topic_name
 
 
 def test_a_broker_that_comes_after_the_collector_gets_all(tmp_path: Path, broker_java: str) -> None:
-    port = ports.any_free()
+    port = free_port()
     with collecting(f"{ports.HOST}:{port}", "early", tmp_path / "collector", "--workers", "2") as found:
         with load(found.port, senders=2) as sent:
             wait_until(lambda: len(sent.acknowledged) > 100, 60, "the spool takes them")

@@ -12,7 +12,7 @@ from pathlib import Path
 from clickstream.records import LossKey, WebLoss, decode
 from tests.integration.collectsupport import AGENT, Collecting, collecting, event
 from tests.integration.support import records
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 EVENTS = 10_000
 DROPPED_EVERY = 33
@@ -56,7 +56,7 @@ def through_a_lossy_proxy(port: int, sent: list[dict[str, object]]) -> tuple[set
     """Passes events on, but for every 33rd; the ids of those. Some come twice, as after an answer that got lost: how
     many."""
     dropped, doubled = set(), 0
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=30 * PATIENCE)
     batch: list[dict[str, object]] = []
     for number, one in enumerate(sent, start=1):
         if number % DROPPED_EVERY == 0:

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.java import ports
 from clickstream.records import WebEvent, decode
 from docs.generate import ROOT
 from tests.integration.collectsupport import AGENT, Collecting, ask, collecting, event, ids_in, load
 from tests.integration.support import records, value
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 
 pytestmark = pytest.mark.slow
 
 RESTARTS = 10
+CLOSED_WITHIN_S, ATTEMPTS = 13.0, 3  # the collector's own time is 15 s
 PROXY = ("--trusted-proxy", "127.0.0.1", "--workers", "2")
 
 
@@ -45,7 +45,7 @@ class Nginx:
     """In the foreground, in a folder of its own, without TLS; `reload` is what a changed certificate asks for."""
 
     def __init__(self, program: str, folder: Path, collector: int) -> None:
-        self.port = ports.any_free()
+        self.port = free_port()
         server = changed(
             shown(),
             ("server 127.0.0.1:8322;", f"server 127.0.0.1:{collector};"),
@@ -76,7 +76,7 @@ class Nginx:
 
     def end(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(30 * PATIENCE)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def nginx(folder: Path, collector: int) -> Iterator[Nginx]:
 
 
 def test_restarts_and_reloads_cost_no_event(kafka: str, topic_name: str, tmp_path: Path) -> None:
-    port = ports.any_free()
+    port = free_port()
     with (
         collecting(kafka, topic_name, tmp_path / "first", *PROXY, port=port) as first,
         nginx(tmp_path / "nginx", port) as front,
@@ -123,11 +123,14 @@ def goes_on(acknowledged: set[str]) -> None:
 def test_an_idle_connection_is_closed_by_nginx_first(kafka: str, topic_name: str, tmp_path: Path) -> None:
     """Else the collector would close connections that nginx is about to use: that is a 502 for a browser."""
     with collecting(kafka, topic_name, tmp_path, *PROXY) as found, nginx(tmp_path / "nginx", found.port) as front:
-        ask(front.port, "GET", "/ping")
-        assert connections(found) == 1
-        begun = time.monotonic()
-        wait_until(lambda: connections(found) == 0, 30, "it is closed")
-        assert time.monotonic() - begun < 15 - 2  # the collector's own time is 15 s
+        took: list[float] = []
+        while not took or (took[-1] >= CLOSED_WITHIN_S and len(took) < ATTEMPTS):  # the machine may do much else
+            ask(front.port, "GET", "/ping")
+            assert connections(found) == 1
+            begun = time.monotonic()
+            wait_until(lambda: connections(found) == 0, 30, "it is closed")
+            took.append(time.monotonic() - begun)
+        assert took[-1] < CLOSED_WITHIN_S, took
         assert ask(front.port, "GET", "/ping").status == 200
 
 
@@ -140,7 +143,7 @@ def connections(found: Collecting) -> int:
 def test_the_client_is_who_nginx_heard_from(kafka: str, topic_name: str, tmp_path: Path) -> None:
     with collecting(kafka, topic_name, tmp_path, *PROXY) as found, nginx(tmp_path / "nginx", found.port) as front:
         # Not from 127.0.0.1, which is trusted as a proxy, and with an address that it made up.
-        connection = HTTPConnection("127.0.0.1", front.port, timeout=30, source_address=("127.0.9.2", 0))
+        connection = HTTPConnection("127.0.0.1", front.port, timeout=30 * PATIENCE, source_address=("127.0.9.2", 0))
         claimed = {"User-Agent": AGENT, "X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
         connection.request("GET", "/e.gif?id=1&url=https%3A%2F%2Fshop.example%2F", headers=claimed)
         assert connection.getresponse().status == 200

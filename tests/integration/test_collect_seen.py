@@ -13,7 +13,7 @@ from tests.integration.collectsupport import AGENT, collecting
 from tests.integration.support import records, running, value
 from tests.integration.test_tag import served_at
 from tests.integration.uisupport import address_of
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, missing, wait_until
 from tests.unit.enrich.test_places import GERMANY, database
 
 
@@ -41,6 +41,8 @@ def test_own_clicks_with_country_and_session(kafka: str, topic_name: str, tmp_pa
         site, dashboard = served_at(shop), address_of(ui)
         visitor = browser.new_page(user_agent=AGENT)
         looking = browser.new_page(viewport={"width": 1280, "height": 1400})
+        for page in (visitor, looking):
+            page.set_default_timeout(60_000 * PATIENCE)
         visitor.goto(site)
         visitor.goto(f"{site}/products")
         visitor.click("text=Harbour lantern")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.support import ROOT, count, environment_of_a_command, make_topic, named, produce
+from tests.support import PATIENCE
 
 
 def offered(words: str, tmp_path: Path) -> list[str]:
@@ -25,7 +26,7 @@ def offered(words: str, tmp_path: Path) -> list[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * PATIENCE,
         check=True,
     )
     assert done.stderr == ""

@@ -51,7 +51,7 @@ from tests.integration.support import (
     tallies,
     written,
 )
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 SESSION_S = 6.0
 
@@ -382,7 +382,7 @@ def test_a_publisher_that_was_frozen_while_it_committed_ends_quietly(
 
     def freeze(transactions: Transactions, step: Callable[[float], None]) -> None:
         if step.__name__ == "commit_transaction" and not made:
-            transactions._producer.flush(10)
+            transactions._producer.flush(10 * PATIENCE)
             made.append(TallyPublisher(cluster, topic_name, "group", 0))
         patiently(transactions, step)
 
@@ -398,11 +398,11 @@ def test_what_a_frozen_publisher_left_half_done_is_undone(kafka: str, topic_name
     cluster = Cluster(kafka)
     ensure(cluster, [topic_name])
     half_done = Producer({"bootstrap.servers": kafka, "transactional.id": topic_name})
-    half_done.init_transactions(10)
+    half_done.init_transactions(10 * PATIENCE)
     half_done.begin_transaction()
     nine = b'{"purchase":9,"receiveAt":"2020-02-27T00:06:38UTC"}'
     half_done.produce(topic_name, nine, topic_name.encode(), headers=[(EPOCH_HEADER, b"0")])
-    half_done.flush(10)
+    half_done.flush(10 * PATIENCE)
     uncommitted = Cluster(kafka, for_consumers={"isolation.level": "read_uncommitted"})
     successor = TallyPublisher(uncommitted, topic_name, group=topic_name, epoch=0)
     assert successor.last == {}
@@ -440,10 +440,10 @@ def test_a_last_tally_that_cannot_be_seen_is_not_fallen_short_of(
     frozen = TallyPublisher(Cluster(kafka), options.to_topic, options.group, 0)
     state = state_after(kafka, options, events=80)
     other = Producer({"bootstrap.servers": kafka, "transactional.id": f"{topic_name}-other"})
-    other.init_transactions(10)
+    other.init_transactions(10 * PATIENCE)
     other.begin_transaction()
     other.produce(options.to_topic, b"{}", b"another group")
-    other.flush(10)
+    other.flush(10 * PATIENCE)
     made: list[TallyPublisher] = []
 
     def take_over(cluster: Cluster, topic: str, group: str, epoch: int, stop: threading.Event) -> TallyPublisher:
@@ -458,7 +458,7 @@ def test_a_last_tally_that_cannot_be_seen_is_not_fallen_short_of(
     monkeypatch.setattr(counter_module, "BATCH", 10)
     monkeypatch.setattr(StateLog, "follow", lambda log: None)  # slow in telling what others have saved
     count(kafka, topic_name, options=replace(options, interval=0.0))
-    other.abort_transaction(10)
+    other.abort_transaction(10 * PATIENCE)
     found = tallies(kafka, options.to_topic)
     assert decreases(found) == []
     assert found[-1] == {"purchase": 100}
@@ -490,7 +490,7 @@ def test_a_frozen_predecessor_that_comes_back_does_not_end_its_successor(
         assert successor.is_alive(), "it is not at the end of what it does not have"
     finally:
         predecessor.close()
-    successor.join(30)
+    wait_until(lambda: not successor.is_alive(), 60, "the successor comes to the end")
     assert tallies(kafka, f"{topic_name}-tally") == [{"purchase": number} for number in range(1, 301)]
 
 

@@ -26,7 +26,7 @@ from clickstream.tables.sql.check import check_file
 from tests.integration.support import Part, make_topic, produce
 from tests.integration.terminal import running_on_terminal
 from tests.integration.uisupport import State, address_of, state_of, tab
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SUMMARY = re.compile(r"Acknowledged by this run: ([\d,]+)\. Counted by this run: ([\d,]+)\. Equal\.")
@@ -63,7 +63,7 @@ def ended_equal(output: str) -> tuple[int, int]:
 def test_the_demo_shows_tallies_and_ends_equal(topics: dict[str, str]) -> None:
     demo = start("--duration", "4", "--rate", "2000", **topics)
 
-    output, _ = demo.communicate(timeout=60)
+    output, _ = demo.communicate(timeout=60 * PATIENCE)
 
     assert demo.returncode == 0, output
     acknowledged, counted = ended_equal(output)
@@ -80,7 +80,7 @@ def test_ctrl_c_drains_and_ends_equal(topics: dict[str, str]) -> None:
             break
     demo.send_signal(signal.SIGINT)
 
-    output, _ = demo.communicate(timeout=60)
+    output, _ = demo.communicate(timeout=60 * PATIENCE)
 
     assert demo.returncode == 0, output
     acknowledged, counted = ended_equal(output)
@@ -88,7 +88,7 @@ def test_ctrl_c_drains_and_ends_equal(topics: dict[str, str]) -> None:
 
 
 def test_events_of_others_make_the_demo_fail(topics: dict[str, str]) -> None:
-    demo = start("--duration", "6", "--rate", "500", **topics)
+    demo = start("--rate", "500", **topics)
     assert demo.stdout is not None
     for line in demo.stdout:
         if "demo running:" in line:
@@ -98,8 +98,9 @@ def test_events_of_others_make_the_demo_fail(topics: dict[str, str]) -> None:
         env={**os.environ, **topics},
         check=True,
     )
+    demo.send_signal(signal.SIGINT)
 
-    output, _ = demo.communicate(timeout=60)
+    output, _ = demo.communicate(timeout=60 * PATIENCE)
 
     assert demo.returncode == 1, output
     assert "another producer" in output
@@ -109,7 +110,7 @@ def test_events_of_others_make_the_demo_fail(topics: dict[str, str]) -> None:
 def test_a_second_run_counts_only_its_own_events(topics: dict[str, str]) -> None:
     for _ in range(2):
         demo = start("--duration", "2", "--rate", "1000", **topics)
-        output, _ = demo.communicate(timeout=60)
+        output, _ = demo.communicate(timeout=60 * PATIENCE)
 
         assert demo.returncode == 0, output
         acknowledged, counted = ended_equal(output)
@@ -125,7 +126,11 @@ def test_bin_demo_starts_a_kafka_of_its_own(tmp_path: Path, broker_java: str, ka
         "CLICKSTREAM_BROKER_LINGER": "1",
     }
     result = subprocess.run(
-        [ROOT / "bin" / "demo", "--duration", "6"], env=environment, capture_output=True, text=True, timeout=120
+        [ROOT / "bin" / "demo", "--duration", "6"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120 * PATIENCE,
     )
 
     assert result.returncode == 0, result.stderr

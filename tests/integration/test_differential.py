@@ -30,6 +30,7 @@ from tests.differential.oracle import evaluate
 from tests.differential.outcome import Expected
 from tests.differential.rows import Topics
 from tests.integration.flinksupport import need_flink, to_the_end
+from tests.support import PATIENCE
 
 # All records at once.
 WHOLE = ("formats", "windows", "sums", "groups", "clickstream")
@@ -203,7 +204,7 @@ def on_flink(
     return cases
 
 
-@pytest.mark.timeout(600)  # of the first one, which waits for all jobs
+@pytest.mark.timeout(600 * PATIENCE)  # of the first one, which waits for all jobs
 @pytest.mark.parametrize(
     ("variant", "name"), [*ON_FLINK, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW_ON_FLINK)]
 )

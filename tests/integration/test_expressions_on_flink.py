@@ -13,6 +13,7 @@ from clickstream.flink.rest import Refused
 from clickstream.tables.sql.types import Type
 from tests.integration.flinksupport import need_flink
 from tests.integration.support import make_topic, produce, records
+from tests.support import PATIENCE
 from tests.unit.tables.engine.expression_cases import CASES, COLUMNS, FAILS, Value
 
 AT_ONCE = 40  # expressions in a job: more of them take Flink's planner ever longer
@@ -73,7 +74,7 @@ def record(number: int, row: dict[str, Value]) -> bytes:
     return json.dumps({"id": number, **local}).encode()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 * PATIENCE)
 @pytest.mark.parametrize("one_in", [8, pytest.param(1, marks=pytest.mark.slow)])  # Flink plans some three in a second
 def test_flink_gives_what_the_cases_say(flink: Flink, one_in: int) -> None:
     expressions = list(GOOD.items())[::one_in]

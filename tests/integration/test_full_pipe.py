@@ -17,7 +17,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.topics import Declared, ensure
 from tests.integration.support import ROOT, environment_of_a_command, make_topic, produce, written
 from tests.integration.tablesupport import MINUTES, click, script
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 SIZE = 4096
 RECORDS = [click(second, ip="x" * 100) for second in range(100)]
@@ -74,7 +74,7 @@ def ends_by(number: signal.Signals, pipe: Pipe, command: Sequence[str]) -> int:
         wait_until(lambda: pipe.full() or process.poll() is not None, 60, "it fills the pipe")
         assert process.poll() is None
         process.send_signal(number)
-        return process.wait(60)
+        return process.wait(60 * PATIENCE)
 
 
 @SIGNALS
@@ -135,4 +135,4 @@ def test_what_works_ends_when_its_time_to_drain_is_over(kafka: str, topic_name: 
     with started(command, stdout=subprocess.DEVNULL, stderr=pipe.writer) as process:
         wait_until(lambda: written(kafka, topic_name) > 0 or process.poll() is not None, 60, "it works")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 1
+        assert process.wait(60 * PATIENCE) == 1

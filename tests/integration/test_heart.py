@@ -36,7 +36,7 @@ from tests.integration.support import (
     value,
     written,
 )
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 EVENT = re.compile(
     rb'{"date":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dUTC","productId":"[a-z0-9]{15}",'
@@ -67,7 +67,7 @@ def always_written(kafka: str, topic: str) -> Iterator[None]:
             for partition in range(3):
                 producer.produce(topic, named("purchase")[0], partition=partition)
             producer.poll(0)
-        producer.flush(60)
+        producer.flush(60 * PATIENCE)
 
     writing = threading.Thread(target=write)
     writing.start()

@@ -16,7 +16,7 @@ from clickstream.kafka.admin import ask_description, delete
 from clickstream.kafka.clients import Cluster
 from tests.integration.brokers import MortalBroker
 from tests.integration.support import make_topic, produce
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 LISTENERS = 100
 
@@ -75,7 +75,7 @@ def test_a_hundred_listeners_over_a_restart_of_the_broker(mortal: MortalBroker, 
         for tab in tabs:
             tab.stop.set()
         for tab in tabs:
-            tab.join(10)
+            tab.join(10 * PATIENCE)
         hub.close()
     assert not any(thread.name == f"listen to {topic_name}" for thread in threading.enumerate())
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from clickstream.java import ports
 from tests.integration.support import ROOT, make_topic
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, free_port, missing, wait_until
 from tests.unit.deploy.test_image import LAST, LINES, said, variables
 
 pytestmark = [pytest.mark.slow]
@@ -87,14 +86,18 @@ def started(image: Path, folder: Path, kafka: str, port: int, *words: str) -> It
 def test_every_extra_that_the_image_is_for_is_there(image: Path) -> None:
     modules = "starlette, granian, crawlerdetect, duckdb, pyarrow, psycopg, pika, grpc, sqlglot, clickstream.ui.server"
     python = image / "opt" / "clickstream" / "bin" / "python"
-    done = subprocess.run([python, "-c", f"import {modules}"], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [python, "-c", f"import {modules}"], capture_output=True, text=True, check=False, timeout=120 * PATIENCE
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_nothing_that_builds_is_left(image: Path) -> None:
     python = image / "opt" / "clickstream" / "bin" / "python"
     for module in ("pip", "setuptools", "hatchling"):
-        done = subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False, timeout=120)
+        done = subprocess.run(
+            [python, "-c", f"import {module}"], capture_output=True, check=False, timeout=120 * PATIENCE
+        )
         assert done.returncode != 0, module
 
 
@@ -102,14 +105,16 @@ def test_a_part_is_healthy_by_the_own_check_and_ends_well(
     image: Path, kafka: str, topic_name: str, tmp_path: Path
 ) -> None:
     make_topic(kafka, topic_name)
-    port = ports.any_free()
+    port = free_port()
     (check,) = said("HEALTHCHECK")
     command = json.loads(check.partition("CMD ")[2])
     asked = environment(image, tmp_path)
     asked["HEALTH_URL"] = asked["HEALTH_URL"].replace(asked["CLICKSTREAM_METRICS_PORT"], str(port))
 
     def healthy() -> bool:
-        return subprocess.run(command, env=asked, capture_output=True, check=False, timeout=60).returncode == 0
+        return (
+            subprocess.run(command, env=asked, capture_output=True, check=False, timeout=60 * PATIENCE).returncode == 0
+        )
 
     assert not healthy(), "nothing runs yet"
     words = shlex.split(f"run-counter --quiet --from-topic {topic_name} --to-topic {topic_name}-tally")

@@ -10,12 +10,12 @@ import pytest
 
 from clickstream.shipped import tables
 from tests.integration.support import ROOT, environment_of_a_command
-from tests.support import missing
+from tests.support import PATIENCE, missing
 
 # Packages are downloaded, half a gigabyte of them.
-pytestmark = pytest.mark.timeout(1200)
-INSTALLING_S = 1000
-RUNNING_S = 240
+pytestmark = pytest.mark.timeout(1200 * PATIENCE)
+INSTALLING_S = 1000 * PATIENCE
+RUNNING_S = 240 * PATIENCE
 
 
 class Installed:

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from clickstream.errors import ClickstreamError
-from clickstream.java.ports import any_free
 from clickstream.kafka.admin import delete, existing
 from clickstream.kafka.clients import Cluster
 from clickstream.tally.reset import reset
@@ -44,7 +43,7 @@ from tests.integration.support import (
     written,
 )
 from tests.integration.tablesupport import MINUTES, click, command, per_minute, script, table
-from tests.support import PATIENCE, wait_until
+from tests.support import PATIENCE, free_port, wait_until
 
 # What a client waits for an answer: cut, so that a short outage exceeds it.
 CUT = ("-X", "socket.timeout.ms=5000")
@@ -138,7 +137,7 @@ def test_a_broker_that_is_killed_leaves_one_tally_per_event(mortal: MortalBroker
     assert [sum(tally.values()) for tally in tallies(kafka, out)] == list(range(1, events + 1))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 * PATIENCE)
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("seconds", [15, pytest.param(60, marks=pytest.mark.slow)])
 def test_an_outage_of_any_length_is_waited_for(
@@ -169,7 +168,7 @@ def test_an_outage_of_any_length_is_waited_for(
     assert sums == (list(range(1, 61)) if each else sorted(sums))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 * PATIENCE)
 @pytest.mark.parametrize("seconds", [15, pytest.param(60, marks=pytest.mark.slow)])
 def test_tables_wait_for_the_end_of_an_outage_of_any_length(
     mortal: MortalBroker, topic_name: str, tmp_path: Path, seconds: float
@@ -225,7 +224,7 @@ def test_a_stop_in_an_outage_says_what_is_not_saved_and_loses_nothing(
     make_topic(kafka, topic_name)
     out = f"{topic_name}-tally"
     ensure(Cluster(kafka), [out])
-    port = any_free()
+    port = free_port()
     watched = [*command_of(topic_name, interval="3600", metrics_port=str(port)), "-b", kafka, *CUT, *SHORT_SESSION]
     # With one tally per event, the commit that is under way is not saved; else the interval is long.
     words = [*command_of(topic_name, metrics_port=str(port)), "-b", kafka, *CUT, *SHORT_SESSION]
@@ -344,7 +343,7 @@ def test_records_deleted_in_front_of_a_slow_counter_are_missed(kafka: str, topic
     with running(*command_of(topic_name), "-b", kafka) as counter:
         wait_until(lambda: not counter.running or tallies(kafka, out), 30, "the first tally")
         counter.freeze()
-        threading.Event().wait(1)  # until the broker has answered its last request, which it held back for 0.5 s
+        threading.Event().wait(PATIENCE)  # until the broker has answered its last request, which it held back for 0.5 s
         produce(kafka, topic_name, named(*["purchase"] * 10))
         delete_records(kafka, topic_name, {0: 15})
         counter.thaw()

@@ -16,13 +16,13 @@ import pytest
 from clickstream.errors import ClickstreamError
 from tests.dashboards import Target, as_prometheus_gets_it, metrics_asked_for, targets
 from tests.integration.collectsupport import load, served_port
-from tests.integration.prometheus import Prometheus, free_port, prometheus
+from tests.integration.prometheus import Prometheus, prometheus
 from tests.integration.rabbit import rabbit_in
 from tests.integration.support import Part, produce, running, written
 from tests.integration.tablesupport import shipped
 from tests.integration.uisupport import address_of
 from tests.postgres import given_or_own
-from tests.support import wait_until
+from tests.support import PATIENCE, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -113,7 +113,7 @@ def test_running_parts_serve_every_metric_that_is_asked_for(watched: Watched) ->
     def served() -> set[str]:
         found: set[str] = set()
         for address in watched.addresses.values():
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=30 * PATIENCE) as answer:
                 found |= set(re.findall(r"^(clickstream_\w+)", answer.read().decode(), re.MULTILINE))
         return found
 

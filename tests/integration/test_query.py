@@ -9,7 +9,9 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.topics import Declared, ensure
 from tests.integration.support import Done, is_an_error_for_people, run
+from tests.support import PATIENCE
 
+WITHIN = f"{4 * PATIENCE:g}"  # s
 HUGE = 170141183460469231731687303715884105728
 
 
@@ -87,9 +89,9 @@ def test_an_empty_topic_has_the_columns_of_every_record(asked: Asked) -> None:
         ("FROM nowhere", "There is no table nowhere"),
         ("SELECT * FROM read_csv('/etc/passwd')", "read_csv cannot stand in the place of a table"),
         ("DROP TABLE $T", "DROP is not answered"),
-        ("SELECT count(*) FROM range(1000000) a, range(1000000) b", "takes longer than 4 s"),
+        ("SELECT count(*) FROM range(1000000) a, range(1000000) b", f"takes longer than {WITHIN} s"),
         ("SELECT repeat('x', 2000000000)", "needs more than 512 MB"),
     ],
 )
 def test_what_is_not_answered_is_said(asked: Asked, sql: str, words: str) -> None:
-    assert is_an_error_for_people(asked.query(sql, "--within", "4"), words)
+    assert is_an_error_for_people(asked.query(sql, "--within", WITHIN), words)

@@ -10,7 +10,7 @@ import pytest
 
 from clickstream.broker import EmbeddedBroker
 from tests.integration.support import ROOT, environment_of_a_command
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 TEXT = (ROOT / "docs" / "quick-start.md").read_text("utf-8").partition("## Completion")[0]
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
@@ -41,7 +41,7 @@ class Terminal:
         """End it, once it has something to say itself: earlier it would be interrupted, and not stopped."""
         self._until_lines(2)
         self._process.send_signal(signal.SIGINT)
-        assert self._process.wait(60) == 0, self.output
+        assert self._process.wait(60 * PATIENCE) == 0, self.output
 
     def _until_lines(self, number: int) -> None:
         wait_until(lambda: len(self.output.splitlines()) >= number or self._process.poll() is not None, 120, self.line)
@@ -61,7 +61,7 @@ def run(block: str, environment: dict[str, str]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=240,
+        timeout=240 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}"

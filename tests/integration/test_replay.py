@@ -21,7 +21,7 @@ from confluent_kafka import Message
 from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = {
@@ -42,7 +42,12 @@ def command(kafka: str, topic: str, *arguments: str) -> list[str]:
 def replay(kafka: str, topic: str, *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
     """Exit code and what was written to stderr."""
     done = subprocess.run(
-        command(kafka, topic, *arguments), input=stdin, capture_output=True, timeout=60, cwd=ROOT, check=False
+        command(kafka, topic, *arguments),
+        input=stdin,
+        capture_output=True,
+        timeout=60 * PATIENCE,
+        cwd=ROOT,
+        check=False,
     )
     assert done.stdout == b""
     return done.returncode, done.stderr.decode()
@@ -153,7 +158,7 @@ def test_ctrl_c_on_an_idle_pipe_delivers_what_came_and_ends_well(kafka: str, top
         wait_until(lambda: topic_name in existing(Cluster(kafka)), 20, "the topic")
         wait_until(lambda: len(records(kafka, topic_name)) == 100, 20, "all lines, without the pipe's end")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(10 * PATIENCE) == 0
         said = process.stderr.read().decode()
     assert "100 lines read: 100 acknowledged, 0 dead-lettered, 0 failed." in said
 
@@ -168,7 +173,7 @@ def test_ctrl_c_ends_a_long_wait(kafka: str, topic_name: str) -> None:
         wait_until(lambda: topic_name in existing(Cluster(kafka)), 20, "the topic")
         wait_until(lambda: len(records(kafka, topic_name)) == 1, 20, "the first line, not held for the second")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(10 * PATIENCE) == 0
         assert b"1 lines read: 1 acknowledged" in process.stderr.read()
 
 
@@ -229,7 +234,7 @@ def test_ctrl_c_ends_waiting_for_the_writer_of_a_named_pipe(kafka: str, topic_na
         try:
             wait_until(lambda: has_opened(process.pid, path), 60, "it reads the pipe")
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0
+            assert process.wait(60 * PATIENCE) == 0
             assert process.stderr is not None
             assert b"0 lines read" in process.stderr.read()
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.support import ROOT
-from tests.support import missing
+from tests.support import PATIENCE, missing
 
 pytestmark = [pytest.mark.slow]
 ANSIBLE = "ansible-core==2.19.14"
@@ -100,5 +100,5 @@ def test_it_installs_everything_and_the_second_run_changes_nothing(ansible: Path
     for name in ("counter", "tables", "collector", "ui"):
         assert (root / "etc" / "clickstream" / "parts" / name).stat().st_mode & 0o777 == 0o640
     command = root / "opt" / "clickstream" / "venv" / "bin" / "clickstream"
-    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=120 * PATIENCE)
     assert done.returncode == 0, done.stderr

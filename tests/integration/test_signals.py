@@ -30,7 +30,7 @@ from tests.integration.support import (
     tallies,
     written,
 )
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 # What takes one second alone may take many on a loaded machine.
 AT_ONCE_S = 30.0
@@ -40,7 +40,7 @@ AT_ONCE_S = 30.0
 def silent() -> Iterator[socket.socket]:
     """A server that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
+        server.settimeout(60 * PATIENCE)
         yield server
 
 
@@ -90,7 +90,7 @@ def test_a_call_into_the_client_holds_no_signal_up(silent: socket.socket, number
         try:
             with silent.accept()[0]:
                 process.send_signal(number)
-                assert process.wait(AT_ONCE_S) == 128 + number
+                assert process.wait(AT_ONCE_S * PATIENCE) == 128 + number
         finally:
             process.kill()
         assert process.stderr is not None
@@ -150,7 +150,7 @@ def test_ctrl_c_at_a_prompt_is_no_answer(kafka: str, topic_name: str) -> None:
                 os.close(slave)
                 shown = read_until(master, "start over?")
                 os.write(master, b"\x03y\r")
-                assert process.wait(60) == 130, shown
+                assert process.wait(60 * PATIENCE) == 130, shown
             finally:
                 process.kill()
     finally:
@@ -164,9 +164,9 @@ def test_ctrl_c_at_a_prompt_is_no_answer(kafka: str, topic_name: str) -> None:
 
 def read_until(terminal: int, words: str) -> str:
     shown = ""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * PATIENCE
     while words not in re.sub(r"\s+", " ", shown):
-        assert time.monotonic() < deadline, shown
+        assert time.monotonic() < deadline, f"not within {60 * PATIENCE:g} s: {words}; it shows {shown}"
         shown += os.read(terminal, 4_096).decode()
     return shown
 

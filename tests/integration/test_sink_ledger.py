@@ -14,7 +14,7 @@ from clickstream.sinks.ledger import MAX_EXTRA_BYTES, Ledger
 from clickstream.sinks.model import Claim, Place
 from clickstream.sinks.target import Away, Fenced
 from clickstream.topics import ensure
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 TOPIC = "clickstream-sinks"
 
@@ -91,7 +91,7 @@ def test_what_was_committed_behind_an_open_transaction_is_waited_for(cluster: Cl
     other.init_transactions(30)
     other.begin_transaction()
     other.produce(TOPIC, b"x", b"x")
-    other.flush(30)
+    other.flush(30 * PATIENCE)
     one.commit({("t", 0): 9})
     found: list[object] = []
     waiting = threading.Thread(target=lambda: found.append(next_.claim(claim(name)).places))
@@ -99,7 +99,7 @@ def test_what_was_committed_behind_an_open_transaction_is_waited_for(cluster: Cl
     wait_until(lambda: bool(next_._read), 60, "it has read up to the open transaction")
     assert not found
     other.abort_transaction(30)
-    waiting.join(60)
+    waiting.join(60 * PATIENCE)
     assert found == [{("t", 0): Place("id", 9)}]
 
 

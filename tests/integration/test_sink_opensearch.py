@@ -205,7 +205,7 @@ def test_a_recreated_topic_is_refused_until_a_reset(place: Place) -> None:
     place.fill(place.source())
     place.ask("PUT", f"/{place.index}/_doc/by%20hand?refresh=true", {"id": "by hand"})
     delete(place.cluster, {place.topic})
-    ensure(place.cluster, [Declared(place.topic, partitions=3)])
+    wait_until(lambda: ensure(place.cluster, [Declared(place.topic, partitions=3)]), 60, "the topic again")
     place.send(hits(("a", 5), ("c", 6)))
     with pytest.raises(ClickstreamError, match=f"Topic {place.topic} was recreated"):
         place.fill(place.source())
@@ -378,7 +378,7 @@ def test_what_cannot_be_compared_is_said(place: Place) -> None:
     repaired = run("sink", "check", "opensearch", *given, "--repair", CLICKSTREAM_SINK_OPENSEARCH=place.url)
     assert (repaired.code, repaired.printed.splitlines()[-1]) == (0, "  1 rows repaired.")
     delete(place.cluster, {place.topic})
-    ensure(place.cluster, [Declared(place.topic, partitions=3)])
+    wait_until(lambda: ensure(place.cluster, [Declared(place.topic, partitions=3)]), 60, "the topic again")
     with pytest.raises(ClickstreamError, match=f"Topic {place.topic} was recreated"):
         check_of(place, place.source())
 

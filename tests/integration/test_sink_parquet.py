@@ -3,6 +3,7 @@
 import random
 import resource
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from tests.support import wait_until
 from tests.unit.sinks.archives import ask, data_files, origins
 
 PATIENCE_S = 120.0
+HOUR = int(time.time()) // 3_600 * 3_600_000  # of records that are to be in one file, ms
 
 
 @pytest.fixture
@@ -215,12 +217,12 @@ def test_without_room_it_waits_and_goes_on_by_itself(kafka: str, topic: str, tmp
 
 
 def test_a_recreated_topic_is_refused_and_reset_begins_again(kafka: str, topic: str, tmp_path: Path) -> None:
-    produce(kafka, topic, numbers(0, 10))
+    produce(kafka, topic, numbers(0, 10), timestamp=HOUR)
     archive(kafka, topic, tmp_path)
     admin = Cluster(kafka).admin()
     admin.delete_topics([topic])[topic].result()
     wait_until(lambda: _made(kafka, topic), timeout=PATIENCE_S, what="the topic again")
-    produce(kafka, topic, numbers(10, 15))
+    produce(kafka, topic, numbers(10, 15), timestamp=HOUR)
 
     done = run(*command(kafka, topic, to=tmp_path), "--exit-at-end", timeout=PATIENCE_S)
     assert f"Topic {topic} was recreated" in done.said
@@ -254,7 +256,7 @@ def test_a_stop_writes_what_was_read(kafka: str, topic: str, tmp_path: Path) -> 
 
 
 def test_a_check_names_the_records_that_differ(kafka: str, topic: str, tmp_path: Path) -> None:
-    produce(kafka, topic, numbers(0, 200), partition=1)
+    produce(kafka, topic, numbers(0, 200), partition=1, timestamp=HOUR)
     archive(kafka, topic, tmp_path)
     produce(kafka, topic, [b"later"], partition=1)
     delete_records(kafka, topic, {1: 50})
@@ -281,7 +283,7 @@ def test_a_check_names_the_records_that_differ(kafka: str, topic: str, tmp_path:
 
 def test_a_repair_writes_again_what_differs_is_gone_or_damaged(kafka: str, topic: str, tmp_path: Path) -> None:
     for start in range(0, 400, 100):
-        produce(kafka, topic, numbers(start, start + 100), partition=1)
+        produce(kafka, topic, numbers(start, start + 100), partition=1, timestamp=HOUR)
         archive(kafka, topic, tmp_path)
     first, second, third, fourth = data_files(tmp_path)
     words = ["sink", "check", "parquet", topic, "--to", str(tmp_path), "-b", kafka]
@@ -316,7 +318,7 @@ def test_a_repair_writes_again_what_differs_is_gone_or_damaged(kafka: str, topic
 
 
 def test_a_repair_says_what_is_lost_and_drops_no_damaged_file(kafka: str, topic: str, tmp_path: Path) -> None:
-    produce(kafka, topic, numbers(0, 100), partition=1)
+    produce(kafka, topic, numbers(0, 100), partition=1, timestamp=HOUR)
     archive(kafka, topic, tmp_path)
     [name] = data_files(tmp_path)
     whole = (tmp_path / name).read_bytes()

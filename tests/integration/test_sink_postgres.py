@@ -31,8 +31,8 @@ from clickstream.topics import Declared, ensure
 from tests.integration.postgressupport import Place, check_of
 from tests.integration.sinksupport import HITS, hits, running
 from tests.integration.support import run
-from tests.postgres import execute, free_port, given_or_own
-from tests.support import wait_until
+from tests.postgres import execute, given_or_own
+from tests.support import free_port, wait_until
 
 
 @pytest.fixture(scope="module")

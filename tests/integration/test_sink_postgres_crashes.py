@@ -221,7 +221,7 @@ def test_a_recreated_topic_is_refused_until_a_reset(place: Place) -> None:
     place.fill(place.source())
     place.sql("INSERT INTO {t} (id, n) VALUES ('by hand', 1)")
     delete(place.cluster, {place.topic})
-    ensure(place.cluster, [Declared(place.topic, partitions=3)])
+    wait_until(lambda: ensure(place.cluster, [Declared(place.topic, partitions=3)]), 60, "the topic again")
     place.send(hits(("c", 3)))
     with pytest.raises(ClickstreamError, match=f"Topic {place.topic} was recreated"):
         place.fill(place.source())

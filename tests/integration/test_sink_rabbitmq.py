@@ -394,7 +394,7 @@ def test_a_recreated_topic_is_refused_with_words_and_reset_starts_over(
     fill(cluster, topic, 30)
     fill_queue(cluster, rabbit, plain(topic))
     delete(cluster, [topic])
-    ensure(cluster, [Declared(topic, partitions=3)])
+    wait_until(lambda: ensure(cluster, [Declared(topic, partitions=3)]), WITHIN_S, "the topic again")
     fill(cluster, topic, 3)
     with pytest.raises(Recreated, match=r"was recreated: RabbitMQ at .* --reset"):
         fill_queue(cluster, rabbit, plain(topic))

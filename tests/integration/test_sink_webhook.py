@@ -33,7 +33,7 @@ from clickstream.topics import Declared, ensure
 from tests.integration.brokers import MortalBroker
 from tests.integration.hooks import OK, Hook, hook, status
 from tests.integration.support import Part, dead_letters, run, running
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 SINKS = "clickstream-sinks"
 WITHIN_S = 90.0
@@ -287,7 +287,7 @@ def test_what_is_wrong_with_the_address_stops_it_and_no_row_is_to_blame(
 def test_over_the_rate_one_summary_says_how_many_were_left_out(
     cluster: Cluster, server: Hook, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clickstream.sinks.webhook.target.MINUTE_S", 3.0)
+    monkeypatch.setattr("clickstream.sinks.webhook.target.MINUTE_S", 3.0 * PATIENCE)
     texts(cluster, topic, 100)
     sink = post_all(cluster, server, plain(topic), per_minute=4)
     told = [post.json() for post in server.posts]
@@ -378,7 +378,7 @@ def test_a_recreated_topic_is_refused_with_words_and_reset_starts_over(
     alerts(cluster, topic, (404, 1, 5, True))
     post_all(cluster, server, table(topic))
     delete(cluster, [topic])
-    ensure(cluster, [Declared(topic, partitions=3)])
+    wait_until(lambda: ensure(cluster, [Declared(topic, partitions=3)]), 60, "the topic again")
     alerts(cluster, topic, (404, 1, 5, True))
     with pytest.raises(Recreated, match=r"was recreated: webhook at http://127\.0\.0\.1:\d+ .* --reset"):
         post_all(cluster, server, table(topic))

@@ -94,7 +94,9 @@ def test_a_stop_during_an_outage_ends_in_time_and_says_what_is_unconfirmed(
     for name in names.values():
         wait_until(partial(is_there, kafka, name), 60, "the broker is itself again")
     log = tmp_path / "access.log"
-    log.write_bytes(b"".join(LOG_LINE % (one % 200, one) for one in range(400_000)))
+    lines = b"".join(LOG_LINE % (one % 200, one) for one in range(400_000))
+    with log.open("wb") as file:
+        file.writelines([lines] * 5)  # so many that it is not done before the broker stands still
     commands = {
         "events": ("run-producer", "--topic", names["events"], "--rate", "max", "--threads", "2"),
         "web": (
@@ -134,7 +136,7 @@ def test_a_stop_before_the_first_answer_ends_a_command_soon(tmp_path: Path) -> N
         parts, asked = {}, []
         for what, arguments in STARTS.items():
             silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            silent.settimeout(120)
+            silent.settimeout(120 * PATIENCE)
             options = ("-b", f"127.0.0.1:{silent.getsockname()[1]}", "--state-dir", str(tmp_path / what))
             parts[what] = stack.enter_context(running(*arguments, *options, before=IS_THERE))
             asked.append(silent)

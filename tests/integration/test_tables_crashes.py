@@ -44,7 +44,7 @@ from tests.integration.tablesupport import (
     to_end,
     upsert,
 )
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 OPTIONS = ("--idle-timeout", "0")
 EARLY = ("--emit", "changes", "--early-interval", "0.2")
@@ -57,7 +57,7 @@ def draw() -> random.Random:
     return random.Random(seed)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 * PATIENCE)
 @pytest.mark.parametrize("kills", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_kills_of_the_shipped_file_lose_and_double_nothing(
     kafka: str, topic_name: str, tmp_path: Path, draw: random.Random, kills: int
@@ -82,7 +82,7 @@ def test_kills_of_the_shipped_file_lose_and_double_nothing(
     same_results(kafka, killed, calm)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 * PATIENCE)
 @pytest.mark.parametrize("kills", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_kills_of_every_kind_of_result_lose_and_double_nothing(
     kafka: str, topic_name: str, tmp_path: Path, draw: random.Random, kills: int

@@ -22,6 +22,7 @@ from tests.integration.tablesupport import (
     to_end,
     upsert,
 )
+from tests.support import PATIENCE
 
 
 def source(name: str, columns: str, **options: str) -> str:
@@ -39,7 +40,7 @@ def put(kafka: str, topic: str, *records: tuple[bytes | None, bytes]) -> None:
     producer = Producer({"bootstrap.servers": kafka})
     for key, value in records:
         producer.produce(topic, value, key)
-    assert producer.flush(30) == 0
+    assert producer.flush(30 * PATIENCE) == 0
 
 
 def values(kafka: str, topic: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from confluent_kafka import Producer
 
 from tests.integration.support import make_topic, records, value, written
 from tests.integration.tablesupport import START, appended, at_work, click, engine_of, script
+from tests.support import PATIENCE
 
 USERS = """
 CREATE TABLE users (
@@ -45,7 +46,7 @@ def test_references_change_several_times_a_second_under_heavy_traffic(
                     json.dumps({"user_id": person}).encode(),
                     timestamp=(START + second) * 1000,
                 )
-            producer.flush(30)
+            producer.flush(30 * PATIENCE)
             # A version that is read after a click of its time would come too late for it.
             versions = (second + 1) * PEOPLE
             work.until(lambda wanted=versions: intake.rows >= wanted, "the new names", timeout=60)  # type: ignore[misc]
@@ -57,7 +58,7 @@ def test_references_change_several_times_a_second_under_heavy_traffic(
             producer.poll(0)
         for partition in (0, 1):
             producer.produce(topic_name, click(SECONDS + 10, userid=-1), partition=partition)
-        assert producer.flush(60) == 0
+        assert producer.flush(60 * PATIENCE) == 0
         clicks = SECONDS * CLICKS_A_SECOND
         work.until(lambda: written(kafka, f"{topic_name}-named") >= clicks, "all clicks with a name", timeout=60)
     rows = [json.loads(value(record)) for record in records(kafka, f"{topic_name}-named")]

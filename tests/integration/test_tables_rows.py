@@ -209,7 +209,7 @@ def user(kafka: str, topic: str, second: float, number: int, name: str | None) -
     text = json.dumps({"id": number, "name": name}).encode() if name is not None else None
     stamp = int((START + second) * 1000)
     producer.produce(f"{topic}-users", text, json.dumps({"id": number}).encode(), partition=0, timestamp=stamp)
-    assert producer.flush(30) == 0
+    assert producer.flush(30 * PATIENCE) == 0
 
 
 def names(kafka: str, topic: str) -> list[str | None]:

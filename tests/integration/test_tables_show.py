@@ -13,7 +13,7 @@ from clickstream.kafka.produce import Headers, Sender
 from clickstream.topics import Declared, ensure
 from tests.integration.support import Done, run, running
 from tests.integration.terminal import on_terminal
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 SQL = """
 CREATE TABLE clicks (
@@ -189,7 +189,7 @@ def test_follow_sees_what_a_transaction_commits_that_was_open_when_it_began(topi
     producer.begin_transaction()
     key, value = {"status": 404, "window_start": "2026-01-01 00:01:00"}, {"status": 404, "hits": 5}
     producer.produce(f"{topics.topic}-hits", encoded({**key, **value}), encoded(key))
-    producer.flush(30)
+    producer.flush(30 * PATIENCE)
     with running(*topics.command("hits", "--follow", "--format", "json")) as part:
         wait_until(lambda: "has no rows" in part.said(), 30, "the end of what there is")
         producer.commit_transaction(30)

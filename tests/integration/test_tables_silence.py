@@ -32,9 +32,9 @@ from tests.integration.tablesupport import (
 )
 from tests.support import PATIENCE, missing, wait_until
 
-IDLE_S = 8.0
+IDLE_S = 8.0 * PATIENCE
 # Long enough for what would count it as silence to close the minute.
-AWAY_S = 14.0
+AWAY_S = IDLE_S + 6.0
 # After SIGTERM; a loaded machine gets a few more.
 ENDS_WITHIN_S = 15.0
 LOADED_S = 10.0 * PATIENCE

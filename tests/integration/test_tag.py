@@ -11,7 +11,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.records import WebClick, WebEvent, decode
 from tests.integration.collectsupport import Collecting, collecting
 from tests.integration.support import Part, dead_letters, records, running, value
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, missing, wait_until
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 # Without these the browser says that it is remote-controlled, and a beacon has the browser's own agent.
@@ -43,7 +43,9 @@ def served_at(part: Part) -> str:
 def page() -> Iterator[Any]:
     try:
         with chromium(more=ARGUMENTS) as browser:
-            yield browser.new_page(viewport={"width": 1000, "height": 700}, locale="de-AT", user_agent=AGENT)
+            found = browser.new_page(viewport={"width": 1000, "height": 700}, locale="de-AT", user_agent=AGENT)
+            found.set_default_timeout(60_000 * PATIENCE)
+            yield found
     except ClickstreamError as without:
         missing(str(without))
 
@@ -75,7 +77,13 @@ def test_page_views_are_clicks_and_what_is_typed_stays_on_its_page(collector: Co
     page.goto(f"{shop}/?left")
     page.goto("about:blank")
 
-    found = wait_for(collector, lambda there: [one.url for one in there if "/?left" in one.url])
+    def all_there(there: list[WebEvent]) -> bool:
+        """Requests overtake each other, and clicks are on a topic of their own."""
+        views = sum(one.event == "pageview" for one in there)
+        clicks = len(records(collector.kafka, collector.clicks))
+        return {"addtobasket", "engagement"} <= {one.event for one in there} and min(views, clicks) >= 5
+
+    found = wait_for(collector, all_there)
 
     views = [one for one in found if one.event == "pageview"]
     first = views[0]

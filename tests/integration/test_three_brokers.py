@@ -12,7 +12,7 @@ from tests.integration import participants
 from tests.integration.brokers import ThreeBrokers
 from tests.integration.participants import LONG, rounds
 from tests.integration.support import make_topic
-from tests.support import missing
+from tests.support import PATIENCE, missing
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +83,14 @@ def _leaders(brokers: ThreeBrokers, topic: str, out: str) -> list[participants.T
     return [partial(one.make, brokers) for one in troubles]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 * PATIENCE)
 def test_counters_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topic_name: str) -> None:
     make_topic(brokers.address, topic_name)
     counters = [participants.counter(brokers.address, topic_name, each=each) for each in (False, True)]
     rounds(brokers.address, topic_name, counters, _troubles(brokers, topic_name)[:3])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 * PATIENCE)
 def test_tables_go_on_while_brokers_die_and_freeze(brokers: ThreeBrokers, topic_name: str, tmp_path: Path) -> None:
     make_topic(brokers.address, topic_name)
     tables = participants.tables(brokers.address, topic_name, tmp_path)

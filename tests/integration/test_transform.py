@@ -28,7 +28,7 @@ from clickstream.transform.transform import TakenOver, Transform
 from tests.integration.brokers import MortalBroker
 from tests.integration.librdkafka import admin_of
 from tests.integration.support import records, run, running
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 FUNCTIONS = "tests.integration.functions"
 PATIENCE_S = 120.0
@@ -230,11 +230,11 @@ def test_what_a_function_cannot_do_is_set_aside_and_the_others_go_on(cluster: Cl
 def test_a_function_that_hangs_is_killed_and_the_others_go_on(cluster: Cluster, topic: str) -> None:
     fill(cluster, topic, [{"do": "hang" if number == 4 else "one", "n": number} for number in range(9)])
     # The others have more attempts than the machine can be slow.
-    transform = to_the_end(cluster, topic, processes(deadline_s=2.0), retries=1)
+    transform = to_the_end(cluster, topic, processes(deadline_s=2.0 * PATIENCE), retries=1)
     assert by_partition(results(cluster, topic)) == {0: [0, 3, 6], 1: [1, 7], 2: [2, 5, 8]}
     (letter,) = letters(cluster, topic)
     assert letter.kind == "deadline"
-    assert letter.reason == "no answer within 2 s: its process was killed (2 attempts)"
+    assert letter.reason == f"no answer within {2 * PATIENCE:g} s: its process was killed (2 attempts)"
     assert transform.retried >= 1
 
 
@@ -379,9 +379,9 @@ def killed(kafka: str, topic: str, times: int, count: int, *more: str) -> None:
 
 
 def test_kills_under_load_leave_each_result_once_and_in_order(kafka: str, cluster: Cluster, topic: str) -> None:
-    fill(cluster, topic, range(3_000))
-    killed(kafka, topic, 2, 3_000)
-    assert each_once(cluster, topic, 3_000)
+    fill(cluster, topic, range(12_000))
+    killed(kafka, topic, 2, 12_000)
+    assert each_once(cluster, topic, 12_000)
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from tests.integration.test_transform import (
     results,
     to_the_end,
 )
-from tests.support import missing, wait_until
+from tests.support import PATIENCE, missing, wait_until
 
 EXAMPLES = ROOT / "examples" / "transform"
 CLICK = {"user_id": "u1", "name": "Zoë", "page": 3, "action": "buy", "event_time": "2026-03-25 19:05:49.120Z"}
@@ -112,7 +112,7 @@ def test_the_function(cluster: Cluster, topic: str) -> None:
 def test_the_server_and_that_nothing_is_set_aside_while_it_is_frozen(cluster: Cluster, topic: str) -> None:
     with serving(sys.executable, str(EXAMPLES / "server.py")) as server:
         assert turns_clicks_into_messages(cluster, topic, remote(server.address))
-        transform = Transform(cluster, remote(server.address, 1.0), options(topic, retries=0))
+        transform = Transform(cluster, remote(server.address, PATIENCE), options(topic, retries=0))
         server.process.send_signal(signal.SIGSTOP)
         try:
             with background(transform):

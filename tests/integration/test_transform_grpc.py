@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from clickstream.errors import ClickstreamError
-from clickstream.java import ports
 from clickstream.kafka.clients import Cluster
 from clickstream.transform import transform_pb2
 from clickstream.transform.transform import Transform
@@ -28,7 +27,7 @@ from tests.integration.test_transform import (
     settled,
     to_the_end,
 )
-from tests.support import missing, wait_until
+from tests.support import free_port, missing, wait_until
 
 try:
     import grpc
@@ -46,7 +45,7 @@ class Server:
     """Serves a function at an address that stays the same; it can be stopped and started again."""
 
     def __init__(self, apply: Apply, *, service: str = SERVICE) -> None:
-        self.port = ports.any_free()
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.asked: dict[str, list[int]] = defaultdict(list)  # attempts, by idempotency key
         self._apply = apply
@@ -233,7 +232,7 @@ def test_a_server_that_is_away_is_waited_for_however_often_it_dies(cluster: Clus
         time.sleep(0.005)
         return echo(request, context)
 
-    fill(cluster, topic, numbers(1_500))
+    fill(cluster, topic, numbers(6_000))
     server = serve(apply)
     server.stop()
     transform = Transform(cluster, Remote(server.address, 60.0), options(topic, retries=50, in_flight=16))
@@ -246,8 +245,8 @@ def test_a_server_that_is_away_is_waited_for_however_often_it_dies(cluster: Clus
             server.stop()
             wait_until(lambda: transform.gauges()["function_away"] == 1, PATIENCE_S)
         server.start()
-        wait_until(lambda: transform.processed == 1_500, PATIENCE_S)
-    assert by_partition(results(cluster, topic)) == in_order(1_500)
+        wait_until(lambda: transform.processed == 6_000, PATIENCE_S)
+    assert by_partition(results(cluster, topic)) == in_order(6_000)
     assert transform.dead_lettered == 0
 
 

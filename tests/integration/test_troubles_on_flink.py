@@ -16,7 +16,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import LATEST
 from tests.integration.flinksupport import need_flink
 from tests.integration.support import make_topic, produce, records
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 from tests.unit.tables.sql.troublecases import FINE, TROUBLES
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,7 @@ def end_with_open_transactions(kafka: str, topic: str) -> int:
     """Where the topic's only partition ends, with what is not committed."""
     place, admin = TopicPartition(topic, 0), Cluster(kafka).admin()
     found = admin.list_offsets({place: LATEST}, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-    return int(found[place].result(60).offset)
+    return int(found[place].result(60 * PATIENCE).offset)
 
 
 @pytest.mark.parametrize("sql", [sql for sql, words in TROUBLES if AT_CHECKPOINTS not in words])

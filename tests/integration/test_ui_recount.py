@@ -18,7 +18,7 @@ from tests.integration.support import make_topic
 from tests.integration.test_history import MINUTE, click, now, send, topics_of
 from tests.integration.test_ui_records import asked
 from tests.integration.uisupport import dashboard
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 
 def count(address: str, figure: str, **params: Any) -> Any:
@@ -152,15 +152,15 @@ def test_a_count_that_is_given_up_ends_at_the_server(
 
     def slow(question: Question, take: TakeClick, stop: threading.Event) -> Reread:
         started.release()
-        if stop.wait(60):
+        if stop.wait(60 * PATIENCE):
             ended.release()
         return real(question, take, stop)
 
     monkeypatch.setattr(history, "reread_clicks", slow)
     with dashboard(Cluster(kafka), history=lambda _statuses: history) as address:
         wait_until(lambda: history.final() is not None, 60, lambda: str(history.status()))
-        client = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+        client = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60 * PATIENCE)
         client.request("GET", f"/api/recount?figure=hits&from={begun - 120_000}&to={begun}")
-        assert started.acquire(timeout=60)
+        assert started.acquire(timeout=60 * PATIENCE)
         client.close()
-        assert ended.acquire(timeout=60), "the client left, and it goes on"
+        assert ended.acquire(timeout=60 * PATIENCE), "the client left, and it goes on"

@@ -21,9 +21,9 @@ from clickstream.serving.listening import listen
 from clickstream.ui.names import OwnNames
 from clickstream.ui.server import Dashboard, Options
 from tests.integration.support import Part
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
-WITHIN_S = 90.0
+WITHIN_S = 90.0 * PATIENCE
 TOKEN = "a-token-of-enough-characters-for-this-test"
 
 State = dict[str, Any]
@@ -31,7 +31,7 @@ State = dict[str, Any]
 
 def address_of(part: Part) -> str:
     """Of a `clickstream ui` that has been started: `http://127.0.0.1:PORT`."""
-    found = wait_until(lambda: re.search(r"Dashboard: (http://\S+)/#token=", part.said()), WITHIN_S, part.said)
+    found = wait_until(lambda: re.search(r"Dashboard: (http://\S+)/#token=", part.said()), 90, part.said)
     return found[1]
 
 
@@ -59,7 +59,7 @@ def dashboard(cluster: Cluster, *, history: Any = None, viewer: Viewer | None = 
         yield address
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(60 * PATIENCE)
         assert not thread.is_alive()
     if problems:
         raise problems[0]
@@ -71,7 +71,7 @@ def get(address: str, method: str = "GET", **headers: str) -> tuple[int, Mapping
     for name, value in headers.items():
         request.add_header(name.replace("_", "-"), value)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=60 * PATIENCE) as answer:
             return answer.status, dict(answer.headers), answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -104,8 +104,10 @@ class Tab:
                 if wanted(frame):
                     return frame
             seen = len(self.frames)
-            if self.closed is not None or time.monotonic() > deadline:
+            if self.closed is not None:
                 raise AssertionError(f"closed: {self.closed}; the last frames: {self.frames[-3:]}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {WITHIN_S:g} s: the frame; the last ones: {self.frames[-3:]}")
             self._came.clear()
             if seen == len(self.frames) and self.closed is None:
                 try:

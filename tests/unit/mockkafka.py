@@ -14,7 +14,7 @@ import confluent_kafka
 from confluent_kafka import Producer
 
 from clickstream.kafka.clients import Cluster
-from tests.support import missing
+from tests.support import PATIENCE, missing
 
 QUIET = logging.getLogger("mockkafka")
 QUIET.propagate = False
@@ -59,7 +59,7 @@ class MockKafka:
         self._library = _library()
         self._host = Producer({"test.mock.num.brokers": 1, "log_level": 0, "logger": QUIET})
         self._mock = self._library.rd_kafka_handle_mock_cluster(_handle(self._host))
-        (broker,) = self._host.list_topics(timeout=10).brokers.values()
+        (broker,) = self._host.list_topics(timeout=10 * PATIENCE).brokers.values()
         self._broker_id = broker.id
         self.cluster = Cluster(f"{broker.host}:{broker.port}")
 

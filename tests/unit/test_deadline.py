@@ -4,7 +4,7 @@ import pytest
 
 from clickstream.deadline import Cancelled, Deadline, TooLong
 from clickstream.stop import Stop
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 
 def test_what_is_in_time_is_not_interrupted() -> None:
@@ -30,7 +30,7 @@ def test_somebody_may_cancel_it() -> None:
     cancel = threading.Event()
     with Deadline(60.0, cancel) as deadline:
         cancel.set()
-        assert deadline.over.wait(60)
+        assert deadline.over.wait(60 * PATIENCE)
         with pytest.raises(Cancelled):
             deadline.check()
 
@@ -41,6 +41,6 @@ def test_a_stop_leaves_it_the_time_for_draining_and_no_more() -> None:
         stop.set_for(3_600.0)
         deadline.check()
         stop.set_for(0.0)
-        assert deadline.over.wait(60)
+        assert deadline.over.wait(60 * PATIENCE)
         with pytest.raises(TooLong):
             deadline.check()

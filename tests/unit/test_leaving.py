@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.support import PATIENCE
+
 # A daemon that waits for ever holds a database, as a page's question does that waits for Kafka.
 QUIET = """
 import atexit, threading
@@ -34,7 +36,7 @@ threading.Timer(0.2, ended.set).start()
 @pytest.mark.parametrize("code", [0, 3])
 def test_what_daemons_hold_is_not_listed(code: int) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", f"{HOLDS}\nleave({code})"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", f"{HOLDS}\nleave({code})"], capture_output=True, text=True, timeout=60 * PATIENCE
     )
     assert (ended.returncode, ended.stderr) == (code, "")
     assert ended.stdout == "the thread has ended\ncleaned up\n"
@@ -54,7 +56,7 @@ def test_nothing_is_taken_down_piece_by_piece() -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * PATIENCE,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
@@ -67,7 +69,7 @@ def test_what_nobody_reads_any_more_is_no_trouble() -> None:
         [sys.executable, "-E", "-c", f"{QUIET}\nprint('unread')\nleave(0)"],
         stdout=writing,
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=60 * PATIENCE,
     )
     os.close(writing)
     assert (ended.returncode, ended.stderr.decode()) == (0, "")

@@ -16,7 +16,7 @@ from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Controls
 from clickstream.producer import EventProducer
 from clickstream.records import Event, decode
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 from tests.unit.fakes import FakeProducer, Kept, Sent
 from tests.unit.mockkafka import PRODUCE, MockKafka
 
@@ -162,7 +162,7 @@ def test_a_paused_producer_sends_nothing_until_it_is_resumed() -> None:
     wait_until(lambda: kept.producer.polls > 2, 60, "it waits")
     assert kept.sent == 0
     controls.obey("resume", None)
-    running.join(60)
+    running.join(60 * PATIENCE)
     assert kept.sent == 5_000
 
 

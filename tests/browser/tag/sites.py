@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 STATIC = Path(__file__).parents[3] / "clickstream" / "collect" / "static"
 TYPES = {
@@ -83,7 +83,7 @@ class Site:
         """Nobody answers on the port any more."""
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(10 * PATIENCE)
 
     def take(self, post: Post) -> Answer:
         return Answer(404)

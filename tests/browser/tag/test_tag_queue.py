@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.tag.conftest import PLAIN_NAME, Shop, stored
 from tests.browser.tag.sites import Answer, Page, StandIn
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 QUEUE = "clickstream.queue."
 
@@ -69,9 +69,14 @@ def test_five_tabs_send_all_of_it_when_the_collector_is_back(shop: Shop, collect
     wait_until(lambda: len(queues(tabs[0])) == 5, what="five queues")
     tabs[3].evaluate("() => { for (let n = 0; n < 300; n++) clickstream.track('more', { text: 'x'.repeat(400) }); }")
     wait_until(lambda: "more" in "".join(queues(tabs[0]).values()), what="more of it")
-    texts = queues(tabs[0]).items()
-    assert sum(len(name.encode()) + len(text.encode()) for name, text in texts) <= 100_000
-    assert sum(text.count("\n") for _name, text in texts) <= 200
+
+    def is_bounded() -> bool:
+        """Together, by the first tab's view of the storage; it lags behind when the machine does."""
+        texts = queues(tabs[0]).items()
+        size = sum(len(name.encode()) + len(text.encode()) for name, text in texts)
+        return size <= 100_000 and sum(text.count("\n") for _name, text in texts) <= 200
+
+    wait_until(is_bounded, what="the queues have room")
 
     tabs.pop().close()  # another one has to take over what it had
     collector.listen()
@@ -141,26 +146,29 @@ def test_a_tab_that_dies_with_the_lock_holds_up_nobody(shop: Shop, collector: St
     assert collector.named("old") == []
 
     with pytest.raises(Exception, match="crash"):
-        holder.goto("chrome://crash", timeout=5_000)
+        holder.goto("chrome://crash", timeout=5_000 * PATIENCE)
 
     collector.wait_named("old", 3)
 
 
 def test_a_lease_whose_holder_died_ends(shop: Shop, collector: StandIn) -> None:
     shop.site.pages["/empty"] = Page("<!doctype html>")
-    now = int(time.time() * 1000)
     page = shop.tab(shop.context())
     page.goto(f"http://{PLAIN_NAME}:{shop.site.port}/empty")
-    page.evaluate(
-        "(queue) => Object.assign(localStorage, queue)",
-        {QUEUE + "gone": left_behind(3), "clickstream.lease": f"{now + 2_000} dead"},
+    end = page.evaluate(
+        """([queue, length]) => {
+          const end = Date.now() + length;
+          Object.assign(localStorage, queue, { 'clickstream.lease': `${end} dead` });
+          return end;
+        }""",
+        [{QUEUE + "gone": left_behind(3)}, int(2_000 * PATIENCE)],
     )
     page.goto(f"http://{PLAIN_NAME}:{shop.site.port}/")
     collector.wait_named("pageview")
     page.evaluate("() => new Promise((done) => setTimeout(done, 200))")
     assert collector.named("old") == []
 
-    wait_until(lambda: time.time() * 1000 > now + 2_000, what="the lease is over")
+    wait_until(lambda: time.time() * 1000 > end, what="the lease is over")
     page.evaluate("() => clickstream.track('now')")
 
     collector.wait_named("old", 3)
@@ -195,7 +203,7 @@ def test_what_is_too_old_or_was_tried_too_often_is_dropped(shop: Shop, collector
 
 
 def test_tries_are_counted_before_they_are_made(shop: Shop, collector: StandIn) -> None:
-    collector.answer = lambda _post: Answer(None, delay_s=1.0)
+    collector.answer = lambda _post: Answer(None, delay_s=PATIENCE)
     page = open_with(shop, {})
     collector.wait_named("pageview")
     page.evaluate("() => dispatchEvent(new Event('pagehide'))")  # while the answer is out

@@ -9,10 +9,12 @@ import pytest
 
 from tests.browser.tag.conftest import Shop, hide, stored
 from tests.browser.tag.sites import Answer, Page, Post, StandIn
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 BATCH_BYTES = 15_000
 MANY = """(count) => { for (let n = 0; n < count; n++) clickstream.track('big', { n, text: 'ä'.repeat(1500) }); }"""
+# For the page, too: a request that is under way takes of what the browser sends of pages that are left.
+ANSWERED = "(url) => performance.getEntriesByName(url).length > 0"
 SETTLE = "(ms) => new Promise((done) => setTimeout(done, ms))"
 
 
@@ -26,8 +28,10 @@ def queues(page: Any) -> dict[str, list[str]]:
 
 
 def test_events_come_in_one_plain_request_without_a_preflight(shop: Shop, collector: StandIn) -> None:
-    page = shop.open("/")
-    page.evaluate("() => { clickstream.track('one'); clickstream.track('two'); }")
+    # In the page: what is tracked half a second after the page view is another request.
+    track = "addEventListener('load', () => { clickstream.track('one'); clickstream.track('two'); });"
+    shop.page("/", head=f"<script>{track}</script>")
+    shop.open("/")
     collector.wait_named("two")
 
     [post] = collector.posts
@@ -62,6 +66,7 @@ def test_cookies_of_the_collector_are_not_sent(shop: Shop, collector: StandIn) -
 def test_each_way_of_leaving_sends_the_same_once(shop: Shop, collector: StandIn, leave: str) -> None:
     page = shop.open("/")
     collector.wait_named("pageview")
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
     page.evaluate(SETTLE, 120)
 
     began = time.monotonic()
@@ -108,7 +113,7 @@ def test_what_is_tracked_after_the_last_event_of_a_page_goes_at_once(shop: Shop,
 def test_thirty_large_events_of_a_page_that_is_left_arrive_once(shop: Shop, collector: StandIn) -> None:
     page = shop.open("/")
     collector.wait_named("pageview")
-    page.evaluate(SETTLE, 100)
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
     page.evaluate(f"() => {{ ({MANY})(30); location.href = '/other'; }}")
 
     collector.wait_named("big", 30)
@@ -124,9 +129,9 @@ def test_what_another_script_has_under_way_leaves_nothing_behind(shop: Shop, col
     collector.pages["/slow"] = Page("")
     page = shop.open("/")
     collector.wait_named("pageview")
-    page.evaluate(SETTLE, 100)
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
     # The quota is the page's: 60 KiB of it are taken for as long as this takes.
-    collector.answer = lambda post: Answer(delay_s=1.0 if post.body.startswith(b"x") else 0)
+    collector.answer = lambda post: Answer(delay_s=PATIENCE if post.body.startswith(b"x") else 0)
     taken = {"url": f"{collector.url}/e", "size": 60 * 1024}
     page.evaluate(
         f"""({{ url, size }}) => {{
@@ -151,7 +156,8 @@ def test_what_another_script_has_under_way_leaves_nothing_behind(shop: Shop, col
 def test_quota_that_is_taken_holds_up_no_page_that_is_looked_at(shop: Shop, collector: StandIn) -> None:
     page = shop.open("/")
     collector.wait_named("pageview")
-    collector.answer = lambda post: Answer(delay_s=3.0 if post.body.startswith(b"x") else 0)
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    collector.answer = lambda post: Answer(delay_s=3.0 * PATIENCE if post.body.startswith(b"x") else 0)
     page.evaluate(
         """(url) => {
           fetch(url, { method: 'POST', body: 'x'.repeat(65_000), keepalive: true, mode: 'no-cors' });
@@ -160,9 +166,9 @@ def test_quota_that_is_taken_holds_up_no_page_that_is_looked_at(shop: Shop, coll
         f"{collector.url}/e",
     )
 
-    collector.wait(lambda collector: len(collector.posts) == 3)
+    collector.wait(lambda collector: len(collector.posts) >= 3)
     assert collector.posts[2].events[0]["event"] == "event"
-    assert collector.posts[2].at - collector.posts[1].at < 2.5
+    assert collector.posts[2].at - collector.posts[1].at < 2.5 * PATIENCE
 
 
 def test_what_is_sent_outside_the_quota_waits_for_the_next_page(shop: Shop, collector: StandIn) -> None:
@@ -258,12 +264,12 @@ def test_what_answers_mean(shop: Shop, collector: StandIn) -> None:
 @pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 def test_the_collector_is_left_alone_for_as_long_as_it_asks(shop: Shop, collector: StandIn, as_date: bool) -> None:
     now = int(time.time())
-    asked = email.utils.formatdate(now + 90, usegmt=True) if as_date else "90"
+    asked = email.utils.formatdate(now + 120, usegmt=True) if as_date else "90"
     collector.answer = lambda _post: Answer(503, {"Retry-After": asked})
     context = shop.context()
     page = shop.tab(context)
     page.clock.install(time=now)
-    page.clock.pause_at(now + 1)
+    page.clock.pause_at(now + 30)  # later than it is there however long the calls take
     page.goto(shop.site.url)
     page.clock.run_for(600)
     page.wait_for_function("() => localStorage['clickstream.wait']")
@@ -284,7 +290,7 @@ def test_pauses_grow_and_end_after_eight_tries(shop: Shop, collector: StandIn) -
     collector.answer = lambda _post: Answer(500)
     page = shop.tab(shop.context())
     page.clock.install(time=0)
-    page.clock.pause_at(1)
+    page.clock.pause_at(30)
     page.goto(shop.site.url)
     page.clock.run_for(600)
     pauses = []
@@ -353,7 +359,7 @@ def test_ages_are_right_when_the_clock_is_wrong(shop: Shop, collector: StandIn, 
     page.evaluate("() => { clickstream.track('event'); window.moved -= 3_600_000; }")  # set back meanwhile
 
     [event] = collector.wait_named("event")
-    assert 0 <= event["sent"] - event["time"] < 5_000
+    assert 0 <= event["sent"] - event["time"] < 5_000 * PATIENCE
 
 
 def test_a_machine_that_slept_says_how_old_events_are(shop: Shop, collector: StandIn) -> None:
@@ -362,7 +368,7 @@ def test_a_machine_that_slept_says_how_old_events_are(shop: Shop, collector: Sta
     page.evaluate("() => { clickstream.track('event'); window.slept = 3_600_000; }")
 
     [event] = collector.wait_named("event")
-    assert event["sent"] - event["time"] == pytest.approx(3_600_000, abs=5_000)
+    assert event["sent"] - event["time"] == pytest.approx(3_600_000, abs=5_000 * PATIENCE)
 
 
 def test_what_is_hidden_is_sent_at_once(shop: Shop, collector: StandIn) -> None:

@@ -18,7 +18,7 @@ from clickstream.cli import clickstream
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,7 +62,7 @@ def values(result: Result) -> list[Any]:
 def running(kafka: str, command: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     line = [sys.executable, "-m", "clickstream", *command.split(), "-b", kafka, *arguments]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True) as process:
-        watchdog = threading.Timer(60, process.kill)
+        watchdog = threading.Timer(60 * PATIENCE, process.kill)
         watchdog.start()
         try:
             yield process
@@ -83,4 +83,4 @@ def ended_by(process: "subprocess.Popen[str]", number: signal.Signals) -> int:
     process.send_signal(number)
     assert process.stdout is not None
     process.stdout.read()
-    return process.wait(20)
+    return process.wait(20 * PATIENCE)

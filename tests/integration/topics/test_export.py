@@ -5,6 +5,7 @@ import io
 import json
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from clickstream.kafka.clients import Cluster
@@ -79,6 +80,16 @@ def test_an_interrupted_export_leaves_nothing(kafka: str, topic: str, tmp_path: 
     sender.must_have_delivered("the test's records")
     file = tmp_path / "out.jsonl"
     with running(kafka, "topics export", topic, "-o", str(file)) as process:
-        wait_until(lambda: any(path.stat().st_size > 0 for path in tmp_path.iterdir()))
-        assert ended_by(process, signal.SIGTERM) == 130
+
+        def stands_still() -> bool:
+            """From its first bytes on: it would be done before a slow test looks again."""
+            with suppress(FileNotFoundError):
+                if any(path.stat().st_size > 0 for path in tmp_path.iterdir()):
+                    process.send_signal(signal.SIGSTOP)
+                    return True
+            return False
+
+        wait_until(stands_still, 60, "it writes", 0.001)
+        process.send_signal(signal.SIGTERM)
+        assert ended_by(process, signal.SIGCONT) == 130
     assert list(tmp_path.iterdir()) == []

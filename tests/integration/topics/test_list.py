@@ -17,7 +17,7 @@ from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.topics import ensure
 from tests.integration.topics.support import complaint, ended_by, lines, next_line, run, running, send
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 # list
 
@@ -104,7 +104,7 @@ def test_watching_ends_when_its_reader_leaves(kafka: str, topic: str) -> None:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(20) == 0
+        assert process.wait(20 * PATIENCE) == 0
 
 
 # describe

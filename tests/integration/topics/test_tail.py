@@ -81,7 +81,7 @@ def test_transactions_leave_gaps_that_are_stepped_over(kafka: str, topic: str) -
     for number in range(6):
         producer.begin_transaction()
         producer.produce(topic, str(number).encode(), partition=0)
-        producer.flush(30)
+        producer.flush(30 * PATIENCE)
         if number % 2:
             producer.abort_transaction(30)
         else:
@@ -98,7 +98,7 @@ def test_an_open_transaction_is_not_waited_for(kafka: str, topic: str) -> None:
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(topic, b"2", partition=0)
-    producer.flush(30)
+    producer.flush(30 * PATIENCE)
     assert values(run(kafka, "topics tail", topic)) == [1]
     assert values(run(kafka, "topics export", topic, "-o", "-")) == [1]
     assert values(run(kafka, "topics tail", topic, "-X", "isolation.level=read_uncommitted")) == [1, 2]
@@ -164,6 +164,6 @@ def test_a_reader_that_leaves_ends_it_quietly_even_on_a_quiet_topic(kafka: str, 
         assert process.stdout is not None
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(20) == 0
+        assert process.wait(20 * PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""

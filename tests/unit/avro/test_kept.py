@@ -7,7 +7,7 @@ from clickstream.avro.codec import encoder
 from clickstream.avro.guard import keep_sure
 from clickstream.avro.kept import Kept, KeptSchemas
 from clickstream.errors import ClickstreamError
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 from tests.unit.avro.fakeregistry import USER, FakeRegistry
 
 
@@ -42,7 +42,7 @@ def test_the_guard_waits_for_a_registry_that_is_away_and_raises_for_one_that_was
     assert thread.is_alive()
     fake.schemas.clear()
     fake.fail = None
-    thread.join(30)
+    thread.join(30 * PATIENCE)
     assert "no longer has schema 1" in str(found[0])
 
 

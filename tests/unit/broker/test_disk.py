@@ -7,6 +7,7 @@ from pytest_mock import MockerFixture
 
 from clickstream.broker import disk, wire
 from clickstream.broker.disk import NO_LIMIT, Bound, Usage, Watch, limit_for, segment_bytes, usage
+from tests.support import PATIENCE
 
 BOUND = 1_000_000_000
 SEGMENT = segment_bytes(BOUND)
@@ -51,7 +52,7 @@ def test_a_command_that_runs_warns_once(tmp_path: Path, often: None, caplog: pyt
     assert watch.look() is None
     watch.start()
     partition(tmp_path, "a-0", 900_000)
-    watch.join(60)  # it has nothing more to say
+    watch.join(60 * PATIENCE)  # it has nothing more to say
     assert not watch.is_alive()
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -65,7 +66,7 @@ def test_what_was_said_at_the_beginning_is_not_said_again(
     watch = Watch(tmp_path, 1_000_000)
     assert "records take" in str(watch.look())
     watch.start()
-    watch.join(60)
+    watch.join(60 * PATIENCE)
     assert not watch.is_alive()
     assert not caplog.records
 
@@ -75,7 +76,7 @@ def test_a_command_that_ends_needs_no_warning(tmp_path: Path, bound: int) -> Non
     watch = Watch(tmp_path, bound)
     watch.start()
     watch.end()
-    watch.join(60)
+    watch.join(60 * PATIENCE)
     assert not watch.is_alive()
 
 
@@ -86,7 +87,7 @@ def test_a_disk_that_cannot_be_looked_at_is_looked_at_again(
     mocker.patch.object(disk, "usage", side_effect=[PermissionError(13, "Permission denied"), full])
     watch = Watch(tmp_path, 1_000_000)
     watch.start()
-    watch.join(60)
+    watch.join(60 * PATIENCE)
     assert len(caplog.records) == 1
 
 

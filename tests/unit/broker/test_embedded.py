@@ -14,6 +14,7 @@ from clickstream.broker.status import FORMAT, Status, write_status
 from clickstream.broker.storage import StateDir
 from clickstream.errors import ClickstreamError
 from clickstream.java.locks import FileLock, is_free
+from tests.support import PATIENCE
 
 RUNNING = Status("running", address="127.0.0.1:1234", port=1234, supervisor_pid=1, pid=2, cluster_id="id")
 
@@ -216,5 +217,5 @@ def test_stop_ends_the_process_that_holds_the_supervisors_lock(broker: EmbeddedB
                 broker.stop()
             assert state.pinned.exists(), "a refused stop changes nothing"
             assert broker.stop(force=True)
-        assert process.wait(5) == -15
+        assert process.wait(5 * PATIENCE) == -15
     assert not state.pinned.exists()

@@ -10,7 +10,7 @@ from clickstream.broker import jvm
 from clickstream.broker.jvm import Jvm, JvmError, cluster_id_of, end_orphan, has_records, last_errors
 from clickstream.broker.storage import StateDir
 from clickstream.java.locks import FileLock, is_free
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 LOG = """\
 2026-01-01 10:00:00.000 ERROR an old one (KafkaServer)
@@ -168,7 +168,7 @@ def test_an_orphan_is_ended_by_the_pid_that_it_wrote(state: StateDir) -> None:
     lock.release()
     end_orphan(state)
     assert is_free(state.jvm_lock)
-    assert orphan.wait(5) == -15
+    assert orphan.wait(5 * PATIENCE) == -15
 
 
 def test_an_orphan_that_cannot_be_found_is_an_error(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:

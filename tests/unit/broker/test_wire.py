@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from clickstream.broker import wire
+from tests.support import PATIENCE
 
 HOST = "127.0.0.1"
 Serve = Callable[[list[bytes | None]], int]
@@ -40,7 +41,7 @@ def serve() -> Iterator[Serve]:
 
     yield start
     for thread in threads:
-        thread.join(5)
+        thread.join(5 * PATIENCE)
     for listener in listeners:
         listener.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clickstream.config import config_dir
-from clickstream.java import ports
+from tests.support import free_port
 from tests.unit.cli.conftest import Run
 from tests.unit.flink.fakes import serving
 
@@ -48,7 +48,7 @@ def test_a_file_that_is_not_there(run: Run, command: str) -> None:
 
 @pytest.mark.parametrize("words", [("list",), ("cancel", "0" * 32), ("submit", GOOD)])
 def test_no_cluster_at_the_address(run: Run, words: tuple[str, ...]) -> None:
-    address = f"127.0.0.1:{ports.any_free()}"
+    address = f"127.0.0.1:{free_port()}"
     outcome = run("flink", *words, "--rest", address)
 
     assert outcome.code == 1
@@ -99,5 +99,5 @@ def test_a_file_that_will_fail_on_flink_is_told_before_it_is_submitted(run: Run,
     file.write_text("SET 'parallelism.default' = 'many';\n" + Path(GOOD).read_text("utf-8"))
 
     assert "fails on Flink: parallelism.default is 'many'" in run("tables", "check", str(file)).out
-    outcome = run("flink", "submit", str(file), "--rest", f"127.0.0.1:{ports.any_free()}")
+    outcome = run("flink", "submit", str(file), "--rest", f"127.0.0.1:{free_port()}")
     assert f"{file}:1: this will fail on Flink: parallelism.default is 'many'" in outcome.err

@@ -11,6 +11,7 @@ from clickstream import __version__, cli
 from clickstream.cli import COMMANDS
 from clickstream.cli.options import app_options
 from clickstream.errors import ClickstreamError, ConfigError
+from tests.support import PATIENCE
 from tests.unit.cli.conftest import Run
 
 Add = Callable[[click.Command], None]
@@ -165,7 +166,7 @@ def python(program: str) -> "subprocess.Popen[str]":
 
 
 def test_commands_are_imported_only_when_they_are_used() -> None:
-    out, _ = python(HELP_ONLY).communicate(timeout=30)
+    out, _ = python(HELP_ONLY).communicate(timeout=30 * PATIENCE)
     assert (
         out.splitlines()[-1]
         == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.errors', "
@@ -178,7 +179,7 @@ def test_a_reader_that_leaves_is_no_trouble() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "line\n"
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert process.wait(30 * PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 

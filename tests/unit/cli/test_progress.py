@@ -8,6 +8,7 @@ from clickstream.cli import progress as module
 from clickstream.cli.producer import _expected
 from clickstream.cli.progress import figures, progress
 from clickstream.parts.part import Part
+from tests.support import PATIENCE
 
 
 class Working(Part):
@@ -43,7 +44,7 @@ def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     monkeypatch.setattr(module, "IN_LOG_EVERY_S", 0.001)
     part = Working()
     with progress(part, "acknowledged", total=5_000):
-        assert part.asked.wait(10)
+        assert part.asked.wait(10 * PATIENCE)
     assert re.fullmatch(
         r"producer: acknowledged 1,234 \([\d,]+/s\) of 5,000, sent 1,500, dead letters 2, queued 266",
         caplog.records[0].getMessage(),

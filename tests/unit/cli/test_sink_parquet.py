@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import PATIENCE
 from tests.unit.cli.conftest import Run
 
 # Runs the command in a process where a module cannot be imported.
@@ -14,7 +15,7 @@ WITHOUT = "import sys; sys.modules[sys.argv.pop(1)] = None; from clickstream.cli
 
 def without(module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", WITHOUT, module, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", WITHOUT, module, *arguments], capture_output=True, text=True, timeout=120 * PATIENCE
     )
 
 

@@ -88,7 +88,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_workers_say_is_added_up(tmp_path: Path, program: list[str]) -> None:
     running = Running(tmp_path, 3)
-    assert running.ready.wait(30)
+    assert running.ready.wait(30 * PATIENCE)
     assert running.part.gauges()["workers"] == 3
     wait_until(lambda: running.part.totals()["requests"] == 6, 10, "all of them told")
     assert running.part.gauges()["spool_bytes"] == 15
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_is_started_again_and_its_counts_stay(
 ) -> None:
     monkeypatch.setattr(collector, "EARLY_S", 0.0)
     running = Running(tmp_path, 1)
-    assert running.ready.wait(30)
+    assert running.ready.wait(30 * PATIENCE)
     running.part._children[0]._process.kill()
     wait_until(lambda: running.part.gauges()["worker_restarts"] == 1, 30, "another one")
     wait_until(lambda: running.part.totals()["requests"] == 4, 30, "it counts")
@@ -118,7 +118,7 @@ def test_a_worker_that_is_stuck_is_replaced(
     monkeypatch.setattr(collector, "STUCK_AFTER_S", 0.5)
     program[0] = DEAF
     running = Running(tmp_path, 1)
-    assert running.ready.wait(30)
+    assert running.ready.wait(30 * PATIENCE)
     program[0] = SERVES
     wait_until(lambda: running.part.totals()["requests"] >= 2, 30, "another one serves")
     monkeypatch.setattr(collector, "STUCK_AFTER_S", 60)
@@ -220,11 +220,11 @@ def test_a_guard_of_schemas_that_fails_ends_the_part(tmp_path: Path, program: li
     wiped = threading.Event()
 
     def guard(over: threading.Event) -> None:
-        wiped.wait(30)
+        wiped.wait(30 * PATIENCE)
         raise ClickstreamError("it was wiped")
 
     running = Running(tmp_path, 1, schemas=guard)
-    assert running.ready.wait(30)
+    assert running.ready.wait(30 * PATIENCE)
     wiped.set()
     with pytest.raises(ClickstreamError, match="it was wiped"):
         running.wait()
@@ -245,7 +245,7 @@ def test_a_worker_that_does_not_end_is_killed(
     monkeypatch.setattr(collector, "ENDS_WITHIN_S", 0.3)
     program[0] = DEAF
     running = Running(tmp_path, 1)
-    assert running.ready.wait(30)
+    assert running.ready.wait(30 * PATIENCE)
     begun = time.monotonic()
     with pytest.raises(ClickstreamError, match="did not end in time"):
         running.end()
@@ -254,7 +254,7 @@ def test_a_worker_that_does_not_end_is_killed(
 
 def test_the_port_is_free_afterwards(tmp_path: Path, program: list[str]) -> None:
     running = Running(tmp_path, 2)
-    assert running.ready.wait(30)
+    assert running.ready.wait(30 * PATIENCE)
     port = running.part.port
     running.end()
     with socket.create_server(("127.0.0.1", port)):

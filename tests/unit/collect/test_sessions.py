@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream.collect.visitors.sessions import GAP_MS, Sessions
+from tests.support import PATIENCE
 from tests.unit.collect.sent import DAY, MINUTE, NOON
 
 MIDNIGHT = NOON + DAY // 2
@@ -74,7 +75,7 @@ def _of_a_worker(folder: str, together: Barrier, told: "Queue[list[tuple[str, bo
     sessions = Sessions(Path(folder), capacity=4_096)
     found = []
     for number in range(300):
-        together.wait(timeout=60)
+        together.wait(timeout=60 * PATIENCE)
         found.append(sessions.session(str(number), NOON))
     told.put(found)
 
@@ -85,7 +86,7 @@ def test_workers_that_see_a_visitor_at_the_same_time_agree(tmp_path: Path) -> No
     workers = [spawn.Process(target=_of_a_worker, args=(str(tmp_path), together, told)) for _ in range(2)]
     for one in workers:
         one.start()
-    first, second = told.get(timeout=60), told.get(timeout=60)
+    first, second = told.get(timeout=60 * PATIENCE), told.get(timeout=60 * PATIENCE)
     for one in workers:
         one.join()
     assert [session for session, _ in first] == [session for session, _ in second]

@@ -20,6 +20,7 @@ from clickstream.cli.options import DRAIN_BY_SIGNAL_S
 from clickstream.config import SETTINGS
 from clickstream.ui.access import MIN_CHARACTERS
 from docs.generate import ROOT
+from tests.support import PATIENCE
 from tests.unit.commandlines import environment_problem, options, problem
 from tests.unit.deploy.test_image import said, variables
 
@@ -47,7 +48,9 @@ def built(folder: str) -> tuple[Manifest, ...]:
     if not any(tool):
         pytest.skip("neither kustomize nor kubectl is here")
     command = [str(tool[0]), "build"] if tool[0] else [str(tool[1]), "kustomize"]
-    done = subprocess.run([*command, str(FOLDER / folder)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [*command, str(FOLDER / folder)], capture_output=True, text=True, check=False, timeout=60 * PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
 

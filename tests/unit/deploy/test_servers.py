@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 from clickstream.cli.options import DRAIN_BY_SIGNAL_S
 from docs.generate import ROOT
+from tests.support import PATIENCE
 from tests.unit.commandlines import environment_problem, options, problem
 
 UNIT = ROOT / "deploy" / "systemd" / "clickstream@.service"
@@ -43,7 +44,7 @@ def test_systemd_knows_every_key(tmp_path: Path) -> None:
     (tmp_path / UNIT.name).write_text(text, "utf-8")
     command = ["systemd-analyze", "verify", str(tmp_path / "clickstream@counter.service")]
     environment = {"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60 * PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
 
 

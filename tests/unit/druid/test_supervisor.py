@@ -7,7 +7,7 @@ import pytest
 from clickstream.druid.api import Api
 from clickstream.druid.supervisor import Place, look_up
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.java import ports
+from tests.support import free_port
 from tests.unit.druid.fakes import answering, status, task
 from tests.unit.flink.fakes import serving
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_checked_is_said(name: str, answers: Any, words: str) -> 
 
 
 def test_nobody_answers() -> None:
-    url = f"http://127.0.0.1:{ports.any_free()}"
+    url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(ClickstreamError, match=f"No Druid answers at {url}: Connection refused"):
         look_up(Api(url), "clicks")
 

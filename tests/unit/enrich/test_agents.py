@@ -1,10 +1,8 @@
-import time
-
 import pytest
 
 from clickstream.enrich.agents import KNOWN_AGENTS, MAX_LENGTH, Agent, _known, agent
 from clickstream.generate.people import AGENTS, ROBOT
-from tests.support import PATIENCE
+from tests.support import PATIENCE, quickest
 
 GENERATED = {
     "computer": [
@@ -68,9 +66,12 @@ def test_hostile_agents_are_agents_like_others(text: str) -> None:
 )
 def test_no_agent_takes_long(text: str) -> None:
     agent(text[:-1])  # what is loaded once is loaded
-    begun = time.process_time()
-    agent(text)
-    assert time.process_time() - begun < 0.03 * PATIENCE
+
+    def asked() -> None:
+        _known.cache_clear()
+        agent(text)
+
+    assert quickest(asked) < 0.03 * PATIENCE
 
 
 @pytest.mark.parametrize("text", ["x" * 300 + "bot", "somespider" + "x" * 300, "y " * 100 + "crawler"])

@@ -13,9 +13,8 @@ from clickstream.errors import ClickstreamError
 from clickstream.flink.cluster import DEFAULT_PORT, SLOTS, TASK_MANAGERS, SessionCluster
 from clickstream.flink.jobs import Overview
 from clickstream.flink.jvm import Runtime
-from clickstream.java import ports
 from clickstream.java.runtime import Java
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 
 MakeRuntime = Callable[[str], Runtime]
 
@@ -48,7 +47,7 @@ def cluster(tmp_path: Path, mocker: MockerFixture) -> Iterator[SessionCluster]:
 
 
 def test_start_and_stop(cluster: SessionCluster, runtime: MakeRuntime) -> None:
-    port = ports.any_free()
+    port = free_port()
 
     said: list[str] = []
     assert cluster.start(runtime("exec sleep 600"), port, said.append) == f"127.0.0.1:{port}"
@@ -64,21 +63,21 @@ def test_start_and_stop(cluster: SessionCluster, runtime: MakeRuntime) -> None:
 
 
 def test_one_that_runs_is_left_alone(cluster: SessionCluster, runtime: MakeRuntime) -> None:
-    address = cluster.start(runtime("exec sleep 600"), ports.any_free())
+    address = cluster.start(runtime("exec sleep 600"), free_port())
     pids = [member.pid_file.read_text() for member in cluster.members]
 
-    assert cluster.start(runtime("exec sleep 600"), ports.any_free()) == address
+    assert cluster.start(runtime("exec sleep 600"), free_port()) == address
     assert [member.pid_file.read_text() for member in cluster.members] == pids
 
 
 def test_what_is_left_of_one_is_replaced(cluster: SessionCluster, runtime: MakeRuntime) -> None:
-    cluster.start(runtime("exec sleep 600"), ports.any_free())
+    cluster.start(runtime("exec sleep 600"), free_port())
     manager, lost, _ = cluster.members
     pid = manager.pid_file.read_text()
     os.kill(int(lost.pid_file.read_text()), signal.SIGKILL)
     wait_until(lambda: not lost.alive(), what="it is dead")
 
-    cluster.start(runtime("exec sleep 600"), ports.any_free())
+    cluster.start(runtime("exec sleep 600"), free_port())
 
     assert all(member.alive() for member in cluster.members)
     assert manager.pid_file.read_text() != pid
@@ -91,7 +90,7 @@ def test_a_process_that_does_not_start_says_why_and_leaves_nothing(
 
     with pytest.raises(ClickstreamError, match=r"jobmanager did not start: no heap\. See .*flink\.log"):
         cluster.start(
-            runtime('case "$*" in *SessionCluster*) echo no heap; exit 1;; esac; exec sleep 600'), ports.any_free()
+            runtime('case "$*" in *SessionCluster*) echo no heap; exit 1;; esac; exec sleep 600'), free_port()
         )
 
     assert not cluster.alive()

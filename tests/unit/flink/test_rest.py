@@ -3,7 +3,7 @@
 import pytest
 
 from clickstream.flink.rest import Refused, Rest, Unreachable, root_cause
-from clickstream.java import ports
+from tests.support import free_port
 from tests.unit.flink.fakes import serving
 
 TRACE = """<Exception on server side:
@@ -58,7 +58,7 @@ def test_an_error_of_the_server(body: object, message: str) -> None:
 
 def test_nobody_there() -> None:
     with pytest.raises(Unreachable, match=r"No Flink answers at 127\.0\.0\.1:\d+: Connection refused\. Check"):
-        Rest(f"127.0.0.1:{ports.any_free()}").call("GET", "/overview")
+        Rest(f"127.0.0.1:{free_port()}").call("GET", "/overview")
 
 
 def test_another_program() -> None:

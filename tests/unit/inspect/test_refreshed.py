@@ -2,7 +2,7 @@ import threading
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect.refreshed import RESTS_AFTER_S, Refreshed
-from tests.support import wait_until
+from tests.support import PATIENCE, wait_until
 
 
 class Source:
@@ -13,7 +13,7 @@ class Source:
         self.go.set()
 
     def look(self) -> int:
-        assert self.go.wait(60)
+        assert self.go.wait(60 * PATIENCE)
         self.looks += 1
         if self.problem:
             raise ClickstreamError(self.problem)

@@ -14,6 +14,7 @@ from clickstream.java import jars
 from clickstream.java.jars import FetchError, ensure
 from clickstream.java.lockfile import Jar, JarSet
 from clickstream.java.progress import Progress
+from tests.support import PATIENCE
 
 CONTENT = {f"g:a{number}:1": f"content of {number}".encode() * 1000 for number in range(4)}
 
@@ -108,7 +109,7 @@ def test_a_connection_that_breaks_once_is_tried_again(tmp_path: Path) -> None:
 
     def breaks(jar: Jar, time: int) -> bytes | Exception:
         if jar.coordinate == "g:a0:1" and time == 1:
-            assert begun.wait(5)
+            assert begun.wait(5 * PATIENCE)
             return FetchError("the connection broke")
         begun.set()
         return CONTENT[jar.coordinate]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clickstream.java.locks import FileLock, is_free
+from tests.support import PATIENCE
 
 
 def test_exclusive_excludes_everybody(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_waiting_ends_when_the_lock_is_released_or_the_time_is_up(tmp_path: Path
     release = threading.Timer(0.1, holder.release)
     release.start()
     with FileLock(path) as waiting:
-        assert waiting.acquire(timeout=10)
+        assert waiting.acquire(timeout=10 * PATIENCE)
     release.join()
 
 

@@ -12,6 +12,7 @@ from clickstream.kafka import clients, statistics
 from clickstream.kafka.clients import Cluster, ErrorLog, client_for
 from clickstream.kafka.errors import error_of, explain
 from clickstream.kafka.statistics import LostBrokers
+from tests.support import PATIENCE
 from tests.unit.fakes import Clock
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
@@ -167,7 +168,7 @@ def test_a_key_goes_to_the_partition_that_java_clients_choose(kafka: MockKafka) 
     found: dict[object, int | None] = {}
     for key in JAVA_MURMUR2:
         producer.produce("t", b"", key, on_delivery=lambda _error, one: found.update({one.key(): one.partition()}))
-    producer.flush(10)
+    producer.flush(10 * PATIENCE)
     assert found == {key: (number & 0x7FFFFFFF) % 97 for key, number in JAVA_MURMUR2.items()}
 
 

@@ -11,6 +11,7 @@ from clickstream.kafka import consume
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import EARLIEST, End, Run, TopicGone, partitions_of, read_to_end, split, watermarks
 from clickstream.kafka.log import Truncated
+from tests.support import PATIENCE
 from tests.unit.fakes import FakeConsumer, end, message, trouble
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
@@ -139,7 +140,7 @@ def fill(kafka: MockKafka, topic: str, *partitions: int) -> None:
     for partition, count in enumerate(partitions):
         for offset in range(count):
             producer.produce(topic, b"%d/%d" % (partition, offset), partition=partition)
-    assert producer.flush(10) == 0
+    assert producer.flush(10 * PATIENCE) == 0
 
 
 @pytest.fixture
@@ -200,7 +201,7 @@ def test_a_topic_that_is_written_as_fast_as_it_is_read_ends_where_it_ended(
         taken.append((message.partition() or 0, message.offset() or 0))
         for _ in range(2):
             writer.produce("t", b"more", partition=message.partition() or 0)
-        writer.flush(10)
+        writer.flush(10 * PATIENCE)
 
     ends = read_to_end(filled.cluster, "t", take)
     last = {partition: max(offset for one, offset in taken if one == partition) for partition in (0, 2)}

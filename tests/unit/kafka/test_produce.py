@@ -11,6 +11,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka import produce
 from clickstream.kafka.produce import Sender, must_be_acknowledged, record_time, shortfall
 from clickstream.stop import Stop
+from tests.support import PATIENCE
 from tests.unit.fakes import Clock, FakeProducer
 from tests.unit.mockkafka import PRODUCE, MockKafka
 
@@ -61,7 +62,7 @@ def test_what_waited_for_room_is_counted_once(send: Send) -> None:
 def test_the_real_client_with_a_small_queue_drops_nothing(kafka: MockKafka, send: Send) -> None:
     sender = Sender(kafka.cluster.producer({**AT_ONCE, "queue.buffering.max.messages": 7}))
     send(sender, 500)
-    assert sender.flush(10) == 0
+    assert sender.flush(10 * PATIENCE) == 0
     assert (sender.sent, sender.failed, sender.acknowledged) == (500, 0, 500)
 
 
@@ -124,7 +125,7 @@ def test_the_real_client_with_a_full_queue_takes_no_offer(kafka: MockKafka) -> N
     sender = Sender(kafka.cluster.producer({**AT_ONCE, "linger.ms": 60_000, "queue.buffering.max.messages": 7}))
     taken = [sender.offer("t", b"x") for _ in range(20)]
     assert taken == [True] * 7 + [False] * 13
-    assert sender.flush(10) == 0
+    assert sender.flush(10 * PATIENCE) == 0
     assert (sender.sent, sender.failed, sender.acknowledged) == (7, 0, 7)
 
 
@@ -253,9 +254,9 @@ def test_a_broker_that_refuses_is_seen(kafka: MockKafka) -> None:
     sender = Sender(kafka.cluster.producer(AT_ONCE))
     kafka.fail_next(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
     sender.send("t", b"too large")
-    sender.flush(10)
+    sender.flush(10 * PATIENCE)
     sender.send("t", b"fine")
-    sender.flush(10)
+    sender.flush(10 * PATIENCE)
     assert (sender.sent, sender.failed, sender.acknowledged) == (2, 1, 1)
     assert sender.first_failure == (
         "a record of 9 bytes came in a batch larger than topic t takes: raise max.message.bytes of the topic, or send "
@@ -282,7 +283,7 @@ def test_a_broker_that_is_away_is_seen(kafka: MockKafka) -> None:
     sender = Sender(kafka.cluster.producer({**AT_ONCE, "message.timeout.ms": 100}))
     with kafka.down():
         send_in_a_batch(sender, 3)
-        assert sender.flush(10) == 0
+        assert sender.flush(10 * PATIENCE) == 0
     assert (sender.sent, sender.failed, sender.acknowledged) == (3, 3, 0)
 
 

@@ -23,7 +23,7 @@ from clickstream.parts.metrics import serve
 from clickstream.parts.part import Part, Rates, run_noting_failure
 from clickstream.parts.watch import watched
 from clickstream.records import Position, Requests, RunningSql, Status, decode
-from tests.support import wait_until
+from tests.support import PATIENCE, free_port, wait_until
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import MockKafka
 
@@ -165,7 +165,7 @@ def test_the_last_warning_of_the_process_is_reported(
     loggers = logging.getLogger("clickstream"), logging.getLogger("librdkafka")
     with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
         loggers[0].info("All is well.")
-        assert part.asked.acquire(timeout=60)
+        assert part.asked.acquire(timeout=60 * PATIENCE)
         loggers[0].getChild("tables").warning("A record of %s is bad.", "clicks")
         loggers[1].error("not ours")
         found = wait_until(lambda: [one for _, one in reports(kafka) if one and one.error], 60)
@@ -230,13 +230,13 @@ def test_it_says_so_again_and_again(kafka: MockKafka, part: Working, monkeypatch
     monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.01)
     with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
         for _ in range(3):
-            assert part.asked.acquire(timeout=10)
+            assert part.asked.acquire(timeout=10 * PATIENCE)
     assert len([status for _, status in reports(kafka) if status]) >= 2
 
 
 def test_a_part_that_ends_leaves_a_tombstone(kafka: MockKafka, part: Working) -> None:
     with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
-        assert part.asked.acquire(timeout=10)
+        assert part.asked.acquire(timeout=10 * PATIENCE)
     *_, (key, status) = reports(kafka)
     assert (key, status) == (f"counter-{socket.gethostname()}-{os.getpid()}", None)
 
@@ -337,9 +337,7 @@ def test_a_status_topic_that_cannot_be_is_said_once_and_stops_nothing(
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -353,7 +351,7 @@ def statistics() -> Statistics:
 
 
 def scraped(port: int) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10 * PATIENCE) as answer:
         text = answer.read().decode()
     return {
         sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value
@@ -375,7 +373,7 @@ def test_metrics_are_what_the_part_says_at_that_moment(port: int, part: Working,
 
 def test_a_metric_comes_once_for_all_parts(port: int, statistics: Statistics) -> None:
     with serve([Named("a"), Named("b"), Working()], statistics, Endpoint(port=port)):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60 * PATIENCE) as answer:
             text = answer.read().decode()
         found = scraped(port)
     assert text.count("# TYPE clickstream_counted_total ") == 1
@@ -389,10 +387,10 @@ def test_a_metric_comes_once_for_all_parts(port: int, statistics: Statistics) ->
 
 def test_metrics_are_served_where_they_should_be(port: int, part: Working, statistics: Statistics) -> None:
     with serve([part], statistics, Endpoint("127.0.0.2", port)):
-        with urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=60 * PATIENCE) as answer:
             assert b"clickstream_counted_total" in answer.read()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=60)
+            socket.create_connection(("127.0.0.1", port), timeout=60 * PATIENCE)
 
 
 def test_a_host_that_is_not_here_is_an_error(part: Working, statistics: Statistics) -> None:

@@ -13,8 +13,9 @@ from clickstream.deadline import Cancelled, TooLong
 from clickstream.errors import ClickstreamError
 from clickstream.query.model import MIB, Column, Limits, Newest, Refused, Result, for_browsers
 from clickstream.query.query import query
+from tests.support import PATIENCE
 
-WITHIN_S = 60.0
+WITHIN_S = 60.0 * PATIENCE
 
 
 class Given:

@@ -15,6 +15,7 @@ from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.replay import files
 from clickstream.replay.files import Reader, Source
 from clickstream.replay.lines import Lines, Unreadable
+from tests.support import PATIENCE
 
 
 def read(path: Path) -> list[bytes]:
@@ -106,7 +107,7 @@ def test_a_pipe_gives_lines_as_they_come_and_empty_batches_between(tmp_path: Pat
     def write() -> None:
         with path.open("wb", buffering=0) as pipe:
             pipe.write(b"one\ntw")
-            opened.wait(10)
+            opened.wait(10 * PATIENCE)
             pipe.write(b"o\n")
 
     writer = threading.Thread(target=write)

@@ -11,6 +11,7 @@ import pytest
 from clickstream.errors import ConfigError
 from clickstream.serving.listening import listen
 from clickstream.shop.shop import Shop
+from tests.support import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +21,16 @@ def port() -> Iterator[int]:
         shop = Shop(listening, "http://127.0.0.1:8322", ready.set)
         thread = threading.Thread(target=shop.run, args=(stop,))
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(10 * PATIENCE)
         assert shop.address == f"http://127.0.0.1:{listening.getsockname()[1]}/"
         yield listening.getsockname()[1]
         stop.set()
-        thread.join(10)
+        thread.join(10 * PATIENCE)
         assert not thread.is_alive()
 
 
 def ask(port: int, method: str, target: str) -> tuple[int, dict[str, str], bytes]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10 * PATIENCE)) as connection:
         connection.putrequest(method, target)
         connection.endheaders()
         answer = connection.getresponse()

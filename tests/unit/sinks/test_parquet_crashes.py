@@ -15,6 +15,7 @@ from clickstream.sinks.parquet import folder
 from clickstream.sinks.parquet.layout import Layout
 from clickstream.sinks.parquet.manifest import Manifest
 from clickstream.sinks.target import Away
+from tests.support import PATIENCE
 from tests.unit.sinks.archives import (
     TOPIC,
     ask,
@@ -225,7 +226,7 @@ def test_a_reader_sees_only_growing_counts_without_gaps(tmp_path: Path) -> None:
         fill(target(tmp_path, Layout(small_files=2)), log, 10)
     finally:
         done.set()
-        thread.join(120)
+        thread.join(120 * PATIENCE)
     assert not problems, problems
     assert seen == sorted(seen)
     assert seen[-1] == 300

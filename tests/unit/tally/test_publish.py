@@ -13,6 +13,7 @@ from clickstream.kafka.transactions import Fenced, Record
 from clickstream.records import Tally
 from clickstream.tally import publish
 from clickstream.tally.publish import TallyPublisher, last_tally, tally_of
+from tests.support import PATIENCE
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import MockKafka
 
@@ -159,7 +160,7 @@ def put(kafka: MockKafka, *tallies: tuple[str, int, dict[str, int]], partition: 
     for group, epoch, counts in tallies:
         value = Tally(counts, "now").encode()
         producer.produce("out", value, group.encode(), partition=partition, headers=[("epoch", str(epoch).encode())])
-    assert producer.flush(10) == 0
+    assert producer.flush(10 * PATIENCE) == 0
 
 
 def test_an_empty_topic_has_no_last_tally(kafka: MockKafka) -> None:
@@ -186,7 +187,7 @@ def test_over_several_partitions_the_highest_count_of_each_name_is_the_last(kafk
     for partition, counts in enumerate([{"a": 5, "b": 1}, {"a": 4, "b": 2, "c": 3}]):
         value = Tally(counts, "now").encode()
         producer.produce("two", value, b"g", partition=partition, headers=[("epoch", b"0")])
-    producer.flush(10)
+    producer.flush(10 * PATIENCE)
     assert last_tally(kafka.cluster, "two", "g", 0) == {"a": 5, "b": 2, "c": 3}
 
 

@@ -1,6 +1,7 @@
 import asyncio
 
 from clickstream.ui.outbox import Kind, Outbox
+from tests.support import PATIENCE
 
 
 def taken(outbox: Outbox, number: int) -> list[tuple[Kind, str, str]]:
@@ -57,6 +58,6 @@ def test_taking_waits_for_something() -> None:
         await asyncio.sleep(0)
         assert not taking.done()
         outbox.put(Kind.BEAT, frame="1")
-        return await asyncio.wait_for(taking, 60)
+        return await asyncio.wait_for(taking, 60 * PATIENCE)
 
     assert asyncio.run(wait()) == (Kind.BEAT, "", "1")

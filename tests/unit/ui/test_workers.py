@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from clickstream.ui.workers import Workers
+from tests.support import PATIENCE
 
 
 def test_work_is_done_on_other_threads_that_hold_up_no_end() -> None:
@@ -14,7 +15,7 @@ def test_work_is_done_on_other_threads_that_hold_up_no_end() -> None:
         assert thread.daemon
     finally:
         workers.close()
-    thread.join(60)
+    thread.join(60 * PATIENCE)
     assert not thread.is_alive()
 
 
@@ -43,7 +44,7 @@ def test_who_has_left_is_not_told() -> None:
     go = threading.Event()
 
     async def leave() -> None:
-        waiting = asyncio.create_task(workers.run(lambda: go.wait(60)))
+        waiting = asyncio.create_task(workers.run(lambda: go.wait(60 * PATIENCE)))
         await asyncio.sleep(0)
         waiting.cancel()
 

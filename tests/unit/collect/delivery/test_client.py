@@ -11,6 +11,7 @@ from clickstream.collect.delivery.delivery import Delivery
 from clickstream.collect.delivery.spool.spool import Bounds, Spool
 from clickstream.collect.model import Outgoing, Record
 from clickstream.kafka.consume import read_to_end
+from tests.support import PATIENCE
 from tests.unit.collect.delivery.test_delivery import until
 from tests.unit.collect.fakes import outgoing
 from tests.unit.mockkafka import MockKafka
@@ -56,7 +57,7 @@ def there(kafka: MockKafka) -> list[bytes | None]:
 def test_is_told_what_kafka_has(kafka: MockKafka, tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(kafka, tmp_path)
-        await asyncio.wait_for(given.submit(*(f"{number}" for number in range(1_000))), 30)
+        await asyncio.wait_for(given.submit(*(f"{number}" for number in range(1_000))), 30 * PATIENCE)
         assert given.delivery.counts.kafka == 1_000
         await given.delivery.close(5)
 
@@ -68,13 +69,13 @@ def test_is_told_what_kafka_has(kafka: MockKafka, tmp_path: Path) -> None:
 def test_an_absence_of_kafka_costs_no_event_and_no_order(kafka: MockKafka, tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(kafka, tmp_path)
-        await asyncio.wait_for(given.submit("first"), 30)
+        await asyncio.wait_for(given.submit("first"), 30 * PATIENCE)
         with kafka.down():
-            await asyncio.wait_for(given.submit("1", "2", "3"), 30)
-            await asyncio.wait_for(given.submit("4"), 30)
+            await asyncio.wait_for(given.submit("1", "2", "3"), 30 * PATIENCE)
+            await asyncio.wait_for(given.submit("4"), 30 * PATIENCE)
             assert given.delivery.counts.spooled >= 4
         await until(lambda: not given.delivery.spooling, 30)
-        await asyncio.wait_for(given.submit("last"), 30)
+        await asyncio.wait_for(given.submit("last"), 30 * PATIENCE)
         await given.delivery.close(5)
         assert len(given.made) == 1
 
@@ -89,14 +90,14 @@ def test_requests_that_do_not_end_cost_no_event(kafka: MockKafka, tmp_path: Path
     async def check() -> None:
         # As if the client's own time-out did not see them.
         given = Given(kafka, tmp_path, wait=wait, within=1.0, message_timeout_ms=600_000)
-        await asyncio.wait_for(_awaited(given.submit("first")), 30)
+        await asyncio.wait_for(_awaited(given.submit("first")), 30 * PATIENCE)
         await until(lambda: not any(map(len, given.made)), 30)
         with kafka.frozen():
-            await asyncio.wait_for(_awaited(given.submit("1", "2")), 30)
+            await asyncio.wait_for(_awaited(given.submit("1", "2")), 30 * PATIENCE)
             await until(lambda: given.delivery.counts.spooled >= 2, 30)
-            await asyncio.wait_for(_awaited(given.submit("3")), 30)
+            await asyncio.wait_for(_awaited(given.submit("3")), 30 * PATIENCE)
         await until(lambda: not given.delivery.spooling, 60)
-        await asyncio.wait_for(_awaited(given.submit("last")), 30)
+        await asyncio.wait_for(_awaited(given.submit("last")), 30 * PATIENCE)
         await given.delivery.close(10)
 
     kafka.create("t", 1)
@@ -112,11 +113,11 @@ async def _awaited(waited: Awaitable[None]) -> None:
 def test_a_client_that_has_failed_for_good_is_replaced(kafka: MockKafka, tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(kafka, tmp_path)
-        await asyncio.wait_for(given.submit("1"), 30)
+        await asyncio.wait_for(given.submit("1"), 30 * PATIENCE)
         kafka.break_for_good(given.made[0], KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
-        await asyncio.wait_for(given.submit("2"), 30)
+        await asyncio.wait_for(given.submit("2"), 30 * PATIENCE)
         await until(lambda: len(given.made) == 2 and not given.delivery.spooling, 30)
-        await asyncio.wait_for(given.submit("3"), 30)
+        await asyncio.wait_for(given.submit("3"), 30 * PATIENCE)
         await given.delivery.close(5)
 
     kafka.create("t", 1)
@@ -130,10 +131,10 @@ def test_what_failed_without_waiting_is_sent_again_as_it_was(kafka: MockKafka, t
 
     async def check() -> None:
         given = Given(kafka, tmp_path, wait=False)
-        await asyncio.wait_for(_awaited(given.submit("first")), 30)
+        await asyncio.wait_for(_awaited(given.submit("first")), 30 * PATIENCE)
         await until(lambda: not any(map(len, given.made)), 30)
         with kafka.down():
-            await asyncio.wait_for(_awaited(given.delivery.submit([event, letter])), 30)
+            await asyncio.wait_for(_awaited(given.delivery.submit([event, letter])), 30 * PATIENCE)
             await until(lambda: given.delivery.counts.spooled >= 2, 30)
         await until(lambda: not given.delivery.spooling, 60)
         await given.delivery.close(10)

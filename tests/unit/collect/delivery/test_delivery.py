@@ -13,6 +13,7 @@ from clickstream.collect.delivery.delivery import Delivery
 from clickstream.collect.delivery.seen import SeenIds
 from clickstream.collect.delivery.spool.spool import Bounds, Spool
 from clickstream.collect.delivery.tickets import NobodyTookIt, Ticket, Unawaited
+from tests.support import PATIENCE
 from tests.unit.collect.fakes import TIMED_OUT, LinkedProducer, outgoing
 
 ROOMY = Bounds(10**8, free_floor=0)
@@ -21,7 +22,7 @@ NO_ROOM = Bounds(0, free_floor=0)
 
 async def until(condition: Callable[[], Any], within: float = 10.0) -> None:
     """Wait for it; fails when it does not come."""
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(within * PATIENCE):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -77,7 +78,7 @@ def test_waits_until_all_records_of_all_events_are_acknowledged(tmp_path: Path) 
         await until(lambda: given.delivery.counts.kafka == 1)
         assert not is_done(waited)
         given.now.acknowledge()
-        await asyncio.wait_for(waited, 5)
+        await asyncio.wait_for(waited, 5 * PATIENCE)
         assert given.now.acknowledged == [b"a", b"b", b"c"]
         assert given.delivery.counts.last_success is not None
         await given.close()
@@ -88,7 +89,7 @@ def test_waits_until_all_records_of_all_events_are_acknowledged(tmp_path: Path) 
 def test_nothing_to_deliver_does_not_wait(tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(tmp_path)
-        await asyncio.wait_for(given.delivery.submit([]), 1)
+        await asyncio.wait_for(given.delivery.submit([]), 1 * PATIENCE)
         await given.close()
 
     asyncio.run(check())
@@ -103,8 +104,8 @@ def test_an_id_counts_as_seen_only_once_it_is_acknowledged(tmp_path: Path) -> No
         assert verdicts == ["duplicate"]
         assert not is_done(second)  # the first one may still fail
         given.now.acknowledge()
-        await asyncio.wait_for(asyncio.gather(first, second), 5)
-        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 1)
+        await asyncio.wait_for(asyncio.gather(first, second), 5 * PATIENCE)
+        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 1 * PATIENCE)
         assert given.now.acknowledged == [b"1"]
         assert given.delivery.counts.duplicates == 2
         await given.close()
@@ -119,7 +120,7 @@ def test_who_shares_the_wait_shares_the_failure(tmp_path: Path) -> None:
         given.now.fail()
         for waited in (first, second):
             with pytest.raises(NobodyTookIt):
-                await asyncio.wait_for(waited, 5)
+                await asyncio.wait_for(waited, 5 * PATIENCE)
         assert given.delivery.waiting == 0
         await given.close()
 
@@ -130,7 +131,7 @@ def test_events_without_an_id_are_all_sent(tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(tmp_path)
         given.now.automatic = True
-        await asyncio.wait_for(given.delivery.submit([outgoing(None, "x"), outgoing(None, "x")]), 5)
+        await asyncio.wait_for(given.delivery.submit([outgoing(None, "x"), outgoing(None, "x")]), 5 * PATIENCE)
         assert given.now.acknowledged == [b"x", b"x"]
         await given.close()
 
@@ -145,7 +146,7 @@ def test_what_kafka_does_not_take_goes_to_the_spool_and_then_to_kafka_in_order(t
         given.now.fail()
         await until(lambda: given.delivery.spooling)
         late = [given.delivery.submit([outgoing(f"{number}")]) for number in range(3, 6)]
-        await asyncio.wait_for(asyncio.gather(*map(_awaited, early + late)), 5)
+        await asyncio.wait_for(asyncio.gather(*map(_awaited, early + late)), 5 * PATIENCE)
         assert given.delivery.counts.spooled == 6
         assert given.drain.acknowledged == []
         await until(lambda: given.drain.queue)
@@ -156,7 +157,7 @@ def test_what_kafka_does_not_take_goes_to_the_spool_and_then_to_kafka_in_order(t
         assert given.delivery.counts.drained == 6
         assert given.spool.empty
         given.now.automatic = True
-        await asyncio.wait_for(given.delivery.submit([outgoing("6")]), 5)
+        await asyncio.wait_for(given.delivery.submit([outgoing("6")]), 5 * PATIENCE)
         assert given.now.acknowledged[-1] == b"6"
         await given.close()
 
@@ -171,7 +172,8 @@ def test_what_waits_behind_the_first_that_fails_is_not_overtaken(tmp_path: Path)
         await until(lambda: given.delivery.spooling)
         late = given.delivery.submit([outgoing("3")])
         given.now.automatic = True
-        await asyncio.wait_for(asyncio.gather(*map(_awaited, [*early, late])), 5)
+        given.now.acknowledge()  # what the spool has given it before
+        await asyncio.wait_for(asyncio.gather(*map(_awaited, [*early, late])), 5 * PATIENCE)
         await until(lambda: not given.delivery.spooling)
         assert given.now.acknowledged == [b"0", b"1", b"2", b"3"]
         await given.close()
@@ -186,7 +188,7 @@ async def _awaited(waited: Awaitable[None]) -> None:
 def test_a_full_queue_leads_to_the_spool(tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(tmp_path, wait=False, room=2)
-        await asyncio.wait_for(given.delivery.submit([outgoing(f"{number}") for number in range(1, 5)]), 5)
+        await asyncio.wait_for(given.delivery.submit([outgoing(f"{number}") for number in range(1, 5)]), 5 * PATIENCE)
         assert given.delivery.counts.spooled >= 2
         assert given.delivery.spooling
         given.now.acknowledge()
@@ -207,12 +209,12 @@ def test_what_nobody_takes_is_told_and_is_not_seen(tmp_path: Path) -> None:
         waited = given.delivery.submit([outgoing("1")], verdicts)
         given.now.fail()
         with pytest.raises(NobodyTookIt):
-            await asyncio.wait_for(waited, 5)
+            await asyncio.wait_for(waited, 5 * PATIENCE)
         assert verdicts == ["nobody"]
         assert given.delivery.counts.refused == 1
         given.now.automatic = True
         await until(lambda: not given.delivery.spooling)
-        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 5)
+        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 5 * PATIENCE)
         assert given.now.acknowledged == [b"1"]
         await given.close()
 
@@ -222,12 +224,12 @@ def test_what_nobody_takes_is_told_and_is_not_seen(tmp_path: Path) -> None:
 def test_without_waiting_what_is_lost_is_counted(tmp_path: Path) -> None:
     async def check() -> None:
         given = Given(tmp_path, NO_ROOM, wait=False)
-        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 1)
+        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 1 * PATIENCE)
         given.now.fail()
         await until(lambda: given.delivery.counts.lost == 1)
         given.now.automatic = True
         await until(lambda: not given.delivery.spooling)
-        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 1)
+        await asyncio.wait_for(given.delivery.submit([outgoing("1")]), 1 * PATIENCE)
         assert given.now.acknowledged == [b"1"]  # it is none that was seen
         await given.close()
 
@@ -268,7 +270,7 @@ def test_without_waiting_what_is_handed_over_in_part_is_sent_again_as_a_whole(tm
         given = Given(tmp_path, wait=False, room=3)
         given.drain.room = 100
         waited = given.delivery.submit([outgoing("1", "a", "b"), outgoing("2", "c", "d")])
-        await asyncio.wait_for(_awaited(waited), 5)
+        await asyncio.wait_for(_awaited(waited), 5 * PATIENCE)
         given.now.acknowledge()
         given.drain.automatic = True
         given.drain.acknowledge()
@@ -288,7 +290,7 @@ def test_what_finds_no_room_before_the_disk_is_refused_at_once(tmp_path: Path, m
         verdicts = ["waiting", "waiting"]
         waited = given.delivery.submit([outgoing("1"), outgoing("2", "x" * 100)], verdicts)
         with pytest.raises(NobodyTookIt):
-            await asyncio.wait_for(waited, 5)
+            await asyncio.wait_for(waited, 5 * PATIENCE)
         assert verdicts[1] == "nobody"
         assert (given.delivery.counts.refused, given.delivery.counts.lost) == (1, 0)
         await until(lambda: given.delivery.counts.spooled == 1)
@@ -304,7 +306,7 @@ def test_what_was_promised_is_spooled_however_much_it_is(tmp_path: Path, monkeyp
     async def check() -> None:
         given = Given(tmp_path, wait=False)
         for number in range(50):
-            await asyncio.wait_for(_awaited(given.delivery.submit([outgoing(f"{number}", "x" * 50)])), 5)
+            await asyncio.wait_for(_awaited(given.delivery.submit([outgoing(f"{number}", "x" * 50)])), 5 * PATIENCE)
         given.now.fail()
         await until(lambda: given.delivery.counts.spooled == 50)
         assert given.delivery.counts.lost == 0
@@ -321,7 +323,7 @@ def test_a_producer_that_cannot_go_on_is_replaced(tmp_path: Path) -> None:
         await until(lambda: len(given.made) == 2)
         given.now.automatic = True
         given.now.acknowledge()
-        await asyncio.wait_for(waited, 5)
+        await asyncio.wait_for(waited, 5 * PATIENCE)
         await until(lambda: given.now.acknowledged == [b"1"])
         await given.close()
 
@@ -337,7 +339,7 @@ def test_what_is_never_reported_goes_to_the_spool_in_order(tmp_path: Path, wait:
         if wait:
             frozen.frozen = True  # without waiting, nobody else knows what is left
         await until(lambda: given.delivery.spooling)
-        await asyncio.wait_for(asyncio.gather(*map(_awaited, early)), 10)
+        await asyncio.wait_for(asyncio.gather(*map(_awaited, early)), 10 * PATIENCE)
         assert given.now is not frozen
         given.drain.automatic = True
         given.drain.acknowledge()
@@ -371,7 +373,7 @@ def test_while_kafka_was_never_there_nothing_is_produced(tmp_path: Path, wait: b
         given = Given(tmp_path, wait=wait, kafka_is_away=True)
         for one in given.made:
             one.automatic = True
-        await asyncio.wait_for(given.delivery.submit([outgoing("1"), outgoing("2")]), 5)
+        await asyncio.wait_for(given.delivery.submit([outgoing("1"), outgoing("2")]), 5 * PATIENCE)
         assert given.delivery.spooling
         assert not any(one.acknowledged for one in given.made)
         given.delivery.kafka_is_there()
@@ -387,7 +389,7 @@ def test_a_drain_that_hears_nothing_begins_again(tmp_path: Path) -> None:
         given = Given(tmp_path, within=0.2)
         waited = given.delivery.submit([outgoing("1")])
         given.now.fail()
-        await asyncio.wait_for(waited, 5)
+        await asyncio.wait_for(waited, 5 * PATIENCE)
         await until(lambda: given.drain.queue)
         frozen = given.drain
         frozen.frozen = True
@@ -408,7 +410,7 @@ def test_what_goes_wrong_in_a_callback_ends_no_reports(tmp_path: Path) -> None:
         given.now.trouble = ValueError("of a callback")
         await until(lambda: given.now.trouble is None)
         given.now.acknowledge()
-        await asyncio.wait_for(waited, 5)
+        await asyncio.wait_for(waited, 5 * PATIENCE)
         await given.close()
 
     asyncio.run(check())
@@ -434,7 +436,7 @@ def test_the_spool_is_left_behind_while_events_keep_coming(tmp_path: Path, wait:
         waiting.append(given.delivery.submit([outgoing(f"{len(waiting)}")]))
         given.now.automatic = True
         given.now.acknowledge()
-        await asyncio.wait_for(asyncio.gather(*map(_awaited, waiting)), 10)
+        await asyncio.wait_for(asyncio.gather(*map(_awaited, waiting)), 10 * PATIENCE)
         found = given.drain.acknowledged + ([] if wait else given.now.acknowledged)
         assert [int(value) for value in found] == list(range(len(waiting)))
         assert given.delivery.waiting == 0
@@ -448,8 +450,8 @@ def test_a_record_that_kafka_never_takes_holds_up_no_other(tmp_path: Path) -> No
         given = Given(tmp_path)
         waited = given.delivery.submit([outgoing("large")])
         given.now.fail(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-        await asyncio.wait_for(waited, 5)
-        await asyncio.wait_for(given.delivery.submit([outgoing("small")]), 5)
+        await asyncio.wait_for(waited, 5 * PATIENCE)
+        await asyncio.wait_for(given.delivery.submit([outgoing("small")]), 5 * PATIENCE)
         while given.delivery.spooling:
             for value, report in given.now.queue:
                 error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if value == b"large" else None
@@ -471,11 +473,11 @@ def test_the_end_puts_what_is_not_acknowledged_into_the_spool(tmp_path: Path) ->
         waited = given.delivery.submit([outgoing("1"), outgoing("2")])
         given.now.acknowledge(1)
         await given.delivery.close(0.05)
-        await asyncio.wait_for(waited, 1)
+        await asyncio.wait_for(waited, 1 * PATIENCE)
         again = Given(tmp_path)
         again.now.automatic = True
         assert again.delivery.spooling  # what comes now must not overtake it
-        await asyncio.wait_for(again.delivery.submit([outgoing("3")]), 5)
+        await asyncio.wait_for(again.delivery.submit([outgoing("3")]), 5 * PATIENCE)
         await until(lambda: not again.delivery.spooling)
         assert again.now.acknowledged == [b"2", b"3"]
         await again.close()

@@ -17,6 +17,7 @@ from clickstream.tables.engine.rig import Crash, Instant, Rig
 from clickstream.tables.engine.rig.rig import DEAD_LETTERS
 from clickstream.tables.engine.writing.early import EARLY
 from clickstream.tables.looking.rows import RecordReader
+from tests.support import PATIENCE
 from tests.unit.avro.fakeregistry import FakeRegistry, fake_registry
 from tests.unit.tables.engine.rigs import COLUMNS, SERVERS, SETTINGS, appended, row, source, upsert
 from tests.unit.tables.engine.test_rig_crashes import (
@@ -225,7 +226,7 @@ def test_a_registry_that_is_away_is_waited_for(
             thread.join(0.01)
         assert thread.is_alive()
         end()
-        thread.join(10)
+        thread.join(10 * PATIENCE)
         stop.clear()
         asked = len(fake.requests)
     assert [type(one) for one in found] == [Stopped, type(None)]

@@ -11,6 +11,7 @@ from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.writing import writer as writer_module
 from clickstream.tables.engine.writing.writer import AHEAD, Writer
+from tests.support import PATIENCE
 
 
 @pytest.fixture
@@ -69,10 +70,10 @@ def test_works_wait_for_each_other_in_a_short_queue(writer: Writer) -> None:
 
     def wait(_db: object) -> None:
         taken.set()
-        go.wait(10)
+        go.wait(10 * PATIENCE)
 
     writer.put(wait)
-    assert taken.wait(10)
+    assert taken.wait(10 * PATIENCE)
     for _ in range(AHEAD):
         writer.put(lambda _db: None)
     more = threading.Thread(target=writer.put, args=(lambda _db: None,))
@@ -80,7 +81,7 @@ def test_works_wait_for_each_other_in_a_short_queue(writer: Writer) -> None:
     more.join(0.05)
     assert more.is_alive()
     go.set()
-    more.join(10)
+    more.join(10 * PATIENCE)
     assert not more.is_alive()
 
 
@@ -91,7 +92,7 @@ def test_a_stop_does_not_wait_long_for_a_broker_that_is_away(
     back = threading.Event()
 
     def wait(_db: object) -> None:
-        back.wait(30)
+        back.wait(30 * PATIENCE)
 
     for _ in range(AHEAD + 1):
         writer.put(wait)

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from psycopg.errors import UndefinedTable
+
 from clickstream.kafka.clients import Cluster
 from clickstream.topics import Declared, ensure
 from tests.integration import collectsupport
 from tests.integration.brokers import SHORT_TIMEOUTS
+from tests.integration.rabbit import Rabbit
 from tests.integration.support import Part, command_of, decreases, records, running, tallies, value, written
+from tests.postgres import PostgresServer
 from tests.support import PATIENCE, wait_until
 from tests.unit.sinks.archives import ask
 
@@ -100,6 +104,45 @@ def archive(address: str, topic: str, directory: Path) -> Participant:
 
     words += ["--dead-letter-topic", f"{topic}-dead"]
     return Participant("archive", Part(*words), lambda: len(rows()), complete)
+
+
+def database(address: str, topic: str, server: PostgresServer) -> Participant:
+    """A sink into PostgreSQL, which keeps the offsets there."""
+    words = ["sink", "postgres", topic, "--quiet", "-b", address, "--dead-letter-topic", f"{topic}-dead", *CUT]
+    part = Part(*words, CLICKSTREAM_SINK_POSTGRES=server.dsn)
+    table = topic.replace("-", "_")
+
+    def rows() -> list[str]:
+        try:
+            return [value for (value,) in server.execute(f'SELECT value FROM "{table}"')]
+        except UndefinedTable:
+            return []
+
+    def complete(produced: dict[str, int]) -> bool:
+        found = Counts(json.loads(value)["eventName"] for value in rows())
+        assert all(found[event] <= count for event, count in produced.items()), "no record twice"
+        return found == produced
+
+    return Participant("database", part, lambda: len(rows()), complete)
+
+
+def queue(address: str, topic: str, rabbit: Rabbit) -> Participant:
+    """A sink into a queue of RabbitMQ, which keeps the offsets in Kafka: each record once or more, told by its id."""
+    rabbit.make_queue(topic)
+    words = ["sink", "rabbitmq", topic, "--quiet", "-b", address, "--dead-letter-topic", f"{topic}-dead", *CUT]
+    part = Part(*words, CLICKSTREAM_SINK_RABBITMQ=rabbit.url)
+    names: dict[str, str] = {}
+
+    def received() -> int:
+        for properties, body in rabbit.messages(topic):
+            names[properties.message_id] = json.loads(body)["eventName"]
+        return len(names)
+
+    def complete(produced: dict[str, int]) -> bool:
+        received()
+        return Counts(names.values()) == produced
+
+    return Participant("queue", part, received, complete)
 
 
 def collector(address: str, topic: str, directory: Path) -> Participant:

@@ -19,7 +19,9 @@ from clickstream.kafka.clients import Cluster
 from tests.integration import participants
 from tests.integration.librdkafka import admin_of
 from tests.integration.participants import LONG, rounds
+from tests.integration.rabbit import rabbit_in
 from tests.integration.support import make_topic, records, run, running, written
+from tests.postgres import server
 from tests.support import PATIENCE, wait_until
 
 AWAY_S = 60.0
@@ -142,16 +144,19 @@ def _rolling_restart(nodes: Nodes, topic: str, go_on: Callable[[], None]) -> Non
 
 @pytest.mark.slow
 def test_nobody_loses_or_doubles_anything_whatever_happens_to_nodes(
-    nodes: Nodes, topic_name: str, tmp_path: Path
+    nodes: Nodes, topic_name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     make_topic(nodes.address, topic_name)
     nodes.wait_until_whole(topic_name)
-    everybody = [
-        participants.counter(nodes.address, topic_name, each=False),
-        participants.counter(nodes.address, topic_name, each=True),
-        participants.tables(nodes.address, topic_name, tmp_path),
-        participants.archive(nodes.address, topic_name, tmp_path),
-        participants.collector(nodes.address, topic_name, tmp_path),
-    ]
-    happens = (_leader_killed, _leader_moved, _one_away_for_a_minute, _rolling_restart)
-    rounds(nodes.address, topic_name, everybody, [partial(one, nodes, topic_name) for one in happens], rate=100)
+    with server() as postgres, rabbit_in(tmp_path_factory.mktemp("rabbit")) as rabbit:
+        everybody = [
+            participants.counter(nodes.address, topic_name, each=False),
+            participants.counter(nodes.address, topic_name, each=True),
+            participants.tables(nodes.address, topic_name, tmp_path),
+            participants.archive(nodes.address, topic_name, tmp_path),
+            participants.database(nodes.address, topic_name, postgres),
+            participants.queue(nodes.address, topic_name, rabbit),
+            participants.collector(nodes.address, topic_name, tmp_path),
+        ]
+        happens = (_leader_killed, _leader_moved, _one_away_for_a_minute, _rolling_restart)
+        rounds(nodes.address, topic_name, everybody, [partial(one, nodes, topic_name) for one in happens], rate=100)

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import pairwise
@@ -73,10 +73,16 @@ def test_a_broker_that_is_killed_and_frozen_costs_no_event(mortal: MortalBroker,
 
         def go_on() -> None:
             before = written(kafka, out), written(kafka, topic_name)
-            wait_until(lambda: written(kafka, out) > before[0] + 4, 60, "tallies go on")
-            wait_until(lambda: written(kafka, topic_name) > before[1] + 1000, 60, "events go on")
+            wait_for(lambda: written(kafka, out) > before[0] + 4)
+            wait_for(lambda: written(kafka, topic_name) > before[1] + 1000)
+
+        def wait_for(more: Callable[[], bool]) -> None:
+            wait_until(lambda: more() or not (producer.running and first.running), 60, said)
             assert producer.running, producer.said()
             assert first.running, first.said()
+
+        def said() -> str:
+            return f"tallies and events go on; producer and counter said:\n{producer.said()}\n{first.said()}"
 
         go_on()
         mortal.kill()
@@ -92,7 +98,7 @@ def test_a_broker_that_is_killed_and_frozen_costs_no_event(mortal: MortalBroker,
         assert producer.stop() == 0, producer.said()
         by_hand = counted_by_hand(kafka, topic_name)
         assert f"acknowledged {sum(by_hand.values()):,}, failed 0" in producer.said()
-        wait_until(lambda: tallies(kafka, out)[-1] == by_hand, 60, "everything is counted", 0.5)
+        wait_until(lambda: tallies(kafka, out)[-1] == by_hand, 60, first.said, 0.5)
         assert first.stop() == 0, first.said()
         assert "Traceback" not in first.said() + producer.said()
     assert decreases(tallies(kafka, out)) == []

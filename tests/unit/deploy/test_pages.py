@@ -110,6 +110,12 @@ def test_files_that_are_shown_would_be_read() -> None:
     assert environment_problem(found) is None
 
 
+def test_topics_are_made_by_hand_with_a_command_that_exists() -> None:
+    (creating,) = [words for words in typed(SERVERS, "/opt/clickstream/venv/bin/clickstream") if "create" in words]
+    assert creating[:2] == ["topics", "create"]
+    assert problem(creating) is None
+
+
 # --- all pages
 
 

@@ -20,6 +20,7 @@ from clickstream.cli.options import DRAIN_BY_SIGNAL_S
 from clickstream.config import SETTINGS
 from clickstream.ui.access import MIN_CHARACTERS
 from docs.generate import ROOT
+from tests.dashboards import PROMETHEUS_IN_A_CLUSTER
 from tests.support import PATIENCE
 from tests.unit.commandlines import environment_problem, options, problem
 from tests.unit.deploy.test_image import said, variables
@@ -27,6 +28,8 @@ from tests.unit.deploy.test_image import said, variables
 FOLDER = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("local", "production")
 VERSIONS = ("1.31", "1.34")
+# How Prometheus begins the names of what it knows of a pod.
+POD = "__meta_kubernetes_pod"
 Manifest = dict[str, Any]
 
 
@@ -137,6 +140,23 @@ def test_ports_are_those_that_the_part_listens_on(manifest: Manifest) -> None:
         assert told["host"] == "0.0.0.0", "from outside of the pod"
     annotations = manifest["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == variables()["CLICKSTREAM_METRICS_PORT"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_prometheus_asks_every_part_once(overlay: str) -> None:
+    """What stays of a pod's ports is what the rules keep."""
+    (job,) = yaml.safe_load(PROMETHEUS_IN_A_CLUSTER.read_text("utf-8"))["scrape_configs"]
+    (namespace,) = job["kubernetes_sd_configs"][0]["namespaces"]["names"]
+    kept = {rule["source_labels"][0]: rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    for one in with_pods(list(built(f"overlays/{overlay}"))):
+        pod = one["spec"]["template"]
+        label_of_pod = pod["metadata"]["labels"]["app.kubernetes.io/part-of"]
+        assert (one["metadata"]["namespace"], label_of_pod) == (
+            namespace,
+            kept[f"{POD}_label_app_kubernetes_io_part_of"],
+        )
+        ports = [port["name"] for each in containers(one) for port in each.get("ports", [])]
+        assert ports.count(kept[f"{POD}_container_port_name"]) == (0 if one["kind"] == "Job" else 1)
 
 
 def test_services_lead_to_ports_of_pods() -> None:

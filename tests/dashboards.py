@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
+PROMETHEUS_IN_A_CLUSTER = PROMETHEUS.with_name("kubernetes.yml")
 BOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 
 # What docs/deploy/superset.md has the sink write of the topic web-events; the rest of its columns is left out.

@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -21,7 +21,7 @@ from clickstream.collect.options import WorkerOptions
 from clickstream.collect.spoollock import only_collector
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.parts.metrics import By, Exposition
+from clickstream.parts.metrics import Exposition
 from clickstream.parts.part import Part
 from clickstream.parts.threads import Threads
 from clickstream.serving.listening import spread
@@ -79,8 +79,7 @@ class Collector(Part):
         self._number = workers
         self._on_ready = on_ready
         self._auditor = auditor
-        by_site = [] if auditor is None else [By("site", auditor.metrics)]
-        self._exposition = Exposition([self], cluster.statistics, by_site)
+        self._exposition = Exposition([self], cluster.statistics)
         self._heard: Queue[tuple[Child, Heard]] = Queue()
         self._children: list[Child] = []
         self._lock = threading.Lock()  # status and metrics are asked from other threads
@@ -266,6 +265,9 @@ class Collector(Part):
 
     def last_success(self) -> float | None:
         return self._last_success
+
+    def by_site(self) -> Mapping[str, Mapping[str, float]]:
+        return {} if self._auditor is None else self._auditor.metrics()
 
     def requests(self) -> list[dict[str, Any]] | None:
         with self._lock:

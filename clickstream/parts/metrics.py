@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -37,8 +36,8 @@ class PartsCollector:
     def collect(self) -> Iterable[Metric]:
         """All metrics as they are now, as Prometheus's client asks for them."""
         labelled: list[tuple[Labels, Part]] = [((part.kind, part.name or ""), part) for part in self._parts]
-        yield from _of_parts(CounterMetricFamily, [(labels, part.totals()) for labels, part in labelled])
-        yield from _of_parts(GaugeMetricFamily, [(labels, part.gauges()) for labels, part in labelled])
+        yield from _of_each(CounterMetricFamily, PART_LABELS, [(labels, part.totals()) for labels, part in labelled])
+        yield from _of_each(GaugeMetricFamily, PART_LABELS, [(labels, part.gauges()) for labels, part in labelled])
         yield _metric(
             CounterMetricFamily, "changed_values", "values that were not written as they came",
             (*PART_LABELS, "column", "rule"),
@@ -57,6 +56,10 @@ class PartsCollector:
         }
         about = "when records were last acknowledged or results stored"
         yield _metric(GaugeMetricFamily, LAST_SUCCESS, about, PART_LABELS, successes)
+        sites: list[tuple[Labels, Mapping[str, float]]] = [
+            ((site,), values) for part in self._parts for site, values in part.by_site().items()
+        ]
+        yield from _of_each(GaugeMetricFamily, ("site",), sites)
         yield from self._of_clients(self._statistics.latest())
 
     def _of_clients(self, reports: list[Report]) -> Iterable[Metric]:
@@ -68,10 +71,11 @@ class PartsCollector:
             yield _metric(GaugeMetricFamily, f"client_{name}", about, ("client",), values)
 
 
-def _of_parts(family: Family, said: Sequence[tuple[Labels, Mapping[str, float]]]) -> Iterable[Metric]:
+def _of_each(family: Family, labels: Labels, said: Sequence[tuple[Labels, Mapping[str, float]]]) -> Iterable[Metric]:
+    """A metric for each name that was said, with a sample for each part, or site, that said it."""
     for name in dict.fromkeys(name for _, values in said for name in values):
-        samples = {labels: values[name] for labels, values in said if name in values}
-        yield _metric(family, name, name.replace("_", " "), PART_LABELS, samples)
+        samples = {one: values[name] for one, values in said if name in values}
+        yield _metric(family, name, name.replace("_", " "), labels, samples)
 
 
 def _metric(family: Family, name: str, about: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
@@ -103,26 +107,9 @@ def _p99(window: Window) -> int:
     return window.p99
 
 
-@dataclass(frozen=True)
-class By:
-    """Gauges of many things of a kind: `read` has the numbers of each, `label` says what it is, such as a site."""
-
-    label: str
-    read: Callable[[], Mapping[str, Mapping[str, float]]]
-
-    def collect(self) -> Iterable[Metric]:
-        """As Prometheus's client asks for them."""
-        found = self.read()
-        for name in dict.fromkeys(name for values in found.values() for name in values):
-            samples: dict[Labels, float] = {(one,): values[name] for one, values in found.items() if name in values}
-            yield _metric(GaugeMetricFamily, name, name.replace("_", " "), (self.label,), samples)
-
-
-def _registry(parts: Sequence[Part], statistics: Statistics, more: Sequence[By] = ()) -> CollectorRegistry:
+def _registry(parts: Sequence[Part], statistics: Statistics) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(PartsCollector(parts, statistics))
-    for one in more:
-        registry.register(one)
     ProcessCollector(registry=registry)
     return registry
 
@@ -132,8 +119,8 @@ class Exposition:
 
     content_type = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, parts: Sequence[Part], statistics: Statistics, more: Sequence[By] = ()) -> None:
-        self._registry = _registry(parts, statistics, more)
+    def __init__(self, parts: Sequence[Part], statistics: Statistics) -> None:
+        self._registry = _registry(parts, statistics)
 
     def text(self) -> bytes:
         """As they are now."""

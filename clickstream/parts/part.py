@@ -89,6 +89,10 @@ class Part(Protocol):
         """Values that were not written as they came, by column and rule: they only grow."""
         return {}
 
+    def by_site(self) -> Mapping[str, Mapping[str, float]]:
+        """Gauges of every site that it takes events of, by the site's name."""
+        return {}
+
     def sql(self) -> tuple[str, dict[str, Any]] | None:
         """The text of its SQL, without secrets, and its plan; None: it runs none."""
         return None

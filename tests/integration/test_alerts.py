@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboards import ALERTS, PROMETHEUS, alerts
+from tests.dashboards import ALERTS, PROMETHEUS, PROMETHEUS_IN_A_CLUSTER, alerts
 from tests.integration.prometheus import program
 from tests.support import PATIENCE
 
@@ -22,8 +22,13 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("check", "rules", str(ALERTS)), ("check", "config", str(PROMETHEUS)), ("test", "rules", str(TESTS))],
-    ids=lambda arguments: " ".join(arguments[:2]),
+    [
+        ("check", "rules", str(ALERTS)),
+        ("check", "config", str(PROMETHEUS)),
+        ("check", "config", str(PROMETHEUS_IN_A_CLUSTER)),
+        ("test", "rules", str(TESTS)),
+    ],
+    ids=lambda arguments: f"{arguments[0]} {Path(arguments[2]).name}",
 )
 def test_promtool_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
     done = promtool(*arguments)

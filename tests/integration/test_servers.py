@@ -3,10 +3,12 @@
 Ansible has an environment of its own: no test but this one needs it, and it would bring its pins into all of them.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,12 +46,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def play(ansible: Path, root: Path, wheel: Path, *more: str) -> str:
-    """What the playbook said."""
+def play(
+    ansible: Path, root: Path, wheel: Path, *more: str, servers: Sequence[str] = ("localhost",), ends_well: bool = True
+) -> str:
+    """What the playbook said; all servers are this machine."""
     root.mkdir(exist_ok=True)
     inventory = root.parent / "inventory.ini"
-    python = f"ansible_python_interpreter={ansible.parent / 'python'}"
-    inventory.write_text(f"[clickstream]\nlocalhost ansible_connection=local {python}\n", "utf-8")
+    is_here = f"ansible_connection=local ansible_python_interpreter={ansible.parent / 'python'}"
+    inventory.write_text("[clickstream]\n" + "".join(f"{one} {is_here}\n" for one in servers), "utf-8")
     given = {
         "clickstream_root": root,
         "clickstream_wheel": wheel,
@@ -70,7 +74,7 @@ def play(ansible: Path, root: Path, wheel: Path, *more: str) -> str:
         check=False,
         timeout=LIMIT_S,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.returncode == 0) == ends_well, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
@@ -97,8 +101,39 @@ def test_it_installs_everything_and_the_second_run_changes_nothing(ansible: Path
     assert secret.read_text("utf-8") == f"{SECRET}\n"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert (root / "etc" / "systemd" / "system" / "clickstream@.service").exists()
-    for name in ("counter", "tables", "collector", "ui"):
+    for name in ("counter", "collector"):
         assert (root / "etc" / "clickstream" / "parts" / name).stat().st_mode & 0o777 == 0o640
     command = root / "opt" / "clickstream" / "venv" / "bin" / "clickstream"
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=120 * PATIENCE)
     assert done.returncode == 0, done.stderr
+
+    # As after a run that failed before it was through.
+    (root / "opt" / "clickstream" / "installed-wheel").unlink()
+    third = play(ansible, root, wheel)
+
+    assert re.search(r"Install the wheel\] \*+\nchanged:", third), third
+
+
+def parts(**arguments: str) -> str:
+    """An option that says what every server runs."""
+    return json.dumps({"clickstream_parts": {name: {"arguments": one} for name, one in arguments.items()}})
+
+
+@pytest.mark.parametrize("tables", ["tables run products clickstream --memory 2GB", "tables run /a/clickstream.sql"])
+def test_tables_on_two_servers_are_refused_before_anything_is_done(
+    ansible: Path, wheel: Path, tmp_path: Path, tables: str
+) -> None:
+    said = play(ansible, tmp_path / "root", wheel, "-e", parts(tables=tables), servers=("one", "two"), ends_well=False)
+
+    assert "clickstream, clickstream" in " ".join(said.split())
+    assert not (tmp_path / "root" / "opt").exists()
+
+
+def test_other_tables_on_two_servers_are_taken(ansible: Path, wheel: Path, tmp_path: Path) -> None:
+    """The value of an option that both have is no file. The Python that is none ends the play after the checks."""
+    given = parts(counter="run-counter", tables="tables run {{ inventory_hostname }} --memory 2GB")
+    more = ("-e", given, "-e", "clickstream_python=false")
+
+    said = play(ansible, tmp_path / "root", wheel, *more, servers=("one", "two"), ends_well=False)
+
+    assert "TASK [clickstream : Ask for the version of Python]" in said

@@ -5,13 +5,16 @@ import socket
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from clickstream.collect import child, collector
+from clickstream.collect.audit.auditor import Auditor
 from clickstream.collect.collector import Collector
 from clickstream.collect.counts import TOTALS, summed
 from clickstream.collect.intake import IntakeOptions
@@ -19,9 +22,11 @@ from clickstream.collect.options import Kafka, Spooling, WorkerOptions
 from clickstream.collect.spoollock import only_collector
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.endpoint import Endpoint
+from clickstream.parts.metrics import serve
 from clickstream.parts.threads import Threads
 from clickstream.serving.listening import listen
-from tests.support import PATIENCE, wait_until
+from tests.support import PATIENCE, free_port, wait_until
 
 # Says that it serves and counts, then listens.
 SERVES = """
@@ -278,3 +283,26 @@ def test_a_spool_that_cannot_be_says_where(tmp_path: Path) -> None:
 def test_all_totals_are_there_from_the_beginning() -> None:
     assert set(summed([])) == set(TOTALS)
     assert summed([{"events": 1}, {"events": 2, "lost": 1}])["events"] == 3
+
+
+class Audited(Auditor):
+    """Has read of one site that three events are missing."""
+
+    def __init__(self) -> None: ...
+
+    def metrics(self) -> dict[str, dict[str, float]]:
+        return {"shop.example": {"web_events_missing": 3.0, "web_events_last_timestamp_seconds": 60.0}}
+
+
+def test_its_own_port_and_that_of_metrics_tell_the_same(tmp_path: Path) -> None:
+    cluster, port = Cluster("localhost:1"), free_port()
+    with listen("127.0.0.1", 0) as listening:
+        part = Collector(cluster, options(tmp_path), listening, 1, auditor=Audited())
+        with (
+            serve([part], cluster.statistics, Endpoint(port=port)),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10 * PATIENCE) as answer,
+        ):
+            served = answer.read().decode()
+    assert 'clickstream_web_events_missing{site="shop.example"} 3.0' in served.splitlines()
+    own = text_string_to_metric_families(part._exposition.text().decode())
+    assert [family.name for family in text_string_to_metric_families(served)] == [family.name for family in own]

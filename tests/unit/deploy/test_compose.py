@@ -2,7 +2,9 @@
 
 import base64
 import json
+import random
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,18 @@ from click.testing import CliRunner
 
 from clickstream.cli import clickstream
 from clickstream.config import SETTINGS
+from deploy.compose import visitors
 from docs.generate import ROOT
+from tests.support import PATIENCE
+from tests.unit.collect.sent import NOON, intake, post
 from tests.unit.commandlines import environment_problem, options, problem
 from tests.unit.deploy.test_image import variables
 
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service.get("image") == "clickstream"}
+# Those that run `clickstream`: all but the one that sends the collector what visitors do.
+PARTS = {name: service for name, service in OURS.items() if "entrypoint" not in service}
 THEIRS = {name: service for name, service in SERVICES.items() if "build" not in service}
 CONFLUENT = {name: service for name, service in THEIRS.items() if service["image"].startswith("confluentinc/")}
 PROFILES = ("control-center", "dashboard", "postgres", "superset", "grafana", "opensearch", "druid", "everything")
@@ -146,14 +153,14 @@ def test_grafana_is_told_what_its_files_ask_for() -> None:
 # --- our services
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", PARTS)
 def test_our_services_run_a_command_that_exists(name: str) -> None:
-    assert problem(OURS[name]["command"]) is None
+    assert problem(PARTS[name]["command"]) is None
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", PARTS)
 def test_our_services_set_variables_that_are_read(name: str) -> None:
-    environment = OURS[name]["environment"]
+    environment = PARTS[name]["environment"]
     assert environment["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
     assert environment_problem(environment) is None
 
@@ -172,16 +179,15 @@ def test_our_services_have_no_rights_and_time_to_drain(name: str) -> None:
     service = OURS[name]
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["stop_grace_period"] == "30s"
+    takes_longer = service["command"][0] in ("collect", "sink", "tables")  # docs/deploy/index.md
+    assert service["stop_grace_period"] == ("60s" if takes_longer else "30s")
 
 
 def test_prometheus_asks_every_part_where_it_serves_metrics() -> None:
     (job,) = yaml.safe_load(FILE["configs"]["prometheus"]["content"])["scrape_configs"]
     asked = {name: one["port"] for one in job["dns_sd_configs"] for name in one["names"]}
-    assert asked.keys() == OURS.keys() - {"topics"}
-    served = int(variables()["CLICKSTREAM_METRICS_PORT"])
-    # The collector's workers are seen at its own port alone.
-    assert asked == {**dict.fromkeys(asked, served), "collector": SETTINGS["collect.port"].default}
+    assert asked.keys() == PARTS.keys() - {"topics"}
+    assert set(asked.values()) == {int(variables()["CLICKSTREAM_METRICS_PORT"])}
 
 
 @pytest.mark.parametrize("name", ["tables", "collector", "ui"])
@@ -191,6 +197,72 @@ def test_what_has_a_state_has_a_volume_of_its_own(name: str) -> None:
     assert path == "/var/lib/clickstream"
     assert [other for other in OURS if other != name and volume in OURS[other].get("volumes", [])] == []
     assert source in FILE["volumes"]
+
+
+# --- visitors that are made up
+
+
+def test_visitors_are_sent_to_every_collector() -> None:
+    service = SERVICES["visitors"]
+    assert profiles("visitors") == profiles("collector")
+    (volume,) = service["volumes"]
+    assert volume == f"./{Path(visitors.__file__).relative_to(ROOT)}:{service['entrypoint'][1]}:ro"
+    assert service["command"] == [f"http://collector:{SETTINGS['collect.port'].default}"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_collector_takes_all_that_a_visitor_does_as_a_persons(seed: int) -> None:
+    chance = random.Random(seed)
+    one = visitors.newcomer(chance)
+    sent = [one.next_event(chance, NOON + number) for number in range(20)]
+    taken = intake().take(post(sent, headers={"user-agent": one.browser}))
+    assert taken.refused == []
+    events = [outgoing.event for outgoing in taken.events if outgoing.event is not None]
+    assert [(event.visitor, event.sequence, event.bot) for event in events] == [
+        (one.name, number, None) for number in range(20)
+    ]
+    assert {event.event for event in events} <= {"pageview", "purchase"}
+    assert events[0].event == "pageview"
+
+
+# --- Superset
+
+
+def starting_superset(tmp_path: Path, password: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """How its command ends, and what it had Superset do, which is a program here that says it."""
+    shell, option, script = SERVICES["superset"]["command"]
+    asked = tmp_path / "asked"
+    for name in ("superset", "python"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {asked}\n', "utf-8")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [shell, option, script.replace("$$", "$").replace("exec /usr/bin/run-server.sh", "exec true")],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SUPERSET_ADMIN_PASSWORD": password},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60 * PATIENCE,
+    )
+    return done, asked.read_text("utf-8").splitlines() if asked.exists() else []
+
+
+def test_superset_without_a_password_for_its_user_is_refused_with_words(tmp_path: Path) -> None:
+    done, asked = starting_superset(tmp_path, "")
+    assert (done.returncode, asked) == (1, [])
+    assert "SUPERSET_ADMIN_PASSWORD is empty" in done.stderr
+
+
+def test_the_password_of_supersets_user_is_the_one_given_also_when_the_user_exists(tmp_path: Path) -> None:
+    done, asked = starting_superset(tmp_path, "a secret")
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" --")[0] for line in asked] == [
+        "superset db upgrade",
+        "superset fab create-admin",
+        "superset fab reset-password",
+        "superset init",
+        "python /clickstream/load.py",
+    ]
+    assert asked[2].endswith("--username admin --password a secret")
 
 
 # --- the broker

@@ -20,6 +20,7 @@ from clickstream.cli.options import DRAIN_BY_SIGNAL_S
 from clickstream.config import SETTINGS
 from clickstream.ui.access import MIN_CHARACTERS
 from docs.generate import ROOT
+from tests.dashboards import PROMETHEUS_IN_A_CLUSTER
 from tests.support import PATIENCE
 from tests.unit.commandlines import environment_problem, options, problem
 from tests.unit.deploy.test_image import said, variables
@@ -27,6 +28,8 @@ from tests.unit.deploy.test_image import said, variables
 FOLDER = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("local", "production")
 VERSIONS = ("1.31", "1.34")
+# How Prometheus begins the names of what it knows of a pod.
+POD = "__meta_kubernetes_pod"
 Manifest = dict[str, Any]
 
 
@@ -139,6 +142,23 @@ def test_ports_are_those_that_the_part_listens_on(manifest: Manifest) -> None:
     assert annotations["prometheus.io/port"] == variables()["CLICKSTREAM_METRICS_PORT"]
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_prometheus_asks_every_part_once(overlay: str) -> None:
+    """What stays of a pod's ports is what the rules keep."""
+    (job,) = yaml.safe_load(PROMETHEUS_IN_A_CLUSTER.read_text("utf-8"))["scrape_configs"]
+    (namespace,) = job["kubernetes_sd_configs"][0]["namespaces"]["names"]
+    kept = {rule["source_labels"][0]: rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    for one in with_pods(list(built(f"overlays/{overlay}"))):
+        pod = one["spec"]["template"]
+        label_of_pod = pod["metadata"]["labels"]["app.kubernetes.io/part-of"]
+        assert (one["metadata"]["namespace"], label_of_pod) == (
+            namespace,
+            kept[f"{POD}_label_app_kubernetes_io_part_of"],
+        )
+        ports = [port["name"] for each in containers(one) for port in each.get("ports", [])]
+        assert ports.count(kept[f"{POD}_container_port_name"]) == (0 if one["kind"] == "Job" else 1)
+
+
 def test_services_lead_to_ports_of_pods() -> None:
     pods = {one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]: one for one in with_pods(PLAIN)}
     services = [one for one in PLAIN if one["kind"] == "Service"]
@@ -236,13 +256,34 @@ def test_disruptions_take_one_pod_at_a_time(name: str) -> None:
     assert budget["spec"]["maxUnavailable"] == 1
 
 
-def test_what_is_scaled_by_itself_has_no_fixed_number_and_says_what_a_pod_needs() -> None:
-    scaled = [one["spec"] for one in PLAIN if one["kind"] == "HorizontalPodAutoscaler"]
-    assert len(scaled) == 2
-    for one in scaled:
-        kind, name = one["scaleTargetRef"]["kind"], one["scaleTargetRef"]["name"]
-        (target,) = [each for each in PLAIN if (each["kind"], each["metadata"]["name"]) == (kind, name)]
-        assert "replicas" not in target["spec"]
+SCALERS = [one for one in PLAIN if one["kind"] == "HorizontalPodAutoscaler"]
+
+
+def scaled(scaler: Manifest) -> Manifest:
+    """What it decides the number of."""
+    reference = scaler["spec"]["scaleTargetRef"]
+    named = (reference["kind"], reference["name"])
+    (target,) = [one for one in PLAIN if (one["kind"], one["metadata"]["name"]) == named]
+    return target
+
+
+@pytest.mark.parametrize("scaler", SCALERS, ids=label)
+def test_what_is_scaled_by_itself_has_no_fixed_number_and_says_what_a_pod_needs(scaler: Manifest) -> None:
+    assert "replicas" not in scaled(scaler)["spec"]
+
+
+def test_what_keeps_something_in_volumes_is_never_scaled_down_by_itself() -> None:
+    with_volumes = [one for one in SCALERS if "volumeClaimTemplates" in scaled(one)["spec"]]
+    assert [one["metadata"]["name"] for one in with_volumes] == ["clickstream-collector"]
+    for one in with_volumes:
+        assert one["spec"]["behavior"]["scaleDown"] == {"selectPolicy": "Disabled"}
+
+
+def test_a_collector_that_catches_up_does_not_start_ten_more() -> None:
+    (scaler,) = [one for one in SCALERS if label(one) == "HorizontalPodAutoscaler-clickstream-collector"]
+    up = scaler["spec"]["behavior"]["scaleUp"]
+    assert up["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 600}]
+    assert up["stabilizationWindowSeconds"] >= 300
 
 
 def test_members_are_no_more_than_partitions() -> None:

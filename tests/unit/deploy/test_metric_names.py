@@ -4,14 +4,16 @@ tests/integration/test_prometheus.py compares them with what running parts serve
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from clickstream.collect.counts import TOTALS
 from clickstream.parts.metrics import CLIENT_COUNTERS, CLIENT_GAUGES, LAST_SUCCESS, PARTITION_LAG
-from tests.dashboards import ROOT, alerts, metrics_asked_for, metrics_in
+from tests.dashboards import PROMETHEUS, PROMETHEUS_IN_A_CLUSTER, ROOT, alerts, metrics_asked_for, metrics_in
 
 # Gauges of the collector's workers are told in one place, which is not called gauges().
 COLLECTOR = ROOT / "clickstream" / "collect" / "worker.py"
@@ -52,6 +54,17 @@ def test_every_metric_that_is_asked_for_is_one_of_ours(exported: set[str]) -> No
 def test_metrics_of_the_documents_are_ours(exported: set[str]) -> None:
     page = (ROOT / "docs" / "deploy" / "grafana.md").read_text("utf-8")
     assert {name for name in metrics_in(page) if not name.endswith("_")} - exported == set()
+
+
+def jobs(text: str) -> list[str]:
+    return [job["job_name"] for job in yaml.safe_load(text)["scrape_configs"]]
+
+
+def test_every_prometheus_asks_the_job_that_the_alerts_ask_for() -> None:
+    (asked,) = {name for rule in alerts() for name in re.findall(r'\bjob="(\w+)"', rule["expr"])}
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["configs"]["prometheus"]["content"]
+    for text in (PROMETHEUS.read_text("utf-8"), PROMETHEUS_IN_A_CLUSTER.read_text("utf-8"), compose):
+        assert jobs(text) == [asked]
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])

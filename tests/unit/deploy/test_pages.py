@@ -110,6 +110,12 @@ def test_files_that_are_shown_would_be_read() -> None:
     assert environment_problem(found) is None
 
 
+def test_topics_are_made_by_hand_with_a_command_that_exists() -> None:
+    (creating,) = [words for words in typed(SERVERS, "/opt/clickstream/venv/bin/clickstream") if "create" in words]
+    assert creating[:2] == ["topics", "create"]
+    assert problem(creating) is None
+
+
 # --- all pages
 
 
@@ -122,7 +128,7 @@ def test_variables_that_are_named_are_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", PAGES)
 def test_files_that_are_named_are_there(text: str) -> None:
-    named = set(re.findall(r"\bdeploy/[\w./@-]*\w", text))
+    named = set(re.findall(r"(?<!docs/)\bdeploy/[\w./@-]*\w", text))
     assert [one for one in named if not (ROOT / one).exists()] == []
 
 

@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,14 @@ from tests.unit.commandlines import environment_problem, options, problem
 
 UNIT = ROOT / "deploy" / "systemd" / "clickstream@.service"
 ROLE = ROOT / "deploy" / "ansible" / "roles" / "clickstream"
+TASKS: list[dict[str, Any]] = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text("utf-8"))
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text("utf-8"))
-PARTS: dict[str, dict[str, Any]] = DEFAULTS["clickstream_parts"]
+EXAMPLE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "ansible" / "inventory.example.yml").read_text("utf-8"))
+# What each server of the example runs, by the name of the part.
+SERVERS: dict[str, dict[str, dict[str, Any]]] = {
+    host: {**DEFAULTS, **(own or {})}["clickstream_parts"] for host, own in EXAMPLE["clickstream"]["hosts"].items()
+}
+PARTS = [pytest.param(part, id=f"{host}-{name}") for host, parts in SERVERS.items() for name, part in parts.items()]
 
 
 def settings(text: str) -> dict[str, list[str]]:
@@ -56,7 +63,8 @@ def test_the_variables_of_the_unit_are_read() -> None:
 
 
 def test_parts_have_time_to_drain() -> None:
-    delays = [options(part["arguments"].split()).get("drain-delay", "0s") for part in PARTS.values()]
+    parts = [part for parts in SERVERS.values() for part in parts.values()]
+    delays = [options(part["arguments"].split()).get("drain-delay", "0s") for part in parts]
     longest = max(float(delay.removesuffix("s")) for delay in delays)
     assert int(SAID["TimeoutStopSec"][0]) >= max(DRAIN_BY_SIGNAL_S.values()) + longest
 
@@ -77,15 +85,59 @@ def test_a_part_has_no_rights_and_writes_only_its_own_folders() -> None:
 # --- what the role writes
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_a_command_with_variables_that_are_read(name: str) -> None:
-    assert problem(shlex.split(PARTS[name]["arguments"])) is None
-    assert environment_problem(PARTS[name]["environment"]) is None
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_is_a_command_with_variables_that_are_read(part: dict[str, Any]) -> None:
+    assert problem(shlex.split(part["arguments"])) is None
+    assert environment_problem(part["environment"]) is None
 
 
-def test_every_part_has_a_port_of_its_own_for_metrics() -> None:
-    ports = [part["environment"]["CLICKSTREAM_METRICS_PORT"] for part in PARTS.values()]
+@pytest.mark.parametrize("host", SERVERS)
+def test_every_part_of_a_server_has_a_port_of_its_own_for_metrics(host: str) -> None:
+    ports = [part["environment"]["CLICKSTREAM_METRICS_PORT"] for part in SERVERS[host].values()]
     assert len(set(ports)) == len(ports)
+
+
+def tables_of(arguments: str) -> list[str]:
+    """The files of `tables run FILE...`, which stand before its options."""
+    words = shlex.split(arguments)
+    if words[:2] != ["tables", "run"]:
+        return []
+    return list(takewhile(lambda word: not word.startswith("-"), words[2:]))
+
+
+def test_the_tables_of_a_file_run_on_one_server_alone() -> None:
+    files = [file for parts in SERVERS.values() for part in parts.values() for file in tables_of(part["arguments"])]
+    assert len(SERVERS) > 1
+    assert files == ["clickstream"]
+
+
+def test_a_server_that_was_given_no_parts_runs_those_that_can_be_shared() -> None:
+    commands = {part["arguments"].split()[0] for part in DEFAULTS["clickstream_parts"].values()}
+    assert commands == {"run-counter", "collect"}
+
+
+def task(name: str) -> tuple[int, dict[str, Any]]:
+    """Its place, and what it does."""
+    (found,) = [(place, one) for place, one in enumerate(TASKS) if one["name"] == name]
+    return found
+
+
+def test_topics_are_made_by_one_server_before_parts_start() -> None:
+    made, creating = task("Make the topics that are missing")
+    assert made < task("Restart what has changed")[0] < task("Enable and start the parts")[0]
+    assert made > task("Write client.properties, for the user alone")[0]
+    assert creating["run_once"]
+    words = shlex.split(creating["ansible.builtin.command"]["cmd"])
+    assert words[0] in SAID["ExecStart"][0].split()
+    assert problem(words[1:]) is None
+
+
+def test_a_wheel_counts_as_installed_once_all_went_well() -> None:
+    compared, comparing = task("Compare it with the wheel that was installed")
+    noted, noting = task("Note which wheel is installed")
+    assert compared < task("Install the wheel")[0] < task("Restart what has changed")[0] < noted
+    assert comparing["check_mode"]
+    assert comparing["ansible.builtin.copy"] == noting["ansible.builtin.copy"]
 
 
 def rendered(template: str, **variables: Any) -> dict[str, str]:
@@ -97,8 +149,9 @@ def rendered(template: str, **variables: Any) -> dict[str, str]:
 
 def test_values_reach_the_part_as_they_are() -> None:
     odd = 'a "quoted" \\ value'
-    item = {"key": "counter", "value": {"arguments": "run-counter --quiet", "environment": {"CLICKSTREAM_X": odd}}}
-    assert rendered("part.j2", item=item) == {"ARGUMENTS": "run-counter --quiet", "CLICKSTREAM_X": odd}
+    arguments = "query \"SELECT '\\d'\" --quiet"
+    item = {"key": "counter", "value": {"arguments": arguments, "environment": {"CLICKSTREAM_X": odd}}}
+    assert rendered("part.j2", item=item) == {"ARGUMENTS": arguments, "CLICKSTREAM_X": odd}
 
 
 @pytest.mark.parametrize("properties", ["", "security.protocol=SSL"])
@@ -115,8 +168,7 @@ def test_all_parts_know_the_way_to_kafka(properties: str) -> None:
 
 
 def test_tasks_that_see_secrets_say_nothing() -> None:
-    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text("utf-8"))
-    silent = {task["name"] for task in tasks if task.get("no_log")}
+    silent = {one["name"] for one in TASKS if one.get("no_log")}
     assert silent == {"Write client.properties, for the user alone", "Write the arguments and variables of each part"}
-    (secret,) = [task for task in tasks if task["name"].startswith("Write client.properties")]
+    _, secret = task("Write client.properties, for the user alone")
     assert secret["ansible.builtin.copy"]["mode"] == "0600"

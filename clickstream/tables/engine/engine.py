@@ -194,7 +194,7 @@ class Engine(Part):
             transactions = self._transactions = Transactions(
                 state, pipeline, self._sources, self._writer, self._topics, self._timetable
             )
-            pipeline.read_back(self._cluster, state)
+            pipeline.read_back(self._cluster, state, stop)
             if not find_places(self._sources, state, stop):
                 return False
             mark_ends(pipeline, state, self._topics)

@@ -4,6 +4,7 @@ INSERTs that were in the file from the beginning are one flow; those that came l
 share nothing but the batches with the others, so that these go on with their state as it is.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -116,10 +117,10 @@ class Pipeline:
         for result in self.results:
             result.prepare(db)
 
-    def read_back(self, cluster: Cluster, state: State) -> None:
+    def read_back(self, cluster: Cluster, state: State, stop: threading.Event) -> None:
         """After a crash: see `results`."""
         for result in self.results:
-            result.read_back(cluster, state)
+            result.read_back(cluster, state, stop)
 
     # --- at work
 

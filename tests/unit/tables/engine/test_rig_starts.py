@@ -1,8 +1,17 @@
 """From where a run reads, and what it leaves for the next one."""
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from confluent_kafka import KafkaError
+
+from clickstream.kafka import consume, patience
 from clickstream.tables.engine.rig import Rig
+from clickstream.tables.engine.rig import topics as rig_topics
 from tests.unit.tables.engine.rigs import SETTINGS, appended, row, source
 
 COPIES = appended("copies", "ip STRING, n INT") + "INSERT INTO copies SELECT ip, n FROM clicks;\n"
@@ -17,3 +26,39 @@ def test_records_that_come_between_two_runs_are_read_although_the_first_one_saw_
         rig.restart()
         rig.step()
         assert sorted(found["n"] for found in rig.rows("copies") if found) == [1, 2, 3]
+
+
+def test_a_start_waits_for_the_leader_of_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads back what was written before, however long that takes."""
+    with Rig(SETTINGS + source("clicks") + COPIES, tmp_path) as rig:
+        rig.put("clicks", 0, row(1, n=1))
+        rig.step()
+        rig.stop()
+        away = _without_leader(monkeypatch, "copies")
+        rig.restart()
+        assert list(away) == [], "it was asked"
+        rig.put("clicks", 0, row(2, n=2))
+        rig.step()
+        assert [found["n"] for found in rig.rows("copies") if found] == [1, 2]
+
+
+def _without_leader(monkeypatch: pytest.MonkeyPatch, topic: str) -> Iterator[int]:
+    """For some questions and reads, each of which lasts longer than anybody waits who is in a hurry."""
+    away = iter(range(6))
+    ask, poll = rig_topics._Admin.list_offsets, rig_topics._Consumer.poll
+
+    def list_offsets(self: Any, asked: Any, **named: Any) -> Any:
+        if any(place.topic == topic for place in asked) and next(away, 9) < 3:
+            return {place: rig_topics._failed(KafkaError(KafkaError.LEADER_NOT_AVAILABLE)) for place in asked}
+        return ask(self, asked, **named)
+
+    def polled(self: Any, timeout: float = 0.0) -> Any:
+        return None if next(away, None) is not None else poll(self, timeout)
+
+    monkeypatch.setattr(rig_topics._Admin, "list_offsets", list_offsets)
+    monkeypatch.setattr(rig_topics._Consumer, "poll", polled)
+    monkeypatch.setattr(patience, "RESTARTS_WITHIN_S", 0.0)
+    monkeypatch.setattr(consume, "ENDLESS_S", float("inf"))
+    hours = count(step=3600)
+    monkeypatch.setattr(consume, "time", SimpleNamespace(monotonic=lambda: float(next(hours))))
+    return away

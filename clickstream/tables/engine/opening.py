@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.added import begin_added
+from clickstream.tables.engine.added import asked_anew, begin_added
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.pipeline import Pipeline
 from clickstream.tables.engine.sources.beginning import starts_at_a_time
@@ -40,9 +40,11 @@ def pipeline_of(
         late_topic=options.late_topic,
         changes=options.changes,
     )
-    for reference in sources.tables.values():
-        if reference.create(state.db):
-            state.forget_source(reference.table.name)
+    anew = asked_anew(state, program.inserts)
+    for name, reference in sources.tables.items():
+        # Versions that are still there stay: the topic may have them no more.
+        if reference.create(state.db) or name in anew:
+            state.forget_source(name)
     sources.show_nothing(state.db)
     pipeline.prepare(state.db)
     state.commit()

@@ -104,7 +104,7 @@ class Pipeline:
     def tables(self) -> set[tuple[str, ...]]:
         """The tables whose watermarks are asked for together."""
         return {one.closes_with for flow in self.flows for one in flow.operators} | {
-            tables for flow in self.flows for tables in flow.joined_tables
+            tables for _, together in self._joined for tables in together
         }
 
     # --- between runs
@@ -161,6 +161,18 @@ class Pipeline:
             if not moved.isdisjoint(outputs):
                 result.write_closed(db, moved, closing[outputs[0]].watermark(watermarks))
         self.late.take(db)
+        # What no row can ask for any more: joins have let go all that the watermarks have passed.
+        for reference, together in self._joined:
+            reference.forget(db, min(watermarks.of(tables) for tables in together))
+
+    @property
+    def _joined(self) -> list[tuple[Reference, set[tuple[str, ...]]]]:
+        """References, which all flows share, and the tables by whose watermarks rows leave their joins."""
+        found: dict[str, tuple[Reference, set[tuple[str, ...]]]] = {}
+        for flow in self.flows:
+            for name, (reference, together) in flow.joined.items():
+                found.setdefault(name, (reference, set()))[1].update(together)
+        return list(found.values())
 
     def note_early(self, db: duckdb.DuckDBPyConnection) -> None:
         """Take up early rows; they are written after the commit."""

@@ -149,3 +149,28 @@ def test_an_added_insert_may_use_columns_that_nobody_read_before(tmp_path: Path)
     assert [found["name"] for found in rig.rows("named") if found] == ["Ada", "Ada", "Ada", "Bob", None]
     found = [(one["n"], one["city"]) for one in rig.rows("cities") if one]
     assert found == [(3, "London"), (4, "Bath"), (5, None)]
+
+
+@pytest.mark.parametrize("added", ["before", "after"])
+def test_an_added_insert_finds_the_versions_of_its_own_rows_time(tmp_path: Path, added: str) -> None:
+    """Although the rows of others are hours ahead, and would not ask for them: before they were read, or after."""
+    tables = TABLES + source("purchases")
+    bought = (
+        appended("bought", "ip STRING, name STRING")
+        + "INSERT INTO bought SELECT c.ip, u.name FROM purchases AS c LEFT JOIN users FOR SYSTEM_TIME AS OF c.ts AS u "
+        "ON c.ip = u.ip;\n"
+    )
+    ten = 10 * 3600
+    with Rig(tables + NAMED, tmp_path) as rig:
+        if added == "before":
+            rig.restart(tables + NAMED + bought)
+        for hour, name in enumerate(["Ada", "Eve"]):
+            rig.put("users", 0, {"ip": "a", "name": name, "city": ""}, timestamp=(ten + 3600 * hour) * 1000)
+        rig.put("clicks", 0, row(ten + 7200))
+        rig.step()
+        if added == "after":
+            rig.restart(tables + NAMED + bought)
+        rig.put("purchases", 0, row(ten + 1800), row(ten + 5400))
+        rig.finish()
+    assert [found["name"] for found in rig.rows("named") if found] == ["Eve"]
+    assert [found["name"] for found in rig.rows("bought") if found] == ["Ada", "Eve"]

@@ -86,7 +86,7 @@ class Engine(Part):
         self._writer = Writer(self._sender)
         self._process = self._parts.reading(options.name, cluster)
         self._admin = cluster.admin()
-        dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
+        dead_letters = DeadLetters(self._writer, options.dead_letter_topic, f"tables {options.name}")
         self._sources = Sources(cluster, program, options, dead_letters)
         targets = [insert.target for insert in program.inserts]
         self._forms = {target.name: form_of(target) for target in targets}

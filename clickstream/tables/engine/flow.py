@@ -131,10 +131,14 @@ class Flow:
         placed.operator.early(db, into)
         _drop_incomplete(db, placed, into)
 
-    def horizon(self, db: Database) -> int | None:
-        """The highest end (ms) of an open window."""
-        ends = [placed.operator.horizon(db) for placed in self.operators]
-        return max((end for end in ends if end is not None), default=None)
+    def horizons(self, db: Database) -> dict[str, int]:
+        """By table, the highest end (ms) of an open window that its watermark closes."""
+        found: dict[str, int] = {}
+        for placed in self.operators:
+            end = placed.operator.horizon(db)
+            if end is not None:
+                found |= {table: max(end, found.get(table, end)) for table in placed.closes_with}
+        return found
 
 
 def _drop_incomplete(db: Database, placed: Placed, table: str) -> None:

@@ -200,7 +200,7 @@ class Pipeline:
         """Whether the state has nothing to forget that was handed over."""
         return all(result.settled for result in self.results)
 
-    def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        """The highest end (ms) of an open window."""
-        ends = [flow.horizon(db) for flow in self.flows]
-        return max((end for end in ends if end is not None), default=None)
+    def horizons(self, db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+        """By table, the highest end (ms) of an open window that its watermark closes."""
+        found = [flow.horizons(db) for flow in self.flows]
+        return {table: max(one[table] for one in found if table in one) for one in found for table in one}

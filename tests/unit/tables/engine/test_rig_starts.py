@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 from clickstream.kafka import consume, patience
 from clickstream.tables.engine.rig import Rig
 from clickstream.tables.engine.rig import topics as rig_topics
-from tests.unit.tables.engine.rigs import SETTINGS, appended, row, source
+from tests.unit.tables.engine.rigs import SETTINGS, WINDOW, appended, row, source, upsert, windows
 
 COPIES = appended("copies", "ip STRING, n INT") + "INSERT INTO copies SELECT ip, n FROM clicks;\n"
 LATEST = SETTINGS + source("clicks").replace("earliest-offset", "latest-offset") + COPIES
@@ -62,3 +62,23 @@ def _without_leader(monkeypatch: pytest.MonkeyPatch, topic: str) -> Iterator[int
     hours = count(step=3600)
     monkeypatch.setattr(consume, "time", SimpleNamespace(monotonic=lambda: float(next(hours))))
     return away
+
+
+def test_a_table_goes_on_where_its_own_windows_were_closed(tmp_path: Path) -> None:
+    """Another one that was read to its end with it was hours ahead."""
+    nine = 9 * 3600
+    counts = "".join(
+        upsert(f"per_{table}", f"ip STRING, {WINDOW}, n BIGINT", "ip, window_start")
+        + f"INSERT INTO per_{table} SELECT ip, window_start, window_end, COUNT(*) FROM {windows(table, 'TUMBLE', 60)} "
+        "GROUP BY ip, window_start, window_end;\n"
+        for table in "ab"
+    )
+    with Rig(SETTINGS + source("a") + source("b") + counts, tmp_path, late_topic="late") as rig:
+        rig.put("a", 0, row(nine + 3 * 3600))
+        rig.put("b", 0, row(nine))
+        rig.finish()
+        rig.put("b", 0, row(nine + 10), row(nine + 600))
+        rig.finish()
+    found = [(one["window_start"][11:16], one["n"]) for one in rig.rows("per_b") if one]
+    assert found == [("09:00", 1), ("09:10", 1)]
+    assert len(rig.sent("late")) == 1, "its window was closed before"

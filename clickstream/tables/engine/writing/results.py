@@ -56,7 +56,7 @@ class Result:
         self._writer = writer
         self._outgoing = Outgoing(insert, self._encoder, form, sender, drops=program.drops_null_keys)
         self._outbox = Outbox(self.name, self._encoder)
-        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, sender)
+        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, writer)
 
     @property
     def name(self) -> str:

@@ -194,11 +194,16 @@ class _Silence:
 
 
 def read_again(
-    cluster: Cluster, topic: str, places: Collection[tuple[int, int]], *, timeout: float = 60.0
+    cluster: Cluster,
+    topic: str,
+    places: Collection[tuple[int, int]],
+    *,
+    timeout: float = 60.0,
+    stop: threading.Event | None = None,
 ) -> Iterator[Message]:
     """The records at some places, pairs of partition and offset, of which those between are read too.
 
-    What is not there any more is left out. Raises ClickstreamError when nothing comes for `timeout` seconds.
+    What is not there any more is left out. Waits for records as read_to_end does, with `stop` and without.
     """
     consumer = cluster.consumer("clickstream-reader", {**READER, **COMMITTED})
     try:
@@ -207,13 +212,12 @@ def read_again(
             offsets = [offset for own, offset in places if own == partition]
             at, last = min(offsets), max(offsets)
             consumer.assign([TopicPartition(topic, partition, at)])
-            deadline = time.monotonic() + timeout
+            silence = _Silence(f"Reading {topic} at {cluster.address}", timeout, stop)
             while at <= last:
-                if time.monotonic() > deadline:
-                    raise ClickstreamError(f"Reading {topic} at {cluster.address}: nothing came for {timeout:.0f} s.")
+                silence.check()
                 message = consumer.poll(0.5)
                 for part in split([message] if message is not None else [], cluster.address):
-                    deadline = time.monotonic() + timeout
+                    silence.broken()
                     if isinstance(part, End):
                         at = last + 1
                         continue

@@ -86,7 +86,7 @@ class Engine(Part):
         self._writer = Writer(self._sender)
         self._process = self._parts.reading(options.name, cluster)
         self._admin = cluster.admin()
-        dead_letters = DeadLetters(self._sender, options.dead_letter_topic, f"tables {options.name}")
+        dead_letters = DeadLetters(self._writer, options.dead_letter_topic, f"tables {options.name}")
         self._sources = Sources(cluster, program, options, dead_letters)
         targets = [insert.target for insert in program.inserts]
         self._forms = {target.name: form_of(target) for target in targets}
@@ -194,7 +194,7 @@ class Engine(Part):
             transactions = self._transactions = Transactions(
                 state, pipeline, self._sources, self._writer, self._topics, self._timetable
             )
-            pipeline.read_back(self._cluster, state)
+            pipeline.read_back(self._cluster, state, stop)
             if not find_places(self._sources, state, stop):
                 return False
             mark_ends(pipeline, state, self._topics)

@@ -11,6 +11,7 @@ from clickstream.tables.engine.compile.compiled import Branch, Compiled, Databas
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.operator import BEGINNING, first_row
 from clickstream.tables.engine.operators.panes import Panes
+from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.names import identifier
 
@@ -59,9 +60,9 @@ class Flow:
         return self._changes or self.updates or any(one.stream and not one.joined for one in self.branches)
 
     @property
-    def joined_tables(self) -> set[tuple[str, ...]]:
-        """The tables by whose watermarks rows leave joins."""
-        return set[tuple[str, ...]]().union(*(together for _, together in self._made.joined.values()))
+    def joined(self) -> dict[str, tuple[Reference, set[tuple[str, ...]]]]:
+        """By table, each reference that is joined with, and the tables by whose watermarks rows leave its joins."""
+        return self._made.joined
 
     def prepare(self, db: Database) -> None:
         """Make all tables and views that are not there; call it once, with all batches empty."""
@@ -111,10 +112,7 @@ class Flow:
                 placed.operator.touch(db, identifier(placed.input))
 
     def close(self, db: Database, watermarks: Watermarks) -> set[str]:
-        """Close what the watermarks have passed; returns the outputs that may have rows now.
-
-        References forget what rows cannot ask for any more: joins have let go all that the watermarks have passed.
-        """
+        """Close what the watermarks have passed; returns the outputs that may have rows now."""
         moved = set()
         for placed in self.operators:
             watermark = placed.watermark(watermarks)
@@ -126,8 +124,6 @@ class Flow:
             elif placed.output in self._filled:
                 db.execute(f"DELETE FROM {identifier(placed.output)}")
                 self._filled.discard(placed.output)
-        for reference, together in self._made.joined.values():
-            reference.forget(db, min(watermarks.of(tables) for tables in together))
         return moved
 
     def early(self, db: Database, placed: Placed, into: str) -> None:
@@ -135,10 +131,14 @@ class Flow:
         placed.operator.early(db, into)
         _drop_incomplete(db, placed, into)
 
-    def horizon(self, db: Database) -> int | None:
-        """The highest end (ms) of an open window."""
-        ends = [placed.operator.horizon(db) for placed in self.operators]
-        return max((end for end in ends if end is not None), default=None)
+    def horizons(self, db: Database) -> dict[str, int]:
+        """By table, the highest end (ms) of an open window that its watermark closes."""
+        found: dict[str, int] = {}
+        for placed in self.operators:
+            end = placed.operator.horizon(db)
+            if end is not None:
+                found |= {table: max(end, found.get(table, end)) for table in placed.closes_with}
+        return found
 
 
 def _drop_incomplete(db: Database, placed: Placed, table: str) -> None:

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Mapping
 
 from clickstream.kafka.produce import Sender
-from clickstream.tables.engine.added import begin_added
+from clickstream.tables.engine.added import asked_anew, begin_added
 from clickstream.tables.engine.options import EngineOptions
 from clickstream.tables.engine.pipeline import Pipeline
+from clickstream.tables.engine.sources.beginning import starts_at_a_time
 from clickstream.tables.engine.sources.sources import Sources
 from clickstream.tables.engine.state.statements import Statements
 from clickstream.tables.engine.state.store import State
@@ -39,9 +40,11 @@ def pipeline_of(
         late_topic=options.late_topic,
         changes=options.changes,
     )
-    for reference in sources.tables.values():
-        if reference.create(state.db):
-            state.forget_source(reference.table.name)
+    anew = asked_anew(state, program.inserts)
+    for name, reference in sources.tables.items():
+        # Versions that are still there stay: the topic may have them no more.
+        if reference.create(state.db) or name in anew:
+            state.forget_source(name)
     sources.show_nothing(state.db)
     pipeline.prepare(state.db)
     state.commit()
@@ -51,13 +54,21 @@ def pipeline_of(
 def find_places(sources: Sources, state: State, stop: threading.Event) -> bool:
     """Wait for all topics, and find where each is to be read on; False when stopped meanwhile.
 
+    A place that depends on when it was looked for is stored at once: records that come before the next start are read
+    there, even if this run sees none.
+
     Raises ClickstreamError when a topic does not exist and is not waited for, or its log contradicts the state;
     Stopped.
     """
     for name, source in sources.by_table.items():
         if not source.wait_for_topic(stop):
             return False
-        source.restore(state.progress(name), stop)
+        progress = state.progress(name)
+        source.restore(progress, stop)
+        if progress is None and starts_at_a_time(source.table):
+            state.begin()
+            state.save(name, source.progress())
+            state.commit()
     return True
 
 

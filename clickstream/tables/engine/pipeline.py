@@ -4,6 +4,7 @@ INSERTs that were in the file from the beginning are one flow; those that came l
 share nothing but the batches with the others, so that these go on with their state as it is.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -57,7 +58,7 @@ class Pipeline:
         places = {insert.target.name: place for place, insert in enumerate(program.inserts)}
         self.results.sort(key=lambda result: places[result.name])
         lanes = {one.operator.name: one.lanes for flow in self.flows for one in flow.operators}
-        self.late = LateRows(sender, late_topic, self._names(), lanes, self._unjudged)
+        self.late = LateRows(writer, late_topic, self._names(), lanes, self._unjudged)
 
     def _names(self) -> dict[str, str]:
         """For people: the results that each operator's rows are for."""
@@ -103,7 +104,7 @@ class Pipeline:
     def tables(self) -> set[tuple[str, ...]]:
         """The tables whose watermarks are asked for together."""
         return {one.closes_with for flow in self.flows for one in flow.operators} | {
-            tables for flow in self.flows for tables in flow.joined_tables
+            tables for _, together in self._joined for tables in together
         }
 
     # --- between runs
@@ -116,10 +117,10 @@ class Pipeline:
         for result in self.results:
             result.prepare(db)
 
-    def read_back(self, cluster: Cluster, state: State) -> None:
+    def read_back(self, cluster: Cluster, state: State, stop: threading.Event) -> None:
         """After a crash: see `results`."""
         for result in self.results:
-            result.read_back(cluster, state)
+            result.read_back(cluster, state, stop)
 
     # --- at work
 
@@ -160,6 +161,18 @@ class Pipeline:
             if not moved.isdisjoint(outputs):
                 result.write_closed(db, moved, closing[outputs[0]].watermark(watermarks))
         self.late.take(db)
+        # What no row can ask for any more: joins have let go all that the watermarks have passed.
+        for reference, together in self._joined:
+            reference.forget(db, min(watermarks.of(tables) for tables in together))
+
+    @property
+    def _joined(self) -> list[tuple[Reference, set[tuple[str, ...]]]]:
+        """References, which all flows share, and the tables by whose watermarks rows leave their joins."""
+        found: dict[str, tuple[Reference, set[tuple[str, ...]]]] = {}
+        for flow in self.flows:
+            for name, (reference, together) in flow.joined.items():
+                found.setdefault(name, (reference, set()))[1].update(together)
+        return list(found.values())
 
     def note_early(self, db: duckdb.DuckDBPyConnection) -> None:
         """Take up early rows; they are written after the commit."""
@@ -187,7 +200,7 @@ class Pipeline:
         """Whether the state has nothing to forget that was handed over."""
         return all(result.settled for result in self.results)
 
-    def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        """The highest end (ms) of an open window."""
-        ends = [flow.horizon(db) for flow in self.flows]
-        return max((end for end in ends if end is not None), default=None)
+    def horizons(self, db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+        """By table, the highest end (ms) of an open window that its watermark closes."""
+        found = [flow.horizons(db) for flow in self.flows]
+        return {table: max(one[table] for one in found if table in one) for one in found for table in one}

@@ -150,10 +150,10 @@ class Transactions:
         pipeline, watermarks, db = self._pipeline, self._watermarks, self._state.db
         before = watermarks.now()
         self.begin()
-        watermarks.finish(pipeline.horizon(db))
+        watermarks.finish(pipeline.horizons(db))
         self.take_nothing()
         # Joins may have let go rows that opened windows.
-        watermarks.finish(pipeline.horizon(db))
+        watermarks.finish(pipeline.horizons(db))
         # Nothing is committed that groups without a window have not taken in.
         pipeline.close(db, before)
         self.commit()

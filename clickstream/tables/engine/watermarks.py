@@ -64,11 +64,14 @@ class TableWatermarks:
     def _all(self) -> list[Clock | CombinedWatermark]:
         return [*self._clocks.values(), *self._combined.values()]
 
-    def finish(self, horizon: int | None) -> None:
-        """Everything is read: put all clocks to the end (ms) of the last open window, and past the last row."""
-        last = max([clock.highest + 1 for clock in self._clocks.values()] + ([] if horizon is None else [horizon]))
-        for clock in self._clocks.values():
-            clock.finish(last)
+    def finish(self, horizons: Mapping[str, int]) -> None:
+        """Everything is read: put each clock past its table's last row, and to `horizons`, by table, the end (ms) of
+        the last open window that its watermark closes.
+
+        No further: a later read of a table that is behind the others goes on where its own windows were closed.
+        """
+        for name, clock in self._clocks.items():
+            clock.finish(horizons.get(name))
         for combined in self._combined.values():
             combined.advance()
 

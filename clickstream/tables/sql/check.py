@@ -95,6 +95,7 @@ class _Checker:
         self.settings: dict[str, str] = {}
         self.inserts: list[Insert] = []
         self.read: set[str] = set()
+        self.ends: dict[bool, str] = {}  # a stream whose read ends, and one whose does not
         self.created: dict[str, exp.Expr] = {}
 
     def report(self, message: str, node: exp.Expr, hint: str) -> None:
@@ -263,4 +264,14 @@ class _Checker:
                 hint = "Add  'scan.startup.mode' = 'earliest-offset'  to its WITH."
                 self.report(f"{table.name} does not say where reading starts.", node.this, hint)
                 return False
+            if self._mixed(table):
+                said = f"The read of {self.ends[True]} ends, and that of {self.ends[False]} does not."
+                self.report(said, node.this, "Give all of them the same 'scan.bounded.mode'.")
+                return False
         return True
+
+    def _mixed(self, table: Table) -> bool:
+        """Whether this stream is the first one whose read ends, or the first one whose does not, beside others."""
+        known = table.bounded in self.ends
+        self.ends.setdefault(table.bounded, table.name)
+        return not known and len(self.ends) > 1

@@ -1,6 +1,7 @@
 """Questions about plans: what a plan's rows are, where they come from, and which columns they need."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -172,18 +173,25 @@ def lanes(plan: Plan) -> list[str]:
     return [table for one in children(plan) for table in lanes(one)]
 
 
-def split_union(plan: Plan) -> list[Plan]:
-    """The inputs of a UNION ALL at the top, each as a plan of its own."""
+@dataclass(frozen=True)
+class Part:
+    """An input of a UNION ALL as a plan of its own. `view`: what it stands in, if that is no statement but a view."""
+
+    plan: Plan
+    view: str | None = None
+
+
+def split_union(plan: Plan) -> list[Part]:
+    """The inputs of a UNION ALL at the top; those of views that are such a union as well."""
     match plan:
-        case Select():
-            return (
-                [Select(one, plan.outputs, plan.where) for one in split_union(plan.input)] if splits(plan) else [plan]
-            )
+        case Select() if splits(plan):
+            return [Part(Select(one.plan, plan.outputs, plan.where), one.view) for one in split_union(plan.input)]
         case Union() if splits(plan):
             return [part for one in plan.inputs for part in split_union(renamed(plan, one))]
         case Read() if splits(plan):
-            return [renamed(plan, one) for one in split_union(plan.view.plan)]
-    return [plan]
+            parts = split_union(plan.view.plan)
+            return [Part(renamed(plan, one.plan), one.view or plan.view.name) for one in parts]
+    return [Part(plan)]
 
 
 def splits(plan: Plan) -> bool:

@@ -1,5 +1,7 @@
 import itertools
+import threading
 from collections.abc import Iterable
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import KafkaError, Message
@@ -9,8 +11,19 @@ from hypothesis import strategies as st
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import consume
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import EARLIEST, End, Run, TopicGone, partitions_of, read_to_end, split, watermarks
+from clickstream.kafka.consume import (
+    EARLIEST,
+    End,
+    Run,
+    TopicGone,
+    partitions_of,
+    read_again,
+    read_to_end,
+    split,
+    watermarks,
+)
 from clickstream.kafka.log import Truncated
+from clickstream.kafka.patience import Stopped
 from tests.support import PATIENCE
 from tests.unit.fakes import FakeConsumer, end, message, trouble
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
@@ -187,6 +200,32 @@ def test_what_a_client_says_for_a_moment_ends_no_reading_and_skips_nothing(monke
 def test_an_end_that_is_not_reached_in_time_is_an_error(filled: MockKafka) -> None:
     with pytest.raises(ClickstreamError, match=r"Reading t at 127\.0\.0\.1:\d+ to its end: nothing came for 0 s"):
         read_to_end(filled.cluster, "t", lambda one: None, timeout=0.0)
+
+
+@pytest.mark.parametrize("with_stop", [False, True])
+def test_records_that_are_read_again_are_waited_for(monkeypatch: pytest.MonkeyPatch, with_stop: bool) -> None:
+    """With a stop as long as it takes, also where that is longer than anybody waits who is in a hurry."""
+    consumer, silent = FakeConsumer([message(number) for number in range(3)]), [None, None]
+    monkeypatch.setattr(Cluster, "consumer", lambda *_: consumer.client)
+    poll, hours = consumer.poll, itertools.count(step=3600)
+    monkeypatch.setattr(consumer, "poll", lambda timeout: silent.pop() if silent else poll(timeout))
+    monkeypatch.setattr(consume, "time", SimpleNamespace(monotonic=lambda: float(next(hours))))
+    found = read_again(CLUSTER, "t", [(0, 1)], stop=threading.Event() if with_stop else None)
+    if with_stop:
+        assert [one.offset() for one in found] == [1]
+    else:
+        with pytest.raises(ClickstreamError, match=r"Reading t at .*: nothing came for 60 s"):
+            list(found)
+
+
+def test_a_stop_ends_a_wait_for_records_that_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cluster, "consumer", lambda *_: FakeConsumer([]).client)
+    monkeypatch.setattr(FakeConsumer, "poll", lambda *_: None)
+    monkeypatch.setattr(consume, "STOPPED_AFTER_S", 0.0)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        list(read_again(CLUSTER, "t", [(0, 0)], stop=stop))
 
 
 def test_a_topic_that_is_written_as_fast_as_it_is_read_ends_where_it_ended(

@@ -1,8 +1,8 @@
 """From plans to relations and operators.
 
 What several INSERTs read in common - a view, a join, an operator - is made once. What remembers rows has a table in
-the state, named after the statement that it stands in and its number there: another order of the file, or one more
-INSERT, leaves the names as they are.
+the state, named after the statement that it stands in, a view if it is one, and its number there: another order of the
+file, or one more INSERT, leaves the names as they are.
 """
 
 from collections import Counter
@@ -88,12 +88,14 @@ class _Compiler:
         self._names: dict[object, str] = {}  # of what is made: a node's by its id, a view's by its name
         self._numbers: Counter[str] = Counter()
         self._statement = ""  # that is being compiled, as errors name it
-        self._owner = ""  # the same, as names of the state begin
+        self._owner = ""  # the same, or the view that is being compiled, as names of the state begin
 
     def add(self, insert: Insert) -> None:
-        self._statement, self._owner = insert.described, relation("insert", insert.target.name)
-        for number, plan in enumerate(split_union(insert.plan)):
-            self.made.branches.append(self._branch(insert, f"{insert.target.name}:{number}", plan))
+        self._statement = insert.described
+        for number, part in enumerate(split_union(insert.plan)):
+            kind, name = ("insert", insert.target.name) if part.view is None else ("view", part.view)
+            self._owner = relation(kind, name)
+            self.made.branches.append(self._branch(insert, f"{insert.target.name}:{number}", part.plan))
 
     def _branch(self, insert: Insert, name: str, plan: Plan) -> Branch:
         sql = self._rows(plan, {field.name for field in plan.fields})

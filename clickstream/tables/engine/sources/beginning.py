@@ -69,6 +69,11 @@ def first_offsets(
     return identity, {partition: saved.get(partition, found.low) for partition, found in limits.items()}
 
 
+def starts_at_a_time(table: Table) -> bool:
+    """Whether a table without a state is read from a place that may be another one later, and not from the start."""
+    return table.options.get("scan.startup.mode") in ("latest-offset", "timestamp")
+
+
 def _chosen(cluster: Cluster, table: Table, limits: dict[int, offsets.Limits], stop: threading.Event) -> dict[int, int]:
     match table.options.get("scan.startup.mode"):
         case "latest-offset":

@@ -84,7 +84,8 @@ class Source:
         return beginning.wait_for_topic(self._cluster, self.table, stop, bounded=self._bounded)
 
     def restore(self, progress: Progress | None, stop: threading.Event) -> None:
-        """Go on where the state says. Raises as beginning.first_offsets."""
+        """Go on where the state says. Raises as beginning.first_offsets, as do later waits for Kafka."""
+        self._stream.stop = stop
         identity, self.next_offsets = beginning.first_offsets(self._cluster, self.table, progress, stop)
         self._topic_id = identity.topic_id
         if progress is not None:

@@ -1,5 +1,6 @@
 """The rows of a batch of a stream, in event time: judged by the watermarks before them, none of them far ahead."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -27,13 +28,14 @@ class StreamRows:
     """Makes the relation `batch_of(table)` of decoded rows, with the columns `used`.
 
     `max_ahead_ms`: an event further ahead of its Kafka timestamp would close every window, and is refused. `behind`:
-    whether a row of the batch is behind its watermark.
+    whether a row of the batch is behind its watermark. `stop` ends a wait for Kafka: with Stopped, once it is set.
     """
 
     def __init__(
         self, cluster: Cluster, table: Table, used: set[str], clock: Clock, max_ahead_ms: int, refuse: Refuse
     ) -> None:
         self.behind = False
+        self.stop = threading.Event()
         self.notice = TimeNotice(table)
         self._cluster = cluster
         self._table = table
@@ -89,7 +91,7 @@ class StreamRows:
         db.execute(f'DELETE FROM {identifier(decoded)} WHERE "$t" > "$ts" + {self._max_ahead} AND "$ts" > 0')
         reason = f"event time more than {self._max_ahead / 86_400_000:g} days ahead of the record's timestamp"
         places = Counter(zip(rows["$p"].to_pylist(), rows["$o"].to_pylist(), strict=True))
-        for message in read_again(self._cluster, self._table.topic, places):
+        for message in read_again(self._cluster, self._table.topic, places, stop=self.stop):
             place = message.partition() or 0, message.offset() or 0
             for _ in range(places.pop(place)):
                 self._refuse(*place, message.key(), message.value(), reason)

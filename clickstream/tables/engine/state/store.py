@@ -22,7 +22,7 @@ from clickstream.tables.engine.state.place import COMMITS, FILE, prepared, still
 from clickstream.tables.engine.state.statements import Statements, differences
 
 # Raised when the same statements would be computed in another way than before, or kept in other tables.
-VERSION = 3
+VERSION = 4
 
 # Of a row in an append-only topic: its source partition and offset where the row has them, its key and value.
 Identity = tuple[int | None, int | None, bytes | None, bytes | None]

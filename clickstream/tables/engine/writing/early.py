@@ -9,7 +9,8 @@ from typing import Any
 
 import duckdb
 
-from clickstream.kafka.produce import Headers, Sender
+from clickstream.kafka.deadletter import Sends
+from clickstream.kafka.produce import Headers
 from clickstream.tables.engine.compile.compiled import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.sessions import Sessions
@@ -34,7 +35,7 @@ def has_early_rows(branch: Branch) -> bool:
 class EarlyRows:
     """Of one INSERT. `count` is of rows since the start."""
 
-    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, sender: Sender) -> None:
+    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, sender: Sends) -> None:
         self.count = 0
         self._topic = topic
         self._encoder = encoder

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import duckdb
 
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.deadletter import Sends
 from clickstream.tables.engine.operators.operator import (
     CREATE_LATE,
     LATE,
@@ -46,7 +46,7 @@ class LateRows:
 
     def __init__(
         self,
-        sender: Sender,
+        sender: Sends,
         topic: str | None,
         statements: Mapping[str, str],
         lanes: Lanes,

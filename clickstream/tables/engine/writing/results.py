@@ -12,6 +12,7 @@ Rows of windows leave in the order of their windows' ends, over all branches: an
 event time, and find none of them late.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from functools import partial
@@ -55,7 +56,7 @@ class Result:
         self._writer = writer
         self._outgoing = Outgoing(insert, self._encoder, form, sender, drops=program.drops_null_keys)
         self._outbox = Outbox(self.name, self._encoder)
-        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, sender)
+        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, writer)
 
     @property
     def name(self) -> str:
@@ -92,8 +93,11 @@ class Result:
         if self.appends:
             self._outbox.create(db)
 
-    def read_back(self, cluster: Cluster, state: State) -> None:
-        """After a crash: what was written since the state's last commit is not written again, or put right."""
+    def read_back(self, cluster: Cluster, state: State, stop: threading.Event) -> None:
+        """After a crash: what was written since the state's last commit is not written again, or put right.
+
+        Waits while Kafka is away. Raises Stopped once `stop` is set.
+        """
         ends = state.written(self.name)
         if not self.is_read_back or not ends:
             return
@@ -109,8 +113,8 @@ class Result:
             found[self._outgoing.written_rows.identity(key, value)] += 1
 
         # Partitions that came after the last commit have nothing that was written before it.
-        start = {**beginnings(cluster, self.target.topic), **ends}
-        read_to_end(cluster, self.target.topic, note, start=start)
+        start = {**beginnings(cluster, self.target.topic, stop=stop), **ends}
+        read_to_end(cluster, self.target.topic, note, start=start, stop=stop)
         if self.appends:
             left = self._outbox.forget_written(state.db, found)
             self._outgoing.written_rows.add(left)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import duckdb
 
 from clickstream.kafka.patience import Stopped
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.produce import Headers, Sender
 
 Work = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -51,6 +51,16 @@ class Writer:
                 return
             except queue.Full:
                 deadline = self._patience(deadline)
+
+    def send(
+        self, topic: str, value: bytes | None, key: bytes | None = None, *, headers: Headers | None = None
+    ) -> None:
+        """Hand over one record at once, beside the works; waits while the client has no room. Raises as `put`."""
+        deadline: float | None = None
+        self._raise()
+        while not self._sender.offer(topic, value, key, headers=headers):
+            self._sender.flush(LOOK_EVERY_S)
+            deadline = self._patience(deadline)
 
     def flush(self) -> None:
         """Wait until all works are done and all records acknowledged, however long Kafka is away.

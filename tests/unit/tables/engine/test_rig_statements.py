@@ -58,6 +58,33 @@ def test_two_statements_that_look_alike_keep_their_own_state(tmp_path: Path) -> 
     assert [found["n"] for found in rig.table("high").values()] == [2]
 
 
+def test_inserts_exchanged_that_read_a_view_of_several_groupings_keep_its_state(tmp_path: Path) -> None:
+    """The view's groups are computed once, whichever statement comes first, and each INSERT has one of its own."""
+    view = f"CREATE VIEW hits AS {counted('clicks', 10)} UNION ALL {counted('clicks', 5)};\n"
+    view += "CREATE VIEW again AS SELECT ip, n, window_start, window_end FROM hits WHERE n > 0;\n"
+    few, many = (
+        upsert(name, f"ip STRING, n BIGINT, {WINDOW}", "ip, window_start, window_end")
+        + f"INSERT INTO {name} SELECT * FROM {read} UNION ALL {counted('clicks', size)};\n"
+        for name, read, size in (("few", "hits", 20), ("many", "again", 40))
+    )
+    with Rig(TABLES + view + few + many, tmp_path) as rig:
+        rig.put("clicks", 0, row(1, n=1), row(2, n=1))
+        rig.step()
+        rig.restart(TABLES + view + many + few)
+        rig.put("clicks", 0, row(3, n=1), row(4, n=1))
+        rig.finish()
+    for name in ("few", "many"):
+        found = rig.table(name).values()
+        assert [one["n"] for one in found] == [4, 4, 4], name
+
+
+def counted(table: str, size: int) -> str:
+    return (
+        f"SELECT ip, COUNT(*) AS n, window_start, window_end FROM {windows(table, 'TUMBLE', size)} "
+        "GROUP BY ip, window_start, window_end"
+    )
+
+
 def test_an_insert_that_is_added_begins_where_the_file_stands(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Rig(TABLES + PER_IP + COUNT_IP, tmp_path) as rig:
         rig.put("clicks", 0, row(1, n=5), row(13, n=6))
@@ -149,3 +176,28 @@ def test_an_added_insert_may_use_columns_that_nobody_read_before(tmp_path: Path)
     assert [found["name"] for found in rig.rows("named") if found] == ["Ada", "Ada", "Ada", "Bob", None]
     found = [(one["n"], one["city"]) for one in rig.rows("cities") if one]
     assert found == [(3, "London"), (4, "Bath"), (5, None)]
+
+
+@pytest.mark.parametrize("added", ["before", "after"])
+def test_an_added_insert_finds_the_versions_of_its_own_rows_time(tmp_path: Path, added: str) -> None:
+    """Although the rows of others are hours ahead, and would not ask for them: before they were read, or after."""
+    tables = TABLES + source("purchases")
+    bought = (
+        appended("bought", "ip STRING, name STRING")
+        + "INSERT INTO bought SELECT c.ip, u.name FROM purchases AS c LEFT JOIN users FOR SYSTEM_TIME AS OF c.ts AS u "
+        "ON c.ip = u.ip;\n"
+    )
+    ten = 10 * 3600
+    with Rig(tables + NAMED, tmp_path) as rig:
+        if added == "before":
+            rig.restart(tables + NAMED + bought)
+        for hour, name in enumerate(["Ada", "Eve"]):
+            rig.put("users", 0, {"ip": "a", "name": name, "city": ""}, timestamp=(ten + 3600 * hour) * 1000)
+        rig.put("clicks", 0, row(ten + 7200))
+        rig.step()
+        if added == "after":
+            rig.restart(tables + NAMED + bought)
+        rig.put("purchases", 0, row(ten + 1800), row(ten + 5400))
+        rig.finish()
+    assert [found["name"] for found in rig.rows("named") if found] == ["Eve"]
+    assert [found["name"] for found in rig.rows("bought") if found] == ["Ada", "Eve"]

@@ -32,7 +32,7 @@ def engine_of(rig: Rig) -> Engine:
 
 def test_rows_that_are_refused_are_never_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Totals are read at any moment: one that is taken back would be a counter that falls."""
-    monkeypatch.setattr(stream, read_again.__name__, lambda *_given: [])
+    monkeypatch.setattr(stream, read_again.__name__, lambda *_given, stop: [])
     seen: list[int] = []
     show = StreamRows.show
 

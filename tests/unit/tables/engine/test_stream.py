@@ -34,7 +34,7 @@ def clicks() -> Table:
 
 def shown(table: Table, rows: list[tuple[int | None, int]], monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], int]:
     """Event times that pass, of rows of event time and timestamp; how many were refused."""
-    monkeypatch.setattr(stream, read_again.__name__, lambda *_given: [])
+    monkeypatch.setattr(stream, read_again.__name__, lambda *_given, stop: [])
     refused: list[str] = []
     clock = Clock(5_000, None)
     clock.lanes[0] = Lane()

@@ -9,9 +9,11 @@ from pytest_mock import MockerFixture
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
+from clickstream.stop import Stop
 from clickstream.tables.engine.writing import writer as writer_module
 from clickstream.tables.engine.writing.writer import AHEAD, Writer
 from tests.support import PATIENCE
+from tests.unit.fakes import FakeProducer
 
 
 @pytest.fixture
@@ -102,3 +104,35 @@ def test_a_stop_does_not_wait_long_for_a_broker_that_is_away(
     with pytest.raises(Stopped):
         writer.put(wait)
     back.set()
+
+
+@pytest.fixture
+def full(stop: threading.Event, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+    """One whose client takes one record, and no more until the broker is back: it never is."""
+    monkeypatch.setattr(writer_module, "GRACE_S", 0.2)
+    producer = FakeProducer(room=1)
+    producer.on_poll = lambda: None
+    ended = Stop()
+    made = Writer(Sender(producer.client, ended))
+    made.start(stop)
+    made.send("t", b"first")
+    yield made
+    ended.set_for(0.0)
+    made.close()
+
+
+def test_a_record_that_is_sent_at_once_does_not_outlast_a_stop(full: Writer, stop: threading.Event) -> None:
+    stop.set()
+    with pytest.raises(Stopped):
+        full.send("t", b"second")
+
+
+def test_records_are_sent_at_once_as_soon_as_there_is_room(stop: threading.Event) -> None:
+    producer = FakeProducer(room=1)
+    made = Writer(Sender(producer.client))
+    made.start(stop)
+    for number in range(3):
+        made.send("t", b"%d" % number, b"k", headers=[("h", b"v")])
+    made.close()
+    found = producer.delivered + producer.queue
+    assert [(one.value, one.key, one.headers) for one in found] == [(b"%d" % n, b"k", [("h", b"v")]) for n in range(3)]

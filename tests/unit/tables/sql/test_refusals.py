@@ -341,6 +341,10 @@ def test_statement(marked: str, message: str, hint: str) -> None:
 
 COUNT = f"SELECT ip, window_start, window_end, COUNT(*) {IN_WINDOW} ip, window_start, window_end;"
 COLUMNS = "ip STRING, ws TIMESTAMP(3), we TIMESTAMP(3), n BIGINT"
+BOUNDED = (
+    "CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'topic' = 't', "
+    f"'scan.bounded.mode' = 'latest-offset', {KAFKA});\n"
+)
 INSERTS = [
     (
         sink("a INT") + "INSERT INTO results SELECT [[`_time`]] FROM clicks;",
@@ -407,6 +411,21 @@ INSERTS = [
         "INSERT INTO [[results]] SELECT a FROM t;",
         "t does not say where reading starts.",
         "'scan.startup.mode' = 'earliest-offset'",
+    ),
+    (
+        sink("a INT") + BOUNDED + "INSERT INTO [[results]] SELECT a FROM t UNION ALL SELECT userid FROM clicks;",
+        "The read of t ends, and that of clicks does not.",
+        "Give all of them the same 'scan.bounded.mode'.",
+    ),
+    (
+        sink("a INT")
+        + BOUNDED
+        + "CREATE TABLE more (a INT) WITH ('connector' = 'kafka', 'topic' = 'more', "
+        + SINK
+        + ");"
+        "INSERT INTO results SELECT userid FROM clicks; INSERT INTO [[more]] SELECT a FROM t;",
+        "The read of t ends, and that of clicks does not.",
+        "",
     ),
 ]
 

@@ -197,7 +197,7 @@ def _options_set(context: click.Context, loaded: Config) -> dict[str, Any]:
         try:
             option.process_value(context, found[option.name])
         except click.BadParameter as error:
-            raise ConfigError(f"Setting {name} in {set_.source} is {set_.value!r}: {error.message}") from None
+            raise ConfigError(f"Setting {name} in {set_.source} is {loaded.shown(name)!r}: {error.message}") from None
     return found
 
 

@@ -409,6 +409,30 @@ def test_every_value_is_shown_with_its_place(
     } <= set(lines)
 
 
+def test_secrets_among_settings_and_options_are_hidden(
+    run: Run, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("CLICKSTREAM_SINK_POSTGRES_DSN", "postgresql://u:hunter2@h/db")
+    monkeypatch.setenv("CLICKSTREAM_SCHEMA_REGISTRY", "https://u:hunter2@h")
+    monkeypatch.setenv("CLICKSTREAM_FLINK_RUN_SET", "ID=1 PW=hunter2")
+    shipped.write_text("[tables-run]\nset = ['PW=hunter2', 'KEY=correct hunter2']")
+    shown = run("config", "show").out
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "hunter2" not in shown
+    assert f"tables-run.set PW=[hidden] KEY=[hidden] {shipped}" in lines
+    variable = "environment variable CLICKSTREAM_SINK_POSTGRES_DSN"
+    assert f"sink-postgres.dsn postgresql://[hidden]@h/db {variable}" in lines
+
+
+def test_a_malformed_variable_of_a_file_is_not_repeated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKSTREAM_TABLES_RUN_SET", "PW=correct hunter2")
+    done = run("tables", "run", "clickstream")
+    assert done.code == 2
+    assert "Setting tables-run.set in environment variable CLICKSTREAM_TABLES_RUN_SET is 'PW=[hidden]'" in done.err
+    assert "hunter2" not in done.err
+
+
 # --- the way to Kafka
 
 

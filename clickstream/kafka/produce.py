@@ -34,14 +34,22 @@ class Sender:
     failed nor still queued is acknowledged (no callback runs on success: it would cost 40 % of the rate).
     """
 
-    def __init__(self, producer: Producer, stop: Stop | None = None, encode: Encode | None = None) -> None:
+    def __init__(
+        self,
+        producer: Producer,
+        stop: Stop | None = None,
+        encode: Encode | None = None,
+        *,
+        time_outs_level: int = logging.ERROR,
+    ) -> None:
         """`stop`: once it is set, nothing is waited for longer than it allows; what is left is unconfirmed.
 
-        `encode` turns each value into what is sent.
+        `encode` turns each value into what is sent. `time_outs_level`: how loud it is said that records timed out.
         """
         self._producer = producer
         self._stop = stop
         self._encode = encode
+        self._time_outs_level = time_outs_level
         self._too_large: dict[tuple[str, bool], str] = {}
         self._lock = threading.Lock()
         self._said_at = float("-inf")
@@ -310,7 +318,8 @@ class Sender:
             if say:
                 self._said_at = time.monotonic()
         if say:
-            log.error("A record was not delivered: %s. Failed so far: %d.", reason, self.failed)
+            level = self._time_outs_level if error.code() == KafkaError._MSG_TIMED_OUT else logging.ERROR
+            log.log(level, "A record was not delivered: %s. Failed so far: %d.", reason, self.failed)
 
 
 def shortfall(what: str, *senders: Sender) -> str | None:

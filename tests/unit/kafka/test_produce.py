@@ -240,6 +240,22 @@ def test_delivery_failures_are_counted_and_the_first_is_kept(caplog: pytest.LogC
     assert [record.levelno for record in caplog.records] == [logging.ERROR], "one line, not one per record"
 
 
+@pytest.mark.parametrize(
+    ("code", "levels"), [(KafkaError._MSG_TIMED_OUT, []), (KafkaError.TOPIC_AUTHORIZATION_FAILED, [logging.ERROR])]
+)
+def test_of_records_that_may_time_out_only_refusals_are_said(
+    caplog: pytest.LogCaptureFixture, code: int, levels: list[int]
+) -> None:
+    producer = FakeProducer()
+    producer.on_poll = lambda: None
+    sender = Sender(producer.client, time_outs_level=logging.DEBUG)
+    sender.send("t", b"x")
+    with caplog.at_level(logging.INFO):
+        producer.deliver(KafkaError(code))
+    assert [record.levelno for record in caplog.records] == levels
+    assert sender.failed == 1
+
+
 @both_ways
 def test_a_refused_record_is_sent_and_failed(send: Send) -> None:
     producer = FakeProducer()

@@ -64,11 +64,15 @@ class Beside:
         self._computing.start(self._tables.run, self._computed)
         self._computing.start(self._traffic.run, self._computed)
 
-    def stop(self) -> None:
-        """First the feeds, then the tables, which still take in what was sent."""
+    def ask_to_stop(self) -> None:
+        """All at the same time: while Kafka is away, each takes seconds. What was sent last is taken in next time."""
         self._made_up.set()
-        self._feeding.wait()
         self._computed.set()
+
+    def stop(self) -> None:
+        """Ask, and wait until all have ended."""
+        self.ask_to_stop()
+        self._feeding.wait()
         self._computing.wait()
 
     def minutes(self) -> list[Minute]:

@@ -99,7 +99,7 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
     ):
         ensure(cluster, [topic, tallies])
         producer = EventProducer(
-            Sender(cluster.producer(), stop),
+            Sender(cluster.producer(patient=True), stop),
             topic,
             ProductEvents(secrets.randbits(64)),
             threads=app.config["run-producer.threads"],

@@ -143,6 +143,6 @@ def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop, *, allow_
     """A live feed of `traffic`, with pauses."""
     ensure(cluster, [traffic.topic, *traffic.references])
     timeline = Timeline([Phase(rate, ACTIVE_MS), Phase(0.0, PAUSE_MS)])
-    producer = cluster.producer()
+    producer = cluster.producer(patient=True)
     plan = Plan(secrets.randbits(32), timeline, 1.0)
     return Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop), allow_control=allow_control)

@@ -225,11 +225,14 @@ class Sender:
             problem.__traceback__ = problem.__context__ = None
             return len(self._producer)
 
-    def flush(self, timeout: float = DRAIN_S) -> int:
+    def flush(self, timeout: float | None = None) -> int:
         """Wait for all deliveries, up to `timeout` seconds; returns how many records are still queued.
 
-        Once the stop is set it waits no longer than that allows.
+        Once the stop is set it waits no longer than that allows; until then, without a `timeout`, as long as the
+        records do. Without a stop, `timeout` is DRAIN_S.
         """
+        if timeout is None:
+            timeout = DRAIN_S if self._stop is None else float("inf")
         return self._flush(timeout, self._time_left)
 
     def _flush(self, timeout: float, time_left: Callable[[], float]) -> int:
@@ -246,13 +249,13 @@ class Sender:
                 self._note_acknowledged(sent - self.failed)
         return left
 
-    def close(self, timeout: float = DRAIN_S) -> None:
-        """Drain for up to `timeout` seconds, or as long as the stop allows; what is left then is unconfirmed."""
+    def close(self, timeout: float | None = None) -> None:
+        """Drain as `flush` does; what is left then is unconfirmed."""
         if self.flush(timeout):
             self._producer.purge()
             self._flush(PURGED_WITHIN_S, lambda: PURGED_WITHIN_S)
 
-    def must_have_delivered(self, what: str, timeout: float = DRAIN_S) -> None:
+    def must_have_delivered(self, what: str, timeout: float | None = None) -> None:
         """Flush, and raise ClickstreamError unless everything ever sent here was acknowledged."""
         left = self.flush(timeout)
         if self.failed or left:

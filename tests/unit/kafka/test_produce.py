@@ -185,6 +185,26 @@ def test_a_stop_shortens_a_flush_that_has_begun() -> None:
     assert sender.flush(3600.0) == 3
 
 
+def test_until_it_is_asked_to_stop_a_sender_waits_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    for module in (produce, stopping):
+        monkeypatch.setattr(module, "time", clock)
+    stop = Stop(drain_s=8.0)
+    producer = FakeProducer()
+    sender = Sender(producer.client, stop)
+    sender.send("t", b"x")
+
+    def outage() -> None:
+        clock.now += 1
+        if clock.now == 2_000:
+            stop.set()
+
+    producer.on_poll = outage
+    sender.close()
+    assert 2_008 <= clock.now < 2_012
+    assert (sender.sent, sender.unconfirmed) == (1, 1)
+
+
 def test_what_a_stop_leaves_is_told_once_with_its_count() -> None:
     stop = Stop(drain_s=0.0)
     stop.set()

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.5
 READY_WITHIN_S = 5.0
-# Less than a command of one part allows: the counter, which ends after the producer, and the dashboard come on top.
+# Less than a command of one part allows: the counter ends after the producer, and a last word to Kafka comes on top.
 DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 14.0, signal.SIGTERM: 5.0, signal.SIGHUP: 5.0}
 
 
@@ -94,7 +94,7 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
     stop = Stop()
     with (
         app.connect() as cluster,
-        nullcontext() if no_ui else _dashboard(app, cluster, open_, allow_control),
+        nullcontext() if no_ui else _dashboard(app, cluster, stop, open_, allow_control),
         nullcontext(()) if only == "heart" else _collecting(app, cluster, stop) as collecting,
     ):
         ensure(cluster, [topic, tallies])
@@ -139,8 +139,8 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
 
 
 @contextmanager
-def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> Iterator[None]:
-    """The dashboard on a thread of its own; what stops it is said, and stops nothing else."""
+def _dashboard(app: App, cluster: Cluster, stop: Stop, open_page: bool, control: bool) -> Iterator[None]:
+    """The dashboard on a thread of its own, until `stop` is set; what stops it is said, and stops nothing else."""
     try:
         needed()
     except ConfigError as missing:
@@ -149,7 +149,6 @@ def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> It
         return
     from clickstream.serving.listening import listen
 
-    over = threading.Event()
     thread = Threads(lambda: log.error("The dashboard has stopped: %s", thread.problem))
     folder = app.state_dir / "ui"
     with closing(listen(app.config["ui.host"], app.config["ui.port"], or_any=True)) as listening:
@@ -160,13 +159,13 @@ def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> It
             ready.set()
 
         part = dashboard(app, cluster, listening, control=control, geo=MADE_UP, on_ready=said)
-        thread.start(part.run, over)
+        thread.start(part.run, stop)
         try:
             # Before a live view takes the screen.
             ready.wait(READY_WITHIN_S)
             yield
         finally:
-            over.set()
+            stop.set()
             thread.wait()
 
 

@@ -281,6 +281,12 @@ class Config:
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
 
+    def shown(self, name: str) -> str:
+        """A setting's value, or that of an option that was set, fit to be shown: what may be secret is "[hidden]"."""
+        value = (self.values.get(name) or self.options[name]).value
+        parts = value if isinstance(value, tuple) else (str(value),)
+        return " ".join(properties.redact({name: part})[name] for part in parts)
+
     def is_typed(self, name: str) -> bool:
         """Whether a setting was given on the command line of this start."""
         return self.values[name].source.startswith("--")

@@ -1,6 +1,7 @@
 """What clickstream keeps on this machine beside its own installation: where, how much, and removing it."""
 
 import contextlib
+import glob
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from clickstream.broker import nodes
 from clickstream.broker.storage import StateDir
+from clickstream.collect.spoollock import LOCK as SPOOL_LOCK
 from clickstream.errors import ClickstreamError
 from clickstream.flink.cluster import SessionCluster
 from clickstream.java.locks import FileLock, is_free
@@ -19,6 +21,10 @@ _BROKER = (
     *("broker.json", "data", "data.new", "tmp", "pinned", "jvm.out", "jvm.pid", "server.properties", "classes.lst"),
     *("log4j2.properties", "kafka.log*", "supervisor.log*", "hs_err*.log", ".broker.json.*", ".server.properties.*"),
     *("jvm.lock", "supervisor.lock", "lease.lock"),
+)
+_COLLECTOR = (
+    *("salts.json", "salts.json.lock", ".salts.json.*", "sessions-*-*", "schemas.json", ".schemas.json.*"),
+    *(f"spool/{name}" for name in ("worker-*", ".new-worker-*", "*.bad", SPOOL_LOCK)),
 )
 _JARS = ("*.jar", ".lock", ".download-*")
 _CLASS_DATA = ("*.jsa", "*.tmp", ".lock")
@@ -45,7 +51,8 @@ def leftovers(state_dir: Path, cache_dir: Path | None) -> list[Leftover]:
     found = [
         _leftover("records and logs of the embedded Kafka", state_dir, ".", broker),
         _leftover("records and logs of its cluster of three", below, ".", ("cluster.json", *_nodes(below))),
-        _leftover("states of tables", state_dir, "tables", [f"*/{path.name}" for path in _states(state_dir)]),
+        _leftover("states of tables", state_dir, "tables", _named(_states(state_dir), state_dir / "tables")),
+        _leftover("the collector's salts, sessions and spool", state_dir, "collect", _COLLECTOR),
         _leftover("the dashboard's token", state_dir, "ui", ("token", "open.html")),
         _leftover("Flink's work and savepoints", state_dir, "flink", ("cluster", "run-*")),
     ]
@@ -61,7 +68,14 @@ def _nodes(below: Path) -> list[str]:
 
 
 def _states(state_dir: Path) -> list[Path]:
-    return sorted(path.parent for path in (state_dir / "tables").glob(f"*/*/{STATE_FILE}"))
+    tables = state_dir / "tables"
+    before = tables.glob(f"*/{STATE_FILE}")  # of the old layout, without a cluster's id
+    return sorted(path.parent for path in (*before, *tables.glob(f"*/*/{STATE_FILE}")))
+
+
+def _named(paths: Iterable[Path], directory: Path) -> list[str]:
+    """Patterns that match these, and nothing else."""
+    return [glob.escape(str(path.relative_to(directory))) for path in paths]
 
 
 def _leftover(what: str, root: Path, below: str, patterns: Iterable[str]) -> Leftover:
@@ -93,10 +107,10 @@ def remove(found: Sequence[Leftover]) -> None:
 
 
 @contextlib.contextmanager
-def unused(state_dir: Path) -> Iterator[None]:
-    """Nothing that is started meanwhile uses the state directory.
+def unused(state_dir: Path, spool: Path | None = None) -> Iterator[None]:
+    """Nothing that is started meanwhile uses the state directory; `spool` is the collector's, if it is elsewhere.
 
-    Raises ClickstreamError when something does already: the embedded Kafka, Flink, or tables.
+    Raises ClickstreamError when something does already: the embedded Kafka, Flink, tables, or a collector.
     """
     state = StateDir(state_dir)
     if SessionCluster(state_dir / "flink" / "cluster").alive():
@@ -119,4 +133,8 @@ def unused(state_dir: Path) -> Iterator[None]:
                     "clickstream broker stop"
                 )
         locks.enter_context(held(_states(state_dir)))
+        own = state_dir / "collect" / "spool"
+        for lock in {place / SPOOL_LOCK for place in (own, spool or own)}:
+            if lock.exists() and not locks.enter_context(FileLock(lock)).try_acquire():
+                raise ClickstreamError(f"A collector runs, with its spool in {lock.parent}. End that command first.")
         yield

@@ -14,10 +14,10 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -66,6 +66,24 @@ class Launch:
         return Launch(**{**found, "node": Node(**found["node"]) if found["node"] else None})
 
 
+class Wake:
+    """Ends a wait, also from a signal's handler: amid a wait, that would wait for the lock of an Event for good."""
+
+    def __init__(self) -> None:
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def ring(self) -> None:
+        """End the wait that is going on, or the next one."""
+        self._rung.put(None)
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it rang within `timeout` seconds."""
+        with contextlib.suppress(Empty):
+            self._rung.get(timeout=timeout)
+            return True
+        return False
+
+
 class Supervisor:
     """Holds `lock`, supervisor.lock, from before it is made until the process ends."""
 
@@ -78,7 +96,7 @@ class Supervisor:
             ClassData(Path(launch.class_data), launch.java, launch.class_path) if launch.class_data else None
         )
         self._status = read_status(self.state) or Status()
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._asked_to_stop = False
         self._ready_at: float | None = None  # monotonic, of the present JVM
         self._was_ready = False  # this one or an earlier one
@@ -106,14 +124,13 @@ class Supervisor:
         """Until nobody needs the broker any more, it was told to stop, or it cannot be kept running."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, lambda *_: self._wake.set())
+        signal.signal(signal.SIGCHLD, lambda *_: self._wake.ring())
         self._lock.write(str(os.getpid()))
         jvm: Jvm | None = None
         try:
             jvm = self._start()
             while jvm is not None:
                 self._wake.wait(self._tick())
-                self._wake.clear()
                 if self._asked_to_stop or not self._lock.is_current() or self._unused():
                     return self._stop(jvm)
                 jvm = self._look_after(jvm)
@@ -124,7 +141,7 @@ class Supervisor:
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._asked_to_stop = True
-        self._wake.set()
+        self._wake.ring()
 
     def _tick(self) -> float:
         return 0.02 if self._ready_at is None else min(1.0, max(0.05, self.launch.linger / 4))

@@ -66,6 +66,10 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
+            from clickstream.cli.output import reader_left
+
+            if not reader_left():
+                raise  # it was another pipe or connection
             # The reader of our output left (`| head`). What is still buffered for it goes nowhere; Python would
             # complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

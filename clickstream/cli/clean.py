@@ -18,14 +18,18 @@ from clickstream.screen.layout import Column
 def command(app: App, keep_downloads: bool, yes: bool) -> None:
     """Remove what clickstream keeps on this machine: records, states, logs, downloads.
 
-    It lists what lies where, with sizes, and asks. Topics on a Kafka of your own are not touched. Refused while the
-    embedded Kafka, tables or Flink use it.
+    It lists what lies where, with sizes, and asks. Topics on a Kafka of your own are not touched, and neither is a
+    collect.spool-dir of your own. Refused while the embedded Kafka, tables, Flink or a collector use it.
     """
+    from clickstream.cli.collector import spool_of
     from clickstream.java.jars import cache_dir
     from clickstream.leftovers import leftovers, remove, unused
 
+    spool = spool_of(app)
     try:
-        with unused(app.state_dir):
+        with unused(app.state_dir, spool):
+            if app.config["collect.spool-dir"] and spool.exists():
+                say(f"The spool in {spool} (collect.spool-dir) stays: it may hold events for Kafka.", err=True)
             found = leftovers(app.state_dir, None if keep_downloads else cache_dir().parent)
             if not found:
                 click.echo("There is nothing to remove.", err=True)

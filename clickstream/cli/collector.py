@@ -126,6 +126,12 @@ def encoders_of(app: App, written: Written, *, clicks: bool) -> "dict[str, Encod
     return encoders_for(app, written, topics, kept=app.state_dir / "collect" / "schemas.json") or {}
 
 
+def spool_of(app: App) -> Path:
+    """Where events wait that Kafka does not take: the directory of the settings; unless one is set, the state's."""
+    given = app.config["collect.spool-dir"]
+    return Path(given).expanduser().absolute() if given else app.state_dir / "collect" / "spool"
+
+
 def _guard(app: App, encoders: "Mapping[str, Encoder]") -> Callable[[threading.Event], None] | None:
     if not encoders:
         return None
@@ -142,14 +148,12 @@ def _options(app: App, cluster: Cluster, flags: Flags, encoders: "Mapping[str, E
     for origin in flags.origins:
         _check_origin(origin)
     folder = app.state_dir / "collect"
-    given = config["collect.spool-dir"]
-    spool = Path(given).expanduser().absolute() if given else folder / "spool"
     return WorkerOptions(
         kafka=Kafka.of(cluster),
         intake=_intake(app, folder, flags, encoders),
         dead_letter_topic=config["dead-letter-topic"],
         spool=Spooling(
-            dir=str(spool),
+            dir=str(spool_of(app)),
             size=size_in_bytes(config["collect.spool-size"]) // config["collect.workers"],
             fsync=flags.spool_fsync,
         ),

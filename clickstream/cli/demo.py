@@ -3,8 +3,9 @@
 import importlib
 import logging
 import secrets
+import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.5
 READY_WITHIN_S = 5.0
+# Less than a command of one part allows: the counter ends after the producer, and a last word to Kafka comes on top.
+DRAIN_BY_SIGNAL_S: Mapping[int, float] = {signal.SIGINT: 14.0, signal.SIGTERM: 5.0, signal.SIGHUP: 5.0}
 
 
 @click.command("demo")
@@ -91,12 +94,12 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
     stop = Stop()
     with (
         app.connect() as cluster,
-        nullcontext() if no_ui else _dashboard(app, cluster, open_, allow_control),
-        nullcontext(()) if only == "heart" else _collecting(app, cluster) as collecting,
+        nullcontext() if no_ui else _dashboard(app, cluster, stop, open_, allow_control),
+        nullcontext(()) if only == "heart" else _collecting(app, cluster, stop) as collecting,
     ):
         ensure(cluster, [topic, tallies])
         producer = EventProducer(
-            Sender(cluster.producer(), stop),
+            Sender(cluster.producer(patient=True), stop),
             topic,
             ProductEvents(secrets.randbits(64)),
             threads=app.config["run-producer.threads"],
@@ -107,7 +110,7 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
         beside = None if only == "heart" else _beside(app, cluster, allow_control)
         status_topic = app.config["status-topic"]
         control_topic = app.config["control-topic"] if allow_control else None
-        stop_event(stop)
+        stop_event(stop, DRAIN_BY_SIGNAL_S)
         try:
             with ExitStack() as parts:
                 every = [producer, counter, *(beside.parts if beside is not None else ()), *collecting]
@@ -115,8 +118,8 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
                     watched(cluster, every, status_topic=status_topic, metrics=app.metrics, control_topic=control_topic)
                 )
                 show = parts.enter_context(shown())
-                looks = (beside.lines, beside.minutes) if beside is not None else ()
-                demo = Demo(cluster.address, producer, counter, *looks)
+                at_its_side = (beside.lines, beside.minutes, beside.ask_to_stop) if beside is not None else ()
+                demo = Demo(cluster.address, producer, counter, *at_its_side)
                 if beside is not None:
                     beside.start()
                     parts.callback(beside.stop)
@@ -136,8 +139,8 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
 
 
 @contextmanager
-def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> Iterator[None]:
-    """The dashboard on a thread of its own; what stops it is said, and stops nothing else."""
+def _dashboard(app: App, cluster: Cluster, stop: Stop, open_page: bool, control: bool) -> Iterator[None]:
+    """The dashboard on a thread of its own, until `stop` is set; what stops it is said, and stops nothing else."""
     try:
         needed()
     except ConfigError as missing:
@@ -146,7 +149,6 @@ def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> It
         return
     from clickstream.serving.listening import listen
 
-    over = threading.Event()
     thread = Threads(lambda: log.error("The dashboard has stopped: %s", thread.problem))
     folder = app.state_dir / "ui"
     with closing(listen(app.config["ui.host"], app.config["ui.port"], or_any=True)) as listening:
@@ -157,20 +159,20 @@ def _dashboard(app: App, cluster: Cluster, open_page: bool, control: bool) -> It
             ready.set()
 
         part = dashboard(app, cluster, listening, control=control, geo=MADE_UP, on_ready=said)
-        thread.start(part.run, over)
+        thread.start(part.run, stop)
         try:
             # Before a live view takes the screen.
             ready.wait(READY_WITHIN_S)
             yield
         finally:
-            over.set()
+            stop.set()
             thread.wait()
 
 
 @contextmanager
-def _collecting(app: App, cluster: Cluster) -> Iterator[Sequence[Part]]:
-    """A collector, and the demo shop that tells it what is clicked there, each on a thread of its own; what stops one
-    is said, and stops nothing else."""
+def _collecting(app: App, cluster: Cluster, stop: Stop) -> Iterator[Sequence[Part]]:
+    """A collector, and the demo shop that tells it what is clicked there, each on a thread of its own, until `stop` is
+    set; what stops one is said, and stops nothing else."""
     try:
         collecting_needed()
     except ConfigError as missing:
@@ -181,7 +183,7 @@ def _collecting(app: App, cluster: Cluster) -> Iterator[Sequence[Part]]:
     from clickstream.shop.shop import Shop
 
     config = app.config
-    over, collects, sells = threading.Event(), threading.Event(), threading.Event()
+    collects, sells = threading.Event(), threading.Event()
     collecting = Threads(lambda: log.error("The collector has stopped: %s", collecting.problem))
     selling = Threads(lambda: log.error("The shop has stopped: %s", selling.problem))
 
@@ -191,8 +193,8 @@ def _collecting(app: App, cluster: Cluster) -> Iterator[Sequence[Part]]:
         collector(app, cluster, listening, Flags(explain=True), on_ready=lambda _part: collects.set()) as part,
     ):
         shop = Shop(door, part.address, on_ready=sells.set)
-        collecting.start(run_noting_failure, part, over)
-        selling.start(shop.run, over)
+        collecting.start(run_noting_failure, part, stop)
+        selling.start(shop.run, stop)
         try:
             # Before a live view takes the screen.
             if collects.wait(READY_WITHIN_S) and sells.wait(READY_WITHIN_S):
@@ -200,7 +202,7 @@ def _collecting(app: App, cluster: Cluster) -> Iterator[Sequence[Part]]:
                 click.echo(f"Shop, to click in: {shop.address}", err=True)
             yield (part,)
         finally:
-            over.set()
+            stop.set()
             selling.wait()
             collecting.wait()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -197,7 +198,7 @@ def _options_set(context: click.Context, loaded: Config) -> dict[str, Any]:
         try:
             option.process_value(context, found[option.name])
         except click.BadParameter as error:
-            raise ConfigError(f"Setting {name} in {set_.source} is {set_.value!r}: {error.message}") from None
+            raise ConfigError(f"Setting {name} in {set_.source} is {loaded.shown(name)!r}: {error.message}") from None
     return found
 
 
@@ -334,17 +335,30 @@ def stop_event(stop: Stop | None = None, drain_by_signal: Mapping[int, float] = 
     is set: the process then ends with exit code 1 when the seconds that draining may take are over.
     """
     stop = Stop() if stop is None else stop
+    signals: SimpleQueue[int] = SimpleQueue()
+    threading.Thread(target=_stop_by, args=(stop, signals, drain_by_signal), name="stopping", daemon=True).start()
+    asked = False
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:
+        # Python runs it amid whatever the main thread does: setting the stop here would wait for ever for the lock of a
+        # `stop.wait` that it interrupts. A SimpleQueue may be put to at any time.
+        nonlocal asked
+        if number == signal.SIGINT and (asked or stop.is_set()):
             os._exit(130)
-        stop.set_for(drain_by_signal[number])
-        threading.Thread(target=_end_when_stuck, args=(drain_by_signal[number],), daemon=True).start()
+        asked = True
+        signals.put(number)
 
     for number in DRAIN_BY_SIGNAL_S:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handle)
     return stop
+
+
+def _stop_by(stop: Stop, signals: "SimpleQueue[int]", drain_by_signal: Mapping[int, float]) -> None:
+    while True:
+        drain_s = drain_by_signal[signals.get()]
+        stop.set_for(drain_s)
+        threading.Thread(target=_end_when_stuck, args=(drain_s,), daemon=True).start()
 
 
 def _end_when_stuck(after_s: float) -> None:

@@ -165,7 +165,7 @@ def reader_left() -> bool:
         return False
     poll = select.poll()
     poll.register(output, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))  # of a pipe, of a socket
 
 
 def stuck(patience_s: float = 1.0) -> bool:

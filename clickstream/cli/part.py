@@ -1,7 +1,7 @@
 """Running a part from the command line: watched, shown, stopped and summed up in one place."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import click
 
@@ -54,4 +54,5 @@ def run_part(
             run_noting_failure(part, stop)
             verify()
     finally:
-        click.echo(summary(), err=True)
+        with suppress(OSError):  # nobody reads it: what became of the part is told by the exit code
+            click.echo(summary(), err=True)

@@ -85,7 +85,7 @@ def command(
     with app.connect() as cluster:
         ensure(cluster, [topic])
         producer = EventProducer(
-            Sender(cluster.producer(), stop, encode),
+            Sender(cluster.producer(patient=True), stop, encode),
             topic,
             stream,
             threads=app.config["run-producer.threads"],

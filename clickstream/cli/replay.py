@@ -76,7 +76,7 @@ def command(
     stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [plan.topic, plan.dead_letter_topic])
-        producer = cluster.producer()
+        producer = cluster.producer(patient=True)
         replay = Replay(sources, Sender(producer, stop, encode), Sender(producer, stop), plan)
         run_part(
             app,
@@ -99,7 +99,7 @@ def _put_back(app: App, place: str, table: str | None, topic: str, *, quiet: boo
     stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [topic])
-        part = PutBack(archived, Sender(cluster.producer(), stop), topic, require(cluster, topic))
+        part = PutBack(archived, Sender(cluster.producer(patient=True), stop), topic, require(cluster, topic))
         if not part.keeps_partitions:
             say(
                 f"Topic {topic} has fewer partitions than the archive: records go where their keys belong, and only "

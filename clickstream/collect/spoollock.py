@@ -8,7 +8,8 @@ from pathlib import Path
 
 from clickstream.errors import ConfigError
 
-_LOCK = "collector.lock"
+LOCK = "collector.lock"
+"""The file in a spool's folder that its collector has locked."""
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def only_collector(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as problem:
         raise ConfigError(f"The spool cannot be in {folder}: {problem.strerror}. Choose another --spool-dir.") from None
     try:

@@ -64,11 +64,15 @@ class Beside:
         self._computing.start(self._tables.run, self._computed)
         self._computing.start(self._traffic.run, self._computed)
 
-    def stop(self) -> None:
-        """First the feeds, then the tables, which still take in what was sent."""
+    def ask_to_stop(self) -> None:
+        """All at the same time: while Kafka is away, each takes seconds. What was sent last is taken in next time."""
         self._made_up.set()
-        self._feeding.wait()
         self._computed.set()
+
+    def stop(self) -> None:
+        """Ask, and wait until all have ended."""
+        self.ask_to_stop()
+        self._feeding.wait()
         self._computing.wait()
 
     def minutes(self) -> list[Minute]:
@@ -139,6 +143,6 @@ def _feed(cluster: Cluster, traffic: Traffic, rate: float, stop: Stop, *, allow_
     """A live feed of `traffic`, with pauses."""
     ensure(cluster, [traffic.topic, *traffic.references])
     timeline = Timeline([Phase(rate, ACTIVE_MS), Phase(0.0, PAUSE_MS)])
-    producer = cluster.producer()
+    producer = cluster.producer(patient=True)
     plan = Plan(secrets.randbits(32), timeline, 1.0)
     return Feed(traffic, plan, Sender(producer, stop), Sender(producer, stop), allow_control=allow_control)

@@ -131,9 +131,13 @@ class Cluster:
         given = {name: value for name, value in self.common.items() if name not in leave_out}
         return {**own, **given, "bootstrap.servers": self.address}
 
-    def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
-        """An idempotent producer; `overrides` are librdkafka properties that win over the user's."""
-        given = {**PRODUCER_DEFAULTS, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
+    def producer(self, overrides: Mapping[str, Any] | None = None, *, patient: bool = False) -> Producer:
+        """An idempotent producer; `overrides` are librdkafka properties that win over the user's.
+
+        `patient`: records wait for Kafka however long it is away, unless the user has set message.timeout.ms.
+        """
+        waiting = {"message.timeout.ms": 0} if patient else {}
+        given = {**PRODUCER_DEFAULTS, **waiting, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
         settings = {**given, **PRODUCER_FIXED, **(overrides or {})}
         if "transactional.id" in settings or str(settings.get("message.timeout.ms")) == "0":
             # Its records wait for ever; those of others fail when their time is over.

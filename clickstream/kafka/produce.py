@@ -34,14 +34,22 @@ class Sender:
     failed nor still queued is acknowledged (no callback runs on success: it would cost 40 % of the rate).
     """
 
-    def __init__(self, producer: Producer, stop: Stop | None = None, encode: Encode | None = None) -> None:
+    def __init__(
+        self,
+        producer: Producer,
+        stop: Stop | None = None,
+        encode: Encode | None = None,
+        *,
+        time_outs_level: int = logging.ERROR,
+    ) -> None:
         """`stop`: once it is set, nothing is waited for longer than it allows; what is left is unconfirmed.
 
-        `encode` turns each value into what is sent.
+        `encode` turns each value into what is sent. `time_outs_level`: how loud it is said that records timed out.
         """
         self._producer = producer
         self._stop = stop
         self._encode = encode
+        self._time_outs_level = time_outs_level
         self._too_large: dict[tuple[str, bool], str] = {}
         self._lock = threading.Lock()
         self._said_at = float("-inf")
@@ -217,11 +225,14 @@ class Sender:
             problem.__traceback__ = problem.__context__ = None
             return len(self._producer)
 
-    def flush(self, timeout: float = DRAIN_S) -> int:
+    def flush(self, timeout: float | None = None) -> int:
         """Wait for all deliveries, up to `timeout` seconds; returns how many records are still queued.
 
-        Once the stop is set it waits no longer than that allows.
+        Once the stop is set it waits no longer than that allows; until then, without a `timeout`, as long as the
+        records do. Without a stop, `timeout` is DRAIN_S.
         """
+        if timeout is None:
+            timeout = DRAIN_S if self._stop is None else float("inf")
         return self._flush(timeout, self._time_left)
 
     def _flush(self, timeout: float, time_left: Callable[[], float]) -> int:
@@ -238,13 +249,13 @@ class Sender:
                 self._note_acknowledged(sent - self.failed)
         return left
 
-    def close(self, timeout: float = DRAIN_S) -> None:
-        """Drain for up to `timeout` seconds, or as long as the stop allows; what is left then is unconfirmed."""
+    def close(self, timeout: float | None = None) -> None:
+        """Drain as `flush` does; what is left then is unconfirmed."""
         if self.flush(timeout):
             self._producer.purge()
             self._flush(PURGED_WITHIN_S, lambda: PURGED_WITHIN_S)
 
-    def must_have_delivered(self, what: str, timeout: float = DRAIN_S) -> None:
+    def must_have_delivered(self, what: str, timeout: float | None = None) -> None:
         """Flush, and raise ClickstreamError unless everything ever sent here was acknowledged."""
         left = self.flush(timeout)
         if self.failed or left:
@@ -310,7 +321,8 @@ class Sender:
             if say:
                 self._said_at = time.monotonic()
         if say:
-            log.error("A record was not delivered: %s. Failed so far: %d.", reason, self.failed)
+            level = self._time_outs_level if error.code() == KafkaError._MSG_TIMED_OUT else logging.ERROR
+            log.log(level, "A record was not delivered: %s. Failed so far: %d.", reason, self.failed)
 
 
 def shortfall(what: str, *senders: Sender) -> str | None:

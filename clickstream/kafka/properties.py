@@ -86,23 +86,37 @@ _SECRET = re.compile(
     r"password|passphrase|secret|jaas|user\.info|key\.pem|keystore\.key|oauthbearer\.config|auth\.token", re.IGNORECASE
 )
 _URL_LOGIN = re.compile(r"://\S*@")  # up to the last @, for a password with @ or / in it
+# As libpq has it, in a list of words or behind the ? of a URL: password=..., password = '...', sslpassword=...
+_PASSWORD = re.compile(r"(password\s*=\s*)('(?:\\.|[^'\\])*'?|(?:\\.|\S)+)", re.IGNORECASE | re.DOTALL)
 
 
 def redact(properties: Mapping[str, str]) -> dict[str, str]:
-    """The properties fit to be shown: secrets, and logins inside URLs, are "[hidden]"; empty ones stay empty."""
-    return {
-        name: HIDDEN if value and _SECRET.search(name) else _URL_LOGIN.sub(f"://{HIDDEN}@", value)
-        for name, value in properties.items()
-    }
+    """The properties, or settings, fit to be shown: secrets, and the logins inside addresses, are "[hidden]".
+
+    So are the values of `*.set`: what ${NAME} stands for in a file may be a password. Empty ones stay empty.
+    """
+    return {name: _redacted(name, value) for name, value in properties.items()}
+
+
+def _redacted(name: str, value: str) -> str:
+    if name.endswith(".set") and "=" in value:
+        return f"{value.partition('=')[0]}={HIDDEN}"
+    if value and (_SECRET.search(name) or name.endswith(".set")):
+        return HIDDEN
+    return _without_logins(value)
+
+
+def _without_logins(text: str) -> str:
+    return _PASSWORD.sub(rf"\1{HIDDEN}", _URL_LOGIN.sub(f"://{HIDDEN}@", text))
 
 
 def without_secrets(text: str, given: Mapping[str, str]) -> str:
-    """`text` with "[hidden]" in the place of the secrets among the properties `given`, and of logins inside URLs."""
+    """`text` with "[hidden]" in the place of the secrets among the properties `given`, and of logins in addresses."""
     secrets = [value for name, value in given.items() if _SECRET.search(name)]
     secrets += [" ".join(one.split()) for one in secrets]  # an error may be told in one line
     for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may begin as another one does
         text = text.replace(secret, HIDDEN)
-    return _URL_LOGIN.sub(f"://{HIDDEN}@", text)
+    return _without_logins(text)
 
 
 # --- Java client files

@@ -79,7 +79,9 @@ def _reporting(
         given = {**cluster.common, **cluster.for_producers, **cluster.for_consumers}
         since = utc_text(time.time())
         told = [_Told(part, since, lambda text: properties.without_secrets(text, given)) for part in parts]
-        reporter = _Reporter(Sender(cluster.producer(_SETTINGS)), told, topic, errors)
+        # While Kafka is away, statuses time out again and again: no trouble of the parts, and the next one says it all.
+        sender = Sender(cluster.producer(_SETTINGS), time_outs_level=logging.DEBUG)
+        reporter = _Reporter(sender, told, topic, errors)
         if later:
             reporter.awaited = lambda over: _there_at_last(cluster, topic, over)
         control = None

@@ -119,6 +119,27 @@ def test_a_stop_during_an_outage_ends_in_time_and_says_what_is_unconfirmed(
         end_in_time(parts, number)
 
 
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+def test_the_demo_ends_in_time_during_an_outage(
+    freezing: EmbeddedBroker, topic_name: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    """All of its parts at once: producer, counter, feeds, tables, collector, shop and dashboard."""
+    kafka = address_of(freezing)
+    wait_until(partial(is_there, kafka, topic_name), 60, "the broker is itself again")
+    ports = ("CLICKSTREAM_UI_PORT", "CLICKSTREAM_COLLECT_PORT", "CLICKSTREAM_SHOP_PORT")
+    places = ("-b", kafka, "--state-dir", str(tmp_path))
+    with running("demo", "--rate", "2000", *places, **dict.fromkeys(ports, "0")) as demo:
+        wait_until(lambda: "purchase " in demo.printed(), 60, demo.said)
+        with frozen(freezing):
+            threading.Event().wait(3)
+            begun = time.monotonic()
+            demo.process.send_signal(number)
+            assert demo.wait(90) == 1, demo.said()
+        took = time.monotonic() - begun
+        assert took < PROMISED_S[number] + LOADED_S, (took, demo.said())
+        assert "Traceback" not in demo.said()
+
+
 # The broker was there when the command looked.
 IS_THERE = "from clickstream.kafka.clients import Cluster; Cluster.check = lambda self: None"
 STARTS = {

@@ -165,7 +165,7 @@ class FakeProducer:
         taken = 0
         for entry in messages:
             try:
-                self.produce(topic, entry["value"], entry["key"], on_delivery=on_delivery)
+                self.produce(topic, entry["value"], entry.get("key"), on_delivery=on_delivery)
                 taken += 1
             except BufferError:
                 entry["_error"] = KafkaError(KafkaError._QUEUE_FULL)

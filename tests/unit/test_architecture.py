@@ -78,7 +78,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         # --- all of it together
         "demo": "kafka config topics parts generate producer counter screen tables tables.sql "
         "tables.looking",  # everything at once
-        "leftovers": "java broker flink tables.engine",  # what all of them leave on the disk
+        "leftovers": "java broker collect flink tables.engine",  # what all of them leave on the disk
         "cli": "kafka java screen config topics broker parts inspect generate replay producer tally counter tables.sql "
         "tables.engine tables.looking tables.preview tables query flink druid enrich history serving collect shop "
         "visit ui sinks transform avro demo leftovers",  # wiring

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from clickstream.collect.delivery.spool.folder import Folder
+from clickstream.collect.spoollock import only_collector
+from clickstream.collect.visitors.salts import Salts
+from clickstream.collect.visitors.sessions import Sessions
 from clickstream.errors import ClickstreamError
 from clickstream.java.locks import FileLock
 from clickstream.leftovers import leftovers, remove, unused
@@ -43,6 +47,44 @@ def test_no_empty_directories_are_left(tmp_path: Path) -> None:
     fill(tmp_path / "root", OURS)
     remove(leftovers(state, cache))
     assert list((tmp_path / "root").iterdir()) == []  # and this, although it is empty now, is not ours
+
+
+def collect(folder: Path, spool: Path) -> None:
+    """What a collector leaves when it is killed, with events that Kafka had not taken."""
+    with only_collector(spool):
+        Salts(folder).of(0)
+        sessions, worker = Sessions(folder), Folder.create(spool)
+        sessions.session("visitor", 0)
+        sessions.close()
+        worker.next_segment().write_bytes(b"events")
+        worker.release()
+        fill(folder, ("schemas.json",))
+        fill(spool, ("refused.bad",))
+
+
+def test_nothing_of_a_collector_stays(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    collect(state / "collect", state / "collect" / "spool")
+    with unused(state):
+        [found] = leftovers(state, None)
+        remove([found])
+    assert found.what == "the collector's salts, sessions and spool"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spool_that_is_elsewhere_stays(tmp_path: Path) -> None:
+    state, spool = tmp_path / "state", tmp_path / "spool"
+    collect(state / "collect", spool)
+    kept = files(spool)
+    with unused(state, spool):
+        remove(leftovers(state, None))
+    assert (files(spool), state.exists()) == (kept, False)
+
+
+def test_tables_of_the_old_layout_go_too(tmp_path: Path) -> None:
+    fill(tmp_path, ("state/tables/clicks [1]/state.duckdb", "state/tables/clicks 1/mine"))
+    remove(leftovers(tmp_path / "state", None))
+    assert files(tmp_path) == {"state/tables/clicks 1/mine"}
 
 
 def test_a_directory_that_no_broker_has_used_keeps_files_that_are_called_alike(tmp_path: Path) -> None:
@@ -90,4 +132,13 @@ def test_tables_at_work_are_refused(tmp_path: Path) -> None:
         pytest.raises(ClickstreamError),
         unused(tmp_path / "state"),
     ):
+        pass
+
+
+@pytest.mark.parametrize("spool", ["state/collect/spool", "elsewhere"])
+def test_a_collector_at_work_is_refused(tmp_path: Path, spool: str) -> None:
+    refused = pytest.raises(ClickstreamError, match="A collector runs")
+    with only_collector(tmp_path / spool), refused, unused(tmp_path / "state", tmp_path / spool):
+        pass
+    with unused(tmp_path / "state", tmp_path / spool):
         pass

@@ -106,7 +106,7 @@ def _send(app: App, asked: Asked, plan: Plan, traffic: Traffic, names: dict[str,
     stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [_like(known, name) for known, name in names.items()])
-        producer = cluster.producer()
+        producer = cluster.producer(patient=True)
         clicks, references = Sender(producer, stop, encode), Sender(producer, stop, encode)
         feed = Feed(traffic, plan, clicks, references, allow_control=asked.allow_control)
         run_part(

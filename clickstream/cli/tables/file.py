@@ -46,7 +46,7 @@ Variables = tuple[tuple[str, str], ...]
 def _assignment(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name:
-        raise ValueError(f"{text!r} is not NAME=VALUE")
+        raise ValueError("NAME=VALUE is expected; what was given is not shown, it may be a secret")
     return name, value
 
 

@@ -35,7 +35,7 @@ def produce_(app: App, name: str, sources: tuple[str, ...], key: str | None, qui
     stop = Stop()
     with app.connect() as cluster:
         ensure(cluster, [name])
-        lines = LineRecords(found, Sender(cluster.producer(), stop), name, key)
+        lines = LineRecords(found, Sender(cluster.producer(patient=True), stop), name, key)
         run_part(
             app,
             cluster,

@@ -18,6 +18,7 @@ from clickstream.broker.status import Status, read_status, write_status
 from clickstream.broker.storage import StateDir
 from clickstream.broker.supervisor import FAILURES, Launch, Supervisor
 from clickstream.java.locks import FileLock, is_free
+from tests.support import PATIENCE
 
 NOW = 1_000_000.0
 LINGER = 60.0
@@ -294,8 +295,25 @@ def test_while_it_starts_it_is_not_unused(supervisor: Supervisor, clock: list[fl
 
 def test_a_signal_wakes_it(supervisor: Supervisor) -> None:
     supervisor._on_stop(signal.SIGTERM, None)
-    assert supervisor._wake.is_set()
+    assert supervisor._wake.wait(60 * PATIENCE)
     assert supervisor._asked_to_stop
+
+
+SIGNALS_AMID_WAITS = """
+import signal
+from clickstream.broker.supervisor import Wake
+
+wake = Wake()
+signal.signal(signal.SIGALRM, lambda *_: wake.ring())
+for number in range(10_000):
+    signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + number % 50))
+    wake.wait(1e-3)
+"""
+
+
+def test_signals_that_come_amid_a_wait_stop_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALS_AMID_WAITS], timeout=60 * PATIENCE)
+    assert done.returncode == 0
 
 
 def test_it_is_small() -> None:

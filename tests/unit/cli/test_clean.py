@@ -43,3 +43,12 @@ def test_a_refusal_says_how_to_stop_it(tmp_path: Path, run: Run) -> None:
     assert outcome.code == 1
     assert "clickstream broker stop" in outcome.err
     assert files(tmp_path) >= set(OURS)
+
+
+def test_a_spool_of_ones_own_is_named(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, (*OURS, "spool/worker-1/1.spool"))
+    monkeypatch.setenv("CLICKSTREAM_COLLECT_SPOOL_DIR", str(tmp_path / "spool"))
+    outcome = run("clean", "--yes")
+    assert outcome.code == 0
+    assert f"The spool in {tmp_path / 'spool'} (collect.spool-dir) stays" in outcome.err
+    assert files(tmp_path) == {"spool/worker-1/1.spool"}

@@ -1,7 +1,9 @@
 import logging
+import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -10,6 +12,7 @@ import pytest
 from clickstream import __version__, cli
 from clickstream.cli import COMMANDS
 from clickstream.cli.options import app_options
+from clickstream.cli.output import reader_left
 from clickstream.errors import ClickstreamError, ConfigError
 from tests.support import PATIENCE
 from tests.unit.cli.conftest import Run
@@ -182,6 +185,62 @@ def test_a_reader_that_leaves_is_no_trouble() -> None:
         assert process.wait(30 * PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+FAILING = """
+import sys, types
+from contextlib import nullcontext
+import click
+from clickstream import cli
+from clickstream.cli import part
+from clickstream.errors import ClickstreamError
+from clickstream.stop import Stop
+
+def fail(stop):
+    raise ClickstreamError("no.")
+
+@click.command()
+def command():
+    part.watched = lambda *arguments, **options: nullcontext()
+    app = types.SimpleNamespace(config={"status-topic": "status"}, metrics=None)
+    failing = types.SimpleNamespace(run=fail, failure=None)
+    part.run_part(app, None, failing, Stop(), showing=nullcontext(), summary=lambda: "Did nothing.")
+
+sys.modules["clickstream.cli.probe"] = types.SimpleNamespace(command=command)
+cli.COMMANDS["probe"] = ("probe", "")
+sys.argv = ["clickstream", "probe"]
+cli.process()
+"""
+
+
+def test_a_part_that_fails_has_failed_though_nobody_reads_its_errors(unread: int) -> None:
+    done = subprocess.run([sys.executable, "-c", FAILING], stdout=subprocess.PIPE, stderr=unread, timeout=60 * PATIENCE)
+    assert done.returncode == 1
+
+
+def test_a_connection_that_breaks_is_no_reader_that_leaves() -> None:
+    with python(FAILING.replace('ClickstreamError("no.")', "BrokenPipeError()")) as process:
+        _out, err = process.communicate(timeout=60 * PATIENCE)
+    assert process.returncode == 1
+    assert err.startswith("Did nothing.\nError: ")
+
+
+def test_a_reader_may_leave_a_socket_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert not reader_left()
+        theirs.close()
+        assert reader_left()
 
 
 def test_an_error_that_is_its_own_cause_ends_the_command_too(run: Run, add: Add) -> None:

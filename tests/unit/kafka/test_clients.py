@@ -178,6 +178,7 @@ def test_a_key_goes_to_the_partition_that_java_clients_choose(kafka: MockKafka) 
         (lambda cluster: cluster.consumer("g"), True),
         (lambda cluster: cluster.producer({"transactional.id": "t"}), True),
         (lambda cluster: cluster.producer({"message.timeout.ms": 0}), True),
+        (lambda cluster: cluster.producer(patient=True), True),
         (lambda cluster: cluster.producer(), False),  # its records fail when their time is over
     ],
 )
@@ -192,6 +193,14 @@ def test_what_would_wait_for_ever_for_brokers_that_never_come_back_ends(
     clock.now += statistics.LOST_AFTER_S
     with pytest.raises(LostBrokers) if ends else contextlib.nullcontext():
         built[0]["stats_cb"](report)
+
+
+@pytest.mark.parametrize(("given", "time_out"), [({}, 0), ({"message.timeout.ms": "5000"}, "5000")])
+def test_records_wait_however_long_unless_the_user_has_said_for_how_long(
+    built: list[dict[str, Any]], given: dict[str, str], time_out: object
+) -> None:
+    Cluster(ADDRESS, for_producers=given).producer(patient=True)
+    assert built[0]["message.timeout.ms"] == time_out
 
 
 # --- errors

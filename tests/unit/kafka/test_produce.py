@@ -185,6 +185,26 @@ def test_a_stop_shortens_a_flush_that_has_begun() -> None:
     assert sender.flush(3600.0) == 3
 
 
+def test_until_it_is_asked_to_stop_a_sender_waits_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    for module in (produce, stopping):
+        monkeypatch.setattr(module, "time", clock)
+    stop = Stop(drain_s=8.0)
+    producer = FakeProducer()
+    sender = Sender(producer.client, stop)
+    sender.send("t", b"x")
+
+    def outage() -> None:
+        clock.now += 1
+        if clock.now == 2_000:
+            stop.set()
+
+    producer.on_poll = outage
+    sender.close()
+    assert 2_008 <= clock.now < 2_012
+    assert (sender.sent, sender.unconfirmed) == (1, 1)
+
+
 def test_what_a_stop_leaves_is_told_once_with_its_count() -> None:
     stop = Stop(drain_s=0.0)
     stop.set()
@@ -238,6 +258,22 @@ def test_delivery_failures_are_counted_and_the_first_is_kept(caplog: pytest.LogC
     assert (sender.sent, sender.failed, sender.acknowledged) == (4, 4, 0)
     assert sender.first_failure == "Local: Message timed out (topic t)"
     assert [record.levelno for record in caplog.records] == [logging.ERROR], "one line, not one per record"
+
+
+@pytest.mark.parametrize(
+    ("code", "levels"), [(KafkaError._MSG_TIMED_OUT, []), (KafkaError.TOPIC_AUTHORIZATION_FAILED, [logging.ERROR])]
+)
+def test_of_records_that_may_time_out_only_refusals_are_said(
+    caplog: pytest.LogCaptureFixture, code: int, levels: list[int]
+) -> None:
+    producer = FakeProducer()
+    producer.on_poll = lambda: None
+    sender = Sender(producer.client, time_outs_level=logging.DEBUG)
+    sender.send("t", b"x")
+    with caplog.at_level(logging.INFO):
+        producer.deliver(KafkaError(code))
+    assert [record.levelno for record in caplog.records] == levels
+    assert sender.failed == 1
 
 
 @both_ways

@@ -145,6 +145,30 @@ def test_logins_inside_urls_are_hidden(value: str, shown: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("host=db password=hunter2 user=me", "host=db password=[hidden] user=me"),
+        (r"password = 'hun\'ter 2' user=me", "password = [hidden] user=me"),
+        (r"password=hun\ ter2", "password=[hidden]"),
+        ("password='never closed", "password=[hidden]"),
+        ("sslpassword=hunter2", "sslpassword=[hidden]"),
+        ("postgresql://db/shop?user=me&PASSWORD=hunter2", "postgresql://db/shop?user=me&PASSWORD=[hidden]"),
+        ("postgresql://me:hunter2@db/shop", "postgresql://[hidden]@db/shop"),
+        ("host=db user=me", "host=db user=me"),
+    ],
+)
+def test_passwords_of_postgresql_are_hidden(value: str, shown: str) -> None:
+    assert properties.redact({"sink-postgres.dsn": value}) == {"sink-postgres.dsn": shown}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("PW=hunter 2=3", "PW=[hidden]"), ("hunter2", "[hidden]"), ("PW=", "PW=[hidden]"), ("", "")]
+)
+def test_what_variables_of_files_stand_for_is_hidden(value: str, shown: str) -> None:
+    assert properties.redact({"tables-run.set": value}) == {"tables-run.set": shown}
+
+
 def test_other_values_and_empty_secrets_are_shown() -> None:
     given = {"sasl.username": "me", "ssl.ca.location": "ca.pem", "ssl.certificate.pem": "x", "sasl.password": ""}
     assert properties.redact(given) == given

@@ -174,6 +174,24 @@ def test_the_last_warning_of_the_process_is_reported(
     assert not loggers[0].handlers
 
 
+def test_statuses_that_time_out_are_no_trouble_of_the_part(
+    kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.05)
+    monkeypatch.setitem(watch._SETTINGS, "message.timeout.ms", 100)
+    with (
+        caplog.at_level(logging.DEBUG, "clickstream"),
+        watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()),
+    ):
+        wait_until(lambda: reports(kafka), 60)
+        with kafka.down():
+            wait_until(lambda: "was not delivered" in caplog.text, 60)
+        before = len(reports(kafka))
+        found = wait_until(lambda: [one for _, one in reports(kafka)[before:] if one], 60)
+    assert {record.levelno for record in caplog.records if "was not delivered" in record.message} == {logging.DEBUG}
+    assert "was not delivered" not in (found[-1].error or ""), "that Kafka does not answer is"
+
+
 def test_a_warning_that_names_topics_is_about_their_parts_only() -> None:
     first, second = Working(), Working()
     second.topics = ["clicks", "visits.per-minute"]

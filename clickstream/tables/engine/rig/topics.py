@@ -225,7 +225,7 @@ class MemoryCluster(Cluster):
 
     topics: Topics = field(default_factory=Topics)
 
-    def producer(self, overrides: Mapping[str, Any] | None = None) -> Producer:
+    def producer(self, overrides: Mapping[str, Any] | None = None, *, patient: bool = False) -> Producer:
         """One that keeps what it takes until a flush."""
         return cast(Producer, _Producer(self.topics))
 

@@ -155,6 +155,10 @@ class App {
     this.place = read(location.hash);
     if (this.place.page === before.page && this.place.arg === before.arg && this.shown) {
       this.changed();
+    if (stage === 'refused') {
+      const refused = { words: 'Not allowed to look', short: 'Not allowed', alert: false };
+      return { ...refused, since, why: words, stands: this.frame != null, retryAt };
+    }
     } else {
       this.openPage();
     }
@@ -182,6 +186,9 @@ class App {
   enter(entry, module) {
     const meta = module.meta ?? {};
     const root = h(`div.sheet.p-${entry.id}`, {});
+    if (this.live.status.stage === 'refused') {
+      this.live.reconnectNow(); // the token may have come with the address
+    }
     this.head.setPage(entry, meta);
     this.strip.el.hidden = meta.strip === false;
     this.main.replaceChildren(

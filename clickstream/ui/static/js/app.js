@@ -236,6 +236,11 @@ class App {
     this.rail.paintTheme();
     redrawAll();
     this.live.repaint();
+    if (this.head.pause.hidden) {
+      // There is nothing to go on with either.
+      this.paused = false;
+      this.live.pause(false);
+    }
   }
 
   zoneChanged() {

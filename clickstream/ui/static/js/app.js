@@ -72,7 +72,17 @@ class App {
 
   /** Whether it is known already which range that is. */
   get knowsRange() {
-    return this.place.range != null || this.place.from != null || this.usual != null || this.head.meta?.timed === false;
+    return this.place.range != null || this.place.from != null || this.usual != null || !this.isTimed;
+  }
+
+  /** Whether the page is about a time: others are live, whatever instant the address has. */
+  get isTimed() {
+    return this.head.meta?.timed !== false;
+  }
+
+  /** Whether the page shows a past instant or a dragged time. */
+  get isPast() {
+    return this.place.to != null && this.isTimed;
   }
 
   listen() {
@@ -223,7 +233,7 @@ class App {
     const down = this.down();
     const now = this.live.now();
     this.el.classList.toggle('stale', Boolean(down));
-    const past = this.place.to != null;
+    const past = this.isPast;
     this.rail.paint(this.frame, { hello: this.live.hello, down, paused: this.paused, past, now });
     this.strip.paint(this.frame, down);
     this.rewind.paint();

@@ -93,6 +93,11 @@ class App {
     // The countdown of a lost connection, and how old things are, go on without any message.
     setInterval(() => document.hidden || this.paintFrame(), 1000);
   }
+    // Its address is not of a page: followed, it would lead to the first one.
+    document.querySelector('.skip').addEventListener('click', (event) => {
+      event.preventDefault();
+      this.main.focus();
+    });
 
   /** Shows the list of keys. */
   help() {

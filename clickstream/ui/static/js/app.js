@@ -28,7 +28,10 @@ class App {
     this.usual = null;
     this.frame = null;
     this.turn = 0;
-    this.live = new Live(socketUrl(), { onStatus: () => this.paintFrame(), onHello: () => this.paintFrame() });
+    this.wasLost = false;
+    this.hasFailed = false; // a page could not be loaded, since the document was
+    const onStatus = () => this.statusChanged();
+    this.live = new Live(socketUrl(), { onStatus, onHello: () => this.paintFrame() });
     this.rail = new Rail(this);
     this.head = new Head(this);
     this.rewind = new Rewind(this);
@@ -172,6 +175,15 @@ class App {
       this.changed();
     if (stage === 'refused') {
       const refused = { words: 'Not allowed to look', short: 'Not allowed', alert: false };
+  statusChanged() {
+    const isBack = this.wasLost && this.live.status.stage === 'live';
+    this.wasLost = this.live.isLost;
+    this.paintFrame();
+    if (isBack && !this.shown) {
+      this.openPage(); // it could not be loaded meanwhile
+    }
+  }
+
       return { ...refused, since, why: words, stands: this.frame != null, retryAt };
     }
     } else {
@@ -190,7 +202,7 @@ class App {
     try {
       [module] = await Promise.all([entry.load(), ...entry.styles.map(loadStyle)]);
     } catch (problem) {
-      this.main.replaceChildren(errorNotice(`${entry.title} could not be loaded: ${problem.message}`));
+      this.failPage(mine, `${entry.title} could not be loaded: ${problem.message}`);
       return;
     }
     if (mine === this.turn) {
@@ -205,6 +217,20 @@ class App {
       this.live.reconnectNow(); // the token may have come with the address
     }
     this.head.setPage(entry, meta);
+  // Browsers keep an import that failed: what failed while the server was away is there after a reload only.
+  failPage(turn, words) {
+    const again = this.hasFailed && this.live.status.stage === 'live';
+    this.hasFailed = true;
+    if (turn !== this.turn) {
+      return; // another page was opened meanwhile
+    }
+    if (again) {
+      location.reload();
+    } else {
+      this.main.replaceChildren(errorNotice(words));
+    }
+  }
+
     this.strip.el.hidden = meta.strip === false;
     this.main.replaceChildren(
       this.head.el,
@@ -280,14 +306,20 @@ const styles = new Map();
 function loadStyle(name) {
   if (!styles.has(name)) {
     const loaded = new Promise((resolve, reject) => {
-      const href = `css/pages/${name}`;
-      const failed = () => reject(new Error(`no ${href}`));
-      document.head.append(h('link', { rel: 'stylesheet', href, onload: resolve, onerror: failed }));
+      link.onload = resolve;
+      link.onerror = () => {
+        styles.delete(name); // the next page that needs it tries again
+        link.remove();
+        reject(new Error(`no ${href}`));
+      };
+    const href = `css/pages/${name}`;
+    const link = h('link', { rel: 'stylesheet', href });
     });
     styles.set(name, loaded);
   }
   return styles.get(name);
 }
+    document.head.append(link);
 
 export const app = new App();
 

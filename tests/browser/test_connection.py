@@ -192,6 +192,16 @@ def test_paused_data_goes_on_arriving_and_the_view_waits(open_page: Open, server
     tab.wait_for(lambda: "3,800" in tab.text(".l-page"))
 
 
+def test_while_paused_another_figure_and_other_agents_can_be_chosen(open_page: Open) -> None:
+    tab = open_page()
+    tab.page.keyboard.press("p")
+    tab.wait_text(".foot .state", "Paused")
+    tab.page.locator("button.fig").filter(has_text="Visitors").click()
+    assert tab.text(".traffic h2") == "Visitors of the 5 min before"
+    tab.page.locator(".l-agent .seg button").filter(has_text="System").click()
+    assert "Windows" in tab.text(".l-agent")
+
+
 def test_the_token_leaves_the_address_and_goes_with_the_socket(open_page: Open, server: FakeServer) -> None:
     tab = open_page("#token=s3cret")
     assert "s3cret" not in tab.page.url

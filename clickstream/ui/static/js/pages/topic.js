@@ -87,7 +87,8 @@ class Topic {
     } else if (there == null) {
       this.notice(`looking ${problem}`, () => lineNotice(problem || 'Looking for the topic\u2026'));
     } else if (problem) {
-      this.notice(problem, () => lineNotice(`As of ${hms(at)}. ${problem}`));
+      const words = `As of ${hms(at)}. ${problem}`;
+      this.notice(words, () => lineNotice(words));
     } else {
       this.notice('', () => null);
     }

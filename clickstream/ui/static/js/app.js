@@ -93,14 +93,14 @@ class App {
     addEventListener('theme', () => this.themeChanged());
     addEventListener('zone', () => this.zoneChanged());
     listenToKeys(this);
-    // The countdown of a lost connection, and how old things are, go on without any message.
-    setInterval(() => document.hidden || this.paintFrame(), 1000);
-  }
     // Its address is not of a page: followed, it would lead to the first one.
     document.querySelector('.skip').addEventListener('click', (event) => {
       event.preventDefault();
       this.main.focus();
     });
+    // The countdown of a lost connection, and how old things are, go on without any message.
+    setInterval(() => document.hidden || this.paintFrame(), 1000);
+  }
 
   /** Shows the list of keys. */
   help() {
@@ -112,9 +112,13 @@ class App {
     return PAGES.some((entry) => entry.id === id);
   }
 
-  /** The address of another page, with the same time and filters. */
-  address(id) {
-    return write({ ...this.place, page: id, arg: '', own: {} });
+  /**
+   * The address of another page, with the same time and filters.
+   * @param {string} id
+   * @param {string} [arg] what follows its name: the topic of '#/topics/clickstream'
+   */
+  address(id, arg = '') {
+    return write({ ...this.place, page: id, arg, own: {} });
   }
 
   /**
@@ -151,6 +155,10 @@ class App {
       const away = { words: 'The dashboard\u2019s server does not answer', short: 'Server away', alert: false };
       return { ...away, since, why: words, stands: this.frame != null, retryAt };
     }
+    if (stage === 'refused') {
+      const refused = { words: 'Not allowed to look', short: 'Not allowed', alert: false };
+      return { ...refused, since, why: words, stands: this.frame != null, retryAt };
+    }
     if (stage === 'stale') {
       const stale = { words: 'The server is connected, but sends nothing', short: 'Stale', alert: false };
       return { ...stale, since, stands: true };
@@ -167,14 +175,6 @@ class App {
     return null;
   }
 
-  arrive() {
-    takeToken();
-    const before = this.place;
-    this.place = read(location.hash);
-    if (this.place.page === before.page && this.place.arg === before.arg && this.shown) {
-      this.changed();
-    if (stage === 'refused') {
-      const refused = { words: 'Not allowed to look', short: 'Not allowed', alert: false };
   statusChanged() {
     const isBack = this.wasLost && this.live.status.stage === 'live';
     this.wasLost = this.live.isLost;
@@ -184,8 +184,15 @@ class App {
     }
   }
 
-      return { ...refused, since, why: words, stands: this.frame != null, retryAt };
+  arrive() {
+    takeToken();
+    if (this.live.status.stage === 'refused') {
+      this.live.reconnectNow(); // the token may have come with the address
     }
+    const before = this.place;
+    this.place = read(location.hash);
+    if (this.place.page === before.page && this.place.arg === before.arg && this.shown) {
+      this.changed();
     } else {
       this.openPage();
     }
@@ -210,13 +217,6 @@ class App {
     }
   }
 
-  enter(entry, module) {
-    const meta = module.meta ?? {};
-    const root = h(`div.sheet.p-${entry.id}`, {});
-    if (this.live.status.stage === 'refused') {
-      this.live.reconnectNow(); // the token may have come with the address
-    }
-    this.head.setPage(entry, meta);
   // Browsers keep an import that failed: what failed while the server was away is there after a reload only.
   failPage(turn, words) {
     const again = this.hasFailed && this.live.status.stage === 'live';
@@ -231,7 +231,16 @@ class App {
     }
   }
 
+  enter(entry, module) {
+    const meta = module.meta ?? {};
+    const root = h(`div.sheet.p-${entry.id}`, {});
+    this.head.setPage(entry, meta);
     this.strip.el.hidden = meta.strip === false;
+    if (this.head.pause.hidden) {
+      // There is nothing to go on with either.
+      this.paused = false;
+      this.live.pause(false);
+    }
     this.main.replaceChildren(
       this.head.el,
       this.strip.el,
@@ -277,11 +286,6 @@ class App {
     this.rail.paintTheme();
     redrawAll();
     this.live.repaint();
-    if (this.head.pause.hidden) {
-      // There is nothing to go on with either.
-      this.paused = false;
-      this.live.pause(false);
-    }
   }
 
   zoneChanged() {
@@ -305,6 +309,8 @@ const styles = new Map();
 // A page's style sheet must be there before the page is: nothing may jump.
 function loadStyle(name) {
   if (!styles.has(name)) {
+    const href = `css/pages/${name}`;
+    const link = h('link', { rel: 'stylesheet', href });
     const loaded = new Promise((resolve, reject) => {
       link.onload = resolve;
       link.onerror = () => {
@@ -312,14 +318,12 @@ function loadStyle(name) {
         link.remove();
         reject(new Error(`no ${href}`));
       };
-    const href = `css/pages/${name}`;
-    const link = h('link', { rel: 'stylesheet', href });
     });
+    document.head.append(link);
     styles.set(name, loaded);
   }
   return styles.get(name);
 }
-    document.head.append(link);
 
 export const app = new App();
 

@@ -91,6 +91,11 @@ export class Page {
     this.app.go({ filters: changed(this.app.place.filters, dimension, exclude ? '!=' : '=', value) });
   }
 
+  /** The address of another page (and what follows its name), with the same time and filters: for links. */
+  address(id, arg) {
+    return this.app.address(id, arg);
+  }
+
   /** The value that is included of a dimension, or null. */
   picked(dimension) {
     return this.app.place.filters.find(([name, sign]) => name === dimension && sign === '=')?.[2] ?? null;

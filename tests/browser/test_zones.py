@@ -84,7 +84,7 @@ def check_switch(tab: Opened, *places: str) -> None:
 def test_records_and_the_chosen_one_are_in_the_same_zone(open_page: Open, server: FakeServer, at: Any) -> None:
     at(NOW)
     row = topicstates.row(0, 5, NOW, "5")
-    none = {"key": None, "headers": [], "time_by": None, "topic": "clickstream"}
+    none: dict[str, Any] = {"key": None, "headers": [], "time_by": None, "topic": "clickstream"}
     value = {"length": 2, "start": 0, "next": None, "text": "{}"}
     server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**row, **none, "value": value})
     server.states |= {"topic": topicstates.topic, "tail": lambda _params, _now: None}

@@ -32,6 +32,7 @@ TYPES = {
     ".woff2": "font/woff2",
 }
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
+NO_TOKEN = b"The token is missing or wrong: open the address that `clickstream ui` printed."
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 Make = Callable[[dict[str, Any], int], Any]
@@ -62,6 +63,7 @@ class FakeServer:
         self.answers: dict[str, Callable[[dict[str, str]], tuple[int, Any]]] = {}
         self.muted = False  # connected, but sends nothing
         self.refuse: int | None = None  # the HTTP status with which handshakes are refused
+        self.token: str | None = None  # needed for all but files, as at a server that others can connect to
         self.hello: dict[str, Any] = {"version": "1", "address": "localhost:9092", "control": False}
         self.connects: list[float] = []  # monotonic
         self.protocols: list[str] = []  # as the handshakes offered them
@@ -194,7 +196,11 @@ class FakeServer:
         target = head[0].split(" ")[1]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         self.requests.append(target)
-        if headers.get("upgrade", "").lower() == "websocket":
+        if self._lacks_token(target, headers):
+            _write_head(writer, "401 -", {"content-type": "text/plain", "content-length": str(len(NO_TOKEN))})
+            writer.write(NO_TOKEN)
+            await writer.drain()
+        elif headers.get("upgrade", "").lower() == "websocket":
             await self._socket(reader, writer, headers)
         else:
             asked = (await reader.readexactly(int(headers.get("content-length", "0")))).decode()
@@ -202,6 +208,12 @@ class FakeServer:
             _write_head(writer, f"{status} -", {"content-type": kind, "content-length": str(len(body))})
             writer.write(body)
             await writer.drain()
+
+    def _lacks_token(self, target: str, headers: dict[str, str]) -> bool:
+        if self.token is None or _file(urlsplit(target).path) is not None:
+            return False
+        offered = headers.get("sec-websocket-protocol", "").split(", ")
+        return headers.get("authorization") != f"Bearer {self.token}" and f"token.{self.token}" not in offered
 
     def _answer(self, target: str, asked: str = "") -> tuple[int, str, bytes]:
         parts = urlsplit(target)
@@ -212,9 +224,9 @@ class FakeServer:
             return status, "application/json", body.encode()
         if parts.path == "/healthz":
             return 200, "text/plain", b"ok"
-        path = (STATIC / (parts.path.lstrip("/") or "index.html")).resolve()
-        if path.is_file() and path.is_relative_to(STATIC):
-            return 200, TYPES.get(path.suffix, "text/plain"), path.read_bytes()
+        file = _file(parts.path)
+        if file is not None:
+            return 200, TYPES.get(file.suffix, "text/plain"), file.read_bytes()
         return 404, "text/plain", b"There is no such file."
 
     # --- WebSocket, RFC 6455
@@ -277,6 +289,12 @@ class FakeServer:
         with contextlib.suppress(ConnectionError):
             tab.writer.write(head + payload)
             await tab.writer.drain()
+
+
+def _file(path: str) -> Path | None:
+    """The file of the pages at this path of an address."""
+    found = (STATIC / (path.lstrip("/") or "index.html")).resolve()
+    return found if found.is_file() and found.is_relative_to(STATIC) else None
 
 
 def _write_head(writer: asyncio.StreamWriter, status: str, headers: dict[str, str], connection: str = "close") -> None:

@@ -9,10 +9,10 @@ import pytest
 from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import states
 from tests.browser.conftest import HIDE, Open, Opened
-from tests.browser.fakeserver import FakeServer
+from tests.browser.fakeserver import NO_TOKEN, FakeServer
 from tests.support import PATIENCE
 
-NETWORK = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "503", "ERR_CONNECTION_RESET"]
+NETWORK = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "503", "404", "401", "ERR_CONNECTION_RESET"]
 
 
 def waits(tab: Opened, tries: int, busy: bool) -> list[float]:
@@ -46,6 +46,20 @@ def test_a_server_that_has_enough_tabs_is_left_alone_for_longer(open_page: Open,
     tab.wait_text(".strip.warned", "It has as many tabs open as it takes.")
     server.refuse = None
     tab.wait_text(".strip.on", "407")
+
+
+def test_a_tab_without_the_token_says_so_and_shows_all_once_it_has_it(open_page: Open, server: FakeServer) -> None:
+    server.token = "s3cret"
+    tab = open_page(ready=False)
+    tab.expected = NETWORK
+    said = tab.wait_text(".strip.warned", "Not allowed to look")
+    assert NO_TOKEN.decode() in said
+    assert "Next try in" in said
+    assert tab.text(".foot .state") == "Not allowed"
+    assert tab.page.evaluate("() => window.clickstream.app.live.status.retryAt - Date.now()") > 20_000
+    tab.page.evaluate("() => { location.hash = '#token=s3cret'; }")  # the printed address, in the same tab
+    tab.wait_text(".strip.on", "407")
+    assert "s3cret" not in tab.page.url
 
 
 def test_everything_open_is_asked_for_again_after_a_reconnect(open_page: Open, server: FakeServer) -> None:
@@ -176,6 +190,16 @@ def test_paused_data_goes_on_arriving_and_the_view_waits(open_page: Open, server
     assert tab.text(".l-page") == before
     tab.page.keyboard.press("p")
     tab.wait_for(lambda: "3,800" in tab.text(".l-page"))
+
+
+def test_while_paused_another_figure_and_other_agents_can_be_chosen(open_page: Open) -> None:
+    tab = open_page()
+    tab.page.keyboard.press("p")
+    tab.wait_text(".foot .state", "Paused")
+    tab.page.locator("button.fig").filter(has_text="Visitors").click()
+    assert tab.text(".traffic h2") == "Visitors of the 5 min before"
+    tab.page.locator(".l-agent .seg button").filter(has_text="System").click()
+    assert "Windows" in tab.text(".l-agent")
 
 
 def test_the_token_leaves_the_address_and_goes_with_the_socket(open_page: Open, server: FakeServer) -> None:

@@ -62,6 +62,25 @@ def test_a_click_leads_to_the_statement_and_to_the_topic(open_page: Open, server
     tab.expected.append("no panel")
 
 
+def test_links_keep_time_and_filters(open_page: Open) -> None:
+    tab = open_page("#/flow?range=15&page=/cart.html")
+    places = [".fnode.source", ".fnode.result", ".flowlist .src a", ".flowlist .op a", ".f-lost a"]
+
+    def kept(part: str) -> list[str]:
+        found = [tab.page.locator(place).first.get_attribute("href") or "" for place in places]
+        return [place for place, href in zip(places, found, strict=True) if href.partition("?")[2] == part]
+
+    tab.wait_for(lambda: tab.page.locator(".fnode.result").count() > 0)
+    assert kept("range=15&page=/cart.html") == places
+    assert tab.page.locator(".f-lost a").get_attribute("href") == "#/dead?range=15&page=/cart.html"
+    tab.page.get_by_role("button", name="Remove filter page /cart.html").click()
+    assert kept("range=15") == places, "they are made once, and go on to say what is shown"
+    tab.page.evaluate("() => { location.hash = '#/sources?range=15'; }")
+    tab.wait_for(lambda: tab.page.locator(".sources tbody a").count() > 0)
+    href = "#/topics/clickstream?range=15"
+    assert tab.page.locator(".sources tbody a").first.get_attribute("href") == href
+
+
 def test_nothing_moves_while_rates_change(open_page: Open, server: FakeServer) -> None:
     tab = open_page("#/flow")
     settle(tab)

@@ -181,6 +181,14 @@ def test_all_that_can_be_pressed_can_be_reached_by_tab(open_page: Open) -> None:
         assert any(part in one for one in seen), part
 
 
+def test_the_content_is_skipped_to_without_leaving_the_page(open_page: Open) -> None:
+    tab = open_page("#/overview?range=15")
+    tab.page.locator(".skip").press("Enter")
+    assert tab.page.evaluate("() => document.activeElement.id") == "main"
+    assert tab.hash() == "#/overview?range=15"
+    assert tab.page.locator(".sheet.p-overview").count() == 1
+
+
 def test_reduced_motion_moves_nothing(open_page: Open) -> None:
     tab = open_page(reduced_motion="reduce")
     duration = "() => getComputedStyle(document.querySelector('.barlist .bar')).transitionDuration"

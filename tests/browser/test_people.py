@@ -214,6 +214,19 @@ def test_the_tally_and_its_proof(open_page: Open, server: FakeServer) -> None:
     assert "2, for 3 partitions" in tab.text(".facts [data-k=members]")
 
 
+@pytest.mark.parametrize(
+    ("time", "minutes"),
+    [("range=10", 60), ("range=360", 60), ("range=15", 15), ("from=1795900000000&to=1795907200000", 120)],
+)
+def test_what_is_asked_of_products_is_the_range_that_is_pressed(
+    open_page: Open, server: FakeServer, time: str, minutes: int
+) -> None:
+    tab = open_page(f"#/products?{time}")
+    assert [asked(server, panel)["range"] for panel in ("products", "funnel")] == [minutes * 60_000] * 2
+    pressed = tab.page.locator(".head .seg [aria-pressed=true]").all_inner_texts()
+    assert pressed == ([] if "from" in time else [f"{minutes}\u202fmin"])
+
+
 def test_the_steps_of_the_funnel_are_chosen_and_in_the_address(open_page: Open, server: FakeServer) -> None:
     tab = open_page("#/products")
     steps = tab.page.locator(".funnel li")

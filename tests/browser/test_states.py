@@ -1,9 +1,10 @@
 """Every state has its own words: a silent topic does not look like a broken connection."""
 
 import time
+from typing import Any
 
-from tests.browser import states
-from tests.browser.conftest import Open
+from tests.browser import peoplestates, states
+from tests.browser.conftest import READY, Open, Opened
 from tests.browser.fakeserver import FakeServer
 
 NETWORK = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "ERR_CONNECTION_RESET"]
@@ -80,6 +81,67 @@ def test_server_away_says_when_the_next_try_is_and_comes_back(open_page: Open, s
     server.listen_again()
     tab.wait_text(".strip.on", "407")
     tab.wait_text(".foot .state", "Live")
+
+
+def test_a_page_that_was_opened_meanwhile_is_there_once_the_server_is(open_page: Open, server: FakeServer) -> None:
+    server.states |= peoplestates.STATES
+    tab = open_page()
+    tab.expected = NETWORK
+    server.stop_listening()
+    server.drop_all()
+    tab.wait_text(".foot .state", "Server away")
+    show(tab, "errors")
+    tab.wait_text("main", "Errors could not be loaded")
+    server.listen_again()
+    tab.page.wait_for_function(READY)
+    assert tab.text("h1") == "Errors"
+
+
+def test_a_style_sheet_that_did_not_come_is_asked_for_again(open_page: Open, server: FakeServer) -> None:
+    server.states |= peoplestates.STATES
+    tab = open_page()
+    tab.expected = ["ERR_FAILED"]
+    tab.page.route("**/errors.css", lambda route: route.abort(), times=1)
+    show(tab, "errors")
+    tab.wait_text("main", "no css/pages/errors.css")
+    show(tab, "overview")
+    tab.page.wait_for_selector(".p-overview")
+    show(tab, "errors")
+    tab.page.wait_for_selector(".p-errors")
+    assert tab.page.locator("link[href='css/pages/errors.css']").count() == 1
+
+
+def test_a_page_that_fails_late_does_not_replace_the_next_one(open_page: Open) -> None:
+    tab = open_page()
+    tab.expected = ["ERR_FAILED"]
+    held: list[Any] = []
+    tab.page.route("**/js/pages/errors.js", lambda route: held.append(route))
+    show(tab, "errors")
+    tab.wait_for(lambda: tab.hash() and held)
+    show(tab, "overview")
+    tab.page.wait_for_selector(".p-overview")
+    held[0].abort()
+    tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.hasFailed"))
+    assert tab.page.locator(".p-overview").count() == 1
+
+
+def test_a_map_that_did_not_come_is_asked_for_again(open_page: Open, server: FakeServer) -> None:
+    server.states |= peoplestates.STATES
+    tab = open_page()
+    tab.expected = ["ERR_FAILED"]
+    tab.page.route("**/countries-110m.json", lambda route: route.abort(), times=1)
+    tab.page.locator(".l-map").scroll_into_view_if_needed()
+    tab.wait_text(".l-map", "No map")
+    show(tab, "errors")
+    tab.page.wait_for_selector(".p-errors")
+    show(tab, "overview")
+    tab.page.wait_for_selector(".p-overview[aria-busy=false]")
+    tab.page.locator(".l-map").scroll_into_view_if_needed()
+    tab.page.wait_for_selector(".l-map path.land")
+
+
+def show(tab: Opened, page: str) -> None:
+    tab.page.evaluate("(page) => { location.hash = `#/${page}`; }", page)
 
 
 def test_a_server_that_says_goodbye_is_quoted(open_page: Open, server: FakeServer) -> None:

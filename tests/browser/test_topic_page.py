@@ -108,6 +108,42 @@ def test_a_burst_is_counted_and_the_list_is_bounded_and_keeps_its_rows_on_one_so
     assert tab.page.locator(".records tbody tr[tabindex='0']").count() == 1, "one of them is reached by Tab"
 
 
+def test_a_page_that_is_not_paused_goes_on_when_the_one_before_was(open_page: Open, server: FakeServer) -> None:
+    tab = open_page()
+    tab.page.keyboard.press("p")
+    tab.wait_text(".foot .state", "Paused")
+    tab.page.evaluate("() => { location.hash = '#/topics/clickstream'; }")
+    tab.wait_text(".kvs", "40,000")
+    assert tab.text(".foot .state") == "Live"
+
+    def later(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topic(params, now)
+        return {**state, "topic": {**state["topic"], "records": 41_000}}
+
+    server.states["topic"] = later
+    tab.wait_text(".kvs", "41,000")
+
+
+KEPT = "range=15&to=1795900000000&page=/cart.html"
+
+
+def test_the_way_to_a_topic_and_back_keeps_time_and_filters(open_page: Open, server: FakeServer) -> None:
+    server.states["topics"] = topicstates.topics
+    tab = open_page(f"#/topics?{KEPT}", ready=False)
+    tab.page.locator(".topics tbody a").click()
+    tab.wait_text(".kvs", "40,000")
+    assert tab.hash() == f"#/topics/clickstream?{KEPT}"
+    tab.page.locator(".chip").filter(has_text="page").get_by_role("button", name="Remove").click()
+    tab.page.locator("a.crumb").click()
+    tab.wait_for(lambda: tab.page.locator(".topics tbody a").count() == 1)
+    assert tab.hash() == "#/topics?range=15&to=1795900000000"
+    link = tab.page.locator(".topics tbody a")
+    assert link.get_attribute("href") == "#/topics/clickstream?range=15&to=1795900000000"
+    tab.page.keyboard.press("Escape")
+    assert link.get_attribute("href") == "#/topics/clickstream?range=15"
+    assert tab.page.locator(".brand").get_attribute("href") == "#/overview?range=15"
+
+
 def order(tab: Opened, section: str) -> list[str]:
     return [words.strip() for words in tab.page.locator(f"{section} tbody td:first-child").all_inner_texts()]
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.browser import states
+from tests.browser import flowstates, states, topicstates
 from tests.browser.conftest import NOTE_DRAWN_TEXT, Open, Opened
 from tests.browser.fakeserver import FakeServer
 
@@ -68,6 +68,56 @@ def test_the_switch_to_utc_changes_every_label_and_is_remembered(open_page: Open
     tab.wait_text(".strip .until", "14:30:10")
     tab.page.keyboard.press("u")
     tab.wait_text(".strip .until", label(NOW - states.DELAY, zone))
+
+
+KATHMANDU, UTC_TIME = "20:15:15", "14:30:15"
+
+
+def check_switch(tab: Opened, *places: str) -> None:
+    """All these places tell the one moment in the zone of the page, before and after it is switched."""
+    for time in (KATHMANDU, UTC_TIME, KATHMANDU):
+        for place in places:
+            tab.wait_text(place, time)
+        tab.page.get_by_role("button", name="UTC").click()
+
+
+def test_records_and_the_chosen_one_are_in_the_same_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+    at(NOW)
+    row = topicstates.row(0, 5, NOW, "5")
+    none: dict[str, Any] = {"key": None, "headers": [], "time_by": None, "topic": "clickstream"}
+    value = {"length": 2, "start": 0, "next": None, "text": "{}"}
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**row, **none, "value": value})
+    server.states |= {"topic": topicstates.topic, "tail": lambda _params, _now: None}
+    tab = open_page("#/topics/clickstream?rec=0:5&cols=n", ready=False, timezone_id="Asia/Kathmandu")
+    tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.live.panels.has('tail')"))
+    feed = {"rows": [row], "skipped": 0, "anew": True, "stage": "live", "words": ""}
+    tab.page.evaluate("feed => window.clickstream.app.live.panels.get('tail').handlers.feed(feed)", feed)
+    check_switch(tab, ".records td.t", ".inspector .facts")
+
+
+def test_a_dead_letter_is_in_the_zone_of_the_list(open_page: Open, server: FakeServer, at: Any) -> None:
+    at(NOW)
+    letter = {"partition": 0, "offset": "5", "time": NOW, "reason": "no JSON", "part": "tables", "retried": False}
+    letter |= {"origin": "clickstream partition 0 offset 9", "origin_topic": "clickstream", "bytes": 2}
+    topic = {"name": "dead-letters", "stage": "live", "words": "", "command": ""}
+    server.states["dead"] = lambda _params, _now: {"topic": topic, "rows": [letter], "records": 1}
+    value = {"length": 2, "start": 0, "next": None, "text": "{}"}
+    whole = {**letter, "length": 2, "bad": None, "key": None, "headers": [], "value": value, "refusal": ""}
+    server.answers["/api/dead-letters/0/5"] = lambda _params: (200, whole)
+    tab = open_page("#/dead?letter=0:5", ready=False, timezone_id="Asia/Kathmandu")
+    check_switch(tab, ".d-list tbody", ".d-side .facts")
+
+
+def test_what_was_asked_and_collected_is_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+    at(NOW)
+    answer = {"id": "1", "done": True, "words": "paused", "at": NOW}
+    parts = [flowstates.part("generate-web", answers=[answer])]
+    server.states["sources"] = lambda params, now: {**flowstates.sources(params, now), "parts": parts}
+    request = {**flowstates.requests(NOW)[0], "received_at": NOW}
+    server.states["collected"] = lambda params, now: {**flowstates.collected(params, now), "requests": [request]}
+    tab = open_page("#/sources", timezone_id="Asia/Kathmandu")
+    tab.page.locator(".requests tbody tr").click()
+    check_switch(tab, ".did li", ".requests tbody", "div.steps h3")
 
 
 @pytest.mark.parametrize("change", [SPRING, AUTUMN], ids=["spring", "autumn"])

@@ -108,3 +108,9 @@ def row(partition: int, offset: int, time: int | None, *cells: str | None, key: 
         "headers": 0,
         "cells": list(cells),
     }
+
+
+def topics(params: dict[str, Any], now: int) -> dict[str, Any]:
+    """The list of topics, with the one."""
+    one = topic({"topic": TOPIC}, now)["topic"]
+    return {"at": now, "problem": "", "no_size": "", "topics": [{**one, "internal": False, "lag": 0, "reader": "slow"}]}

@@ -124,6 +124,7 @@ def test_where_others_can_connect_all_but_the_files_of_the_pages_needs_the_token
     assert ask(app, "/", [host]).status == 200
     assert ask(app, "/js/app.js", [host]).status == 200
     assert ask(app, "/metrics", [host]).status == 401
+    assert ask(app, "/live", [host]).status == 401, "there a page asks why its socket was refused"
     assert refused(every_way(app, host, origin)) == {"GET", "POST", "WebSocket"}
     assert ask(app, "/api/ask/sql", [host, origin], "POST").status == 401
     assert every_way(app, host, origin, BEARER) == IN

@@ -2,7 +2,8 @@
 
 import { takeToken } from './route.js';
 
-function headers(more = {}) {
+/** Headers of a question: the token, if this tab has one, beside `more`. */
+export function headers(more = {}) {
   const token = takeToken();
   return token ? { ...more, authorization: `Bearer ${token}` } : more;
 }
@@ -35,18 +36,22 @@ async function ask(address, request) {
     throw new Error('The server does not answer.');
   }
   if (!answer.ok) {
-    throw new Error(wordsOf(await answer.text()) || `The server answered ${answer.status}.`);
+    throw new Error(await refusalOf(answer));
   }
   return answer.json();
 }
 
-// What is refused comes as {"error": words} from a question, and as plain words from the layer in front of it.
-function wordsOf(body) {
+/**
+ * Why an answer is none, in words for people. What is refused comes as {"error": words} from a question, and as plain
+ * words from the layer in front of it.
+ */
+export async function refusalOf(answer) {
+  const body = await answer.text();
   let words = body;
   try {
     words = JSON.parse(body).error ?? body;
   } catch {
     // Plain words.
   }
-  return String(words).trim().slice(0, 500);
+  return String(words).trim().slice(0, 500) || `The server answered ${answer.status}.`;
 }

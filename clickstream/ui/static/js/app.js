@@ -28,7 +28,10 @@ class App {
     this.usual = null;
     this.frame = null;
     this.turn = 0;
-    this.live = new Live(socketUrl(), { onStatus: () => this.paintFrame(), onHello: () => this.paintFrame() });
+    this.wasLost = false;
+    this.hasFailed = false; // a page could not be loaded, since the document was
+    const onStatus = () => this.statusChanged();
+    this.live = new Live(socketUrl(), { onStatus, onHello: () => this.paintFrame() });
     this.rail = new Rail(this);
     this.head = new Head(this);
     this.rewind = new Rewind(this);
@@ -72,7 +75,17 @@ class App {
 
   /** Whether it is known already which range that is. */
   get knowsRange() {
-    return this.place.range != null || this.place.from != null || this.usual != null || this.head.meta?.timed === false;
+    return this.place.range != null || this.place.from != null || this.usual != null || !this.isTimed;
+  }
+
+  /** Whether the page is about a time: others are live, whatever instant the address has. */
+  get isTimed() {
+    return this.head.meta?.timed !== false;
+  }
+
+  /** Whether the page shows a past instant or a dragged time. */
+  get isPast() {
+    return this.place.to != null && this.isTimed;
   }
 
   listen() {
@@ -80,6 +93,11 @@ class App {
     addEventListener('theme', () => this.themeChanged());
     addEventListener('zone', () => this.zoneChanged());
     listenToKeys(this);
+    // Its address is not of a page: followed, it would lead to the first one.
+    document.querySelector('.skip').addEventListener('click', (event) => {
+      event.preventDefault();
+      this.main.focus();
+    });
     // The countdown of a lost connection, and how old things are, go on without any message.
     setInterval(() => document.hidden || this.paintFrame(), 1000);
   }
@@ -94,9 +112,13 @@ class App {
     return PAGES.some((entry) => entry.id === id);
   }
 
-  /** The address of another page, with the same time and filters. */
-  address(id) {
-    return write({ ...this.place, page: id, arg: '', own: {} });
+  /**
+   * The address of another page, with the same time and filters.
+   * @param {string} id
+   * @param {string} [arg] what follows its name: the topic of '#/topics/clickstream'
+   */
+  address(id, arg = '') {
+    return write({ ...this.place, page: id, arg, own: {} });
   }
 
   /**
@@ -133,6 +155,10 @@ class App {
       const away = { words: 'The dashboard\u2019s server does not answer', short: 'Server away', alert: false };
       return { ...away, since, why: words, stands: this.frame != null, retryAt };
     }
+    if (stage === 'refused') {
+      const refused = { words: 'Not allowed to look', short: 'Not allowed', alert: false };
+      return { ...refused, since, why: words, stands: this.frame != null, retryAt };
+    }
     if (stage === 'stale') {
       const stale = { words: 'The server is connected, but sends nothing', short: 'Stale', alert: false };
       return { ...stale, since, stands: true };
@@ -149,8 +175,20 @@ class App {
     return null;
   }
 
+  statusChanged() {
+    const isBack = this.wasLost && this.live.status.stage === 'live';
+    this.wasLost = this.live.isLost;
+    this.paintFrame();
+    if (isBack && !this.shown) {
+      this.openPage(); // it could not be loaded meanwhile
+    }
+  }
+
   arrive() {
     takeToken();
+    if (this.live.status.stage === 'refused') {
+      this.live.reconnectNow(); // the token may have come with the address
+    }
     const before = this.place;
     this.place = read(location.hash);
     if (this.place.page === before.page && this.place.arg === before.arg && this.shown) {
@@ -171,11 +209,25 @@ class App {
     try {
       [module] = await Promise.all([entry.load(), ...entry.styles.map(loadStyle)]);
     } catch (problem) {
-      this.main.replaceChildren(errorNotice(`${entry.title} could not be loaded: ${problem.message}`));
+      this.failPage(mine, `${entry.title} could not be loaded: ${problem.message}`);
       return;
     }
     if (mine === this.turn) {
       this.enter(entry, module);
+    }
+  }
+
+  // Browsers keep an import that failed: what failed while the server was away is there after a reload only.
+  failPage(turn, words) {
+    const again = this.hasFailed && this.live.status.stage === 'live';
+    this.hasFailed = true;
+    if (turn !== this.turn) {
+      return; // another page was opened meanwhile
+    }
+    if (again) {
+      location.reload();
+    } else {
+      this.main.replaceChildren(errorNotice(words));
     }
   }
 
@@ -184,6 +236,11 @@ class App {
     const root = h(`div.sheet.p-${entry.id}`, {});
     this.head.setPage(entry, meta);
     this.strip.el.hidden = meta.strip === false;
+    if (this.head.pause.hidden) {
+      // There is nothing to go on with either.
+      this.paused = false;
+      this.live.pause(false);
+    }
     this.main.replaceChildren(
       this.head.el,
       this.strip.el,
@@ -216,7 +273,7 @@ class App {
     const down = this.down();
     const now = this.live.now();
     this.el.classList.toggle('stale', Boolean(down));
-    const past = this.place.to != null;
+    const past = this.isPast;
     this.rail.paint(this.frame, { hello: this.live.hello, down, paused: this.paused, past, now });
     this.strip.paint(this.frame, down);
     this.rewind.paint();
@@ -252,11 +309,17 @@ const styles = new Map();
 // A page's style sheet must be there before the page is: nothing may jump.
 function loadStyle(name) {
   if (!styles.has(name)) {
+    const href = `css/pages/${name}`;
+    const link = h('link', { rel: 'stylesheet', href });
     const loaded = new Promise((resolve, reject) => {
-      const href = `css/pages/${name}`;
-      const failed = () => reject(new Error(`no ${href}`));
-      document.head.append(h('link', { rel: 'stylesheet', href, onload: resolve, onerror: failed }));
+      link.onload = resolve;
+      link.onerror = () => {
+        styles.delete(name); // the next page that needs it tries again
+        link.remove();
+        reject(new Error(`no ${href}`));
+      };
     });
+    document.head.append(link);
     styles.set(name, loaded);
   }
   return styles.get(name);

@@ -13,7 +13,7 @@ const UNFILTERED = 'With filters, at most 60 min: longer ranges are kept as sums
 
 /** `el` is its element. */
 export class Head {
-  /** @param {Object} app `place`, `range`, `knowsRange`, `paused`, `go`, `pause`, `live` */
+  /** @param {Object} app `place`, `range`, `knowsRange`, `isTimed`, `paused`, `go`, `pause`, `live` */
   constructor(app) {
     this.app = app;
     this.heading = h('h1', {});
@@ -70,16 +70,22 @@ export class Head {
   }
 
   chips() {
-    const { place } = this.app;
-    const chips = place.filters.map((filter) => this.filterChip(filter));
-    if (place.from) {
-      const now = this.app.live.now();
-      const shown = `${moment(place.from, now)} to ${moment(place.to, now)}`;
-      chips.push(chip('time', shown, 'Back to live', () => this.live()));
-    } else if (place.to) {
-      chips.push(chip('at', moment(place.to, this.app.live.now()), 'Back to live', () => this.live()));
+    const filters = this.app.place.filters.map((filter) => this.filterChip(filter));
+    const times = this.timeChips();
+    return [
+      ...(this.meta?.filterable ? filters : withoutEffect(filters, 'not on this page')),
+      ...(this.app.isTimed ? times : withoutEffect(times, 'this page is live')),
+    ];
+  }
+
+  timeChips() {
+    const { from, to } = this.app.place;
+    if (!to) {
+      return [];
     }
-    return chips;
+    const now = this.app.live.now();
+    const shown = from ? `${moment(from, now)} to ${moment(to, now)}` : moment(to, now);
+    return [chip(from ? 'time' : 'at', shown, 'Back to live', () => this.live())];
   }
 
   live() {
@@ -115,9 +121,17 @@ function chip(name, value, label, remove, turn = null) {
   return h('span.chip', {}, what, h('span', { title: value }, value || '(empty)'), cross);
 }
 
+// Chips that the page does not look at, which stay for the others, and behind them the words for that.
+function withoutEffect(chips, words) {
+  for (const one of chips) {
+    one.classList.add('off');
+  }
+  return chips.length ? [...chips, h('span', {}, words)] : [];
+}
+
 /** The next shorter (-1) or longer (1) range button that can be pressed. */
 export function stepRange(head, way) {
-  const buttons = [...head.ranges.children].filter((button) => !button.disabled);
+  const buttons = head.ranges.hidden ? [] : [...head.ranges.children].filter((button) => !button.disabled);
   const at = buttons.findIndex((button) => button.getAttribute('aria-pressed') === 'true');
   buttons[Math.min(buttons.length - 1, Math.max(0, at + way))]?.click();
 }

@@ -1,6 +1,7 @@
 // The tab's one WebSocket. It keeps what is open, asks for it again after every reconnect, and hands the latest state
 // to the panels once per animation frame: nothing is painted in onmessage, so a burst costs one painting.
 
+import { headers, refusalOf } from './api.js';
 import { takeToken } from './route.js';
 
 const BEAT_MS = 15000;
@@ -11,6 +12,7 @@ const MOST_WAIT_MS = 30000;
 // The first wait is drawn from up to 4 s, not from half a second: all tabs lose a restarted server in the same instant.
 const FIRST_WAIT_MS = 4000;
 const BUSY = 1013;
+const UNAUTHORIZED = 401;
 // The server heard nothing from this tab: it was frozen, or the machine slept. The server itself is well.
 const SILENT = 4001;
 const FEED_ROWS = 1000;
@@ -29,7 +31,8 @@ export function waitBefore(tries, busy, random) {
 
 /**
  * What the connection is at: 'connecting' (never connected yet), 'live', 'stale' (connected, but nothing came for 5 s),
- * 'away' (closed; the next try is at `retryAt`).
+ * 'away' (closed; the next try is at `retryAt`), 'refused' (as away, as the tab has not the right token: `words` are
+ * the server's).
  * @typedef {{stage: string, since: number, retryAt: number|null, words: string}} Status  epoch ms of this browser
  */
 
@@ -161,23 +164,36 @@ export class Live {
       this.tries = 0;
     }
     this.connectedAt = 0;
-    const since = this.status.stage === 'away' ? this.status.since : Date.now();
+    const since = this.isLost ? this.status.since : Date.now();
     const lost = this.socket;
     // A refused handshake looks like a dead server (both are 1006); plain HTTP tells them apart.
-    const busy = event.code === BUSY || (!opened && (await answers()));
+    const answer = opened ? null : await answerAt(this.url);
     if (this.socket !== lost) {
       return; // somebody did not want to wait
     }
+    if (answer?.status === UNAUTHORIZED) {
+      this.retryIn(MOST_WAIT_MS * (1 + Math.random()), 'refused', since, answer.words);
+      return;
+    }
+    const busy = event.code === BUSY || answer != null;
     const wasAsleep = event.code === SILENT && !this.tries && !document.hidden;
     const wait = wasAsleep ? Math.random() * LEAST_WAIT_MS : waitBefore(this.tries, busy, Math.random());
     this.tries += 1;
-    this.timer = setTimeout(() => this.connect(), wait);
-    const words = busy ? 'It has as many tabs open as it takes.' : this.farewell;
-    this.say('away', { since, retryAt: Date.now() + wait, words });
+    this.retryIn(wait, 'away', since, busy ? 'It has as many tabs open as it takes.' : this.farewell);
+  }
+
+  retryIn(ms, stage, since, words) {
+    this.timer = setTimeout(() => this.connect(), ms);
+    this.say(stage, { since, retryAt: Date.now() + ms, words });
+  }
+
+  /** Whether it waits for its next try to connect. */
+  get isLost() {
+    return this.status.stage === 'away' || this.status.stage === 'refused';
   }
 
   reconnectNow() {
-    if (this.status.stage === 'away') {
+    if (this.isLost) {
       this.connect();
     }
   }
@@ -300,11 +316,12 @@ function joined(old, next) {
   return { ...next, rows: rows.slice(over), skipped: old.skipped + next.skipped + over, anew: old.anew };
 }
 
-async function answers() {
+// What plain HTTP is answered at the socket's address, for which the same token is needed; null: nothing.
+async function answerAt(url) {
   try {
-    await fetch('/healthz', { signal: AbortSignal.timeout(3000) });
-    return true;
+    const answer = await fetch(url.replace(/^ws/, 'http'), { headers: headers(), signal: AbortSignal.timeout(3000) });
+    return { status: answer.status, words: await refusalOf(answer) };
   } catch {
-    return false;
+    return null;
   }
 }

@@ -15,19 +15,24 @@ const LABELLED_FROM = 0.55;
 
 let world = null;
 
-/** The shapes, loaded once. */
+/** The shapes, loaded once; where that failed, the next map tries again. */
 function loadWorld() {
-  world ??= (async () => {
-    const answer = fetch('vendor/countries-110m.json');
-    await Promise.all(LIBRARIES.map((name) => loadScript(`vendor/${name}`)));
-    const atlas = await (await answer).json();
-    const { countries } = atlas.objects;
-    return {
-      shapes: topojson.feature(atlas, countries).features.filter((shape) => shape.id !== ANTARCTICA),
-      borders: topojson.mesh(atlas, countries, (one, other) => one !== other),
-    };
-  })();
+  world ??= readWorld().catch((problem) => {
+    world = null;
+    throw problem;
+  });
   return world;
+}
+
+async function readWorld() {
+  const scripts = LIBRARIES.map((name) => loadScript(`vendor/${name}`));
+  const [answer] = await Promise.all([fetch('vendor/countries-110m.json'), ...scripts]);
+  const atlas = await answer.json();
+  const { countries } = atlas.objects;
+  return {
+    shapes: topojson.feature(atlas, countries).features.filter((shape) => shape.id !== ANTARCTICA),
+    borders: topojson.mesh(atlas, countries, (one, other) => one !== other),
+  };
 }
 
 function loadScript(source) {

@@ -6,7 +6,8 @@ import { DIMENSIONS } from './route.js';
 /**
  * The interface of a page's module:
  *   export const meta = { ranges: [5, 15, 30, 60], timed: true, filterable: false, pausable: true };   (all optional)
- *     (`range` beside `ranges`: the one of them, in minutes, that is shown where the address has another)
+ *     (`range` beside `ranges`: the one of them, in minutes, that is shown where the address has another; `timed` false:
+ *     it has neither ranges nor past instants, and is always live; `filterable`: it looks at the filters)
  *   export function create(root, page) { return { update() {}, destroy() {} }; }
  * `update` is called after every change of what is in `page.state`, of the theme and of the zone: ask again with
  * `open` (the same question costs nothing and paints again), and paint what depends on it.
@@ -88,6 +89,11 @@ export class Page {
       throw new Error(`no dimension ${dimension}`);
     }
     this.app.go({ filters: changed(this.app.place.filters, dimension, exclude ? '!=' : '=', value) });
+  }
+
+  /** The address of another page (and what follows its name), with the same time and filters: for links. */
+  address(id, arg) {
+    return this.app.address(id, arg);
   }
 
   /** The value that is included of a dimension, or null. */

@@ -34,7 +34,8 @@ export class Rail {
       'stroke-width': 2,
     });
     const mark = s('svg', { viewBox: '0 0 20 20', width: 20, height: 20, 'aria-hidden': 'true' }, path);
-    return h('a.brand', { href: '#/overview' }, mark, 'clickstream');
+    this.home = h('a.brand', {}, mark, 'clickstream');
+    return this.home;
   }
 
   nav() {
@@ -44,7 +45,7 @@ export class Rail {
 
   link({ id, title, lead }) {
     const number = h('span.count', {});
-    const link = h('a', { href: `#/${id}` }, title, number);
+    const link = h('a', {}, title, number);
     this.links.set(id, { link, number });
     return h(lead ? 'li.lead' : 'li', {}, link);
   }
@@ -67,6 +68,7 @@ export class Rail {
 
   /** Marks the page that is shown, and lets the links keep range, time and filters. */
   setPage(id) {
+    attr(this.home, 'href', this.app.address('overview'));
     for (const [one, { link }] of this.links) {
       attr(link, 'href', this.app.address(one));
       if (one === id) {

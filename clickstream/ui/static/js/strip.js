@@ -1,25 +1,25 @@
 // The line below the head that is always there: what is wrong, else the alerts; to the right the watermark, which is
 // also the clock that can be dragged back. A screen reader is told only when its meaning changes, every 10 s at most.
 
-import { h, icon, text } from './dom.js';
+import { attr, h, icon, text } from './dom.js';
 import { count, duration, int } from './format.js';
 import { hm, hms, moment } from './time.js';
 
 const SPEAK_EVERY_MS = 10000;
 const MS_PER_PX = 3000;
 const FINAL_NOTE =
-  'The watermark: windows that end before it are closed. What is younger is still open, and drawn dashed. ' +
-  'Click, or drag to the left, to go back in time.';
+  'The watermark: windows that end before it are closed. What is younger is still open, and drawn dashed.';
+const BACK_NOTE = `${FINAL_NOTE} Click, or drag to the left, to go back in time.`;
 
 /** `el` is its element, `said` the live region beside it. */
 export class Strip {
-  /** @param {Object} app `place`, `go`, `live`, `rewind`, `address` */
+  /** @param {Object} app `place`, `isTimed`, `isPast`, `go`, `live`, `rewind`, `address` */
   constructor(app) {
     this.app = app;
     this.what = h('div.what', {});
     this.final = h('span', {});
     this.behind = h('span.dim.t', {});
-    this.until = h('button.until', { type: 'button', title: FINAL_NOTE }, this.final, this.behind);
+    this.until = h('button.until', { type: 'button' }, this.final, this.behind);
     this.retry = h('button.link', { type: 'button', onclick: () => app.live.reconnectNow() }, 'Try now');
     this.said = h('div.vh', { role: 'status' });
     this.el = h('div.strip', {}, this.what, this.until, this.retry);
@@ -102,7 +102,7 @@ export class Strip {
 
   usual(frame, now) {
     const { to, from } = this.app.place;
-    if (to && !from) {
+    if (this.app.isPast && !from) {
       return {
         cls: 'warned',
         meaning: `Past instant ${moment(to, now)}`,
@@ -179,7 +179,8 @@ export class Strip {
       text(this.behind, final ? `${duration(Math.max(0, now - final))} behind` : '');
     }
     this.until.hidden = left == null && !final && !frame?.behind;
-    this.until.disabled = left != null;
+    this.until.disabled = left != null || !this.app.isTimed;
+    attr(this.until, 'title', this.app.isTimed ? BACK_NOTE : FINAL_NOTE);
   }
 
   speak(meaning) {

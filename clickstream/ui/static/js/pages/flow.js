@@ -21,10 +21,11 @@ class Flow {
     this.page = page;
     this.panel = new Panel(root, page, 'flow', (state) => this.paint(state));
     const onStatement = (file, id) => page.set('statement', `${id}@${file}`);
-    this.graph = new FlowGraph({ onStatement });
-    this.list = new FlowList({ onStatement });
+    const address = (id, arg) => page.address(id, arg);
+    this.graph = new FlowGraph({ onStatement, address });
+    this.list = new FlowList({ onStatement, address });
     this.statement = new Statement();
-    this.lost = new Lost();
+    this.lost = new Lost(address);
     this.holds = new Holds();
     this.body = [h('section.sec.plain', {}, this.graph.el, this.list.el), this.statement.el, this.lost.el, this.holds.el];
     root.append(...this.body);

@@ -27,7 +27,7 @@ class Overview {
     this.root = root;
     this.page = page;
     this.state = null;
-    this.asked = '';
+    this.answered = '';
     this.painted = '';
     this.noticed = '';
     this.notices = h('div.notices', {});
@@ -44,12 +44,12 @@ class Overview {
 
   update() {
     const params = this.params();
-    this.asked = JSON.stringify(params);
+    const asked = JSON.stringify(params);
     this.page.open('overview', 'overview', params, {
-      state: (state) => this.take(state),
+      state: (state) => this.take(state, asked),
       error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
     });
-    this.paintFigures();
+    this.paint();
   }
 
   // A dragged time is summed up as a whole; otherwise the figures are of the last moments before the instant.
@@ -64,15 +64,26 @@ class Overview {
     this.lists.destroy();
   }
 
-  take(state) {
+  take(state, asked) {
     this.state = state;
+    this.answered = asked;
     this.root.setAttribute('aria-busy', 'false');
+    this.paint();
+    this.paintNotice(state, this.page.state.filters);
+  }
+
+  // Of the newest state, which may be the answer to the question before.
+  paint() {
+    this.paintFigures();
+    const { state } = this;
+    if (!state) {
+      return;
+    }
     this.root.classList.toggle('is-empty', Boolean(state.setup));
-    const question = `${this.asked} ${this.page.get('metric')}`;
+    const question = `${this.answered} ${this.page.get('metric')}`;
     const anew = question !== this.painted;
     this.painted = question;
     const { filters, to, down } = this.page.state;
-    this.paintFigures();
     this.traffic.paint(state, {
       metric: metricOf(this.page.get('metric')).key,
       filtered: filters.length > 0,
@@ -82,7 +93,6 @@ class Overview {
       now: this.page.now(),
     });
     this.lists.paint(state, anew);
-    this.paintNotice(state, filters);
   }
 
   paintFigures() {

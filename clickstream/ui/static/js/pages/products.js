@@ -1,6 +1,7 @@
 // Products: what the counter has counted, with the proof; events over time, the funnel, and the best customers.
 
 import { h } from '../dom.js';
+import { rangeOf } from '../head.js';
 import { definitionsOf } from '../numbers.js';
 import { moment } from '../time.js';
 import { Panel } from './panel.js';
@@ -40,7 +41,7 @@ class ProductsPage {
 
   update() {
     const { range, to } = this.page.params();
-    const params = { range: Math.min(range, 3600000), to };
+    const params = { range: this.page.state.from ? range : rangeOf(meta, range), to };
     this.panel.ask(params);
     this.funnel.update(params);
     this.vip.update();

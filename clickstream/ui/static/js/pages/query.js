@@ -78,6 +78,7 @@ class Query {
     const records = Number(this.page.get('records'));
     this.records.value = String(RECORDS.includes(records) ? records : RECORDS[1]);
     this.results.setForm(this.page.get('view') === 'chart' ? 'chart' : 'table');
+    this.results.paintNote();
     const mode = this.page.get('mode') === 'check' ? 'check' : 'ask';
     const sql = this.page.get('sql') ?? '';
     if (mode !== this.mode || sql !== this.kept) {

@@ -23,7 +23,11 @@ class Sources {
     this.page = page;
     this.state = null;
     this.mode = '';
-    const own = { now: () => page.now(), ask: (part, action, value) => this.ask(part, action, value) };
+    const own = {
+      now: () => page.now(),
+      ask: (part, action, value) => this.ask(part, action, value),
+      address: (id, arg) => page.address(id, arg),
+    };
     this.notices = new Notices();
     this.line = h('div.modeline', {});
     this.table = new SourcesTable(own);

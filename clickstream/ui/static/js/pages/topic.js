@@ -1,6 +1,6 @@
 // One topic: what comes in, its records, its partitions, who reads it, and its settings.
 
-import { h, text } from '../dom.js';
+import { attr, h, text } from '../dom.js';
 import { NONE, ago, bytes, int, rate } from '../format.js';
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
 import { Spark, padded } from '../spark.js';
@@ -25,8 +25,9 @@ class Topic {
     this.page = page;
     this.name = page.arg;
     this.noticed = '';
+    this.crumb = h('a.crumb', {}, 'Topics');
     page.heading.replaceChildren(
-      h('a.crumb', { href: '#/topics' }, 'Topics'),
+      this.crumb,
       h('span.crumb', {}, '\u2002/\u2002'),
       h('span.topicname', { title: this.name }, this.name),
     );
@@ -55,6 +56,7 @@ class Topic {
   }
 
   update() {
+    attr(this.crumb, 'href', this.page.address('topics'));
     this.page.open('topic', 'topic', { topic: this.name }, {
       state: (state) => this.take(state),
       error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
@@ -87,7 +89,8 @@ class Topic {
     } else if (there == null) {
       this.notice(`looking ${problem}`, () => lineNotice(problem || 'Looking for the topic\u2026'));
     } else if (problem) {
-      this.notice(problem, () => lineNotice(`As of ${hms(at)}. ${problem}`));
+      const words = `As of ${hms(at)}. ${problem}`;
+      this.notice(words, () => lineNotice(words));
     } else {
       this.notice('', () => null);
     }

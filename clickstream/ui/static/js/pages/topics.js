@@ -1,6 +1,6 @@
 // All topics: what is in them, what comes in, and how far the slowest reader is behind.
 
-import { h, text } from '../dom.js';
+import { attr, h, text } from '../dom.js';
 import { NONE, ago, bytes, bytesText, count, int, kept, rate } from '../format.js';
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
 import { Spark, padded } from '../spark.js';
@@ -154,8 +154,9 @@ class Topics {
 
   paintName(cell, { name }) {
     if (!cell.firstChild) {
-      cell.append(h('a', { href: `#/topics/${encodeURIComponent(name)}`, title: name }, name));
+      cell.append(h('a', { title: name }, name));
     }
+    attr(cell.firstChild, 'href', this.page.address('topics', name));
   }
 
   paintSpark(cell, topic) {

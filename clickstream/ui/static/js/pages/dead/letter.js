@@ -18,13 +18,18 @@ export class Letter {
   constructor(page) {
     this.page = page;
     this.asked = null;
+    this.letter = null;
+    this.time = h('span', {});
     this.turn = 0;
     this.body = h('div.inspector', {}, h('p.note', {}, 'Choose a letter.'));
     this.el = h('section.sec.plain.d-side', {}, h('header', {}, h('h2', {}, 'Letter')), this.body);
   }
 
-  /** The letter of the address, if it has one. */
+  /** The letter of the address, if it has one; its time in the zone of the page. */
   update() {
+    if (this.letter) {
+      text(this.time, timeWords(this.letter));
+    }
     const place = this.page.get('letter');
     const found = /^(\d+):(\d+)$/.exec(place ?? '');
     if (found && place !== this.asked) {
@@ -64,10 +69,11 @@ export class Letter {
   paint(letter, path) {
     this.letter = letter;
     this.form = new Repair(letter, path, this.page);
+    text(this.time, timeWords(letter));
     const facts = [
       ['came from', letter.origin],
       ['could not be read by', letter.part],
-      ['set aside', letter.time == null ? 'at an unknown time' : dayTime(letter.time)],
+      ['set aside', this.time],
       ['length', lengthWords(letter)],
       ['key', shortWords(letter.key)],
       ...letter.headers.map(([name, part]) => [`header ${name}`, shortWords(part)]),
@@ -137,6 +143,8 @@ class Repair {
     }
   }
 }
+
+const timeWords = ({ time }) => (time == null ? 'at an unknown time' : dayTime(time));
 
 function lengthWords({ length, value }) {
   const here = value?.length ?? 0;

@@ -31,7 +31,10 @@ export class Statement {
 
 /** `el` is its element. */
 export class Lost {
-  constructor() {
+  /** @param {function(string): string} address see Page.address */
+  constructor(address) {
+    this.address = address;
+    this.letters = h('a', {}, 'dead letters');
     this.values = LOST.map(([, , cls]) => h('dd', { class: cls || null }));
     const rows = LOST.map(([, words], index) => h('div', {}, h('dt', {}, words), this.values[index]));
     this.el = h(
@@ -39,11 +42,12 @@ export class Lost {
       {},
       h('header', {}, h('h2', {}, 'Not counted')),
       h('dl.facts', {}, rows),
-      h('p.note', {}, 'Late rows are kept with --late-topic. What cannot be read: ', h('a', { href: '#/dead' }, 'dead letters'), '.'),
+      h('p.note', {}, 'Late rows are kept with --late-topic. What cannot be read: ', this.letters, '.'),
     );
   }
 
   paint({ files }) {
+    attr(this.letters, 'href', this.address('dead'));
     for (const [index, [name, , cls]] of LOST.entries()) {
       const sum = files.reduce((all, file) => all + (file.totals[name] ?? 0), 0);
       text(this.values[index], int(sum));

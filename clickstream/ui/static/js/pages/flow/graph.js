@@ -13,9 +13,14 @@ const HEADS = ['source topics', 'views', 'statements', 'result topics'];
 
 /** `el` is its element. */
 export class FlowGraph {
-  /** @param {{onStatement: function(string, string)}} page called with the ids of the file and the statement */
-  constructor({ onStatement }) {
+  /**
+   * @param {Object} page
+   * @param {function(string, string)} page.onStatement called with the ids of the file and the statement
+   * @param {function(string, string): string} page.address see Page.address
+   */
+  constructor({ onStatement, address }) {
     this.onStatement = onStatement;
+    this.address = address;
     this.svg = s('svg', { role: 'group', 'aria-label': 'Source topics, views, statements and result topics' });
     this.el = h('div.flow', {}, this.svg);
     this.state = null;
@@ -156,8 +161,8 @@ export class FlowGraph {
     if (node.kind === 'statement') {
       return this.statement(file, node, place, hit);
     }
-    const href = `#/topics/${encodeURIComponent(node.one.topic)}`;
-    const el = s('a', { ...place, class: `fnode ${node.kind}`, href }, hit);
+    const el = s('a', { ...place, class: `fnode ${node.kind}` }, hit);
+    this.paints.push(() => attr(el, 'href', this.address('topics', node.one.topic)));
     if (node.kind === 'result') {
       el.append(this.name(node, node.one.topic, 8, 4, 'fname'));
     } else {

@@ -1,13 +1,14 @@
 // The same as a list, on narrow screens.
 
-import { h, s, text } from '../../dom.js';
+import { attr, h, s, text } from '../../dom.js';
 import { fileWords, flowWords, glyph, per } from './words.js';
 
 /** `el` is its element. */
 export class FlowList {
-  /** @param {{onStatement: function(string, string)}} page */
-  constructor({ onStatement }) {
+  /** @param {{onStatement: function(string, string), address: function(string, string): string}} page as FlowGraph */
+  constructor({ onStatement, address }) {
     this.onStatement = onStatement;
+    this.address = address;
     this.el = h('div.flowlist', {});
     this.built = '';
     this.paints = [];
@@ -44,7 +45,7 @@ export class FlowList {
       const now = files.get(file.id).sources.find((one) => one.topic === topic);
       text(rate, flowWords(now));
     });
-    return h('li.src', {}, h('a', { href: `#/topics/${encodeURIComponent(topic)}` }, topic), rate);
+    return h('li.src', {}, this.link(topic), rate);
   }
 
   statement(file, { id, topic, kind, words }) {
@@ -55,8 +56,13 @@ export class FlowList {
     });
     const sign = s('svg', { viewBox: '0 0 23 12', width: 23, height: 12, class: 'fglyph', 'aria-hidden': 'true' }, glyph(kind));
     const read = h('button.quiet', { type: 'button', onclick: () => this.onStatement(file.id, id) }, words);
-    const link = h('a', { href: `#/topics/${encodeURIComponent(topic)}` }, topic);
-    return h('li', {}, sign, h('span.op', {}, read, link), rate);
+    return h('li', {}, sign, h('span.op', {}, read, this.link(topic)), rate);
+  }
+
+  link(topic) {
+    const link = h('a', {}, topic);
+    this.paints.push(() => attr(link, 'href', this.address('topics', topic)));
+    return link;
   }
 }
 

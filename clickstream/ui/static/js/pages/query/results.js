@@ -88,6 +88,13 @@ export class Results {
     this.show('Preview', aboutPreview(answer), troubles, answer.results.map(resultOf));
   }
 
+  /** After a change of the zone, which it tells a time in. */
+  paintNote() {
+    if (this.answer && !this.el.hasAttribute('aria-busy')) {
+      text(this.note, aboutRows(this.answer));
+    }
+  }
+
   /** @param {string} form table or chart */
   setForm(form) {
     this.forms.set(form);

@@ -1,7 +1,7 @@
 // With control: late and malformed records on demand; and what came of all that was asked.
 
 import { attr, h, text } from '../../dom.js';
-import { hms } from '../../time.js';
+import { hms, zone } from '../../time.js';
 
 const MOST_ROWS = 12;
 const FLAWS = [
@@ -67,7 +67,7 @@ export class Done {
   paint(parts) {
     const told = parts.flatMap((part) => part.answers.map((answer) => ({ ...answer, part: part.id, action: '' })));
     const rows = [...told, ...this.refused].sort((a, b) => b.at - a.at).slice(0, MOST_ROWS);
-    const shown = JSON.stringify(rows);
+    const shown = JSON.stringify([zone(), rows]);
     this.el.hidden = !rows.length;
     if (shown !== this.shown) {
       this.shown = shown;

@@ -11,6 +11,8 @@ import { hms } from '../../time.js';
 export class Requests {
   constructor() {
     this.picked = null;
+    this.title = h('h3', {});
+    this.row = null; // the one that was picked, which may be no more in the table
     this.note = h('span.note', {});
     this.table = new Table({ label: 'Last requests', columns: COLUMNS, key: keyOf, onPick: (row) => this.pick(row) });
     this.table.el.classList.add('requests');
@@ -38,16 +40,25 @@ export class Requests {
     text(this.note, rows.length ? `the newest ${rows.length}; pick one to see each step` : '');
     this.table.set(rows);
     this.table.pick(this.picked);
+    this.paintTitle();
   }
 
   pick(row) {
+    this.row = row;
     this.picked = keyOf(row);
     this.table.pick(this.picked);
+    this.paintTitle();
     this.steps.replaceChildren(
-      h('h3', {}, `${row.endpoint} at ${hms(row.received_at)}, answered ${row.status}`),
+      this.title,
       list(row.steps ?? []),
       ...(row.events ?? []).flatMap((event, number) => [h('h4', {}, title(event, number)), list(event.steps ?? [])]),
     );
+  }
+
+  paintTitle() {
+    if (this.row) {
+      text(this.title, `${this.row.endpoint} at ${hms(this.row.received_at)}, answered ${this.row.status}`);
+    }
   }
 }
 

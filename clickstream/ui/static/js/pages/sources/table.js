@@ -9,7 +9,12 @@ const BUCKETS = 120;
 
 /** `el` is its element; call `destroy` when it goes. */
 export class SourcesTable {
-  /** @param {{now: function(): number, ask: function(Object, string, number|null): Promise}} page */
+  /**
+   * @param {Object} page
+   * @param {function(): number} page.now the server's clock
+   * @param {function(Object, string, number|null): Promise} page.ask has a part do something
+   * @param {function(string, string): string} page.address see Page.address
+   */
   constructor(page) {
     this.page = page;
     this.sparks = new Map();
@@ -20,7 +25,7 @@ export class SourcesTable {
 
   columns() {
     return [
-      { key: 'name', title: 'part', sorts: false, paint: paintName },
+      { key: 'name', title: 'part', sorts: false, paint: (cell, part) => this.paintName(cell, part) },
       { key: 'state', title: 'state', sorts: false, paint: (cell, part) => this.paintState(cell, part) },
       { key: 'rate', title: 'records/s', sorts: false, number: true, text: rateText },
       { key: 'spark', title: 'last 10 min', sorts: false, cls: 'wide', paint: (cell, part) => this.paintSpark(cell, part) },
@@ -44,6 +49,23 @@ export class SourcesTable {
   destroy() {
     for (const spark of this.sparks.values()) {
       spark.destroy();
+    }
+  }
+
+  paintName(cell, { id, kind, name, topics }) {
+    const words = `${id} ${topics.join()}`;
+    if (cell.dataset.words !== words) {
+      cell.dataset.words = words;
+      const shown = topics.slice(0, 2).flatMap((topic) => [' ', h('a', { 'data-topic': topic }, topic)]);
+      const more = topics.length > 2 ? ` and ${topics.length - 2} more` : '';
+      cell.replaceChildren(
+        h('span.nm', {}, h('b', {}, kind), name ? ` ${name}` : ''),
+        h('span.nm.dim', {}, shown, more),
+        h('span.opts', { title: id }, id),
+      );
+    }
+    for (const link of cell.querySelectorAll('a')) {
+      attr(link, 'href', this.page.address('topics', link.dataset.topic));
     }
   }
 
@@ -141,21 +163,6 @@ export class SourcesTable {
     await this.page.ask(cell.shown, cell.dataset.action, null);
     button.disabled = false;
   }
-}
-
-function paintName(cell, { id, kind, name, topics }) {
-  const words = `${id} ${topics.join()}`;
-  if (cell.dataset.words === words) {
-    return;
-  }
-  cell.dataset.words = words;
-  const shown = topics.slice(0, 2).flatMap((topic) => [' ', h('a', { href: `#/topics/${encodeURIComponent(topic)}` }, topic)]);
-  const more = topics.length > 2 ? ` and ${topics.length - 2} more` : '';
-  cell.replaceChildren(
-    h('span.nm', {}, h('b', {}, kind), name ? ` ${name}` : ''),
-    h('span.nm.dim', {}, shown, more),
-    h('span.opts', { title: id }, id),
-  );
 }
 
 const rateText = ({ main, rates, state }) => (main == null ? NONE : state === 'dead' ? '0' : rate(rates[main]));

@@ -24,13 +24,18 @@ export class Inspector {
     this.topic = topic;
     this.onField = onField;
     this.asked = null;
+    this.record = null;
+    this.time = h('dd', {});
     this.turn = 0;
     this.body = h('div.inspector', {}, h('p.note', {}, 'Choose a record: click it, or go to it with the arrow keys.'));
     this.el = h('section.sec.t-insp', {}, h('header', {}, h('h2', {}, 'Record')), this.body);
   }
 
-  /** The record of the address, if it has one. */
+  /** The record of the address, if it has one; its time in the zone of the page. */
   update() {
+    if (this.record) {
+      text(this.time, timeWords(this.record));
+    }
     const place = this.page.get('rec');
     const found = /^(\d+):(\d+)$/.exec(place ?? '');
     if (found && place !== this.asked) {
@@ -57,16 +62,15 @@ export class Inspector {
       }
     } catch (problem) {
       if (mine === this.turn) {
+        this.record = null;
         this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, wordsOf(problem)));
       }
     }
   }
 
   paint(record, path) {
-    const facts = [
-      ['record time', timeWords(record)],
-      ['size', count(record.size, 'byte', 'bytes')],
-    ];
+    this.record = record;
+    text(this.time, timeWords(record));
     const headers = record.headers.length
       ? record.headers.flatMap(([name, part], index) => [
           h('h4', {}, nodes(name)),
@@ -81,7 +85,12 @@ export class Inspector {
         h('span', {}, `partition ${record.partition}`),
         h('span.dim', {}, bytesText(record.size)),
       ),
-      h('dl.facts', {}, facts.map(([name, words]) => h('div', {}, h('dt', {}, name), h('dd', {}, words)))),
+      h(
+        'dl.facts',
+        {},
+        h('div', {}, h('dt', {}, 'record time'), this.time),
+        h('div', {}, h('dt', {}, 'size'), h('dd', {}, count(record.size, 'byte', 'bytes'))),
+      ),
       h('h3', {}, 'Key'),
       this.part(record.key, path, 'key', 'no key', record.key_avro),
       h('h3', {}, 'Value'),

@@ -117,6 +117,7 @@ export class Records {
 
   update() {
     this.paintControls();
+    this.rows.paintTimes();
     const columns = this.columns;
     this.sortRows();
     const asked = JSON.stringify([this.question(), columns]);

@@ -1,10 +1,11 @@
-// The rows of records: a row is made once and never painted again; the oldest fall out when there are too many.
+// The rows of records: a row is made once, and only its time is painted again, in another zone; the oldest fall out
+// when there are too many.
 
 import { h } from '../../dom.js';
 import { bytesText, int } from '../../format.js';
 import { nodes } from '../../json.js';
 import { putField, putPreview } from '../../octets.js';
-import { dayTime, hmsMs, day } from '../../time.js';
+import { dayTime, hmsMs, day, isUtc } from '../../time.js';
 import { NUMBERS, byColumn, newestFirst } from './order.js';
 
 export const MOST_ROWS = 1000;
@@ -28,6 +29,7 @@ export class Rows {
     this.picked = null;
     this.sort = null;
     this.isLive = true;
+    this.utc = isUtc();
     this.rows = new Map(); // key -> {row, el}, in the order in which they are told when they are not sorted
     this.head = h('tr', {});
     this.body = h('tbody', {});
@@ -161,7 +163,7 @@ export class Rows {
     const cells = [
       h('td.num.dim.o', {}, int(row.offset)),
       h('td.dim.p', {}, String(row.partition)),
-      h('td.dim.t', { title: row.time == null ? '' : dayTime(row.time) }, this.time(row.time)),
+      this.timeCell(row),
       filled('td.c', (cell) => putPreview(cell, row.key, 'no key')),
       ...this.fields(row),
       h('td.num.dim.b', {}, row.value == null ? '' : bytesText(row.size)),
@@ -179,6 +181,21 @@ export class Rows {
     const cell = filled('td.v', (one) => putPreview(one, short || row.value, 'a tombstone: the key is deleted'));
     cell.colSpan = Math.max(1, this.columns.length);
     return [cell];
+  }
+
+  timeCell({ time }) {
+    return h('td.dim.t', { title: time == null ? '' : dayTime(time) }, this.time(time));
+  }
+
+  /** After a change of the zone: all rows tell their times in the same one. */
+  paintTimes() {
+    if (isUtc() === this.utc) {
+      return;
+    }
+    this.utc = isUtc();
+    for (const { row, el } of this.rows.values()) {
+      el.querySelector('td.t').replaceWith(this.timeCell(row));
+    }
   }
 
   time(at) {

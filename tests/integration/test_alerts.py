@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from tests.dashboards import ALERTS, PROMETHEUS, PROMETHEUS_IN_A_CLUSTER, alerts
 from tests.integration.prometheus import program
@@ -25,13 +26,24 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         ("check", "rules", str(ALERTS)),
         ("check", "config", str(PROMETHEUS)),
-        ("check", "config", str(PROMETHEUS_IN_A_CLUSTER)),
         ("test", "rules", str(TESTS)),
     ],
     ids=lambda arguments: f"{arguments[0]} {Path(arguments[2]).name}",
 )
 def test_promtool_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
     done = promtool(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_takes_what_is_for_a_cluster(tmp_path: Path) -> None:
+    """Debian builds Prometheus without the discovery of pods: that alone is left out."""
+    found = yaml.safe_load(PROMETHEUS_IN_A_CLUSTER.read_text("utf-8"))
+    assert [job.pop("kubernetes_sd_configs")[0]["role"] for job in found["scrape_configs"]] == ["pod"]
+    (tmp_path / PROMETHEUS_IN_A_CLUSTER.name).write_text(yaml.safe_dump(found), "utf-8")
+    shutil.copy(ALERTS, tmp_path)
+
+    done = promtool("check", "config", str(tmp_path / PROMETHEUS_IN_A_CLUSTER.name))
+
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -170,7 +170,6 @@ def test_an_outage_of_any_length_is_waited_for(
         produce(kafka, topic_name, named(*["purchase"] * 30))
         wait_until(lambda: published(60), 120, lambda: f"it goes on; it said:\n{counter.said()}", 0.2)
         assert counter.stop(60) == 0, counter.said()
-        assert "was not delivered" not in counter.said()
     sums = [sum(tally.values()) for tally in tallies(kafka, out)]
     assert sums == (list(range(1, 61)) if each else sorted(sums))
 

@@ -157,6 +157,7 @@ def test_the_dashboard_beside_the_demo_fills_with_what_it_makes_up(
         demo = Part("demo", CLICKSTREAM_UI_PORT=str(taken.getsockname()[1]), **environment)
         try:
             asyncio.run(_fills(address_of(demo)))
+            wait_until(lambda: re.search(r"produced [1-9]", demo.printed()), 60, demo.printed)
             demo.process.send_signal(signal.SIGINT)
             assert demo.wait() == 0, demo.said()
             ended_equal(demo.printed())

@@ -53,7 +53,8 @@ class Ingested:
 @pytest.fixture(scope="module")
 def ingested(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingested]:
     prefix = f"superset-{uuid.uuid4().hex[:8]}"
-    begin = datetime.now(UTC) - timedelta(hours=2)
+    # At a whole minute: each minute that has views of one site has those of the other, as a chart draws both in each.
+    begin = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
     make_topic(kafka, f"{prefix}-web-events")
     produce(kafka, f"{prefix}-web-events", list(web_events(begin)))
     generate(kafka, prefix, "--count", str(CLICKS), "--event-rate", "4", "--seed", "3", "--start", begin.isoformat())

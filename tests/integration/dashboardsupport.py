@@ -90,7 +90,7 @@ def fill(kafka: str, folder: Path, name: str) -> Iterator[Filled]:
     schema = prefix.replace("-", "_")
     until = datetime.now(UTC)
     since = until - timedelta(hours=3)
-    begin = until - timedelta(hours=2)
+    begin = (until - timedelta(hours=2)).replace(second=0, microsecond=0)  # each minute is a whole one
     clicks = ("--count", "30000", "--event-rate", "10", "--sessions", "90s/35s", "--seed", "3")
     generate(kafka, prefix, *clicks, "--start", begin.isoformat())
     made = run("run-producer", "-b", kafka, "--topic", f"{prefix}-event-topic", "--count", "3000", "--rate", "max")

@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,7 @@ from clickstream.topics import ensure, require
 
 if TYPE_CHECKING:
     from clickstream.sinks.checking import InputCheck
+    from clickstream.sinks.ledger import Ledger
     from clickstream.sinks.model import Avro, Input
     from clickstream.sinks.sink import Options, Sink
     from clickstream.sinks.target import Target
@@ -65,7 +67,22 @@ _RUNNING = (
 )
 
 
+@dataclass(frozen=True)
+class Running:
+    """What was said of how a sink runs."""
+
+    name: str
+    exit_at_end: bool
+    early: bool
+    start_over: bool
+    yes: bool
+    quiet: bool
+
+
 name_option = click.option("--name", default="clickstream", show_default=True, help="The sink's.")
+url_file_option = click.option(
+    "--url-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A file that holds the URL."
+)
 early_option = click.option("--early", is_flag=True, help="As the sink has it: rows with a column is_final.")
 originals_option = click.option(
     "--keep-originals",
@@ -115,9 +132,29 @@ def inputs_as(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 input_options = inputs_as("--format", "--value-format")
 
 
-def running_options(command: Command) -> Command:
-    """The arguments of `run_sink`: name, exit_at_end, early, start_over, yes, quiet; and those of every part."""
-    return options_of(_RUNNING)(command)
+def running_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds how a sink runs, handed on as `running`, and the options of every part."""
+
+    @functools.wraps(command)
+    def with_running(
+        *args: Any,
+        name: str,
+        exit_at_end: bool,
+        early: bool,
+        start_over: bool,
+        yes: bool,
+        quiet: bool,
+        **others: Any,
+    ) -> Any:
+        return command(*args, running=Running(name, exit_at_end, early, start_over, yes, quiet), **others)
+
+    return options_of(_RUNNING)(with_running)
+
+
+def ledger_options(what: str) -> Sequence[Callable[..., Any]]:
+    """Of a sink whose places are in a topic, as its target, `what`, holds none."""
+    moved = f"The same {what} has another address now: go on where the sink was."
+    return click.option("--moved", is_flag=True, help=moved), setting("sink-topic", "--sink-topic")
 
 
 def options_of(options: Sequence[Callable[..., Any]]) -> Callable[[Command], Command]:
@@ -213,6 +250,14 @@ def secret(option: str, given: str | None, file: Path | None, variable: str) -> 
     return os.environ.get(variable)
 
 
+def needed_url(question: str, url: str | None, url_file: Path | None, variable: str) -> str:
+    """The URL of a target; see `secret`. Raises ConfigError, which begins with `question`, when it is not given."""
+    given = secret("--url", url, url_file, variable)
+    if not given:
+        raise ConfigError(f"{question} with --url, --url-file or {variable}.")
+    return given
+
+
 def _has_password(text: str) -> bool:
     authority = text.partition("://")[2].partition("/")[0]
     return ":" in authority.rpartition("@")[0] or "password" in text.lower()
@@ -223,29 +268,25 @@ def run_sink(
     make: "Callable[[Cluster], Target]",
     found: "Sequence[Input]",
     options: "Options",
-    *,
-    start_over: bool = False,
-    yes: bool = False,
-    quiet: bool = False,
-    stop: Stop | None = None,
+    running: Running,
+    stop: Stop,
 ) -> None:
     """Run a sink from the command line. `make` makes its target, which is not connected yet.
 
-    `stop` is the sink's, where its target waits for something and has to know.
+    `stop` is the sink's, and that of whatever in its target waits for something.
     """
     from clickstream.sinks.sink import Sink
 
-    if start_over and not yes and not sys.stdin.isatty():
+    if running.start_over and not running.yes and not sys.stdin.isatty():
         raise ConfigError("--reset deletes rows in the target; without a terminal to ask, it needs --yes.")
-    stop = stop or Stop()
     with app.connect() as cluster:
         for one in found:
             require(cluster, one.topic)
         dead_letter_topic = app.config["dead-letter-topic"]
         ensure(cluster, [dead_letter_topic])
         target = make(cluster)
-        if start_over:
-            _reset(target, found, options.name, yes)
+        if running.start_over:
+            _reset(target, found, running.name, running.yes)
         sender = Sender(cluster.producer({"message.timeout.ms": 0}), stop)
         letters = DeadLetters(sender, dead_letter_topic, f"sink-{target.kind}")
         sink = Sink(cluster, target, found, letters, sender, options)
@@ -255,7 +296,7 @@ def run_sink(
                 cluster,
                 sink,
                 stop,
-                showing=progress(sink, "written", quiet=quiet),
+                showing=progress(sink, "written", quiet=running.quiet),
                 summary=lambda: summary(sink),
             )
         finally:
@@ -313,6 +354,15 @@ def _show_check(one: "InputCheck") -> None:
         say(f"  {one.refused + one.unreadable:,} records have no row: they are dead letters.")
     if one.repaired:
         say(f"  {one.repaired:,} rows repaired.")
+
+
+def topic_ledger(app: App, cluster: Cluster, kind: str, where: str, stop: Stop, *, moved: bool) -> "Ledger":
+    """Where a sink keeps its places whose target holds none; the topic is made if it is not there."""
+    from clickstream.sinks.ledger import Ledger
+
+    topic = app.config["sink-topic"]
+    ensure(cluster, [topic])
+    return Ledger(cluster, topic, kind, where, stop, moved=moved)
 
 
 def plan_messages(

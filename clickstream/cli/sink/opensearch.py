@@ -19,12 +19,10 @@ from clickstream.cli.sink.options import (
     options_of,
     originals_option,
     repair_option,
-    run_sink,
     running_options,
-    show_checks,
-    show_problems,
     url_file_option,
 )
+from clickstream.cli.sink.running import run_sink, show_checks, show_problems
 from clickstream.cli.tables.file import extra_needed
 from clickstream.kafka.clients import Cluster
 from clickstream.stop import Stop

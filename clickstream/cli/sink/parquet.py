@@ -10,7 +10,8 @@ import click
 
 from clickstream.cli.options import SECONDS, App, cluster_options
 from clickstream.cli.output import say
-from clickstream.cli.sink.options import Running, input_options, name_option, run_sink, running_options, show_problems
+from clickstream.cli.sink.options import Running, input_options, name_option, running_options
+from clickstream.cli.sink.running import run_sink, show_problems
 from clickstream.errors import ConfigError
 from clickstream.stop import Stop
 

@@ -20,12 +20,10 @@ from clickstream.cli.sink.options import (
     options_of,
     originals_option,
     repair_option,
-    run_sink,
     running_options,
     secret,
-    show_checks,
-    show_problems,
 )
+from clickstream.cli.sink.running import run_sink, show_checks, show_problems
 from clickstream.cli.tables.file import extra_needed
 from clickstream.errors import ConfigError
 from clickstream.stop import Stop

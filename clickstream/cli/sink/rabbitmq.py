@@ -13,12 +13,10 @@ from clickstream.cli.sink.options import (
     name_option,
     needed_url,
     options_of,
-    plan_messages,
-    run_sink,
     running_options,
-    topic_ledger,
     url_file_option,
 )
+from clickstream.cli.sink.running import plan_messages, run_sink, topic_ledger
 from clickstream.cli.tables.file import extra_needed
 from clickstream.kafka.clients import Cluster
 from clickstream.stop import Stop

@@ -14,12 +14,10 @@ from clickstream.cli.sink.options import (
     name_option,
     needed_url,
     options_of,
-    plan_messages,
-    run_sink,
     running_options,
-    topic_ledger,
     url_file_option,
 )
+from clickstream.cli.sink.running import plan_messages, run_sink, topic_ledger
 from clickstream.cli.tables.file import extra_needed
 from clickstream.errors import ConfigError
 from clickstream.inspect import position

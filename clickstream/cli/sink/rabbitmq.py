@@ -1,5 +1,7 @@
 """`clickstream sink rabbitmq`; wiring only."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +25,9 @@ from clickstream.stop import Stop
 
 if TYPE_CHECKING:
     from clickstream.sinks.model import Input
+    from clickstream.sinks.rabbitmq.target import Where
 
 VARIABLE = "CLICKSTREAM_SINK_RABBITMQ"
-QUESTION = "Where is RabbitMQ? Give its URL"
 
 
 _TARGET = (
@@ -40,18 +42,36 @@ _TARGET = (
 )
 
 
+def _target(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say where messages go: handed on as pika's `parameters`, `to`, and `moved`."""
+
+    @functools.wraps(command)
+    def with_target(
+        *args: Any,
+        url: str | None,
+        url_file: Path | None,
+        exchange: str,
+        routing_key: str | None,
+        queues: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        given = needed_url("Where is RabbitMQ? Give its URL", url, url_file, VARIABLE)
+        with extra_needed():
+            from clickstream.sinks.rabbitmq.target import Where, parameters_of
+        return command(*args, parameters=parameters_of(given), to=Where(exchange, routing_key, queues), **others)
+
+    return options_of(_TARGET)(with_target)
+
+
 @click.command("rabbitmq")
 @input_options
-@options_of(_TARGET)
+@_target
 @running_options
 def command(
     app: App,
     found: "list[Input]",
-    url: str | None,
-    url_file: Path | None,
-    exchange: str,
-    routing_key: str | None,
-    queues: tuple[str, ...],
+    parameters: Any,
+    to: "Where",
     moved: bool,
     running: Running,
 ) -> None:
@@ -66,19 +86,17 @@ def command(
       clickstream sink rabbitmq config/tables/clickstream.sql --only errors_per_min \\
         --exchange alerts --routing-key errors
     """
-    given = needed_url(QUESTION, url, url_file, VARIABLE)
-    with extra_needed():
-        from clickstream.sinks.inputs import for_messages
-        from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, parameters_of, where_of
-        from clickstream.sinks.sink import Options
+    from clickstream.sinks.inputs import for_messages
+    from clickstream.sinks.rabbitmq.target import RabbitTarget, where_of
+    from clickstream.sinks.sink import Options
+
     found = [for_messages(one) for one in found]
-    parameters = parameters_of(given)
     stop = Stop()
 
     def make(cluster: Cluster) -> Any:
-        where = where_of(parameters, exchange)
+        where = where_of(parameters, to.exchange)
         ledger = topic_ledger(app, cluster, RabbitTarget.kind, where, stop, moved=moved)
-        return RabbitTarget(parameters, Where(exchange, routing_key, queues), ledger, stop)
+        return RabbitTarget(parameters, to, ledger, stop)
 
     options = Options(running.name, running.early, running.exit_at_end)
     run_sink(app, make, found, options, running, stop)
@@ -86,41 +104,27 @@ def command(
 
 @click.command("rabbitmq")
 @input_options
-@options_of(_TARGET)
+@_target
 @name_option
 @cluster_options
-def plan(
-    app: App,
-    found: "list[Input]",
-    url: str | None,
-    url_file: Path | None,
-    exchange: str,
-    routing_key: str | None,
-    queues: tuple[str, ...],
-    moved: bool,
-    name: str,
-) -> None:
+def plan(app: App, found: "list[Input]", parameters: Any, to: "Where", moved: bool, name: str) -> None:
     """What `sink rabbitmq` would publish with the same arguments; nothing is sent.
 
     Prints where messages would go, how much is to be read, and what stands in the way, such as a queue that does not
     exist: then the exit code is 1.
     """
-    given = needed_url(QUESTION, url, url_file, VARIABLE)
-    with extra_needed():
-        from clickstream.sinks.rabbitmq.target import RabbitTarget, Where, look, parameters_of, where_of
-    parameters = parameters_of(given)
-    to = Where(exchange, routing_key, queues)
+    from clickstream.sinks.rabbitmq.target import RabbitTarget, look, where_of
 
     def goes_to(one: "Input") -> str:
         key = to.key_for(one.topic)
-        return f"exchange {exchange}, routing key {key}" if exchange else f"queue {key}"
+        return f"exchange {to.exchange}, routing key {key}" if to.exchange else f"queue {key}"
 
     plan_messages(
         app,
         found,
         name,
         RabbitTarget.kind,
-        where_of(parameters, exchange),
+        where_of(parameters, to.exchange),
         goes_to,
         moved=moved,
         look=lambda: look(parameters, to, found, Stop()),

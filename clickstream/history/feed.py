@@ -1,7 +1,8 @@
 """From Kafka into the history: one topic's records, read and handed over in batches.
 
 A record is known by its topic's id, partition and offset. Each partition is read once, in order, so what lies before
-the next offset is a repetition: it is left out. The reader (inspect/hub.py) says when the topic was recreated.
+the next offset is a repetition: it is left out. The reader (inspect/hub.py) says when the topic was recreated. A batch
+is added as a whole or not at all: if not, it goes on waiting, and nothing more is taken until it is in.
 """
 
 import threading
@@ -26,7 +27,7 @@ Add = Callable[[Sequence[Record]], None]
 
 
 class Intake(Generic[Record]):
-    """Takes the records of one topic. `flush` is to be called a few times a second, by any thread."""
+    """Takes the records of one topic. `flush_if_due` is to be called a few times a second, by any thread."""
 
     def __init__(self, store: Store, kind: str, record: type[Record], add: Add[Record]) -> None:
         self._store = store
@@ -35,6 +36,7 @@ class Intake(Generic[Record]):
         self._lock = threading.Lock()
         self._waiting: list[Record] = []
         self._flushed_at = 0.0
+        self._failed = False  # the last time
         self._next: dict[int, int] = {}
         self._unsure: set[int] = set()  # partitions of which something was left out, or deleted, before the first
         self._since = 0
@@ -53,8 +55,10 @@ class Intake(Generic[Record]):
             self._store.begin(self._kind, since)
 
     def add(self, records: Sequence[Message]) -> None:
-        """Records of any partitions, in the order of each."""
+        """Records of any partitions, in the order of each. What is raised loses nothing: they may come again."""
         with self._lock:
+            if self._failed:
+                self._flush()
             new, after = self._new(records)
             self._waiting += self.reader.read(map(Message.value, new))
             # Only now: a batch that could not be read comes again.
@@ -66,6 +70,7 @@ class Intake(Generic[Record]):
         """The topic was recreated, and is read from its beginning."""
         with self._lock:
             self._waiting, self._next, self.begins, self._unsure = [], {}, {}, set()
+            self._failed = False
             self.generation += 1
             self._store.forget(self._kind)
             self._store.begin(self._kind, 0)
@@ -89,11 +94,13 @@ class Intake(Generic[Record]):
         return time.monotonic() >= self._flushed_at + FLUSH_EVERY_S
 
     def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
         self._flushed_at = time.monotonic()
-        if waiting:
-            self._add(waiting)
-            self.last_success = time.time()
+        if not self._waiting:
+            return
+        self._failed = True
+        self._add(self._waiting)
+        self._waiting, self._failed = [], False
+        self.last_success = time.time()
 
     def _new(self, records: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
         """Those that were not taken before, and the next offset of each of their partitions after them."""

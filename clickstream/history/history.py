@@ -47,6 +47,7 @@ TICK_S = 0.1
 # A batch may wait so long for the next before it is told that the history is behind.
 BEHIND_MS = 3_000
 ENDS_WITHIN_S = 10.0
+SAY_EVERY_S = 30.0  # what fails each time it is tried
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class History:
         self._vip = Intake(self.store, VIP, VipAction, self.store.add_vip)
         self._intakes: dict[str, Intake[Any]] = {CLICKS: self._clicks, EVENTS: self._events, VIP: self._vip}
         self._readers: dict[str, TopicReader] = {}
+        self._say_at = 0.0
 
     # --- the part
 
@@ -147,8 +149,8 @@ class History:
         backfill.start()
         try:
             while not stop.wait(TICK_S):
-                for intake in self._intakes.values():
-                    intake.flush_if_due()
+                for kind, intake in self._intakes.items():
+                    self._flush(kind, intake)
         finally:
             ending.set()
             for reader in self._readers.values():
@@ -156,6 +158,15 @@ class History:
             deadline = time.monotonic() + ENDS_WITHIN_S
             for thread in (*self._readers.values(), backfill):
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _flush(self, kind: str, intake: Intake[Any]) -> None:
+        try:
+            intake.flush_if_due()
+        except Exception:
+            # It goes on waiting. Whoever asks is told by the reader, which takes nothing more until it is in.
+            if time.monotonic() >= self._say_at:
+                self._say_at = time.monotonic() + SAY_EVERY_S
+                log.exception("Records of %s cannot be added to the history; it is tried again.", kind)
 
     def close(self) -> None:
         """Give the memory back. Nothing may be asked any more."""
@@ -178,9 +189,10 @@ class History:
 
     def _add_clicks(self, clicks: Sequence[Click]) -> None:
         # What is read back comes partition by partition: that it is out of order does not mean that it was late.
-        if self._is_live(CLICKS) and self.read_until(CLICKS) is None:
-            self.merges.look(clicks)
+        look = self._is_live(CLICKS) and self.read_until(CLICKS) is None
+        closed = self.merges.look(clicks) if look else []
         self.store.add_clicks(clicks)
+        self.merges.keep(closed)
 
     def _is_live(self, kind: str) -> bool:
         return kind in self._readers and self._readers[kind].state.stage is Stage.LIVE

@@ -32,8 +32,12 @@ def closed_in(session: Session, bridges: Mapping[str, Sequence[Bridge]]) -> list
     return [one for one in bridges.get(session.user, []) if session.start <= one.start and one.end <= session.last]
 
 
+Found = list[tuple[str, Bridge]]
+"""Gaps, each with its user."""
+
+
 class Merges:
-    """Of one store. `look` and `by_user` may be called from any thread."""
+    """Of one store. All may be called from any thread."""
 
     def __init__(self, store: Store, clock: Callable[[], int]) -> None:
         self._store = store
@@ -41,17 +45,29 @@ class Merges:
         self._newest: dict[int, tuple[int, int]] = {}  # by user: first and last click of the newest session
         self._bridges: deque[tuple[str, Bridge]] = deque(maxlen=MAX_BRIDGES)
 
-    def look(self, clicks: Sequence[Click]) -> None:
-        """Clicks that are about to be added to the store, in the order in which they came."""
+    def look(self, clicks: Sequence[Click]) -> Found:
+        """The gaps that clicks close that are about to be added to the store, in the order in which they came.
+
+        They are kept by `keep` once the clicks are in: if they cannot be added, it is looked again.
+        """
         # What the rows do not reach has no neighbours; sums of it may be read back at any time.
         since = self._store.clicks_level.since
         known = (click for click in clicks if click.userid is not None and click.time >= since)
         late = [click for click in known if self._is_late(click.userid or 0, click.time)]
-        if late:
-            with self._store.lock:
-                times = self._neighbours(late)
-                for click in late:
-                    self._place(str(click.userid), click.time, times[click.userid])
+        if not late:
+            return []
+        with self._store.lock:
+            times = self._neighbours(late)
+        closed: Found = []
+        for click in late:
+            bridge = self._place(click.time, times[click.userid])
+            closed += [] if bridge is None else [(str(click.userid), bridge)]
+        return closed
+
+    def keep(self, closed: Found) -> None:
+        """Gaps that are closed now."""
+        with self._store.lock:
+            self._bridges += closed
 
     def by_user(self) -> dict[str, list[Bridge]]:
         """The gaps that were closed, in the order in which they were."""
@@ -87,10 +103,13 @@ class Merges:
             times[users[code]].append(time)
         return times
 
-    def _place(self, user: str, at: int, times: list[int]) -> None:
+    def _place(self, at: int, times: list[int]) -> Bridge | None:
+        """What a click closes, which is put among `times`."""
         place = bisect_left(times, at)
+        closed = None
         if 0 < place < len(times):
             before, after = times[place - 1], times[place]
             if after - before > SESSION_GAP_MS >= max(at - before, after - at):
-                self._bridges.append((user, Bridge(before, after, self._clock())))
+                closed = Bridge(before, after, self._clock())
         insort(times, at)
+        return closed

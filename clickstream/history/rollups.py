@@ -7,13 +7,13 @@ exact however late and in which order clicks come, and however long their rows a
 Users and addresses are not summed up: there may be as many as clicks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from clickstream.history.segments import Segment, Segments
+from clickstream.history.segments import Segment, Segments, named
 
 FINE_MS, MINUTE_MS = 5_000, 60_000
 STEPS = {"fine": FINE_MS, "minutes": MINUTE_MS, "seen_fine": FINE_MS, "seen": MINUTE_MS}
@@ -143,6 +143,18 @@ class Rollups:
         """All clicks back to `time` have been added, too, unless sums were dropped meanwhile."""
         self._since = {name: min(since, time) for name, since in self._since.items()}
 
+    def kept(self) -> Callable[[], None]:
+        """What makes them as they are now once more; see Segments.kept."""
+        newest, since, until, rewritten = self._newest, dict(self._since), self._until, dict(self._rewritten)
+        restores = [segments.kept() for segments in (self._fine, self._minutes, self._seen, self._seen_fine)]
+
+        def restore() -> None:
+            self._newest, self._since, self._until, self._rewritten = newest, since, until, rewritten
+            for each in restores:
+                each()
+
+        return restore
+
     def clear(self) -> None:
         for segments in (self._fine, self._minutes, self._seen, self._seen_fine):
             segments.clear()
@@ -159,14 +171,11 @@ class Rollups:
         self._advance(rows)
         if self._until is None or min(times) >= self._until:
             return
-        self._db.register("late", batch)
-        try:
+        with named(self._db, "late", batch):
             self._sum_up(self._fine, FINE_MS, "late", self._kept_from("fine"), self._until)
             self._sum_up(self._minutes, MINUTE_MS, "late", self._kept_from("minutes"), self._minute_until)
             self._see(self._seen, MINUTE_MS, "late", self._kept_from("seen"), self._minute_until)
             self._see(self._seen_fine, FINE_MS, "late", self._kept_from("seen_fine"), self._until)
-        finally:
-            self._db.unregister("late")
 
     def lose(self, time: int) -> None:
         """Rows up to `time` are dropped: those that are not summed up are lost to the sums as well."""

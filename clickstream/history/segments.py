@@ -5,7 +5,8 @@ another one of the same minutes, so that no drop takes away a large part of all.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -71,11 +72,8 @@ class Segments:
         self, select: str, parameters: Mapping[str, Any], begin: int, batch: pa.Table, times: Sequence[int]
     ) -> None:
         segment = self._open(begin // self._window_ms, times[0])
-        self._db.register("batch", batch)
-        try:
+        with named(self._db, "batch", batch):
             self._db.execute(f"INSERT INTO {segment.table} {select}", dict(parameters))
-        finally:
-            self._db.unregister("batch")
         segment.rows += len(times)
         segment.first, segment.last = min(segment.first, min(times)), max(segment.last, max(times))
 
@@ -140,3 +138,24 @@ class Segments:
     def tables(self) -> Iterator[str]:
         for segment in self.segments:
             yield segment.table
+
+    def kept(self) -> Callable[[], None]:
+        """What makes it as it is now once more, after the tables have been rolled back to what they are now."""
+        before = [replace(segment) for segment in self.segments]
+
+        def restore() -> None:
+            self.segments = before
+
+        return restore
+
+
+@contextmanager
+def named(db: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
+    """In the block SQL knows some rows by a name."""
+    db.register(name, rows)
+    try:
+        yield
+    finally:
+        # In a transaction that has failed nothing works but to roll it back, which forgets the name as well.
+        with suppress(duckdb.TransactionException):
+            db.unregister(name)

@@ -1,13 +1,15 @@
 """What the history holds: rows of the last minutes, their sums, and the limits of both.
 
 One lock is around everything: DuckDB has one thread here anyway, and a table may be dropped between two questions, but
-not within one.
+not within one. A batch is added in one transaction, rows and sums and what was dropped for it, or it changes nothing.
 """
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -28,6 +30,8 @@ from clickstream.history.decode import Click, ProductEvent, Record, VipAction
 from clickstream.history.model import CLICKS, EVENTS, SESSION_GAP_MS, VIP, Coverage
 from clickstream.history.rollups import Level, Rollups
 from clickstream.history.segments import Segment, Segments
+
+log = logging.getLogger(__name__)
 
 # Clicks from further ahead of the clock are left out: one of the year 2100 would push out all others.
 AHEAD_MS = 60_000
@@ -141,7 +145,8 @@ class Store:
                 self.active_counts.clear()
 
     def add_clicks(self, clicks: Sequence[Click]) -> None:
-        with self.lock:
+        """All of them, or none when something is raised; as the others."""
+        with self._one_change():
             clicks = self._not_ahead(CLICKS, clicks)
             if not clicks:
                 return
@@ -149,21 +154,57 @@ class Store:
             self.active_counts.touch(times)
             self.rollups.add(self.rows[CLICKS], batch, times, self._newest[CLICKS])
             self._add(CLICKS, batch, times)
-            self._evict()
 
     def add_events(self, events: Sequence[ProductEvent]) -> None:
-        with self.lock:
+        with self._one_change():
             events = self._not_ahead(EVENTS, events)
             if events:
                 self._add(EVENTS, self.events.table(events), [event.time for event in events])
-                self._evict()
 
     def add_vip(self, actions: Sequence[VipAction]) -> None:
-        with self.lock:
+        with self._one_change():
             actions = self._not_ahead(VIP, actions)
             if actions:
                 self._add(VIP, self.vip.table(actions), [action.time for action in actions])
-                self._evict()
+
+    @contextmanager
+    def _one_change(self) -> Iterator[None]:
+        """What the block adds, and what goes for it, is there as a whole; or, when something is raised, nothing of it.
+
+        Codes that were given out then have no rows, and are forgotten with others.
+        """
+        with self.lock:
+            restore = self._kept()
+            self.db.begin()
+            try:
+                yield
+                gone = self._evict()
+                self.db.commit()
+            except BaseException:
+                self._roll_back()
+                restore()
+                raise
+            if gone:
+                self._forget_codes()
+
+    def _kept(self) -> Callable[[], None]:
+        """What makes everything beside the tables as it is now once more."""
+        newest, since = dict(self._newest), dict(self._since)
+        added, skipped = self.added.copy(), {kind: reasons.copy() for kind, reasons in self.skipped.items()}
+        restores = [self.rollups.kept(), *(rows.kept() for rows in self.rows.values())]
+
+        def restore() -> None:
+            self._newest, self._since, self.added, self.skipped = newest, since, added, skipped
+            for each in restores:
+                each()
+
+        return restore
+
+    def _roll_back(self) -> None:
+        try:
+            self.db.rollback()
+        except duckdb.TransactionException:
+            log.debug("There was nothing to roll back.")  # it ended with what was raised
 
     def _not_ahead(self, kind: str, records: Sequence[Record]) -> Sequence[Record]:
         latest = self._clock() + AHEAD_MS
@@ -194,7 +235,8 @@ class Store:
         window_ms = self.limits.window_ms
         return max(0, self._newest.get(kind, 0) - self.limits.history_ms) // window_ms * window_ms
 
-    def _evict(self) -> None:
+    def _evict(self) -> bool:
+        """Drop what is too old or too much; whether there was any."""
         gone = False
         for kind, rows in self.rows.items():
             gone |= rows.drop_before(self._newest.get(kind, 0) - self.limits.history_ms)
@@ -204,8 +246,7 @@ class Store:
             if not self.rows[fullest].drop_oldest():
                 break
             gone = True
-        if gone:
-            self._forget_codes()
+        return gone
 
     def _too_much(self) -> bool:
         return sum(rows.rows for rows in self.rows.values()) > self.limits.rows or self.bytes > self.limits.bytes
@@ -225,9 +266,18 @@ class Store:
         everything = (*self.clicks.codes.values(), *self._other_codes())
         if sum(map(len, everything)) < 2 * self._alive_codes + FORGET_ABOVE:
             return
-        for kind, columns in ((CLICKS, self.clicks), (EVENTS, self.events), (VIP, self.vip)):
-            for name, codes in columns.codes.items():
-                codes.keep(self._living(kind, name))
+        try:
+            living = [
+                (codes, self._living(kind, name))
+                for kind, columns in ((CLICKS, self.clicks), (EVENTS, self.events), (VIP, self.vip))
+                for name, codes in columns.codes.items()
+            ]
+        except duckdb.Error as problem:
+            # What was added stays all the same, and they are given up later.
+            log.warning("Texts that nothing has any more stay in memory for now: %s", problem)
+            return
+        for codes, own in living:
+            codes.keep(own)
         self.clicks.forget()
         self._alive_codes = sum(map(len, everything))
 

@@ -14,6 +14,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka import log as kafka_log
 from clickstream.kafka.clients import ANSWERS_MS, Cluster
 from clickstream.kafka.errors import explain, is_missing, is_transient
+from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.patience import Stopped, patiently
 from clickstream.kafka.patience import TopicGone as TopicGone
 
@@ -141,9 +142,7 @@ def read_to_end(
             try:
                 parts = list(split([message] if message is not None else [], cluster.address))
             except (TopicGone, OutOfRange):
-                # Clients say so for a moment while a broker restarts, too; if it is true, this says what happened.
-                _look_at_log(cluster, topic, places, stop)
-                consumer.assign([TopicPartition(topic, *place) for place in places.items()])
+                look_and_assign(cluster, consumer, kafka_log.identify(cluster, topic, stop=stop), places, stop)
                 continue
             for part in parts:
                 if isinstance(part, End):
@@ -161,9 +160,20 @@ def read_to_end(
         consumer.close()
 
 
-def _look_at_log(cluster: Cluster, topic: str, places: Mapping[int, int], stop: threading.Event | None) -> None:
-    identity = kafka_log.identify(cluster, topic, stop=stop)
+def look_and_assign(
+    cluster: Cluster,
+    consumer: Consumer,
+    identity: LogIdentity,
+    places: Mapping[int, int],
+    stop: threading.Event | None = None,
+) -> None:
+    """After TopicGone or OutOfRange: read on at `places`, by partition the offset to read next.
+
+    Clients say so for a moment while a broker restarts, too; if it is true, this raises what happened, as
+    kafka.log.check does.
+    """
     kafka_log.check(cluster, identity, {one: at for one, at in places.items() if at >= 0}, stop=stop)
+    consumer.assign([TopicPartition(identity.topic, *place) for place in places.items()])
 
 
 # Far longer than a topic takes whose end is told; what is committed before a reading begins is below the bound.
@@ -216,7 +226,13 @@ def read_again(
             while at <= last:
                 silence.check()
                 message = consumer.poll(0.5)
-                for part in split([message] if message is not None else [], cluster.address):
+                try:
+                    parts = list(split([message] if message is not None else [], cluster.address))
+                except (TopicGone, OutOfRange):
+                    identity = kafka_log.identify(cluster, topic, stop=stop)
+                    look_and_assign(cluster, consumer, identity, {partition: at}, stop)
+                    continue
+                for part in parts:
                     silence.broken()
                     if isinstance(part, End):
                         at = last + 1

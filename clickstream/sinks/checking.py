@@ -11,7 +11,8 @@ from confluent_kafka import Message, TopicPartition
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import log as kafka_log
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import COMMITTED, End, split
+from clickstream.kafka.consume import COMMITTED, End, OutOfRange, TopicGone, look_and_assign, split
+from clickstream.kafka.log import LogIdentity
 from clickstream.sinks.model import OFFSET, PARTITION, Input, Place, Rows
 
 NAMED = 20  # differing keys that are told by name
@@ -51,46 +52,52 @@ class InputCheck:
         return self.missing + self.foreign + self.changed
 
 
-def must_be_of(cluster: Cluster, topic: str, places: Mapping[int, Place], where: str, name: str) -> str:
-    """The topic's id. Raises ClickstreamError when the sink `name` wrote nothing of it, or of one before it."""
+def must_be_of(cluster: Cluster, topic: str, places: Mapping[int, Place], where: str, name: str) -> LogIdentity:
+    """Which log the topic is. Raises ClickstreamError when the sink `name` wrote nothing of it, or of one before it."""
     if not places:
         raise ClickstreamError(f"{where} has nothing that sink {name} wrote of topic {topic}.")
     identity = kafka_log.identify(cluster, topic)
     if any(place.topic_id != identity.topic_id for place in places.values()):
         raise ClickstreamError(f"Topic {topic} was recreated: {where} has the rows of the one before.")
-    return identity.topic_id
+    return identity
 
 
-def batches(cluster: Cluster, topic: str, spans: Mapping[int, tuple[int, int]]) -> Iterator[list[Message]]:
+def batches(cluster: Cluster, identity: LogIdentity, spans: Mapping[int, tuple[int, int]]) -> Iterator[list[Message]]:
     """The records of [from, to) of each partition, those of a partition in their order; some after `to` may come, too.
 
-    Raises ClickstreamError when nothing comes for SILENT_S.
+    Raises LogChanged when the topic is not that one any more, ClickstreamError when nothing comes for SILENT_S.
     """
+    topic = identity.topic
     waiting = {number: end for number, (start, end) in spans.items() if start < end}
     if not waiting:
         return
     consumer = cluster.consumer("clickstream-check", COMMITTED)
     try:
-        consumer.assign([TopicPartition(topic, number, spans[number][0]) for number in waiting])
+        places = {number: spans[number][0] for number in waiting}
+        consumer.assign([TopicPartition(topic, *place) for place in places.items()])
         heard = time.monotonic()
         batch: list[Message] = []
         while waiting:
-            messages = consumer.consume(BATCH, 0.2)
-            if messages:
-                heard = time.monotonic()
-            elif time.monotonic() > heard + SILENT_S:
+            try:
+                for part in split(consumer.consume(BATCH, 0.2), cluster.address):
+                    if isinstance(part, End):
+                        at = part.offset
+                    else:
+                        at = (part.messages[-1].offset() or 0) + 1
+                        batch += part.messages
+                    heard = time.monotonic()
+                    places[part.partition] = at
+                    if at >= waiting.get(part.partition, at + 1):
+                        del waiting[part.partition]
+            except (TopicGone, OutOfRange):
+                # What followed in these messages was not taken, and is read again.
+                look_and_assign(cluster, consumer, identity, {number: places[number] for number in waiting})
+            if time.monotonic() > heard + SILENT_S:
                 raise ClickstreamError(f"Kafka at {cluster.address} sends nothing of {topic} for {SILENT_S:.0f} s.")
-            for part in split(messages, cluster.address):
-                if isinstance(part, End):
-                    at = part.offset
-                else:
-                    at = (part.messages[-1].offset() or 0) + 1
-                    batch += part.messages
-                if at >= waiting.get(part.partition, at + 1):
-                    del waiting[part.partition]
             if len(batch) >= BATCH:
                 yield batch
                 batch = []
+                heard = time.monotonic()  # whoever compares may take as long as it wants
         if batch:
             yield batch
     finally:

@@ -30,8 +30,19 @@ from clickstream.stop import Stop
 
 Found = TypeVar("Found", SinkOwner, SinkPlace, SinkExtra)
 
+NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+TOO_HIGH = 2**62  # for an epoch, and for an offset
+
 MAX_EXTRA_BYTES = 500_000
 LOOK_AGAIN_S = 0.2
+
+
+class NotUnderstood(ClickstreamError):
+    """What is written of a sink has another form than this version writes."""
+
+
+class _Epoch(msgspec.Struct):
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Ledger:
         self._epoch = 0
         self._read: dict[int, int] = {}  # offsets of the ledger topic to read next
         self._found: dict[SinkKey, bytes] = {}
+        self._strange: set[bytes] = set()  # keys of records that are this sink's, as far as can be told
 
     # --- the contract's part
 
@@ -74,7 +86,7 @@ class Ledger:
         Raises Fenced with the newer owner's name, ConfigError when the sink of that name is another one, Away.
         """
         if claim.sink != (self._claim.sink if self._claim else None):
-            self._found, self._read = {}, {}
+            self._begin_reading()
         self._claim = claim
         self._ids = {one.topic: one.topic_id for one in claim.topics}
         self._read_on()
@@ -91,7 +103,7 @@ class Ledger:
 
     def look(self, sink: str, topics: Sequence[LogIdentity]) -> "Seen":
         """How things stand with a sink, and its places of some topics; nothing is claimed."""
-        self._found, self._read = {}, {}
+        self._begin_reading()
         self._claim = Claim(sink, "", topics)
         self._ids = {one.topic: one.topic_id for one in topics}
         self._read_on()
@@ -142,17 +154,18 @@ class Ledger:
         Raises ConfigError when the sink of that name is another one; that goes on undisturbed.
         """
         self._claim = Claim(sink, "", [])
-        self._found, self._read = {}, {}
+        self._begin_reading()
         topics = {one.topic for one in inputs}
         self._read_on()
-        self._refuse_another(topics)
+        self._refuse_another_or_unknown(topics)
         self._transactions = self._begin()
         self._read_on()
-        owner = self._owner()
-        gone: list[tuple[SinkKey, bytes | None]] = [(key, None) for key in self._found if key.topic in topics]
-        if owner is not None:
+        own = [key for key in self._found if key.topic in topics]
+        gone: list[tuple[SinkKey | bytes, bytes | None]] = [*((key, None) for key in own)]
+        gone += [(key, None) for key in self._strange]
+        if SinkKey(self._kind, sink) in self._found:
             # The epoch goes on: a process that still runs finds that it is not the owner any more.
-            left = SinkOwner(owner.epoch + 1, "clickstream sink --reset", self._where, [])
+            left = SinkOwner(self._highest_epoch() + 1, "clickstream sink --reset", self._where, [])
             gone.append((SinkKey(self._kind, sink), encode(left)))
         self._write(gone)
         self.close()
@@ -183,6 +196,23 @@ class Ledger:
         }
 
     # --- taking over
+
+    def _refuse_another_or_unknown(self, topics: Collection[str]) -> None:
+        """As _refuse_another; where its owner is not understood, the places tell of which topics it is."""
+        try:
+            self._refuse_another(topics)
+        except NotUnderstood:
+            others = {key.topic for key in self._found if key.topic is not None}
+            if others and not others & set(topics):
+                assert self._claim is not None
+                raise ConfigError(
+                    f"Sink {self._claim.sink} ({self._kind}) is that of {', '.join(sorted(others))}: give this one "
+                    "another --name."
+                ) from None
+
+    def _highest_epoch(self) -> int:
+        """Of all that is known of the sink, also of records that say no more that is understood."""
+        return max([0, *(epoch for value in self._found.values() if (epoch := _epoch_in(value)) is not None)])
 
     def _refuse_another(self, topics: Collection[str]) -> None:
         """Raises ConfigError when this name is that of a sink of other topics, or of another target."""
@@ -224,11 +254,11 @@ class Ledger:
         except EndedByKafka as ended:
             raise Away(f"Another process began to write for sink {self._claim.sink} in the same moment") from ended
 
-    def _write(self, records: Sequence[tuple[SinkKey, bytes | None]]) -> None:
+    def _write(self, records: Sequence[tuple[SinkKey | bytes, bytes | None]]) -> None:
         assert self._claim is not None
         if self._transactions is None:
             raise Away(f"Sink {self._claim.sink} has no transactions")
-        written = [Record(self._topic, encode(key), value) for key, value in records]
+        written = [Record(self._topic, key if isinstance(key, bytes) else encode(key), value) for key, value in records]
         try:
             self._transactions.commit(written)
         except EndedByKafka as ended:
@@ -236,9 +266,13 @@ class Ledger:
             self.verify()
             raise Away(f"Kafka has ended the transactions of sink {self._claim.sink} ({ended})") from ended
         for key, value in records:
-            self._learn(key, value)
+            if isinstance(key, SinkKey):
+                self._learn(key, value)
 
     # --- reading
+
+    def _begin_reading(self) -> None:
+        self._found, self._read, self._strange = {}, {}, set()
 
     def _read_on(self) -> None:
         """Read what was committed up to now.
@@ -259,12 +293,16 @@ class Ledger:
                 raise Stopped(f"Stopped while a transaction on {self._topic} was open.")
 
     def _take(self, message: Message) -> None:
+        assert self._claim is not None
+        own = (self._kind, self._claim.sink)
         try:
             found = decode(message.key(), SinkKey)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return  # not ours
-        assert self._claim is not None
-        if (found.kind, found.name) == (self._kind, self._claim.sink):
+        except NOT_DECODED:
+            if _begins_with(message.key() or b"", own):
+                change = self._strange.discard if message.value() is None else self._strange.add
+                change(message.key() or b"")
+            return
+        if (found.kind, found.name) == own:
             self._learn(found, message.value())
 
     def _learn(self, key: SinkKey, value: bytes | None) -> None:
@@ -274,16 +312,44 @@ class Ledger:
             self._found[key] = value
 
     def _owner(self) -> SinkOwner | None:
+        """Raises NotUnderstood for what a later version has written, or what is damaged."""
         assert self._claim is not None
+        if self._strange:
+            raise self._not_understood(f"a key {min(self._strange)!r}")
         value = self._found.get(SinkKey(self._kind, self._claim.sink))
         return None if value is None else self._decoded(value, SinkOwner)
 
     def _decoded(self, value: bytes, kind: type[Found]) -> Found:
         try:
             found: Found = decode(value, kind)
-            return found
-        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-            raise ClickstreamError(
-                f"Topic {self._topic} has something of sink {self._claim.sink if self._claim else ''} that is not "
-                f"understood ({problem}). Give the sink another --name, or start it over with --reset."
-            ) from None
+        except NOT_DECODED as problem:
+            raise self._not_understood(str(problem)) from None
+        if not 0 <= found.epoch < TOO_HIGH:
+            raise self._not_understood(f"an epoch of {found.epoch}")
+        if isinstance(found, SinkPlace) and not 0 <= found.offset < TOO_HIGH:
+            raise self._not_understood(f"an offset of {found.offset}")
+        return found
+
+    def _not_understood(self, what: str) -> "NotUnderstood":
+        return NotUnderstood(
+            f"Topic {self._topic} has something of sink {self._claim.sink if self._claim else ''} ({self._kind}) that "
+            f"is not understood ({what}): a later version wrote it, or it is damaged. Run that version; or give the "
+            "sink another --name, or start it over with --reset: then all is sent once more."
+        )
+
+
+def _begins_with(key: bytes, own: tuple[str, str]) -> bool:
+    """Whether a key that is not understood is at least that of a sink."""
+    try:
+        parts = msgspec.json.decode(key)
+    except NOT_DECODED:
+        return False
+    return isinstance(parts, list) and tuple(parts[:2]) == own
+
+
+def _epoch_in(value: bytes) -> int | None:
+    try:
+        epoch = msgspec.json.decode(value, type=_Epoch).epoch
+    except NOT_DECODED:
+        return None
+    return epoch if 0 <= epoch < TOO_HIGH else None

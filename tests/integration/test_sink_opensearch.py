@@ -1,5 +1,6 @@
 """Topics into a real OpenSearch: what documents and indices are, and what is refused."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -212,6 +213,28 @@ def test_a_recreated_topic_is_refused_until_a_reset(place: Place) -> None:
     place.finish("--reset", "--yes")
     # Its offsets are lower than those that the deleted documents had.
     assert place.values() == {"by hand": {"id": "by hand"}, "a": {"id": "a", "n": 5}, "c": {"id": "c", "n": 6}}
+
+
+def test_documents_that_another_sink_has_written_too_are_not_reset(place: Place) -> None:
+    place.send(hits(("a", 1)))
+    for name in ("one", "o/ther"):
+        place.fill(place.source(), name=name)
+    target = place.target()
+    target.connect()
+    target.prepare([place.source()])
+
+    words = f"sink o/ther has written topic {place.topic} to index {place.index}, too"
+    with pytest.raises(ClickstreamError, match=words) as refused:
+        target.forget([place.source()], "one")
+    assert place.values() == {"a": {"id": "a", "n": 1}}
+
+    [path] = re.findall(r"DELETE (/\S+);", str(refused.value))
+    place.ask("DELETE", path)
+    target.forget([place.source()], "one")
+    target.close()
+    assert place.documents() == {}
+    place.fill(place.source(), name="one")
+    assert place.values() == {"a": {"id": "a", "n": 1}}
 
 
 def test_an_index_that_was_deleted_is_not_taken_for_a_full_one(place: Place) -> None:

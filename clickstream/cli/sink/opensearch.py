@@ -11,20 +11,19 @@ import click
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import say
 from clickstream.cli.sink.options import (
+    Running,
     early_option,
     input_options,
     name_option,
+    needed_url,
     options_of,
     originals_option,
     repair_option,
-    run_sink,
     running_options,
-    secret,
-    show_checks,
-    show_problems,
+    url_file_option,
 )
+from clickstream.cli.sink.running import run_sink, show_checks, show_problems
 from clickstream.cli.tables.file import extra_needed
-from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
 from clickstream.stop import Stop
 
@@ -38,9 +37,7 @@ VARIABLE = "CLICKSTREAM_SINK_OPENSEARCH"
 
 _TARGET = (
     click.option("--url", metavar="URL", help=f"Where it is: https://user:password@host:9200; better in {VARIABLE}."),
-    click.option(
-        "--url-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A file that holds the URL."
-    ),
+    url_file_option,
     click.option(
         "--ca-file",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -74,12 +71,7 @@ def command(
     address: "Address",
     prefix: str,
     keep_originals: bool,
-    name: str,
-    exit_at_end: bool,
-    early: bool,
-    start_over: bool,
-    yes: bool,
-    quiet: bool,
+    running: Running,
 ) -> None:
     """Indices in OpenSearch or Elasticsearch, kept equal to topics: what comes again changes nothing.
 
@@ -95,14 +87,14 @@ def command(
     from clickstream.sinks.opensearch.target import OpenSearchOptions, OpenSearchTarget
     from clickstream.sinks.sink import Options
 
-    _say_names(found, prefix, early)
+    _say_names(found, prefix, running.early)
     stop = Stop()
 
     def make(_cluster: Cluster) -> Any:
-        return OpenSearchTarget(Client(address), OpenSearchOptions(prefix, early), stop)
+        return OpenSearchTarget(Client(address), OpenSearchOptions(prefix, running.early), stop)
 
-    options = Options(name=name, early=early, exit_at_end=exit_at_end, keep_originals=keep_originals)
-    run_sink(app, make, found, options, start_over=start_over, yes=yes, quiet=quiet, stop=stop)
+    options = Options(running.name, running.early, running.exit_at_end, keep_originals=keep_originals)
+    run_sink(app, make, found, options, running, stop)
 
 
 @click.command("opensearch")
@@ -178,9 +170,7 @@ def check(
 
 
 def _address(url: str | None, url_file: Path | None, ca_file: Path | None) -> "Address":
-    given = secret("--url", url, url_file, VARIABLE)
-    if not given:
-        raise ConfigError(f"Where is OpenSearch? Give its URL with --url, --url-file or {VARIABLE}.")
+    given = needed_url("Where is OpenSearch? Give its URL", url, url_file, VARIABLE)
     with extra_needed():
         from clickstream.sinks.opensearch.client import address_of
     return address_of(given, ca_file)

@@ -10,8 +10,10 @@ import click
 
 from clickstream.cli.options import SECONDS, App, cluster_options
 from clickstream.cli.output import say
-from clickstream.cli.sink.options import input_options, name_option, run_sink, running_options, show_problems
+from clickstream.cli.sink.options import Running, input_options, name_option, running_options
+from clickstream.cli.sink.running import run_sink, show_problems
 from clickstream.errors import ConfigError
+from clickstream.stop import Stop
 
 if TYPE_CHECKING:
     from clickstream.sinks.model import Input
@@ -53,12 +55,7 @@ def command(
     to: str,
     every: float,
     batch_rows: int,
-    name: str,
-    exit_at_end: bool,
-    early: bool,
-    start_over: bool,
-    yes: bool,
-    quiet: bool,
+    running: Running,
 ) -> None:
     """An archive of records in Parquet files, by date and hour, each record in it once.
 
@@ -77,22 +74,22 @@ def command(
     found = _archived(found)
     for one in found:
         typed(one)
-    store = store_at(to)
+    stop = Stop()
+    store = store_at(to, stop)
     run_sink(
         app,
         lambda _cluster: ParquetTarget(store),
         found,
         Options(
-            name=name,
-            early=early,
-            exit_at_end=exit_at_end,
+            running.name,
+            running.early,
+            running.exit_at_end,
             batch_rows=batch_rows,
             batch_bytes=BATCH_BYTES,
             interval_s=every,
         ),
-        start_over=start_over,
-        yes=yes,
-        quiet=quiet,
+        running,
+        stop,
     )
 
 
@@ -192,8 +189,11 @@ def _show_check(one: "TableCheck") -> None:
         say(f"  {one.lost:,} records of files that are gone are lost: the topic does not hold them any more.")
 
 
-def store_at(place: str) -> "Store":
-    """A folder, or with `s3://` a place in an object store. Raises ConfigError when a library for it is missing."""
+def store_at(place: str, stop: Stop | None = None) -> "Store":
+    """A folder, or with `s3://` a place in an object store. Raises ConfigError when a library for it is missing.
+
+    `stop` ends requests to an object store when there is no more time for draining.
+    """
     with parquet_needed():
         if "://" not in place:
             from clickstream.sinks.parquet.folder import FolderStore
@@ -203,7 +203,7 @@ def store_at(place: str) -> "Store":
             raise ConfigError(f"{place} is no folder and does not begin with s3://.")
         from clickstream.sinks.parquet.objects import ObjectStore
 
-        return ObjectStore(place)
+        return ObjectStore(place, stop)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,18 +13,17 @@ import click
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import say
 from clickstream.cli.sink.options import (
+    Running,
     early_option,
     input_options,
     name_option,
     options_of,
     originals_option,
     repair_option,
-    run_sink,
     running_options,
     secret,
-    show_checks,
-    show_problems,
 )
+from clickstream.cli.sink.running import run_sink, show_checks, show_problems
 from clickstream.cli.tables.file import extra_needed
 from clickstream.errors import ConfigError
 from clickstream.stop import Stop
@@ -53,7 +53,10 @@ _TARGET = (
 
 
 def _target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say where the tables are and how they look: handed on as `address` and `options`."""
+    """Adds the options that say where the tables are and how they look: handed on as `address` and `options`.
+
+    `early`, which is among those of how a sink runs as well, is not in them yet.
+    """
 
     @functools.wraps(command)
     def with_target(
@@ -63,13 +66,13 @@ def _target(command: Callable[..., Any]) -> Callable[..., Any]:
         schema: str | None,
         evolve: Literal["off", "add"],
         jsonb: bool,
-        early: bool,
         **others: Any,
     ) -> Any:
         address = _address(dsn, dsn_file)
         from clickstream.sinks.postgres.target import PostgresOptions
 
-        return command(*args, address=address, options=PostgresOptions(schema, early, evolve, jsonb), **others)
+        options = PostgresOptions(schema, evolve=evolve, jsonb=jsonb)
+        return command(*args, address=address, options=options, **others)
 
     return options_of(_TARGET)(with_target)
 
@@ -85,11 +88,7 @@ def command(
     address: "Address",
     options: "PostgresOptions",
     keep_originals: bool,
-    name: str,
-    exit_at_end: bool,
-    start_over: bool,
-    yes: bool,
-    quiet: bool,
+    running: Running,
 ) -> None:
     """Tables in PostgreSQL, kept equal to topics: each change once, with its offset, in one transaction.
 
@@ -100,17 +99,16 @@ def command(
     from clickstream.sinks.postgres.target import PostgresTarget
     from clickstream.sinks.sink import Options
 
+    options = replace(options, early=running.early)
     names.check(found, early=options.early)
     stop = Stop()
     run_sink(
         app,
-        lambda _cluster: PostgresTarget(address, name, options, stop),
+        lambda _cluster: PostgresTarget(address, running.name, options, stop),
         found,
-        Options(name=name, early=options.early, exit_at_end=exit_at_end, keep_originals=keep_originals),
-        start_over=start_over,
-        yes=yes,
-        quiet=quiet,
-        stop=stop,
+        Options(running.name, options.early, running.exit_at_end, keep_originals=keep_originals),
+        running,
+        stop,
     )
 
 
@@ -120,7 +118,9 @@ def command(
 @name_option
 @early_option
 @cluster_options
-def plan(app: App, found: "list[Input]", address: "Address", options: "PostgresOptions", name: str) -> None:
+def plan(
+    app: App, found: "list[Input]", address: "Address", options: "PostgresOptions", name: str, early: bool
+) -> None:
     """What `sink postgres` would do with the same arguments; nothing is changed.
 
     Prints the statements, how much is to be read, and what stands in the way: then the exit code is 1.
@@ -128,7 +128,7 @@ def plan(app: App, found: "list[Input]", address: "Address", options: "PostgresO
     from clickstream.sinks.postgres.plan import plan as look_ahead
 
     with app.connect() as cluster:
-        result = look_ahead(address, cluster, found, name, options)
+        result = look_ahead(address, cluster, found, name, replace(options, early=early))
     _show(result)
     show_problems(result.problems)
 
@@ -158,6 +158,7 @@ def check(
     address: "Address",
     options: "PostgresOptions",
     name: str,
+    early: bool,
     repair: bool,
 ) -> None:
     """Compare the tables of `sink postgres` with their topics, up to where the sink is.
@@ -168,7 +169,7 @@ def check(
     from clickstream.sinks.postgres.check import check as compare
 
     with app.connect() as cluster:
-        results = compare(address, cluster, found, name, options, repair=repair)
+        results = compare(address, cluster, found, name, replace(options, early=early), repair=repair)
     show_checks(results)
 
 

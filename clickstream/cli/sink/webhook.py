@@ -5,23 +5,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from clickstream.cli.options import SECONDS, App, cluster_options, setting
+from clickstream.cli.options import SECONDS, App, cluster_options
 from clickstream.cli.output import parsed
 from clickstream.cli.sink.options import (
+    Running,
     inputs_as,
+    ledger_options,
     name_option,
+    needed_url,
     options_of,
-    plan_messages,
-    run_sink,
     running_options,
-    secret,
+    url_file_option,
 )
+from clickstream.cli.sink.running import plan_messages, run_sink, topic_ledger
 from clickstream.cli.tables.file import extra_needed
 from clickstream.errors import ConfigError
 from clickstream.inspect import position
 from clickstream.kafka.clients import Cluster
 from clickstream.stop import Stop
-from clickstream.topics import ensure
 
 if TYPE_CHECKING:
     from clickstream.sinks.documents import Cleaned
@@ -29,21 +30,19 @@ if TYPE_CHECKING:
     from clickstream.sinks.webhook.message import Alert, Template
 
 VARIABLE = "CLICKSTREAM_SINK_WEBHOOK"
+QUESTION = "Where to post? Give the URL"
 FEWEST_KEY_BYTES = 16
 
 _inputs = inputs_as("--value-format")  # --format is that of the body
 
 _RECEIVER = (
     click.option("--url", metavar="URL", help=f"Where to post, http or https; better in {VARIABLE}."),
-    click.option(
-        "--url-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A file that holds the URL."
-    ),
+    url_file_option,
     click.option("--from-start", is_flag=True, help="Also what is in the topic; else only what comes from now on."),
     click.option(
         "--from", "start", metavar="TIME", callback=parsed(position.parse), help="From a time on: 2026-03-25T19:05:49Z."
     ),
-    click.option("--moved", is_flag=True, help="The same receiver has another address now: go on where the sink was."),
-    setting("sink-topic", "--sink-topic"),
+    *ledger_options("receiver"),
 )
 
 
@@ -82,12 +81,7 @@ def command(
     only_final: bool,
     sign_key_file: Path | None,
     moved: bool,
-    name: str,
-    exit_at_end: bool,
-    early: bool,
-    start_over: bool,
-    yes: bool,
-    quiet: bool,
+    running: Running,
 ) -> None:
     """Post rows of results to a URL: an alert that reaches a person, or another system.
 
@@ -101,11 +95,10 @@ def command(
         --format slack --template '{status}: {errors} errors in the minute of {window_start}'
       clickstream sink webhook my-alerts --url http://localhost:9000/ --from-start
     """
-    given = _url(url, url_file)
+    given = needed_url(QUESTION, url, url_file, VARIABLE)
     if template is not None and format_ != "slack":
         raise ConfigError("--template needs --format slack: JSON has all values.")
     with extra_needed():
-        from clickstream.sinks.ledger import Ledger
         from clickstream.sinks.sink import Options
         from clickstream.sinks.webhook.message import Template, as_json, as_slack
         from clickstream.sinks.webhook.post import Poster, address_of
@@ -122,15 +115,13 @@ def command(
         return as_slack(alert, templates.get(alert.table, Template("")), cleaned)
 
     def make(cluster: Cluster) -> Any:
-        topic = app.config["sink-topic"]
-        ensure(cluster, [topic])
-        ledger = Ledger(cluster, topic, WebhookTarget.kind, address.identity, stop, moved=moved)
+        ledger = topic_ledger(app, cluster, WebhookTarget.kind, address.identity, stop, moved=moved)
         return WebhookTarget(
             poster, address.where, ledger, stop, render, budget=Budget(per_minute), sent=Sent(remember)
         )
 
-    options = Options(name=name, early=not only_final, exit_at_end=exit_at_end, begin=_begin(from_start, start))
-    run_sink(app, make, found, options, start_over=start_over, yes=yes, quiet=quiet, stop=stop)
+    options = Options(running.name, not only_final, running.exit_at_end, begin=_begin(from_start, start))
+    run_sink(app, make, found, options, running, stop)
 
 
 @click.command("webhook")
@@ -155,7 +146,7 @@ def plan(
     with extra_needed():
         from clickstream.sinks.webhook.post import address_of
         from clickstream.sinks.webhook.target import WebhookTarget
-    address = address_of(_url(url, url_file))
+    address = address_of(needed_url(QUESTION, url, url_file, VARIABLE))
     begin = _begin(from_start, start)
     plan_messages(
         app,
@@ -167,13 +158,6 @@ def plan(
         moved=moved,
         begins_at_end=begin == "end",
     )
-
-
-def _url(url: str | None, url_file: Path | None) -> str:
-    given = secret("--url", url, url_file, VARIABLE)
-    if not given:
-        raise ConfigError(f"Where to post? Give the URL with --url, --url-file or {VARIABLE}.")
-    return given
 
 
 def _template(text: str | None, columns: list[str]) -> "Template":

@@ -16,6 +16,7 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.offsets import ends, limits
 from clickstream.sinks.checking import NAMED, InputCheck, batches, kept, must_be_of, written_and_later
 from clickstream.sinks.model import OFFSET, PARTITION, Input, Place, Rows
@@ -52,9 +53,9 @@ def check(
     for one in indices:
         topic = one.source.topic
         places = {number: place for (_, number), place in claims.stored(name, [topic]).items()}
-        topic_id = must_be_of(cluster, topic, places, client.where, name)
+        identity = must_be_of(cluster, topic, places, client.where, name)
         with Expected() as expected:
-            result.append(_Comparison(client, cluster, one, topic_id, places, expected).run(repair=repair))
+            result.append(_Comparison(client, cluster, one, identity, places, expected).run(repair=repair))
     return result
 
 
@@ -76,14 +77,14 @@ class _Comparison:
     """One index and its topic."""
 
     def __init__(
-        self, client: Client, cluster: Cluster, index: Index, topic_id: str, places: Mapping[int, Place],
+        self, client: Client, cluster: Cluster, index: Index, identity: LogIdentity, places: Mapping[int, Place],
         expected: Expected,
     ) -> None:  # fmt: skip
         self._client = client
         self._cluster = cluster
         self._index = index
-        self._topic = index.source.topic
-        self._topic_id = topic_id
+        self._identity = identity
+        self._topic, self._topic_id = identity.topic, identity.topic_id
         self._ends = {number: place.offset for number, place in places.items()}
         self._expected = expected
         self._reader = RecordReader(index.source, early=index.early)
@@ -117,7 +118,7 @@ class _Comparison:
     # --- what should be there
 
     def _read(self, spans: Mapping[int, tuple[int, int]]) -> None:
-        for messages in batches(self._cluster, self._topic, spans):
+        for messages in batches(self._cluster, self._identity, spans):
             read = self._reader.read(messages)
             self._found.unreadable += len(read.bad)
             written, later = written_and_later(read.rows, self._ends)
@@ -132,7 +133,7 @@ class _Comparison:
 
     def _ids(self, spans: Mapping[int, tuple[int, int]]) -> Iterator[list[str]]:
         """The documents that records are of."""
-        for messages in batches(self._cluster, self._topic, spans):
+        for messages in batches(self._cluster, self._identity, spans):
             yield [one.id for one in self._operations(self._reader.read(messages).rows).todo]
 
     def _operations(self, rows: Rows) -> Operations:
@@ -221,7 +222,7 @@ class _Comparison:
         while gone := self._expected.foreign(after, DELETED_AT_ONCE):
             self._write([(Operation(one.id, 0, None, 0, 0, None), one) for one in gone])
             after = gone[-1].id
-        for messages in batches(self._cluster, self._topic, self._expected.spans()):
+        for messages in batches(self._cluster, self._identity, self._expected.spans()):
             self._rewrite(messages)
         # What was missing has nothing to be compared with. Of a record that came before it was written, a sink may have
         # deleted it before that; it is not there again, then. Any later record is still to be written by the sink.

@@ -26,6 +26,7 @@ from clickstream.sinks.target import Away, Fenced
 
 RESET_OWNER = "a --reset"
 TRIES = 10
+SINKS_AT_MOST = 1_000  # that are looked at, of those which write to one index
 
 DEFINITION = {
     "settings": {"number_of_shards": 1},
@@ -166,7 +167,11 @@ class Claims:
             raise Away(f"{self._where} has other places than those that were read") from None
 
     def forget(self, sink: str, indices: Mapping[str, Destination]) -> None:
-        """Forget the places, and fence whoever still writes."""
+        """Forget the places, and fence whoever still writes.
+
+        Raises ClickstreamError when another sink writes to one of the indices: it would lack the documents.
+        """
+        self._refuse_shared(sink, indices)
         self._indices = indices
         self._claim = Claim(sink, RESET_OWNER, [])
         for _ in range(TRIES):
@@ -180,6 +185,23 @@ class Claims:
         else:
             raise ClickstreamError(f"{self._where}: another process starts sink {sink} again and again. End it first.")
         self._switch_aliases()
+
+    def _refuse_shared(self, sink: str, indices: Mapping[str, Destination]) -> None:
+        # A document has the topic, partition and offset that it is of, and not the sink: sinks of one topic that write
+        # to one index share its documents.
+        names = [one.name for one in indices.values()]
+        others = {"filter": [{"terms": {"index": names}}], "must_not": [{"term": {"sink": sink}}]}
+        query = {"query": {"bool": others}, "sort": ["sink", "topic"], "size": SINKS_AT_MOST}
+        for found in self._client.search(self._index, query):
+            other = found["_source"]
+            # One that was started over, and did not begin again, has nothing there.
+            if other.get("places") or other.get("owner") != RESET_OWNER:
+                raise ClickstreamError(
+                    f"{self._where}: sink {other.get('sink')} has written topic {other.get('topic')} to index "
+                    f"{other.get('index')}, too. The documents that are deleted would be missing for it. If it may "
+                    f"write them again, end it and DELETE {path_of(self._index, '_doc', found['_id'])}; or give each "
+                    "sink a --prefix of its own."
+                )
 
     # --- epochs
 

@@ -111,6 +111,21 @@ class Client:
             raise self.raised(failure_of(status, answer))
         return answer
 
+    def search(self, index: str, query: Any) -> list[Any]:
+        """What a search in an index finds, of all that is there at this moment.
+
+        Raises Away when the index, or a part of it, is not there just now, ClickstreamError as `ask` does.
+        """
+        self.ask("POST", path_of(index, "_refresh"))
+        answer = self.ask("POST", path_of(index, "_search"), query)
+        try:
+            found, failed = answer["hits"]["hits"], answer["_shards"]["failed"] or answer["timed_out"]
+        except (KeyError, TypeError):
+            raise ClickstreamError(f"{self.where} does not answer a search as OpenSearch does.") from None
+        if failed:  # an answer of 200 all the same, with what the others have
+            raise Away(f"{self.where} does not have all of index {index} just now")
+        return list(found)
+
     def send(self, method: str, path: str, body: bytes | None, kind: str = "application/json") -> tuple[int, Any]:
         """Status and decoded answer; of a failure its `error`.
 

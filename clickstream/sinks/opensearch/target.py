@@ -162,8 +162,7 @@ class OpenSearchTarget:
         query = {"query": {"exists": {"field": f"{ORIGIN}.offset"}}, "size": DELETED_AT_ONCE, "_source": False}
         version = version_of(self._claims.epoch, 0)
         for tries in itertools.count():
-            self._client.ask("POST", path_of(index, "_refresh"))
-            found = self._client.ask("POST", path_of(index, "_search"), query)["hits"]["hits"]
+            found = self._client.search(index, query)
             if not found:
                 return
             if tries % TRIES == 0:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import boto3
 from botocore.config import Config
@@ -18,11 +19,14 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from clickstream.deadline import Deadline, cut
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.sinks.target import Away
+from clickstream.stop import Stop
 
-ANSWERS_WITHIN_S = 60.0
+ANSWERS_WITHIN_S = 60.0  # each piece of an answer
 CONNECTS_WITHIN_S = 10.0
+ENDS_WITHIN_S = 300.0  # a request, tried again by the client, and its whole answer; a file has some 100 MB at most
 
 EXISTS = frozenset(("PreconditionFailed", "412"))
 MISSING = frozenset(("NoSuchKey", "404", "NotFound"))
@@ -43,8 +47,11 @@ class ObjectStore:
     An object is seen as a whole or not at all, so that there are no unfinished files.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url`: `s3://bucket/prefix`. Raises ConfigError for another one."""
+    def __init__(self, url: str, stop: Stop | None = None, *, within_s: float = ENDS_WITHIN_S) -> None:
+        """`url`: `s3://bucket/prefix`. Raises ConfigError for another one.
+
+        Each request has `within_s`, and ends when `stop` leaves no more time for draining.
+        """
         parts = urlsplit(url)
         self._bucket = parts.netloc
         prefix = parts.path.strip("/")
@@ -53,9 +60,12 @@ class ObjectStore:
         self._prefix = f"{prefix}/" if prefix else ""
         self.where = f"s3://{self._bucket}/{prefix}".rstrip("/")
         self._client: Any = None
+        self._stop = stop
+        self._within_s = within_s
+        self._connections: WeakSet[Any] = WeakSet()
 
     def connect(self) -> None:
-        with self._explained():
+        with self._translated():
             self._client = boto3.session.Session().client(
                 "s3",
                 config=Config(
@@ -64,6 +74,7 @@ class ObjectStore:
                     retries={"mode": "standard", "total_max_attempts": 2},
                 ),
             )
+            _watch(self._client, self._connections)
 
     def folders(self) -> list[str]:
         found: list[str] = []
@@ -121,11 +132,40 @@ class ObjectStore:
         return f"{self.where}/{name}"
 
     def _pages(self, **query: str) -> Iterator[dict[str, Any]]:
-        with self._explained():
-            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **query)
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **query))
+        while True:
+            with self._explained():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
+        """Around one request."""
+        # The client's time-outs begin anew with each piece: a server that sends one now and then would hold us.
+        with Deadline(self._within_s, stop=self._stop) as deadline:
+            deadline.interrupt = self._cut
+            try:
+                with self._translated():
+                    yield
+            except ClickstreamError:
+                if deadline.over.is_set():
+                    raise self._late() from None
+                raise
+            if deadline.over.is_set():  # what was cut may look like an end
+                raise self._late()
+
+    def _cut(self) -> None:
+        for one in list(self._connections):
+            if one.sock is not None:
+                cut(one.sock)
+
+    def _late(self) -> Away:
+        return Away(f"{self.where} does not answer: no whole answer within {self._within_s:g} s")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
             yield
         except (NoCredentialsError, PartialCredentialsError) as error:
@@ -140,6 +180,23 @@ class ObjectStore:
             raise ClickstreamError(f"{said.rstrip('.')}.") from None
         except (BotoCoreError, ValueError) as error:
             raise ClickstreamError(f"{self.where}: {error}.") from None
+
+
+def _watch(client: Any, connections: WeakSet[Any]) -> None:
+    """Have all connections of a client in a set: it has no other way to end what they read or write."""
+    session = client._endpoint.http_session
+
+    def watched(pool: Any) -> Any:
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                connections.add(self)
+                super().connect()
+
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+    # One dictionary, which the managers of direct connections and of those through proxies share.
+    pools = session._pool_classes_by_scheme
+    pools.update({scheme: watched(pool) for scheme, pool in pools.items()})
 
 
 def _code(error: ClientError) -> str:

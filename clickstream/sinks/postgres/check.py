@@ -14,6 +14,7 @@ from psycopg import sql
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.offsets import Limits, limits
 from clickstream.sinks.checking import NAMED, InputCheck, batches, must_be_of, written_and_later
 from clickstream.sinks.model import Input, Place, Rows
@@ -124,22 +125,29 @@ class _Comparison:
         places = {
             number: place for (_, number), place in self._claims.places(self._connection, self._name, [topic]).items()
         }
-        must_be_of(cluster, topic, places, where, self._name)
+        identity = must_be_of(cluster, topic, places, where, self._name)
         self._table.make_stage(self._connection)
         self._execute("CREATE TEMPORARY TABLE {expected} ({typed}, PRIMARY KEY ({key})) ON COMMIT DROP")
         self._execute("CREATE TEMPORARY TABLE {later} ({typed_key}, PRIMARY KEY ({key})) ON COMMIT DROP")
         found = limits(cluster, topic)
-        self._read(cluster, found, places, early)
+        self._read(cluster, identity, found, places, early)
         self._compare([found[number].low if number in found else 0 for number in range(max(found) + 1)])
         if repair and self._found.differs:
             self._repair()
         return self._found
 
-    def _read(self, cluster: Cluster, found: dict[int, Limits], places: dict[int, Place], early: bool) -> None:
+    def _read(
+        self,
+        cluster: Cluster,
+        identity: LogIdentity,
+        found: dict[int, Limits],
+        places: dict[int, Place],
+        early: bool,
+    ) -> None:
         reader = RecordReader(self._source, early=early)
         ends = {number: place.offset for number, place in places.items()}
         spans = {number: (limit.low, limit.high) for number, limit in found.items()}
-        for messages in batches(cluster, self._source.topic, spans):
+        for messages in batches(cluster, identity, spans):
             read = reader.read(messages)
             self._found.unreadable += len(read.bad)
             written, later = written_and_later(read.rows, ends)

@@ -154,7 +154,7 @@ def _retry_after(text: str | None) -> float | None:
     """Seconds, of either form that HTTP has."""
     if text is None:
         return None
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdecimal():
         return float(text)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())

@@ -20,11 +20,12 @@ from clickstream.sinks.model import (
     Batch,
     Claim,
     Input,
+    Place,
     Rows,
     Stored,
     Written,
 )
-from clickstream.sinks.target import Refused
+from clickstream.sinks.target import Away, Refused
 from clickstream.sinks.webhook.message import Alert
 from clickstream.sinks.webhook.post import Poster
 from clickstream.sinks.webhook.sent import Sent, key_hash
@@ -106,6 +107,7 @@ class WebhookTarget:
         self._uncommitted: list[_Row] = []
         self._posted = 0
         self._cleaned: Cleaned = Cleaned()
+        self._committed: dict[Partition, Place] = {}
         self._sure = False
 
     def gauges(self) -> dict[str, float]:
@@ -127,6 +129,16 @@ class WebhookTarget:
         return stored
 
     def write(self, batch: Batch) -> Written:
+        try:
+            return self._write(batch)
+        except Away:
+            # Rows that are committed do not come again: what was changed in them is counted now.
+            left = batch.without(list(batch.after(self._committed).messages()))
+            for rows in left.rows:
+                self._cleaned.update(documents(rows)[1])
+            raise
+
+    def _write(self, batch: Batch) -> Written:
         self._sure = False
         written = Written()
         for rows in batch.rows:
@@ -212,6 +224,7 @@ class WebhookTarget:
 
     def _commit(self, places: dict[Partition, int], keyed: set[Partition]) -> None:
         self._ledger.commit(places, {place: self._sent.text(place) for place in keyed})
+        self._committed |= {place: Place("", offset) for place, offset in places.items()}
         self._uncommitted.clear()
 
     def _forget_before(self, batch: Batch) -> None:

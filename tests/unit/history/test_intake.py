@@ -1,9 +1,11 @@
 """Records on their way into the store: each once, whatever is read again."""
 
+import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from unittest.mock import Mock
 
+import duckdb
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
 
@@ -147,3 +149,98 @@ def test_what_comes_in_drops_is_handed_over_together(
     monkeypatch.setattr(feed, "FLUSH_EVERY_S", 0.0)
     intake.flush_if_due()
     assert store.rows[CLICKS].rows == 2
+
+
+class Breaking:
+    """The connection of a store, on which a statement fails once."""
+
+    def __init__(self, store: Store, at: int) -> None:
+        self.left = at
+        self.broke = False
+        self._db = store.db
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._db, name)
+        return self._counted(found) if name in ("execute", "sql") else found
+
+    def _counted(self, work: Callable[..., object]) -> Callable[..., object]:
+        def counted(*args: object, **named: object) -> object:
+            self.left -= 1
+            if self.left == 0:
+                self.broke = True
+                self._db.execute("SELECT error('broken')")  # so that the transaction is over as well
+            return work(*args, **named)
+
+        return counted
+
+
+def break_store(store: Store, at: int) -> Breaking:
+    """Its statement number `at` fails."""
+    breaking = Breaking(store, at)
+    every = [*store.rows.values(), *(getattr(store.rollups, name) for name in ("_fine", "_minutes", "_seen"))]
+    for one in (store, store.rollups, *every, store.rollups._seen_fine):
+        setattr(one, "db" if one is store else "_db", breaking)
+    return breaking
+
+
+def numbers(store: Store) -> object:
+    """All that a batch changes."""
+    kept = [*store.rows.values(), *(level.segments for level in (*store.rollups.levels, *store.rollups.seen))]
+    rows = [
+        sorted(row for table in one.tables() for row in store.db.execute(f"FROM {table}").fetchall()) for one in kept
+    ]
+    spans = [[(one.window, one.rows, one.first, one.last) for one in each.segments] for each in kept]
+    rollups = store.rollups
+    return (
+        rows, spans, [(level.since, level.until) for level in (*rollups.levels, *rollups.seen)], store.newest(CLICKS),
+        store.since(CLICKS), dict(store.added), {kind: dict(found) for kind, found in store.skipped.items()},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 7, 11, 16, 22, 29, 37])
+def test_a_batch_is_added_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Whichever statement fails: what was there stays, and the next try leads to what it would have led to at once."""
+    monkeypatch.setattr(feed, "FLUSH_EVERY_S", 0.0)
+    monkeypatch.setattr("clickstream.history.rollups.REWRITE_ROWS", 5)
+    limits = Limits(history_ms=60_000)
+    broken, sound = Store(limits, clock=lambda: NOW), Store(limits, clock=lambda: NOW)
+    first = [one for second in range(0, 90, 7) for one in records(0, second, time=NOW - 200_000 + second * 1_000)]
+    # Late, ahead of the clock, and so new that rows go and minutes are summed up.
+    second = [
+        *records(0, 200, time=NOW - 150_000), *records(0, 201, time=NOW + 10**8), *records(0, 202, time=NOW),
+        *records(1, 0, time=NOW - 1_000),
+    ]  # fmt: skip
+    intakes = []
+    for store in (broken, sound):
+        intake: Intake[Click] = Intake(store, CLICKS, Click, store.add_clicks)
+        intake.begin(0, {0: 0, 1: 0}, set())
+        intake.add(first)
+        intakes.append(intake)
+    before = numbers(broken)
+    breaking = break_store(broken, at)
+    with contextlib.suppress(duckdb.Error):
+        intakes[0].add(second)
+        assert not breaking.broke or broken.added[CLICKS] == sound.added[CLICKS] + 3
+    breaking.left = 0
+    if breaking.broke and broken.added[CLICKS] == sound.added[CLICKS]:
+        assert numbers(broken) == before
+        intakes[0].add(second)
+    intakes[1].add(second)
+    assert numbers(broken) == numbers(sound)
+
+
+def test_what_cannot_be_added_waits_and_nothing_more_is_taken_before(
+    monkeypatch: pytest.MonkeyPatch, store: Store, intake: Intake[Click]
+) -> None:
+    intake.begin(0, {0: 0}, set())
+    with monkeypatch.context() as broken:
+        broken.setattr(store.clicks, "table", Mock(side_effect=MemoryError))
+        for _ in range(3):
+            with pytest.raises(MemoryError):
+                intake.add(records(0, 0, 1))
+        with pytest.raises(MemoryError):
+            intake.flush_if_due()
+        with pytest.raises(MemoryError):
+            intake.add(records(0, 2))
+    intake.add(records(0, 2))
+    assert taken(store, intake) == 3

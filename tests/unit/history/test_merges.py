@@ -27,8 +27,9 @@ class Watched:
 
     def come(self, *seconds: float, user: int = 1) -> None:
         clicks = [Click(time=BASE + int(at * S), userid=user) for at in seconds]
-        self.merges.look(clicks)
+        closed = self.merges.look(clicks)
         self.store.add_clicks(clicks)
+        self.merges.keep(closed)
 
     def sessions(self) -> list[Session]:
         return sorted(sessions(self.store, BASE, SEEN_AT, 1_000).rows, key=lambda one: (one.user, one.start))

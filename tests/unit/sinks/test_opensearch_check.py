@@ -10,6 +10,7 @@ import pytest
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.produce import Sender
 from clickstream.sinks.checking import InputCheck
 from clickstream.sinks.inputs import described
@@ -101,7 +102,8 @@ class Side:
         places = {number: Place(TOPIC_ID, offset) for number, offset in self.written.items()}
         with Expected() as expected:
             index = index_of(source, "", early=False)
-            comparison = _Comparison(cast(Client, self.index), self.cluster, index, TOPIC_ID, places, expected)
+            identity = LogIdentity(self.topic, TOPIC_ID)
+            comparison = _Comparison(cast(Client, self.index), self.cluster, index, identity, places, expected)
             return comparison.run(repair=repair)
 
 

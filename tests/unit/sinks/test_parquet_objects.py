@@ -2,7 +2,9 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -15,6 +17,7 @@ from clickstream.sinks.parquet.objects import ObjectStore
 from clickstream.sinks.parquet.reading import ArchivedTable
 from clickstream.sinks.parquet.target import ParquetTarget
 from clickstream.sinks.target import Away, Fenced
+from tests.support import PATIENCE
 from tests.unit.sinks.archives import TOPIC, batch, claim, fill, in_log, interleaved, record
 
 
@@ -91,6 +94,63 @@ def test_a_store_that_does_not_answer_is_away(url: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(Away, match="does not answer"):
         claim(target(url))
+
+
+class Dribbling(BaseHTTPRequestHandler):
+    """Sends a byte now and then, of an answer that is never whole: of its head, or of its body."""
+
+    protocol_version = "HTTP/1.1"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n"
+    in_head: bool
+    ended: threading.Event
+
+    def do_GET(self) -> None:
+        with suppress(OSError):
+            self.wfile.write(self.head if self.in_head else self.head + b"\r\n")
+            while not self.ended.wait(0.02):
+                self.wfile.write(b"x")
+        self.close_connection = True
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(params=["head", "body"])
+def dribbling(request: pytest.FixtureRequest) -> Iterator[str]:
+    ended = threading.Event()
+    handler = type("Handler", (Dribbling,), {"in_head": request.param == "head", "ended": ended})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    ended.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda store: store.read("a"),
+        lambda store: store.names("a"),
+        lambda store: store.put("a", lambda file: file.write(b"1")),
+        lambda store: store.create("a", b"1"),
+    ],
+    ids=["read", "names", "put", "create"],
+)
+@pytest.mark.timeout(60 * PATIENCE)
+def test_a_store_that_sends_a_byte_now_and_then_holds_nobody_for_ever(
+    url: str, monkeypatch: pytest.MonkeyPatch, dribbling: str, work: Callable[[ObjectStore], object]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", dribbling)
+    store = ObjectStore(url, within_s=0.3)
+    store.connect()
+    with pytest.raises(Away, match=r"does not answer: no whole answer within 0\.3 s"):
+        work(store)
 
 
 def test_a_bucket_that_is_not_there_is_named(url: str) -> None:

@@ -32,7 +32,14 @@ def test_a_signature_is_of_time_and_body() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("7", 7.0), (" 0 ", 0.0), ("Wed, 25 Mar 2020 19:05:49 GMT", 0.0), ("soon", None), (None, None)],
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("Wed, 25 Mar 2020 19:05:49 GMT", 0.0),
+        ("soon", None),
+        ("\xb2", None),  # a digit, and no number
+        (None, None),
+    ],
 )
 def test_both_forms_of_retry_after_are_understood(text: str | None, seconds: float | None) -> None:
     assert _retry_after(text) == seconds

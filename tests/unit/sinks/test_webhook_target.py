@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from clickstream.kafka.offsets import Partition
-from clickstream.sinks.inputs import plain
-from clickstream.sinks.model import Batch
+from clickstream.sinks.documents import NOT_A_NUMBER
+from clickstream.sinks.inputs import described, plain
+from clickstream.sinks.model import Batch, Place
 from clickstream.sinks.reading import RecordReader
 from clickstream.sinks.target import Away, Refused
 from clickstream.sinks.webhook.message import as_json
@@ -115,6 +116,19 @@ def test_a_post_that_is_refused_counts_as_one_of_the_minute() -> None:
         target.write(whole)
     target.write(whole.without([next(whole.messages())]))
     assert receiver.ids == [*ids(0, 1), SUMMARY]
+
+
+def test_what_is_changed_in_rows_that_were_posted_before_an_outage_is_counted_once() -> None:
+    """Those that were committed before it do not come again; in the end, all rows are counted."""
+    source = described(TOPIC, "x DOUBLE", None)
+    messages = [record(number, b'{"x":"NaN"}') for number in range(5)]
+    whole = Batch((RecordReader(source, early=True).read(messages).rows,), {(TOPIC, 0): 5})
+    target, notes = target_of(Receiver(once={ids(3)[0]: Away("nobody answers")}), 0)
+    with pytest.raises(Away):
+        target.write(whole)
+    assert notes.places == {(TOPIC, 0): 3}
+    rest = whole.after({(TOPIC, 0): Place("id", 3)})
+    assert target.write(rest).cleaned == {("x", NOT_A_NUMBER): 5}
 
 
 def test_a_post_that_is_tried_again_counts_once() -> None:

@@ -80,13 +80,18 @@ class Transform(Part):
 
     # --- what a part tells
 
+    @property
+    def retried(self) -> int:
+        """Attempts that failed and were made once more."""
+        return self._calls.retried
+
     def totals(self) -> dict[str, int]:
         """Records whose results are committed, and these results; attempts that failed."""
         return {
             "processed": self.processed,
             "results": self.results,
             "dead_lettered": self.dead_lettered,
-            "retried": self._calls.retried,
+            "retried": self.retried,
         }
 
     def gauges(self) -> dict[str, float]:

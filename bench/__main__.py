@@ -33,6 +33,13 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def show(text: str, name: str, write_docs: bool) -> None:
+    """Print a measurement, and put it into its block of docs/measurements.md if that is wanted."""
+    click.echo(text)
+    if write_docs:
+        report.write(f"bench:{name}", text)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def bench() -> None:
     """Measurements, side by side with peers, on a real Kafka of their own."""
@@ -95,12 +102,9 @@ def heart(
         raise click.UsageError("--short must be less than --events.")
     plan = heart_bench.Plan(events, short, rounds, memory_events, only)
     result = heart_bench.measure(plan, say)
-    text = report.heart(result, plan)
-    click.echo(text)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(result), indent=1) + "\n", "utf-8")
-    if write_docs:
-        report.write("bench:heart-warm" if 2 * short >= events else "bench:heart", text)
+    show(report.heart(result, plan), "heart-warm" if 2 * short >= events else "heart", write_docs)
 
 
 @bench.command()
@@ -120,9 +124,7 @@ def heart(
 def latency(rate: float, interval: float, duration: float, lingers: tuple[int, ...], write_docs: bool) -> None:
     """How long after produce() an event shows in the published tally."""
     text = report.latency(latency_bench.measure(rate, interval, duration, lingers, say), rate, interval)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:latency", text)
+    show(text, "latency", write_docs)
 
 
 @bench.command()
@@ -146,9 +148,7 @@ def tables(
         raise click.UsageError("--short must be less than --events.")
     plan = tables_bench.Plan(events, short, rounds, only, not no_flink, flink_keys)
     text = report.tables(tables_bench.measure(plan, say), plan)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:tables", text)
+    show(text, "tables", write_docs)
 
 
 @bench.command()
@@ -159,9 +159,7 @@ def tables(
 def tables_latency(rate: float, interval: float, duration: float, write_docs: bool) -> None:
     """How long after produce() a click shows in a stream and in a table."""
     text = report.tables_latency(tables_latency_bench.measure(rate, interval, duration, say), rate, interval)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:tables-latency", text)
+    show(text, "tables-latency", write_docs)
 
 
 @bench.command()
@@ -178,9 +176,7 @@ def tables_latency(rate: float, interval: float, duration: float, write_docs: bo
 def tables_rest(rate: float, duration: float, settle: float, write_docs: bool) -> None:
     """How much of a core the tables take when few clicks come, and when none do."""
     text = report.tables_rest(tables_rest_bench.measure(tables_rest_bench.Plan(rate, settle, duration), say), duration)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:tables-rest", text)
+    show(text, "tables-rest", write_docs)
 
 
 @bench.command()
@@ -193,9 +189,7 @@ def history(clicks: int, rate: int, users: int, repeats: int, write_docs: bool) 
     """What the dashboard's history costs: CPU per click and per question, and memory."""
     plan = history_bench.Plan(clicks, rate, users, repeats)
     text = history_bench.report(history_bench.measure(plan, say), plan)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:history", text)
+    show(text, "history", write_docs)
 
 
 @bench.command()
@@ -230,9 +224,7 @@ def ui(
     page = ui_page_bench.Plan(filled, loads, rate, settle, duration)
     plan = ui_bench.Plan(page, returning, ui_tabs_bench.Plan(tabs, panels, tabs_rate, SETTLE_TABS_S, tabs_duration))
     text = report.ui(ui_bench.measure(plan, say), plan)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:ui", text)
+    show(text, "ui", write_docs)
 
 
 @bench.command()
@@ -246,9 +238,7 @@ def ui_memory(history: float, rate: float, duration: float, switches: int, write
     plan = ui_memory_bench.Plan(history, rate, duration, switches)
     with bench_kafka(say) as kafka, chromium() as browser:
         text = report.ui_memory(ui_memory_bench.measure(kafka, browser, plan, say), plan)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:ui-memory", text)
+    show(text, "ui-memory", write_docs)
 
 
 @bench.command()
@@ -261,9 +251,7 @@ def collect(duration: float, only: str | None, geo_db: Path | None, write_docs: 
     cases = [case for case in collect_bench.CASES if only is None or only in case.title]
     with bench_kafka(say) as kafka:
         text = report.collect(collect_bench.measure(kafka, cases, duration, geo_db, say), duration)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:collect", text)
+    show(text, "collect", write_docs)
 
 
 @bench.command()
@@ -296,9 +284,7 @@ def collect_memory(
     plan = collect_memory_bench.Plan(rate, duration, workers, sends, acks)
     with bench_kafka(say) as kafka:
         text = report.collect_memory(collect_memory_bench.measure(kafka, plan, geo_db, say), plan)
-    click.echo(text)
-    if write_docs:
-        report.write("bench:collect-memory", text)
+    show(text, "collect-memory", write_docs)
 
 
 @bench.command()
@@ -327,9 +313,7 @@ def opensearch(records: int, keys: int, short: int, rounds: int, url: str | None
 
 def _sink(subject: sinks.Subject, name: str, plan: sinks.Plan, write_docs: bool) -> None:
     text = report.sink(sinks.measure(subject, plan, say), plan, name)
-    click.echo(text)
-    if write_docs:
-        report.write(f"bench:{subject.kind}", text)
+    show(text, subject.kind, write_docs)
 
 
 def main() -> None:

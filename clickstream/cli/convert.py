@@ -7,7 +7,7 @@ import click
 from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options, metrics_options, setting
 from clickstream.cli.registry import avro_needed, encoder_for, needed_registry, registry_options, schema_text
-from clickstream.cli.transform import check, default_name, run_transform
+from clickstream.cli.transform import options_of, run_transform
 from clickstream.errors import ConfigError
 
 
@@ -60,23 +60,13 @@ def command(
     """
     with avro_needed():
         from clickstream.transform import convert
-    from clickstream.transform.model import Options
-
     if to_format == "json" and (schema or subject or auto_register):
         raise ConfigError("--schema, --subject and --auto-register go with --to-format avro.")
     if auto_register and schema is None:
         raise ConfigError("--auto-register needs --schema: what is to be registered.")
-    options = Options(
-        from_topic=from_topic,
-        to_topic=to_topic,
-        dead_letter_topic=app.config["dead-letter-topic"],
-        name=name or default_name(from_topic, to_topic),
-        # Nothing is gained by many calls under way in one process; a commit is worth many records.
-        in_flight=1_000,
-        exit_at_end=exit_at_end,
-        start_over=start_over,
-    )
-    check(options.name, {"--from": from_topic, "--to": to_topic, "--dead-letter-topic": options.dead_letter_topic})
+    # Nothing is gained by many calls under way in one process; a commit is worth many records.
+    more = {"in_flight": 1_000, "exit_at_end": exit_at_end, "start_over": start_over}
+    options = options_of(app, from_topic, to_topic, name, **more)
     registry = needed_registry(app)
     if to_format == "json":
         caller = convert.to_json(registry, unknown_waits=unknown_schema == "wait")

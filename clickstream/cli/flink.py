@@ -10,7 +10,7 @@ import click
 from clickstream.broker.embedded import to_stderr
 from clickstream.cli.options import App, app_options, cluster_options, stop_event
 from clickstream.cli.output import echo_json, formats, say, show
-from clickstream.cli.tables.file import FILE, Variables, checked, variables_option
+from clickstream.cli.tables.file import FILE, Variables, variables_option, without_problems
 from clickstream.errors import ConfigError
 from clickstream.inspect import text
 from clickstream.screen.layout import Column
@@ -252,13 +252,7 @@ def _refuse_problems(files: tuple[Path, ...], variables: Variables) -> None:
     """Before anything starts: exit code 1 if there are problems, all of them shown. What will fail on Flink is said."""
     from clickstream.tables.sql.onflink import troubles
 
-    found = [checked(path, variables) for path in files]
-    for one in found:
-        if one.problems:
-            say(one.render() + "\n", err=True)
-    if any(one.problems for one in found):
-        raise click.exceptions.Exit(1)
-    for path, one in zip(files, found, strict=True):
+    for path, one in zip(files, without_problems(files, variables), strict=True):
         for trouble in troubles(one):
             say(f"{path}:{trouble.line}: this will fail on Flink: {trouble.words}", err=True)
 

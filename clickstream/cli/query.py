@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clickstream.cli.options import NOTHING_TO_DRAIN, SECONDS, App, cluster_options, stop_event
+from clickstream.cli.looking import cancelling, limit_option, records_option, within_option
+from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import csv_asked, echo_json, formats, say, show, write_csv
 from clickstream.cli.registry import registry_options, shown_opener
 from clickstream.cli.sink.parquet import parquet_needed, store_at
 from clickstream.cli.tables.file import extra_needed
-from clickstream.deadline import Cancelled
 from clickstream.records import utc_text
 from clickstream.screen.layout import Column
 
@@ -27,27 +27,12 @@ NULL = "NULL"
 
 @click.command("query")
 @click.argument("sql")
-@click.option(
-    "--records",
-    type=click.IntRange(1, MAX_RECORDS),
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="The last N records of each topic.",
-)
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, MAX_ROWS),
-    default=1_000,
-    show_default=True,
-    metavar="N",
-    help="Rows at most.",
-)
+@records_option(MAX_RECORDS, "topic")
+@limit_option(MAX_ROWS, 1_000, "Rows at most.")
 @click.option(
     "--archive", metavar="DIR", help="Of `sink parquet`: its tables instead of topics. s3://BUCKET/PREFIX, too."
 )
-@click.option("--within", type=SECONDS, default=30.0, metavar="TIME", help="Give up after this time.  [default: 30s]")
+@within_option(30)
 @formats()
 @registry_options
 @cluster_options
@@ -81,11 +66,8 @@ def command(app: App, sql: str, records: int, limit: int, archive: str | None, w
             tables = _archived(archive, records, opened)
         else:
             tables = TopicTables(stack.enter_context(app.connect()), records, opened)
-        stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
-        try:
+        with cancelling() as stop:
             found = query(text, [tables], limits, cancel=stop)
-        except Cancelled:
-            raise click.Abort from None
     if json:
         echo_json(*(dict(zip(found.names, row, strict=True)) for row in found.rows))
     elif csv_asked():

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -90,21 +90,20 @@ def command(
 
     Ends with the records processed, results written and records dead-lettered; exit code 1 if it could not go on.
     """
-    from clickstream.transform.model import Options
-
-    options = Options(
-        from_topic=from_topic,
-        to_topic=to_topic,
-        dead_letter_topic=app.config["dead-letter-topic"],
-        name=name or default_name(from_topic, to_topic),
-        in_flight=in_flight,
-        retries=retries,
-        exit_at_end=exit_at_end,
-        start_over=start_over,
-    )
-    check(options.name, {"--from": from_topic, "--to": to_topic, "--dead-letter-topic": options.dead_letter_topic})
+    more = {"in_flight": in_flight, "retries": retries, "exit_at_end": exit_at_end, "start_over": start_over}
+    options = options_of(app, from_topic, to_topic, name, **more)
     caller = _caller(function, server, processes, deadline)
     run_transform(app, caller, options, quiet=quiet)
+
+
+def options_of(app: App, from_topic: str, to_topic: str, name: str | None, **more: Any) -> "Options":
+    """What was typed, with a name if none was given; `more` as in Options. Raises ConfigError as `check` does."""
+    from clickstream.transform.model import Options
+
+    letters = app.config["dead-letter-topic"]
+    name = name or default_name(from_topic, to_topic)
+    check(name, {"--from": from_topic, "--to": to_topic, "--dead-letter-topic": letters})
+    return Options(from_topic=from_topic, to_topic=to_topic, dead_letter_topic=letters, name=name, **more)
 
 
 def run_transform(app: App, caller: "Caller", options: "Options", *, quiet: bool) -> None:

@@ -6,11 +6,8 @@ the dead letters, and the places after them on the state topic. A crash undoes a
 is called for again, with the same id.
 """
 
-import heapq
-import itertools
 import logging
 import os
-import queue
 import random
 import socket
 import threading
@@ -19,21 +16,17 @@ import uuid
 from collections.abc import Sequence
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka import transactions
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin, headers_of
 from clickstream.kafka.log import identify
 from clickstream.kafka.patience import Stopped
-from clickstream.kafka.produce import record_time
 from clickstream.kafka.transactions import Fenced, TooLarge, Transactions
 from clickstream.parts.part import Part
 from clickstream.records import Position, TransformOwner, utc_text
 from clickstream.topics import ensure
-from clickstream.transform.api import Record
-from clickstream.transform.model import Answered, Call, Caller, Failed, FunctionAway, Options, Outcome
+from clickstream.transform.calls import Calls
+from clickstream.transform.model import Call, Caller, Options
 from clickstream.transform.reading import Input
 from clickstream.transform.state import State, read_state, state_topic
-from clickstream.transform.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +35,6 @@ COMMIT_AT_MOST = 5_000  # records of the input
 COMMIT_AT_MOST_BYTES = 16_000_000  # of results
 IDLE_S = 0.1
 BUSY_S = 0.02
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-SAY_EVERY_S = 30.0
 # A call that is under way when the stop comes is waited for so long: what it did is not done again.
 FINISHES_WITHIN_S = 3.0
 # Whoever fences us says who it is, right afterwards.
@@ -55,29 +45,6 @@ ATTEMPTS = 5
 
 class TakenOver(ClickstreamError):
     """A newer process runs this transform."""
-
-
-class Collected:
-    """Takes the dead letters of DeadLetters, for the transaction that they belong to."""
-
-    def __init__(self) -> None:
-        self.records: list[transactions.Record] = []
-
-    def send(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        *,
-        headers: list[tuple[str, str | bytes | None]] | None = None,
-    ) -> None:
-        """Keep a record until it is taken."""
-        self.records.append(transactions.Record(topic, key, value, headers))
-
-    def take(self) -> list[transactions.Record]:
-        """Those that were kept."""
-        taken, self.records = self.records, []
-        return taken
 
 
 class Transform(Part):
@@ -98,30 +65,25 @@ class Transform(Part):
         )
         self._admin = cluster.admin()
         self._stop = threading.Event()
-        self._collected = Collected()
-        self._letters = DeadLetters(self._collected, options.dead_letter_topic, "transform")
+        self._calls = Calls(caller, options)
         self._transactions: Transactions | None = None
         self._input: Input | None = None
         self._state = State("")
         self._starts_over = options.start_over
-        self._windows: dict[int, Window] = {}
-        self._asked: set[Call] = set()  # under way
-        self._again: list[tuple[float, int, Call]] = []  # a heap: when to ask once more
-        self._number = itertools.count()
-        self._done: list[Call] = []  # left their windows, not written yet
-        self._bytes = 0  # of their results
-        self._places: dict[int, int] = {}  # the offset after what has left
         self._saved: dict[int, int] = {}
         self._committed_at = 0.0
-        self._away_said_at: float | None = None
         self._lag = 0
         self._last_success: float | None = None
         self.processed = 0
         self.results = 0
         self.dead_lettered = 0
-        self.retried = 0
 
     # --- what a part tells
+
+    @property
+    def retried(self) -> int:
+        """Attempts that failed and were made once more."""
+        return self._calls.retried
 
     def totals(self) -> dict[str, int]:
         """Records whose results are committed, and these results; attempts that failed."""
@@ -135,9 +97,9 @@ class Transform(Part):
     def gauges(self) -> dict[str, float]:
         """`function_away`: 1 while what the function needs does not answer."""
         return {
-            "in_flight": len(self._asked),
+            "in_flight": self._calls.under_way,
             "lag": self._lag,
-            "function_away": 0.0 if self._away_said_at is None else 1.0,
+            "function_away": 1.0 if self._calls.away else 0.0,
         }
 
     def last_success(self) -> float | None:
@@ -177,9 +139,9 @@ class Transform(Part):
         try:
             self._input.take(self._patience())
             self._look_at_owner()
-            self._ask()
-            self._hear(BUSY_S if self._asked else 0.0)
-            full = len(self._done) >= COMMIT_AT_MOST or self._bytes >= COMMIT_AT_MOST_BYTES
+            self._calls.ask(self._input)
+            self._calls.hear(self._input, BUSY_S if self._calls.under_way else 0.0)
+            full = self._calls.done >= COMMIT_AT_MOST or self._calls.done_bytes >= COMMIT_AT_MOST_BYTES
             if full or time.monotonic() >= self._committed_at + COMMIT_EVERY_S:
                 self._commit()
         except Fenced as fence:
@@ -187,9 +149,9 @@ class Transform(Part):
 
     def _patience(self) -> float:
         """How long to wait for records: not while calls are under way, nor longer than until the next commit."""
-        if self._asked:
+        if self._calls.under_way:
             return 0.0
-        return max(0.001, self._committed_at + COMMIT_EVERY_S - time.monotonic()) if self._done else IDLE_S
+        return max(0.001, self._committed_at + COMMIT_EVERY_S - time.monotonic()) if self._calls.done else IDLE_S
 
     def _at_end(self) -> bool:
         """With `exit_at_end`: all is read, and what came of it is committed."""
@@ -198,17 +160,18 @@ class Transform(Part):
         return (
             len(self._input.ended) == len(self._input.position)
             and not any(self._input.waiting.values())
-            and not any(map(len, self._windows.values()))
-            and not self._done
-            and self._places == self._saved
+            and not self._calls.waiting_in_windows
+            and not self._calls.done
+            and self._calls.places == self._saved
         )
 
     def _finish(self) -> None:
         """Wait a moment for calls under way, and commit what is done."""
+        assert self._input is not None
         try:
             deadline = time.monotonic() + FINISHES_WITHIN_S
-            while self._asked and time.monotonic() < deadline:
-                self._hear(BUSY_S)
+            while self._calls.under_way and time.monotonic() < deadline:
+                self._calls.hear(self._input, BUSY_S)
             self._commit()
         except Fenced as fence:
             raise Stopped(f"Stopped while another process took over ({fence}).") from fence
@@ -256,12 +219,7 @@ class Transform(Part):
         self._state.check(self._identity, self._options.to_topic, self._options.name)
         self._input.begin(self._state)
         self._saved = {number: place.next_offset for number, place in self._state.places.items()}
-        self._places = dict(self._saved)
-        self._windows.clear()
-        self._asked.clear()
-        self._again.clear()
-        self._done.clear()
-        self._bytes = 0
+        self._calls.begin(self._saved)
 
     def _look_at_owner(self) -> None:
         newest = self._state.owner
@@ -285,110 +243,6 @@ class Transform(Part):
         self._take_over(self._state.topic)
         self._begin()
 
-    # --- calls
-
-    def _ask(self) -> None:
-        """Have the function called for what may enter the windows, and for what is to be tried again."""
-        assert self._input is not None
-        now = time.monotonic()
-        while self._again and self._again[0][0] <= now:
-            self._ask_for(heapq.heappop(self._again)[2])
-        for number, waiting in self._input.waiting.items():
-            window = self._windows.setdefault(number, Window(self._options.in_flight))
-            for _ in range(min(window.room, len(waiting))):
-                message = self._input.next(number)
-                kind, timestamp = message.timestamp()
-                call = Call(
-                    Record(
-                        message.value(),
-                        message.key(),
-                        tuple(headers_of(message)),
-                        timestamp if kind and timestamp >= 0 else None,
-                        self._options.from_topic,
-                        number,
-                        message.offset() or 0,
-                    )
-                )
-                window.enter(call)
-                self._ask_for(call)
-
-    def _ask_for(self, call: Call) -> None:
-        self._asked.add(call)
-        self._caller.ask(call)
-
-    def _hear(self, timeout: float) -> None:
-        """Take what came of calls; wait up to `timeout` s for the first."""
-        heard: set[int] = set()
-        with_patience = timeout > 0
-        while True:
-            try:
-                call, outcome = self._caller.outcomes.get(with_patience, timeout if with_patience else None)
-            except queue.Empty:
-                break
-            with_patience = False
-            if isinstance(outcome, ClickstreamError):
-                raise outcome
-            if call in self._asked:  # and not one of those from before we began again
-                self._asked.remove(call)
-                self._note(call, outcome)
-                heard.add(call.record.partition)
-        for number in heard:
-            for call in self._windows[number].leave():
-                self._done.append(call)
-                self._bytes += sum(len(record.value or b"") for record in call.finished or ())
-                self._places[number] = call.record.offset + 1
-        assert self._input is not None
-        for number, end in self._input.ended.items():
-            # Behind the last record there may be offsets that no record has.
-            if not len(self._windows.get(number, ())) and not self._input.waiting[number]:
-                self._places[number] = end
-
-    def _note(self, call: Call, outcome: Outcome) -> None:
-        if isinstance(outcome, FunctionAway):
-            call.waits += 1
-            self._say_away(outcome)
-            self._ask_later(call, call.waits)
-            return
-        self._note_answer()
-        if isinstance(outcome, Answered):
-            call.finished = [
-                transactions.Record(
-                    self._options.to_topic, one.key, one.value, list(one.headers), record_time(one.timestamp)
-                )
-                for one in outcome.results
-            ]
-            return
-        assert isinstance(outcome, Failed)
-        call.failures += 1
-        if outcome.may_pass and call.failures <= self._options.retries:
-            self.retried += 1
-            self._ask_later(call, call.failures)
-            return
-        tried = f" ({call.failures} attempts)" if call.failures > 1 else ""
-        self._set_aside(call, f"{outcome.reason}{tried}", outcome.kind)
-
-    def _set_aside(self, call: Call, reason: str, kind: str) -> None:
-        record = call.record
-        origin = Origin(record.topic, record.partition, record.offset)
-        self._letters.send(DeadLetter(record.value, reason, origin, headers=record.headers, kind=kind), record.key)
-        call.finished = self._collected.take()
-        call.set_aside = True
-
-    def _ask_later(self, call: Call, times: int) -> None:
-        pause = min(FIRST_PAUSE_S * 2 ** min(times, 10), LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
-        heapq.heappush(self._again, (time.monotonic() + pause, next(self._number), call))
-
-    def _say_away(self, away: FunctionAway) -> None:
-        now = time.monotonic()
-        if self._away_said_at is None or now > self._away_said_at + SAY_EVERY_S:
-            self._away_said_at = now
-            log.warning("%s is away (%s); waiting for it.", self._caller.where, away.reason)
-
-    def _note_answer(self) -> None:
-        if self._away_said_at is not None:
-            self._away_said_at = None
-            log.info("%s is back.", self._caller.where)
-
     # --- writing
 
     def _commit(self) -> None:
@@ -396,13 +250,12 @@ class Transform(Part):
         assert self._input is not None
         self._committed_at = time.monotonic()
         self._lag = self._input.lag({number: self._saved.get(number, 0) for number in self._input.position})
-        if self._places == self._saved:
+        if self._calls.places == self._saved:
             return
         self._input.make_sure()
-        done, self._done, self._bytes = self._done, [], 0
-        self._write(done)
+        self._write(self._calls.take_done())
         # Ends without records.
-        rest = [place for place in self._places.items() if self._saved.get(place[0]) != place[1]]
+        rest = [place for place in self._calls.places.items() if self._saved.get(place[0]) != place[1]]
         if rest:
             self._write_places((), rest)
         self._input.show(self._saved)
@@ -421,7 +274,7 @@ class Transform(Part):
                 return
             if done[0].set_aside:
                 raise
-            self._set_aside(done[0], f"its results are too large: {problem}", "too-large")
+            self._calls.set_aside(done[0], f"its results are too large: {problem}", "too-large")
             self._write(done)
 
     def _write_places(self, done: Sequence[Call], places: Sequence[tuple[int, int]]) -> None:

@@ -71,6 +71,12 @@ class Opened:
         self.wait_for(lambda: part in self.text(selector), f"{part!r} in {selector}: {self.text(selector)!r}")
         return self.text(selector)
 
+    def fits(self, width: int) -> None:
+        """Waits until the page, made so wide, needs no scrolling sideways."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        fits = "(width) => innerWidth === width && document.documentElement.scrollWidth <= width"
+        self.wait_for(lambda: self.page.evaluate(fits, width), f"nothing is wider than {width} pixels")
+
     def hear(self, said: Any) -> None:
         if said.type in ("error", "warning"):
             self.problems.append(said.text)

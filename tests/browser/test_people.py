@@ -35,10 +35,11 @@ def by_name(name: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("width", [320, 360, 768, 1280, 1920, 2560])
-def test_no_page_scrolls_sideways(open_page: Open, page: str, width: int) -> None:
-    tab = open_page(f"#/{page}", viewport={"width": width, "height": 900})
+def test_no_page_scrolls_sideways(open_page: Open, page: str) -> None:
+    tab = open_page(f"#/{page}", viewport={"width": 320, "height": 900})
     assert tab.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    for width in (360, 768, 1280, 1920, 2560, 1280, 320):
+        tab.fits(width)
 
 
 def test_the_pages_are_in_the_rail_and_leave_no_chart_behind(open_page: Open) -> None:

@@ -1,6 +1,6 @@
 """What the commands of `clickstream tables` share: their FILE, read and checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,12 +80,20 @@ def checked(path: Path, variables: Variables) -> "Checked":
     return check_file(path, {**VARIABLES, **dict(variables)})
 
 
-def program(path: Path, variables: Variables) -> "Program":
-    """The program of a file without problems; ends the command with exit code 1 when it has some, and shows them."""
-    found = checked(path, variables)
-    if found.problems:
-        say(found.render() + "\n", err=True)
+def without_problems(paths: Iterable[Path], variables: Variables) -> "list[Checked]":
+    """The files, checked; ends the command with exit code 1 when there are problems, and shows all of them."""
+    found = [checked(path, variables) for path in paths]
+    for one in found:
+        if one.problems:
+            say(one.render() + "\n", err=True)
+    if any(one.problems for one in found):
         raise click.exceptions.Exit(1)
+    return found
+
+
+def program(path: Path, variables: Variables) -> "Program":
+    """The program of a file without problems; ends the command as `without_problems` does."""
+    (found,) = without_problems([path], variables)
     need_avro(found.program)
     return found.program
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from clickstream.cli import complete
-from clickstream.cli.options import NOTHING_TO_DRAIN, SECONDS, App, cluster_options, stop_event
+from clickstream.cli.looking import cancelling, limit_option, records_option, within_option
+from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import console, csv_asked, echo_json, formats, parsed, say
 from clickstream.cli.progress import passing
-from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, variables_option
-from clickstream.deadline import Cancelled
+from clickstream.cli.tables.file import FILE, Variables, extra_needed, variables_option, without_problems
 from clickstream.errors import ConfigError
 from clickstream.inspect import position
 
@@ -33,30 +33,15 @@ def _since(text: str) -> int:
 @click.command("preview")
 @click.argument("file", type=FILE)
 @click.argument("table", required=False, shell_complete=complete.tables)
-@click.option(
-    "--records",
-    type=click.IntRange(1, MAX_RECORDS),
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="The last N records of each source.",
-)
+@records_option(MAX_RECORDS, "source")
 @click.option(
     "--since",
     metavar="TIME",
     callback=parsed(_since),
     help=f"Instead, its records from then on ({MAX_RECORDS:,} at most).",
 )
-@click.option("--within", type=SECONDS, default=60.0, metavar="TIME", help="Give up after this time.  [default: 60s]")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, MAX_ROWS),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Rows of each result to show.",
-)
+@within_option(60)
+@limit_option(MAX_ROWS, 20, "Rows of each result to show.")
 @formats()
 @variables_option
 @cluster_options
@@ -85,23 +70,15 @@ def preview(
       clickstream tables preview clickstream errors_per_min --since 2026-03-25T19:00Z
     """
     given = tuple({"BOUNDED": "latest-offset", "REF_IDLE": "0 s", **dict(variables)}.items())
-    found = checked(file, given)
-    if found.problems:
-        say(found.render() + "\n", err=True)
-        raise click.exceptions.Exit(1)
+    (found,) = without_problems([file], given)
     with extra_needed():
         from clickstream.tables.preview.limits import Limits
         from clickstream.tables.preview.preview import preview as run
     if csv_asked() and table is None and len(found.program.inserts) > 1:
         raise ConfigError(f"{file} has {len(found.program.inserts)} results: for CSV name one of them.")
     limits = Limits(records=records, since=since, seconds=within, rows=limit)
-    with app.connect() as cluster:
-        stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
-        try:
-            with passing(f"Previewing {file.name}", 0) as advance:
-                shown = run(cluster, found, limits, only=table, tell=_advancing(advance), cancel=stop)
-        except Cancelled:
-            raise click.Abort from None
+    with app.connect() as cluster, cancelling() as stop, passing(f"Previewing {file.name}", 0) as advance:
+        shown = run(cluster, found, limits, only=table, tell=_advancing(advance), cancel=stop)
     _show(shown, "json" if json else "csv" if csv_asked() else "table")
     _sum_up(shown)
 

@@ -12,7 +12,7 @@ import click
 from clickstream.cli.options import SECONDS, App, Cast, cluster_options, metrics_options, setting
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
-from clickstream.cli.tables.file import FILE, Variables, checked, extra_needed, need_avro, variables_option
+from clickstream.cli.tables.file import FILE, Variables, extra_needed, need_avro, variables_option, without_problems
 from clickstream.durations import seconds
 from clickstream.errors import ConfigError
 from clickstream.kafka.admin import cluster_id
@@ -172,12 +172,7 @@ def run(
     """
     bounded = {"BOUNDED": "latest-offset", "REF_IDLE": "0 s"} if exit_at_end else {}
     given = tuple({**bounded, **dict(variables)}.items())
-    found = [checked(path, given) for path in files]
-    for one in found:
-        if one.problems:
-            say(one.render() + "\n", err=True)
-    if any(one.problems for one in found):
-        raise click.exceptions.Exit(1)
+    found = without_problems(files, given)
     for path, one in zip(files, found, strict=True):
         if not one.program.inserts:
             raise ConfigError(f"{path} has no INSERT: there is nothing to run.")

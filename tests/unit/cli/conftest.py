@@ -8,11 +8,15 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import pytest
 
-from clickstream import cli
+from clickstream import cli, config
+from clickstream.cli.options import App, cluster_options, metrics_options, setting
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.given import texts
 
 
 @dataclass
@@ -71,3 +75,93 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Callable[[click.Command], None]:
         monkeypatch.setitem(cli.COMMANDS, "probe", ("probe", "A command of a test."))
 
     return add
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings file that is shipped with the package, empty."""
+    path = tmp_path / "shipped" / "clickstream.toml"
+    path.parent.mkdir()
+    path.write_text("")
+    monkeypatch.setattr(config, "config_dir", lambda: path.parent)
+    return path
+
+
+class Probe:
+    """`clickstream probe`, with the options that commands share: what it was given."""
+
+    def __init__(self, run: Run, add: Callable[[click.Command], None]) -> None:
+        self._run = run
+        self.app: App
+        self.address: str | None = None
+        self.clusters: list[Cluster] = []
+
+        @click.command()
+        @setting("run-producer.rate", "--rate")
+        @metrics_options
+        @cluster_options
+        def command(app: App) -> None:
+            self.app = app
+
+        add(command)
+
+    def fails(self, *arguments: str) -> Outcome:
+        return self._run("probe", *arguments)
+
+    def __call__(self, *arguments: str) -> "Probe":
+        outcome = self._run("probe", *arguments)
+        assert (outcome.code, outcome.err) == (0, "")
+        return self
+
+    @property
+    def rate(self) -> float:
+        """The setting of which this command has an option."""
+        return float(self.app.config["run-producer.rate"])
+
+    @property
+    def rate_from(self) -> str:
+        """Where it was given."""
+        return self.app.config.values["run-producer.rate"].source
+
+    def properties(self) -> dict[str, str]:
+        """Those for all clients."""
+        return texts(self.app.config.clients["kafka"])
+
+    def cluster(self, *arguments: str) -> Cluster:
+        with self(*arguments).app.connect() as cluster:
+            return cluster
+
+
+@pytest.fixture
+def probe(run: Run, add: Callable[[click.Command], None], shipped: Path) -> Probe:
+    return Probe(run, add)
+
+
+@pytest.fixture
+def java(tmp_path: Path) -> Callable[[str], str]:
+    """Writes a client.properties file as providers hand them out."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "client.properties"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def every_command() -> dict[str, click.Command]:
+    """By their path, joined by dashes."""
+    found: dict[str, click.Command] = {}
+
+    def walk(group: click.Group, before: str) -> None:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            one = group.get_command(context, name)
+            assert one is not None
+            if isinstance(one, click.Group):
+                walk(one, f"{before}{name}-")
+            else:
+                found[f"{before}{name}"] = one
+
+    walk(cli.clickstream, "")
+    return found

@@ -6,72 +6,25 @@ from typing import Any
 
 import pytest
 
-from clickstream.tables.sql.types import Type
-from tests.differential.compare import differences
-from tests.differential.oracle import NullKey, evaluate
+from tests.differential.oracle import NullKey
 from tests.differential.outcome import Appends, Expected, Upserts
 from tests.differential.relations import Floor
 from tests.differential.rows import Record
-from tests.differential.texts import from_json, load, time_text
-from tests.unit.tables.sql.support import checked, sink
-
-TUMBLE = "TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
-HOP = "HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)"
-CUMULATE = "CUMULATE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)"
-SESSION = "SESSION(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
-DROP = "SET 'table.exec.sink.not-null-enforcer' = 'DROP';"
-
-
-def click(time: int | None, **fields: Any) -> bytes:
-    """A click at that many ms; tables' watermarks are 5 s behind."""
-    return json.dumps({"_time": time, **fields}).encode()
-
-
-def log(*values: bytes | None, partition: int = 0) -> list[Record]:
-    return [Record(partition, offset, 0, None, value) for offset, value in enumerate(values)]
-
-
-def user(time: int, key: int, name: str | None) -> Record:
-    """A user's version from `time` ms on; no name: deleted."""
-    value = None if name is None else json.dumps({"user_id": key, "name": name}).encode()
-    return Record(0, 0, time, json.dumps({"user_id": key}).encode(), value)
-
-
-def outcome(
-    sql: str, clicks: list[Record], users: tuple[Record, ...] = (), floors: tuple[Floor, ...] = (), **more: list[Record]
-) -> Expected:
-    found = checked(sql)
-    assert not found.problems, found.render()
-    return evaluate(found.program, {"clicks": clicks, "users": list(users), **more}, floors)
-
-
-def rows(sql: str, clicks: list[Record], users: tuple[Record, ...] = ()) -> list[dict[str, Any]]:
-    """The values in the table `results`, in any order."""
-    made = outcome(sql, clicks, users).tables["results"]
-    texts = made.rows.values() if isinstance(made, Upserts) else [value for _, value in made.rows.elements()]
-    return [json.loads(text) for text in texts]
-
-
-def counted(window: str, clicks: list[Record]) -> dict[tuple[str, str], int]:
-    """Rows of each window, by the seconds of its start and its end."""
-    columns = "s TIMESTAMP(3), e TIMESTAMP(3), n BIGINT"
-    sql = f"SELECT window_start, window_end, COUNT(*) FROM TABLE({window}) GROUP BY window_start, window_end"
-    made = rows(sink(columns) + f"INSERT INTO results {sql};", clicks)
-    return {(row["s"][17:], row["e"][17:]): row["n"] for row in made}
-
-
-def aggregate(what: str, kind: str, *clicks: bytes) -> Any:
-    """An aggregate over all of the clicks, which are of one window."""
-    sql = f"SELECT {what} FROM TABLE({TUMBLE}) GROUP BY window_start, window_end"
-    (row,) = rows(sink(f"x {kind}") + f"INSERT INTO results {sql};", log(*clicks))
-    return row["x"]
-
-
-def value(expression: str, kind: str, **fields: Any) -> Any:
-    """An expression over one click."""
-    (row,) = rows(sink(f"x {kind}") + f"INSERT INTO results SELECT {expression} FROM clicks;", log(click(0, **fields)))
-    return row["x"]
-
+from tests.unit.tables.oraclesupport import (
+    CUMULATE,
+    DROP,
+    HOP,
+    SESSION,
+    TUMBLE,
+    aggregate,
+    click,
+    counted,
+    log,
+    outcome,
+    rows,
+    user,
+)
+from tests.unit.tables.sql.support import sink
 
 # --- windows
 
@@ -367,127 +320,4 @@ def test_a_row_without_its_key_is_dropped_or_stops_the_run() -> None:
         rows(sql, log(click(0, status=1)))
 
 
-# --- records
-
-
-@pytest.mark.parametrize("data", [None, b"", b"{", b"[1]", b"1", b"null", b'"a"', b'{"ip": NaN}', b'{"ip": "\xff"}'])
-def test_what_cannot_be_read_is_noted_and_left_out(data: bytes | None) -> None:
-    found = outcome(sink("ip STRING") + "INSERT INTO results SELECT ip FROM clicks;", log(data, click(0, ip="a")))
-
-    assert found.dead == {("clicks", 0, 0)}
-    assert found.tables["results"] == Appends(Counter({("null", '{"ip": "a"}'): 1}))
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "expected"),
-    [
-        ('"404"', Type.INT, 404),
-        ('" 404 "', Type.INT, 404),
-        ("1.9", Type.INT, 1),
-        ("-1.9", Type.BIGINT, -1),
-        ("2147483648", Type.INT, None),
-        ("true", Type.INT, None),
-        ("1e2", Type.DOUBLE, 100.0),
-        ('"x"', Type.DOUBLE, None),
-        ('"TRUE"', Type.BOOLEAN, True),
-        ("1", Type.BOOLEAN, False),
-        ("1.50", Type.STRING, "1.50"),
-        ("true", Type.STRING, "true"),
-        ('{"a": [1.50, null]}', Type.STRING, '{"a":[1.5,null]}'),
-        ('"1970-01-01 00:00:01.5"', Type.TIMESTAMP, 1_500),
-        ('"1970-01-01 00:00:01Z"', Type.TIMESTAMP_LTZ, 1_000),
-        ('"1970-01-01"', Type.TIMESTAMP, None),
-        ('"2023-02-30"', Type.DATE, None),
-        ("null", Type.STRING, None),
-    ],
-)
-def test_fields(text: str, kind: Type, expected: Any) -> None:
-    found = from_json(load(text.encode()), kind)
-
-    assert found == expected
-    assert type(found) is type(expected)
-
-
-@pytest.mark.parametrize(
-    ("time", "text"), [(0, "00:00:00"), (500, "00:00:00.5"), (1_120, "00:00:01.12"), (7, "00:00:00.007")]
-)
-def test_times_have_a_fraction_only_when_it_is_not_zero(time: int, text: str) -> None:
-    assert time_text(time) == f"1970-01-01 {text}"
-
-
-# --- expressions
-
-
-@pytest.mark.parametrize(
-    ("expression", "kind", "expected"),
-    [
-        ("7 / 2", "INT", 3),
-        ("-7 / 2", "INT", -3),
-        ("-7 % 3", "INT", -1),
-        ("price / 2", "DOUBLE", 1.25),
-        ("status + `bytes`", "BIGINT", None),
-        ("2147483647 + status", "INT", -2147483646),
-        ("ok AND status = 3", "BOOLEAN", None),
-        ("ok AND status = 4", "BOOLEAN", False),
-        ("ok OR status = 3", "BOOLEAN", True),
-        ("NOT ok", "BOOLEAN", None),
-        ("ok IS NOT TRUE", "BOOLEAN", True),
-        ("status IN (1, 3)", "BOOLEAN", True),
-        ("status NOT IN (1, 2)", "BOOLEAN", True),
-        ("status BETWEEN 3 AND 4", "BOOLEAN", True),
-        ("status NOT BETWEEN 3 AND 4", "BOOLEAN", False),
-        ("ip LIKE 'a_%'", "BOOLEAN", True),
-        ("ip LIKE '%!%%' ESCAPE '!'", "BOOLEAN", False),
-        ("ip NOT LIKE 'b%'", "BOOLEAN", True),
-        ("ip NOT LIKE '%!%%' ESCAPE '!'", "BOOLEAN", True),
-        ("`bytes` IS DISTINCT FROM 3", "BOOLEAN", True),
-        ("CASE WHEN ok THEN 1 WHEN status > 2 THEN 2 END", "INT", 2),
-        ("CASE status WHEN 4 THEN 1 END", "INT", None),
-        ("COALESCE(`bytes`, status)", "BIGINT", 3),
-        ("NULLIF(status, 3)", "INT", None),
-        ("CAST(price AS INT)", "INT", 2),
-        ("CAST(status AS STRING) || ip", "STRING", "3abc"),
-        ("CAST(price > 1 AS STRING)", "STRING", "TRUE"),
-        ("TRY_CAST(ip AS INT)", "INT", None),
-        ("CAST(ts AS STRING)", "STRING", "1970-01-01 00:00:00.000"),
-        ("SUBSTRING(ip, 2)", "STRING", "bc"),
-        ("CONCAT_WS('-', ip, CAST(`bytes` AS STRING), ip)", "STRING", "abc-abc"),
-        ("DATE_FORMAT(ts, 'dd.MM.yyyy ''at'' HH')", "STRING", "01.01.1970 at 00"),
-        ("ts + INTERVAL '1' MINUTE", "TIMESTAMP_LTZ(3)", "1970-01-01 00:01:00Z"),
-        ("GREATEST(price, status)", "DOUBLE", 3.0),
-    ],
-)
-def test_expressions(expression: str, kind: str, expected: Any) -> None:
-    found = value(expression, kind, ip="abc", status=3, price=2.5)
-
-    assert found == expected
-    assert type(found) is type(expected)
-
-
 # --- comparing
-
-
-def test_equal_outcomes_have_no_differences() -> None:
-    assert differences(Upserts({"k": "1"}), Upserts({"k": "1"})) == ""
-    assert differences(Appends(Counter({("k", "1"): 2})), Appends(Counter({("k", "1"): 2}))) == ""
-
-
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (Upserts({"k": "2"}), ["1 rows are missing:", "missing k: 1", "1 rows are unexpected:", "unexpected k: 2"]),
-        (Upserts({}), ["missing k: 1"]),
-        (Upserts({"k": "1", "l": "2"}), ["unexpected l: 2"]),
-    ],
-)
-def test_differences_of_keyed_rows(found: Upserts, words: list[str]) -> None:
-    told = differences(Upserts({"k": "1"}), found)
-
-    assert all(word in told for word in words)
-
-
-def test_differences_of_appended_rows_count() -> None:
-    told = differences(Appends(Counter({("k", "1"): 2})), Appends(Counter({("k", "1"): 1, ("k", "2"): 1})))
-
-    assert "missing 1 x k: 1" in told
-    assert "unexpected 1 x k: 2" in told

@@ -3,6 +3,7 @@
 from clickstream.tables.sql.check import Checked, check
 from clickstream.tables.sql.model import Insert, Plan
 
+IN_WINDOW = "FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY"
 UPSERT = "'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'key.format' = 'json', 'value.format' = 'json'"
 SINK = "'properties.bootstrap.servers' = '${BOOTSTRAP_SERVERS}', 'format' = 'json'"
 KAFKA = f"{SINK}, 'scan.startup.mode' = 'earliest-offset'"

@@ -311,7 +311,11 @@ def _closing_together(made: Compiled) -> Compiled:
         for group in groups
         for output in group
     }
-    made.operators = [replace(one, closes_with=tables.get(one.output, one.tables)) for one in made.operators]
+    together = {output: frozenset(group) for group in groups for output in group}
+    made.operators = [
+        replace(one, closes_with=tables.get(one.output, one.tables), together=together.get(one.output, frozenset()))
+        for one in made.operators
+    ]
     placed = {one.output: one for one in made.operators}
     made.branches = [
         replace(one, placed=placed[one.placed.output]) if one.placed is not None else one for one in made.branches

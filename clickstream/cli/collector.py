@@ -154,7 +154,8 @@ def _options(app: App, cluster: Cluster, flags: Flags, encoders: "Mapping[str, E
         dead_letter_topic=config["dead-letter-topic"],
         spool=Spooling(
             dir=str(spool_of(app)),
-            size=size_in_bytes(config["collect.spool-size"]) // config["collect.workers"],
+            size=size_in_bytes(config["collect.spool-size"]),
+            workers=config["collect.workers"],
             fsync=flags.spool_fsync,
         ),
         http=HttpOptions(

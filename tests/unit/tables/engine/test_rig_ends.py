@@ -30,7 +30,8 @@ SESSIONS = counts("sessions", "SESSION", 20, partition="ip")
 
 def seen(rig: Rig, table: str) -> list[tuple[str, str, int]]:
     """Rows as written: start and end as mm:ss, and the count."""
-    return sorted((one["window_start"][14:19], one["window_end"][14:19], one["n"]) for one in rig.rows(table))
+    rows = [one for one in rig.rows(table) if one is not None]
+    return sorted((one["window_start"][14:19], one["window_end"][14:19], one["n"]) for one in rows)
 
 
 def ended(rig: Rig, *rows: dict[str, Any]) -> None:

@@ -272,9 +272,14 @@ def delete_records(kafka: str, topic: str, before: dict[int, int]) -> None:
 
 
 def shares(kafka: str, group: str) -> list[int]:
-    """How many partitions each member has; empty while they are being distributed."""
+    """How many partitions each member has; empty while they are being distributed, or the coordinator comes back."""
     admin = Cluster(kafka).admin()
-    found = admin.describe_consumer_groups([group])[group].result()
+    try:
+        found = admin.describe_consumer_groups([group])[group].result()
+    except KafkaException as problem:
+        if not is_transient(problem):
+            raise
+        return []
     if found.state != ConsumerGroupState.STABLE:
         return []
     return [len(member.assignment.topic_partitions) for member in found.members]

@@ -75,7 +75,7 @@ class Sessions:
         parts = Parts(node.aggregates, arrival=not is_joined(node.input))
         roles = {field: role for role, field in node.window_keys.items()}
         groups = [key for key in node.keys if key.field.name not in roles]
-        self._values, self._waiting = parts.in_order, list(waiting)
+        self._values, self.waiting = parts.in_order, list(waiting)
         self._unfolded, self._fold_at = 0, FOLD_AFTER_VALUES
         self._keys = [f"k{number}" for number in range(len(groups))]
         self._of_row = [to_duckdb(key.expression) for key in groups]
@@ -186,7 +186,7 @@ class Sessions:
 
     def _fold(self, db: duckdb.DuckDBPyConnection) -> None:
         deferred = [(self._deferred, 0)] if self._defers else []
-        fold(db, self._table, self._keys, self._values, [*self._waiting, *deferred])
+        fold(db, self._table, self._keys, self._values, [*self.waiting, *deferred])
         self._unfolded, self._fold_at = 0, max(FOLD_AFTER_VALUES, self._count_values(db))
 
     def _count_values(self, db: duckdb.DuckDBPyConnection) -> int:

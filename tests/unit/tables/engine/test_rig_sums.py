@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from clickstream.tables.engine.compile.compiler import compiled
+from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators import sessions
+from clickstream.tables.engine.operators.operator import raised_by
+from clickstream.tables.engine.operators.references import Reference
+from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.rig import Rig
+from clickstream.tables.sql.check import VARIABLES, check
 from tests.unit.tables.engine.rigs import SETTINGS, WINDOW, reference, row, source, upsert, windows
 
 
@@ -28,10 +34,22 @@ SQL = (
 )
 
 
+def test_a_session_knows_where_rows_wait_and_which_lane_of_the_union_they_are_of() -> None:
+    program = check(SQL, VARIABLES).program
+    needs = Needs(program)
+    references = {name: Reference(program.tables[name], needs.tables[name]) for name in needs.references}
+    made = compiled(program, references)
+    (placed,) = made.operators
+    assert isinstance(placed.operator, Sessions)
+    first, second = made.joins
+    assert placed.operator.waiting == [(first, 0), (second, raised_by(1))]
+
+
 def test_they_are_the_same_however_soon_they_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(5)
+    # The large ones swallow the last digits of others that are added after them.
     log = [
-        (table, row(number - draw.randint(0, 5), price=draw.uniform(-1e9, 1e9)))
+        (table, row(number - draw.randint(0, 5), price=draw.choice((1e16, -1e16, 1.0, 3.0, 7.0))))
         for number in range(40)
         for table in "ab"
     ]

@@ -78,13 +78,19 @@ def collector(
     away = not _answers(cluster)
     if not away:
         ensure(cluster, topics)
-    sender = Sender(cluster.producer())
+    auditor = Auditor(
+        cluster,
+        lambda: Sender(cluster.producer()),
+        config["collect.topic"],
+        config["collect.loss-topic"],
+        opened=opened,
+    )
     part: Collector = Collector(
         cluster,
         options,
         listening,
         config["collect.workers"],
-        auditor=Auditor(cluster, sender, config["collect.topic"], config["collect.loss-topic"], opened=opened),
+        auditor=auditor,
         schemas=_guard(app, encoders),
         arrival=Arrival(cluster.address, lambda stop: ensure(cluster, topics, stop)) if away else None,
         on_ready=lambda: on_ready(part),
@@ -92,7 +98,7 @@ def collector(
     try:
         yield part
     finally:
-        sender.close(LOSS_TOLD_WITHIN_S)
+        auditor.close(LOSS_TOLD_WITHIN_S)
 
 
 def _answers(cluster: Cluster) -> bool:
@@ -154,7 +160,8 @@ def _options(app: App, cluster: Cluster, flags: Flags, encoders: "Mapping[str, E
         dead_letter_topic=config["dead-letter-topic"],
         spool=Spooling(
             dir=str(spool_of(app)),
-            size=size_in_bytes(config["collect.spool-size"]) // config["collect.workers"],
+            size=size_in_bytes(config["collect.spool-size"]),
+            workers=config["collect.workers"],
             fsync=flags.spool_fsync,
         ),
         http=HttpOptions(

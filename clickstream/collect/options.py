@@ -25,10 +25,11 @@ class Kafka(msgspec.Struct, frozen=True):
 
 
 class Spooling(msgspec.Struct, frozen=True, kw_only=True):
-    """`size`: bytes of all workers together; `free`: bytes that stay free on its disk."""
+    """`size`: bytes of all `workers` together; `free`: bytes that stay free on its disk."""
 
     dir: str
     size: int
+    workers: int = 1
     free: int = 128 * 2**20
     fsync: bool = False
 

@@ -215,7 +215,8 @@ class Worker:
         totals["lost"] = counts.lost
         gauges = {
             "spool_bytes": float(spool.size),
-            "spool_limit_bytes": float(self._options.spool.size),
+            # The collector adds up what its workers say.
+            "spool_limit_bytes": self._options.spool.size / self._options.spool.workers,
             "spooling": float(delivery.spooling),
             "events_waiting": float(delivery.waiting),
             "memory_bytes": float(_memory()),

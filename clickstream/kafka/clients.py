@@ -138,10 +138,9 @@ class Cluster:
         """
         waiting = {"message.timeout.ms": 0} if patient else {}
         given = {**PRODUCER_DEFAULTS, **waiting, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
-        settings = {**given, **PRODUCER_FIXED, **(overrides or {})}
-        if "transactional.id" in settings or str(settings.get("message.timeout.ms")) == "0":
-            # Its records wait for ever; those of others fail when their time is over.
-            settings["stats_cb"] = Lifeline(self.address, "writes to", self.statistics.take)
+        # Without brokers its records would wait, or time out one after the other, for ever.
+        own = {"stats_cb": Lifeline(self.address, "writes to", self.statistics.take)}
+        settings = {**given, **PRODUCER_FIXED, **own, **(overrides or {})}
         return self._build(lambda found: LimitedProducer(found, self.admin), settings)
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:

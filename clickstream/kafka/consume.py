@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,8 @@ def _runs(messages: Sequence[Message], topics: int) -> Iterator[Run]:
         start = end
 
 
+# Of one question; it is asked again.
+WITHIN_S = 5.0
 EARLIEST = -2  # librdkafka's RD_KAFKA_OFFSET_BEGINNING
 
 # A broker holds a fetch at the end of the log back for this long, hoping for records; only its empty answer
@@ -136,7 +138,7 @@ def read_to_end(
         while len(ends) < len(start):
             silence.check()
             if not bounds and time.monotonic() >= bounded_at:
-                bounds = {one: watermarks(consumer, topic, one, cluster.address, stop)[1] for one in start}
+                bounds = _bounds(consumer, topic, start, cluster.address)
             # One by one: consume() would wait for a full batch at the end of a short topic.
             message = consumer.poll(0.5)
             try:
@@ -158,6 +160,21 @@ def read_to_end(
         return ends
     finally:
         consumer.close()
+
+
+def _bounds(consumer: Consumer, topic: str, partitions: Iterable[int], address: str) -> dict[int, int]:
+    """Where partitions end now; nothing when Kafka does not say so at once: the next record may be waited for first.
+
+    To wait here would be in vain for a client that has lost all brokers: it says so only when it is polled.
+    """
+    try:
+        return {
+            one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=WITHIN_S)[1] for one in partitions
+        }
+    except KafkaException as problem:
+        if is_transient(problem):
+            return {}
+        raise explain(problem, f"Asking for the offsets of {topic}", address) from problem
 
 
 def look_and_assign(
@@ -250,13 +267,17 @@ def know_leaders(consumer: Consumer, topic: str) -> None:
 
 
 def partitions_of(consumer: Consumer, topic: str, address: str, stop: threading.Event | None = None) -> list[int]:
-    """Partition numbers of `topic`; raises ClickstreamError when it does not exist. Waits as patiently with `stop`."""
+    """Partition numbers of `topic`. Waits as patiently with `stop`.
+
+    Raises ClickstreamError when it does not exist, and LostBrokers as statistics.Lifeline does.
+    """
 
     def ask() -> list[int]:
-        found = consumer.list_topics(topic, timeout=5).topics[topic]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return sorted(found.partitions)
+        with _loss_noticed(consumer):
+            found = consumer.list_topics(topic, timeout=WITHIN_S).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            return sorted(found.partitions)
 
     return patiently(ask, f"Looking up topic {topic}", address, stop)
 
@@ -264,10 +285,28 @@ def partitions_of(consumer: Consumer, topic: str, address: str, stop: threading.
 def watermarks(
     consumer: Consumer, topic: str, partition: int, address: str, stop: threading.Event | None = None
 ) -> tuple[int, int]:
-    """First offset kept, and that of the next record to come. Waits as patiently with `stop`."""
+    """First offset kept, and that of the next record to come. Waits as patiently with `stop`, and raises LostBrokers.
+
+    Not for a consumer that reads: while it waits here, nobody would notice that it has lost all brokers.
+    """
 
     def ask() -> tuple[int, int]:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
-        return low, high
+        with _loss_noticed(consumer):
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=WITHIN_S)
+            return low, high
 
     return patiently(ask, f"Asking for the offsets of {topic} partition {partition}", address, stop)
+
+
+@contextlib.contextmanager
+def _loss_noticed(consumer: Consumer) -> Iterator[None]:
+    """After a question that failed, have a client that has lost all brokers say so: it does when it is polled.
+
+    One that has partitions to read might give a record out then.
+    """
+    try:
+        yield
+    except KafkaException:
+        if not consumer.assignment():
+            consumer.poll(0)
+        raise

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import properties
@@ -15,6 +15,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import passes
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.parts.control import Control
 from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.metrics import serve
@@ -80,8 +81,9 @@ def _reporting(
         since = utc_text(time.time())
         told = [_Told(part, since, lambda text: properties.without_secrets(text, given)) for part in parts]
         # While Kafka is away, statuses time out again and again: no trouble of the parts, and the next one says it all.
-        sender = Sender(cluster.producer(_SETTINGS), time_outs_level=logging.DEBUG)
-        reporter = _Reporter(sender, told, topic, errors)
+        reporter = _Reporter(
+            lambda: Sender(cluster.producer(_SETTINGS), time_outs_level=logging.DEBUG), told, topic, errors
+        )
         if later:
             reporter.awaited = lambda over: _there_at_last(cluster, topic, over)
         control = None
@@ -233,9 +235,11 @@ def _there_at_last(cluster: Cluster, topic: str, stop: threading.Event) -> bool:
 
 
 class _Reporter(threading.Thread):
-    def __init__(self, sender: Sender, told: Sequence[_Told], topic: str, errors: LastError) -> None:
+    def __init__(self, make: Callable[[], Sender], told: Sequence[_Told], topic: str, errors: LastError) -> None:
+        """`make` makes the sender, and another one when that has lost all brokers for good."""
         super().__init__(name="status", daemon=True)
-        self._sender = sender
+        self._make = make
+        self._sender = make()
         self._topic = topic
         self._errors = errors
         self.control: Control | None = None
@@ -252,15 +256,22 @@ class _Reporter(threading.Thread):
             if (sql := one.sql()) is not None and len(value := encode(sql)) <= MAX_SQL_BYTES:
                 self._send(sql.key, value)
         while True:
-            for one in self._told:
-                self._report(one, one.part.failure)
-                if (requests := one.requests()) is not None:
-                    self._send(*requests)
-            self._sender.poll()
+            try:
+                self._report_all()
+            except LostBrokers as lost:
+                log.debug("Statuses go on through a new client: %s", lost)
+                self._sender = self._make()
             self._wake.wait(STATUS_EVERY_S)
             if self._stop_reporting.is_set():
                 return
             self._wake.clear()
+
+    def _report_all(self) -> None:
+        for one in self._told:
+            self._report(one, one.part.failure)
+            if (requests := one.requests()) is not None:
+                self._send(*requests)
+        self._sender.poll()
 
     def report_now(self) -> None:
         """Somebody waits for an answer."""
@@ -283,7 +294,8 @@ class _Reporter(threading.Thread):
                 taken_back = [key for key in taken_back if key != one.id]
         for key in taken_back:
             self._sender.send(self._topic, None, key.encode())
-        self._sender.close(GOODBYE_WITHIN_S)
+        with suppress(LostBrokers):  # nobody is there to whom it could be said
+            self._sender.close(GOODBYE_WITHIN_S)
 
     def _report(self, one: _Told, failure: Failure | None) -> None:
         self._send(one.id, encode(one.status(self._errors.about(one.part), failure, self.control)))

@@ -21,9 +21,10 @@ from confluent_kafka import ConsumerGroupState, KafkaException, Message, Produce
 from clickstream.counter import Counter
 from clickstream.kafka.admin import create, wait_until_led
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.consume import partitions_of, read_to_end, watermarks
+from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.deadletter import FoundLetter, found_letter
 from clickstream.kafka.errors import is_transient
+from clickstream.kafka.offsets import ends
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions
 from clickstream.topics import Declared
@@ -206,13 +207,8 @@ def records(kafka: str, topic: str) -> list[Message]:
 
 def written(kafka: str, topic: str) -> int:
     """How far a topic has been written: the sum of its end offsets, which count transaction markers, too."""
-    consumer = Cluster(kafka).consumer("clickstream-reader")
-    patient = threading.Event()  # a broker that was killed knows its topics late
-    try:
-        partitions = partitions_of(consumer, topic, kafka, patient)
-        return sum(watermarks(consumer, topic, partition, kafka, patient)[1] for partition in partitions)
-    finally:
-        consumer.close()
+    # A broker that was killed knows its topics late, and may leave a client without any broker: that one is replaced.
+    return sum(ends(Cluster(kafka), topic, stop=threading.Event()).values())
 
 
 def value(record: Message) -> bytes:
@@ -276,9 +272,14 @@ def delete_records(kafka: str, topic: str, before: dict[int, int]) -> None:
 
 
 def shares(kafka: str, group: str) -> list[int]:
-    """How many partitions each member has; empty while they are being distributed."""
+    """How many partitions each member has; empty while they are being distributed, or the coordinator comes back."""
     admin = Cluster(kafka).admin()
-    found = admin.describe_consumer_groups([group])[group].result()
+    try:
+        found = admin.describe_consumer_groups([group])[group].result()
+    except KafkaException as problem:
+        if not is_transient(problem):
+            raise
+        return []
     if found.state != ConsumerGroupState.STABLE:
         return []
     return [len(member.assignment.topic_partitions) for member in found.members]

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 from confluent_kafka import Message
@@ -18,6 +19,7 @@ from clickstream.inspect.read import Open
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import Limits, at_times
 from clickstream.kafka.produce import Sender
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.records import LossKey, WebLoss, encode
 
 log = logging.getLogger(__name__)
@@ -48,16 +50,18 @@ class Auditor:
     def __init__(
         self,
         cluster: Cluster,
-        sender: Sender,
+        make: Callable[[], Sender],
         events_topic: str,
         loss_topic: str,
         clock: Callable[[], float] = time.time,
         *,
         opened: Open | None = None,
     ) -> None:
-        """`sender` is the caller's to close; `clock` is in epoch seconds; `opened` makes JSON of events in Avro."""
+        """`make` makes the sender, and another one when that has lost all brokers for good; `clock` is in epoch s;
+        `opened` makes JSON of events in Avro."""
         self._cluster = cluster
-        self._sender = sender
+        self._make = make
+        self._sender = make()
         self._topic = events_topic
         self._loss_topic = loss_topic
         self._clock = clock
@@ -73,12 +77,26 @@ class Auditor:
         try:
             while not stop.wait(SAY_EVERY_S):
                 # Before everything is read that was there, figures would be less than they were said to be.
-                if reader.state.stage == Stage.LIVE:
-                    self._say()
-                self._sender.poll()
+                self._tell(whole=reader.state.stage == Stage.LIVE)
         finally:
             reader.stop.set()
             reader.join()
+
+    def close(self, within: float) -> None:
+        """Wait for so many seconds until what was said is written."""
+        with suppress(LostBrokers):  # nobody takes it
+            self._sender.close(within)
+
+    def _tell(self, *, whole: bool) -> None:
+        try:
+            if whole:
+                self._say()
+            self._sender.poll()
+        except LostBrokers as lost:
+            log.debug("What is missing is told through a new client: %s", lost)
+            self._sender = self._make()
+            with self._lock:  # what the former one had not delivered is among it
+                self._sequences.changed |= set(self._sequences.figures)
 
     def metrics(self) -> dict[str, dict[str, float]]:
         """Of every site, by the names of their metrics."""

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from clickstream.collect.delivery.overdue import Owed
 from clickstream.collect.delivery.tickets import Ticket
 from clickstream.collect.model import Record
+from clickstream.kafka.statistics import LostBrokers
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class Link:
         """How many are left."""
         try:
             producer.poll(timeout)
-        except KafkaException as problem:  # a fatal error is raised once, by whichever call comes first
+        except (KafkaException, LostBrokers) as problem:  # raised once, by whichever call comes first
             log.debug("The producer has failed: %s", problem)
             self._fatal = self._fatal or producer is self._producer
         return len(producer)

@@ -191,9 +191,9 @@ class Clock:
         """The highest event time so far."""
         return max((lane.highest for lane in self.lanes.values()), default=BEGINNING)
 
-    def finish(self, horizon: int | None) -> None:
-        """Everything is read: go on to the end of the last open window (ms), and to the last row at least."""
-        last = max(self.highest, self.watermark, horizon - 1 if horizon is not None else BEGINNING)
+    def finish(self) -> None:
+        """Everything is read: go on to the last row."""
+        last = max(self.highest, self.watermark)
         self.watermark = self.prospect = self._finished_at = last
         self.next_floor = max(self.next_floor, last)
 

@@ -24,6 +24,9 @@ class _Beginning:
 
     coming = floor = of
 
+    def ended(self, _operator: str) -> int:
+        return BEGINNING
+
 
 _NOTHING = _Beginning()
 
@@ -36,6 +39,7 @@ class Flow:
         self._changes = changes
         self._filled: set[str] = set()
         self._touched: list[Placed] = []
+        self._past_end: set[str] = set()  # operators whose rows' own watermarks are where an earlier run has ended
         # Whether a row of the batches is behind its watermark: most are not, and need not be looked through.
         self.behind = False
 
@@ -101,15 +105,27 @@ class Flow:
     def absorb(self, db: Database, watermarks: Watermarks) -> None:
         """Have the operators take in what `relate` made."""
         for placed in self.operators:
-            floor = watermarks.floor(placed.closes_with)
-            if floor > self._made.floors.get(placed.input, BEGINNING):
-                placed.show(db, floor)
-                self._made.floors[placed.input] = floor
+            self._judge_by_floor(db, placed, watermarks)
         for step in self._made.absorbing:
             step(db, watermarks)
         for placed in self._touched:
             if isinstance(placed.operator, Panes):
                 placed.operator.touch(db, identifier(placed.input))
+
+    def _judge_by_floor(self, db: Database, placed: Placed, watermarks: Watermarks) -> None:
+        """Have rows late that are below a floor, although they are not behind their own watermarks."""
+        name, floor = placed.operator.name, watermarks.floor(placed.closes_with)
+        ended = watermarks.ended(name)
+        if ended > BEGINNING and name not in self._past_end:
+            floor = max(floor, ended)
+            # Rows of later batches bring as much themselves: to look through all of them is not needed for ever.
+            if watermarks.of(placed.closes_with) >= ended:
+                self._past_end.add(name)
+        if floor != self._made.floors.get(placed.input, BEGINNING):
+            placed.show(db, floor)
+            self._made.floors[placed.input] = floor
+            if floor == BEGINNING:
+                del self._made.floors[placed.input]
 
     def close(self, db: Database, watermarks: Watermarks) -> set[str]:
         """Close what the watermarks have passed; returns the outputs that may have rows now."""
@@ -132,12 +148,13 @@ class Flow:
         _drop_incomplete(db, placed, into)
 
     def horizons(self, db: Database) -> dict[str, int]:
-        """By table, the highest end (ms) of an open window that its watermark closes."""
+        """By operator, the highest end (ms) of an open window, of its own or of those that close together with it."""
+        own = {placed.output: placed.operator.horizon(db) for placed in self.operators}
         found: dict[str, int] = {}
         for placed in self.operators:
-            end = placed.operator.horizon(db)
-            if end is not None:
-                found |= {table: max(end, found.get(table, end)) for table in placed.closes_with}
+            ends = [end for output in placed.together or {placed.output} if (end := own[output]) is not None]
+            if ends:
+                found[placed.operator.name] = max(ends)
         return found
 
 

@@ -201,6 +201,5 @@ class Pipeline:
         return all(result.settled for result in self.results)
 
     def horizons(self, db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-        """By table, the highest end (ms) of an open window that its watermark closes."""
-        found = [flow.horizons(db) for flow in self.flows]
-        return {table: max(one[table] for one in found if table in one) for one in found for table in one}
+        """By operator, the highest end (ms) of an open window; see Flow."""
+        return {name: end for flow in self.flows for name, end in flow.horizons(db).items()}

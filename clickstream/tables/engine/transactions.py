@@ -149,11 +149,10 @@ class Transactions:
         """Everything is read: close all windows. What they closed at is stored first, so that it holds for good."""
         pipeline, watermarks, db = self._pipeline, self._watermarks, self._state.db
         before = watermarks.now()
-        self.begin()
-        watermarks.finish(pipeline.horizons(db))
+        watermarks.finish()
         self.take_nothing()
-        # Joins may have let go rows that opened windows.
-        watermarks.finish(pipeline.horizons(db))
+        # Only now: joins may have let go rows that opened windows.
+        watermarks.end(pipeline.horizons(db))
         # Nothing is committed that groups without a window have not taken in.
         pipeline.close(db, before)
         self.commit()

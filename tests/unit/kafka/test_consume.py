@@ -2,9 +2,10 @@ import itertools
 import threading
 from collections.abc import Iterable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -257,6 +258,15 @@ def test_a_topic_that_is_written_as_fast_as_it_is_read_ends_where_it_ended(
     last = {partition: max(offset for one, offset in taken if one == partition) for partition in (0, 2)}
     assert ends == {0: last[0] + 1, 1: 0, 2: last[2] + 1}, "a second reading goes on there"
     assert len(taken) == len(set(taken))
+
+
+def test_ends_that_nobody_tells_are_not_waited_for_by_who_reads(mocker: Any) -> None:
+    """Records may come meanwhile, or the client say that it has lost all brokers: it does when it is polled."""
+    consumer = mocker.Mock()
+    consumer.get_watermark_offsets.side_effect = KafkaException(KafkaError(KafkaError._TRANSPORT))
+    assert consume._bounds(consumer, "t", [0, 1], "a") == {}
+    consumer.get_watermark_offsets.side_effect = [(0, 3), (1, 7)]
+    assert consume._bounds(consumer, "t", [0, 1], "a") == {0: 3, 1: 7}
 
 
 def test_partitions_and_watermarks(filled: MockKafka) -> None:

@@ -1,6 +1,7 @@
 """Questions that are asked while a broker restarts."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka import patience
 from clickstream.kafka.consume import partitions_of, watermarks
 from clickstream.kafka.patience import Stopped, TopicGone, patiently
+from clickstream.kafka.statistics import LostBrokers
 
 AWAY = [KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._DESTROY_BROKER, KafkaError.OFFSET_NOT_AVAILABLE]
 GONE = [KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART]
@@ -93,6 +95,17 @@ def test_a_consumer_asks_for_limits_patiently(mocker: Any) -> None:
     trouble = KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION))
     consumer.get_watermark_offsets.side_effect = [trouble, (3, 7)]
     assert watermarks(consumer, "clicks", 0, "host:9092") == (3, 7)
+
+
+@pytest.mark.parametrize("ask", [partitions_of, lambda *given: watermarks(given[0], given[1], 0, *given[2:])])
+def test_a_consumer_that_has_lost_all_brokers_is_not_waited_for(ask: Callable[..., object], mocker: Any) -> None:
+    silence = KafkaException(KafkaError(KafkaError._TRANSPORT))
+    consumer = mocker.Mock()
+    consumer.list_topics.side_effect = consumer.get_watermark_offsets.side_effect = silence
+    consumer.assignment.return_value = []
+    consumer.poll.side_effect = [None, LostBrokers("there are none")]
+    with pytest.raises(LostBrokers):
+        ask(consumer, "clicks", "host:9092", threading.Event())
 
 
 def test_a_topic_that_a_new_broker_does_not_know_yet_is_waited_for(mocker: Any) -> None:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
-from clickstream.kafka.statistics import Statistics
+from clickstream.kafka.statistics import LostBrokers, Statistics
 from clickstream.parts import part as part_module
 from clickstream.parts import watch
 from clickstream.parts.endpoint import Endpoint
@@ -250,6 +250,27 @@ def test_it_says_so_again_and_again(kafka: MockKafka, part: Working, monkeypatch
         for _ in range(3):
             assert part.asked.acquire(timeout=10 * PATIENCE)
     assert len([status for _, status in reports(kafka) if status]) >= 2
+
+
+def test_it_goes_on_when_its_client_has_lost_all_brokers(
+    kafka: MockKafka, part: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = threading.Event()
+
+    def lose(_report: str) -> None:
+        if not lost.is_set():
+            lost.set()
+            raise LostBrokers("there are none")
+
+    monkeypatch.setattr(watch, "STATUS_EVERY_S", 0.02)
+    monkeypatch.setattr(watch, "_SETTINGS", {**watch._SETTINGS, "statistics.interval.ms": 20, "stats_cb": lose})
+    with watched(kafka.cluster, [part], status_topic="status", metrics=Endpoint()):
+        assert lost.wait(30 * PATIENCE)
+        while part.asked.acquire(blocking=False):
+            pass
+        for _ in range(3):
+            assert part.asked.acquire(timeout=30 * PATIENCE)
+    assert reports(kafka)[-1] == (watch.id_of(part), None)
 
 
 def test_a_part_that_ends_leaves_a_tombstone(kafka: MockKafka, part: Working) -> None:

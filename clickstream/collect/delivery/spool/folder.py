@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import secrets
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ log = logging.getLogger(__name__)
 _LOCK = "lock"
 _POSITION = "position"
 _SEGMENT_END = ".spool"
+_FOLDERS = "worker-*"
 
 
 def sync_folder(path: Path) -> None:
@@ -21,6 +23,20 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def size_of_all(root: Path, *, without: Collection[Path]) -> int:
+    """The bytes of the segments of all folders in `root` but some, as they are; files may go meanwhile."""
+    size = 0
+    for path in root.glob(_FOLDERS):
+        if path in without:
+            continue
+        with suppress(OSError), os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.endswith(_SEGMENT_END):
+                    with suppress(OSError):
+                        size += entry.stat(follow_symlinks=False).st_size
+    return size
 
 
 class Folder:
@@ -62,7 +78,7 @@ class Folder:
     @staticmethod
     def orphan(root: Path) -> "Folder | None":
         """One of a dead worker, now locked by us; None when there is none."""
-        for path in sorted(root.glob("worker-*")):
+        for path in sorted(root.glob(_FOLDERS)):
             folder = Folder.lock(path)
             if folder is not None:
                 return folder

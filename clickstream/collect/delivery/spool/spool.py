@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from clickstream.collect.delivery.spool.folder import Folder, sync_folder
+from clickstream.collect.delivery.spool.folder import Folder, size_of_all, sync_folder
 from clickstream.collect.delivery.spool.frames import FORMAT, HEADER, Damaged, format_of, framed, frames
 
 log = logging.getLogger(__name__)
@@ -16,12 +17,14 @@ log = logging.getLogger(__name__)
 SEGMENT_BYTES = 8 * 2**20
 FREE_FLOOR = 128 * 2**20
 SAY_AGAIN_AFTER = 1_000  # refusals
+# To look at the files of all workers takes some us for each. What the others write meanwhile may exceed the bound.
+LOOK_AT_ALL_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """`size`: bytes that segments may take; `free_floor`: bytes that others keep on the disk; `fsync`: what is said to
-    be in the spool survives a loss of power, too."""
+    """`size`: bytes that the segments of all workers may take; `free_floor`: bytes that others keep on the disk;
+    `fsync`: what is said to be in the spool survives a loss of power, too."""
 
     size: int
     free_floor: int = FREE_FLOOR
@@ -41,13 +44,17 @@ class Chunk:
 
 
 class Spool:
-    """Used by one thread at a time. `size` is what its segments take on the disk, delivered or not, in bytes."""
+    """Used by one thread at a time. `size` is what its segments take on the disk, delivered or not, in bytes.
 
-    def __init__(self, root: Path, bounds: Bounds) -> None:
+    No worker has a share of the bounds: a folder that is taken over may be larger than that, after a restart with more
+    workers, and one that has much to do need not stop while others have room.
+    """
+
+    def __init__(self, root: Path, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> None:
         """Takes over one folder of a dead worker as its own, so that order holds over restarts, or makes one.
 
-        Others are left to workers that start beside it: all of them would be more than its bounds. Raises OSError when
-        there is no place for it.
+        Others are left to workers that start beside it, so that several deliver them. `clock` gives s. Raises OSError
+        when there is no place for it.
         """
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
@@ -60,6 +67,8 @@ class Spool:
         self._loaded: tuple[Path, bytes] | None = None
         self._delivered: tuple[Path, int] | None = None  # where a position could not be saved
         self._refusals = 0
+        self._clock = clock
+        self._others, self._looked_at = 0, float("-inf")
         self._sizes = {path: path.stat().st_size for path in self._own.segments()}
         self.size = sum(self._sizes.values())
 
@@ -76,6 +85,7 @@ class Spool:
                 self._sizes.update(sizes)
                 self.size += sum(sizes.values())
                 self._adopted.append(folder)
+                self._looked_at = float("-inf")  # it was one of the others
                 return
             folder.release()
 
@@ -104,14 +114,23 @@ class Spool:
     def _room(self) -> int:
         disk = os.statvfs(self._root)
         free = disk.f_bavail * disk.f_frsize - self._bounds.free_floor
-        return min(free, self._bounds.size - self.size) - len(HEADER)
+        return min(free, self._bounds.size - self.size - self._size_of_others()) - len(HEADER)
+
+    def _size_of_others(self) -> int:
+        """What is in folders that are not this worker's, living or dead ones', as it was a moment ago."""
+        now = self._clock()
+        if now >= self._looked_at + LOOK_AT_ALL_EVERY_S:
+            self._looked_at = now
+            own = {self._own.path, *(folder.path for folder in self._adopted)}
+            self._others = size_of_all(self._root, without=own)
+        return self._others
 
     def _say_refused(self, number: int) -> None:
         if self._refusals % SAY_AGAIN_AFTER < number or self._refusals == 0:
             log.error(
                 "The spool in %s takes no more: it holds %d MB of at most %d MB, or the disk is full.",
                 self._root,
-                self.size // 10**6,
+                (self.size + self._others) // 10**6,
                 self._bounds.size // 10**6,
             )
         self._refusals += number

@@ -27,6 +27,9 @@ class Watermarks(Protocol):
     def floor(self, tables: tuple[str, ...]) -> int:
         """Below it every row is late for what closes by the watermark of these tables."""
 
+    def ended(self, operator: str) -> int:
+        """Up to where an earlier run, which ended, closed this operator's windows."""
+
 
 Step = Callable[[Database, Watermarks], None]
 
@@ -39,8 +42,9 @@ class Placed:
     """An operator, where its rows come from and go to, and the tables that it reads.
 
     `rows` is the SQL of the relation `input`. `closes_with` has the tables of all operators that write to the same
-    results: they close together, so that rows leave in the order of their windows' ends. Windows that start at or
-    before `begins` (ms) are incomplete, and not given. `lanes` has the table of each number that `operator.lane` gave.
+    results: they close together, so that rows leave in the order of their windows' ends; `together` are the outputs of
+    these operators. Windows that start at or before `begins` (ms) are incomplete, and not given. `lanes` has the table
+    of each number that `operator.lane` gave.
     """
 
     operator: Operator
@@ -51,10 +55,11 @@ class Placed:
     closes_with: tuple[str, ...] = ()
     begins: int | None = None
     lanes: tuple[str, ...] = ()
+    together: frozenset[str] = frozenset()
 
     def watermark(self, watermarks: Watermarks) -> int:
         """The watermark (ms) by which its windows close."""
-        return watermarks.of(self.closes_with)
+        return max(watermarks.of(self.closes_with), watermarks.ended(self.operator.name))
 
     def show(self, db: Database, floor: int = BEGINNING) -> None:
         """Make `input`, with rows judged by `floor` (ms) where their own watermark is lower."""

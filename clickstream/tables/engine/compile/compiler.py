@@ -6,7 +6,7 @@ file, or one more INSERT, leaves the names as they are.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from clickstream.tables.engine.compile.compiled import Branch, Compiled, Database, Placed, Step, Watermarks
@@ -17,9 +17,10 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import BEGINNING, END, HIDDEN, Operator, lane
+from clickstream.tables.engine.operators.operator import BEGINNING, END, HIDDEN, Operator, lane, raised_by
 from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.engine.operators.references import Join, Reference
+from clickstream.tables.engine.operators.session_folding import Waiting
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.operators.topn import WindowTopN, ranked
 from clickstream.tables.engine.state.failures import naming
@@ -85,6 +86,7 @@ class _Compiler:
         self._needs = Needs(program)
         self._generation = generation
         self._begins = begins
+        self._join_tables: dict[int, str] = {}  # by the id of the node
         self._names: dict[object, str] = {}  # of what is made: a node's by its id, a view's by its name
         self._numbers: Counter[str] = Counter()
         self._statement = ""  # that is being compiled, as errors name it
@@ -163,8 +165,7 @@ class _Compiler:
         one = plan.inputs[number]
         origin = _ORIGIN
         if len(stream_tables(plan)) > 1:
-            before = sum(len(lanes(other)) for other in plan.inputs[:number])
-            origin = ", ".join([lane(before), *HIDDEN[1:]])
+            origin = ", ".join([lane(_first_lane(plan, number)), *HIDDEN[1:]])
         items = [
             f"CAST({identifier(inner.name)} AS {duckdb_type(outer.type)}) AS {identifier(outer.name)}"
             for outer, inner in zip(plan.fields, one.fields, strict=True)
@@ -212,6 +213,7 @@ class _Compiler:
         name = self._named("join")
         input, output = relation("in", name), relation("out", name)
         self._names[id(plan)] = output
+        self._join_tables[id(plan)] = name
         fields = [field for field in plan.left.fields if field.name in left]
         reference = self._references[plan.reference.name]
         join = Join(name, plan, reference, fields, needed)
@@ -235,13 +237,27 @@ class _Compiler:
         self._then(self.made.relating, absorb)
         return output
 
+    def _waiting(self, plan: Plan, raised: int = 0) -> Iterator[Waiting]:
+        """Where rows of a compiled plan wait in joins."""
+        if isinstance(plan, TemporalJoin):
+            yield self._join_tables[id(plan)], raised
+        several = isinstance(plan, Union) and len(stream_tables(plan)) > 1
+        for number, one in enumerate(children(plan)):
+            own = raised_by(_first_lane(plan, number)) if isinstance(plan, Union) and several else 0
+            yield from self._waiting(one, raised + own)
+
     def _operator(self, plan: GroupBy | TopN) -> str:
         if id(plan) in self._names:
             return self._names[id(plan)]
         kind, source = operator_of(plan)
         rows = self._rows(source, fed(plan, source))
         name = self._named(kind.__name__.lower())
-        operator: Operator = kind(name, plan)
+        operator: Operator
+        if kind is Sessions:
+            assert isinstance(plan, GroupBy)
+            operator = Sessions(name, plan, list(self._waiting(source)))
+        else:
+            operator = kind(name, plan)
         input, output = relation("in", name), relation("out", name)
         self._names[id(plan)] = output
         tables, numbered = tuple(stream_tables(source)), tuple(lanes(source))
@@ -264,6 +280,11 @@ class _Compiler:
         self.made.prepare.append(prepare)
         self._then(self.made.absorbing, absorb)
         return output
+
+
+def _first_lane(plan: Union, number: int) -> int:
+    """The number of the first table of a union's input."""
+    return sum(len(lanes(other)) for other in plan.inputs[:number])
 
 
 def operator_of(plan: GroupBy | TopN) -> tuple[type, Plan]:
@@ -290,7 +311,11 @@ def _closing_together(made: Compiled) -> Compiled:
         for group in groups
         for output in group
     }
-    made.operators = [replace(one, closes_with=tables.get(one.output, one.tables)) for one in made.operators]
+    together = {output: frozenset(group) for group in groups for output in group}
+    made.operators = [
+        replace(one, closes_with=tables.get(one.output, one.tables), together=together.get(one.output, frozenset()))
+        for one in made.operators
+    ]
     placed = {one.output: one for one in made.operators}
     made.branches = [
         replace(one, placed=placed[one.placed.output]) if one.placed is not None else one for one in made.branches

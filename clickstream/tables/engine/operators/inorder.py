@@ -20,9 +20,18 @@ CREATE_ARRIVALS = "CREATE TEMP SEQUENCE IF NOT EXISTS arrivals"
 
 def entry(partition: str, offset: str, value: str, *, arrival: bool = True) -> str:
     """SQL of the entry for a row's value; `arrival`: rows come in the order of their arrival."""
-    place = f"(coalesce({partition}, 0)::BIGINT << {_BITS}) + coalesce({offset}, 0) + 1"
     number = "nextval('arrivals')" if arrival else "0::BIGINT"
-    return f"{{'k': {place}, 'n': {number}, 'v': {value}}}"
+    return f"{{'k': {place(partition, offset)}, 'n': {number}, 'v': {value}}}"
+
+
+def place(partition: str, offset: str) -> str:
+    """SQL of a record's `k`."""
+    return f"(coalesce({partition}, 0)::BIGINT << {_BITS}) + coalesce({offset}, 0) + 1"
+
+
+def partition(place: str) -> str:
+    """SQL of the partition in a `k`, and the table that it is of."""
+    return f"({place} >> {_BITS})"
 
 
 def together(lists: str) -> str:

@@ -20,7 +20,12 @@ TABLE_BITS = 5
 
 def lane(table: int) -> str:
     """SQL of "$p" for rows of the union's table with that number, which may be lanes of a union themselves."""
-    return f"{PARTITION} + {table % (1 << TABLE_BITS) << PARTITION_BITS} AS {PARTITION}"
+    return f"{PARTITION} + {raised_by(table)} AS {PARTITION}"
+
+
+def raised_by(table: int) -> int:
+    """What "$p" of the union's table with that number is raised by."""
+    return table % (1 << TABLE_BITS) << PARTITION_BITS
 
 
 def partition_of(lane: str) -> str:

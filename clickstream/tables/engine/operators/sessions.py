@@ -25,10 +25,12 @@ Rows come in other orders than that, and most need not wait:
 A session leaves when W has reached its end, not end - 1: a join may still hold a row at W + 1, which touches it.
 Sessions that touch and yet are two, since one was closed for a row that opened the other, do not outlast the
 judging: W has passed that row's watermark, so the closed one leaves.
+
+Sums of DOUBLE keep their values until those are added in the order of offsets: see `session_folding`.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import numpy as np
@@ -38,6 +40,7 @@ from clickstream.tables.engine.expressions.translate import duckdb_type, to_duck
 from clickstream.tables.engine.operators.aggregates import Parts
 from clickstream.tables.engine.operators.inorder import CREATE_ARRIVALS
 from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, TIME, WATERMARK, note_late, only_row
+from clickstream.tables.engine.operators.session_folding import Waiting, fold
 from clickstream.tables.engine.operators.session_merging import LATE_ROW, Session, final, islands, resolve
 from clickstream.tables.engine.operators.windows import window_column
 from clickstream.tables.names import engine_name, identifier, string
@@ -45,6 +48,8 @@ from clickstream.tables.sql.model import GroupBy
 from clickstream.tables.sql.plans import is_joined
 from clickstream.tables.sql.types import type_of
 
+# Values of sums that came since they were last added up, or as many as were left then if that is more.
+FOLD_AFTER_VALUES = 100_000
 # Added to times before they are divided, so that `//` rounds down before 1970 too.
 _POSITIVE = 2**61
 # Of two tables' rows, partition and offset may be the same; and if the times are too, so is what becomes of them.
@@ -55,10 +60,11 @@ class Sessions:
     """The open sessions of one GROUP BY; `absorb` takes rows of the windowed relation's input.
 
     In the state a session has its keys, the times (ms) of its first and last row, its aggregates in parts, and the
-    batch that changed it last. Deferred rows are in a table of their own, as they came.
+    batch that changed it last. Deferred rows are in a table of their own, as they came. `waiting`: tables of rows that
+    joins before it hold back.
     """
 
-    def __init__(self, name: str, node: GroupBy) -> None:
+    def __init__(self, name: str, node: GroupBy, waiting: Sequence[Waiting] = ()) -> None:
         assert node.window is not None
         self.name = name
         self._table = identifier(name)
@@ -69,6 +75,8 @@ class Sessions:
         parts = Parts(node.aggregates, arrival=not is_joined(node.input))
         roles = {field: role for role, field in node.window_keys.items()}
         groups = [key for key in node.keys if key.field.name not in roles]
+        self._values, self.waiting = parts.in_order, list(waiting)
+        self._unfolded, self._fold_at = 0, FOLD_AFTER_VALUES
         self._keys = [f"k{number}" for number in range(len(groups))]
         self._of_row = [to_duckdb(key.expression) for key in groups]
         types = [duckdb_type(type_of(key.expression)) for key in groups]
@@ -99,25 +107,28 @@ class Sessions:
             db, f"SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = {string(engine_name(self._deferred))}"
         )
         self._look(db)
+        self._unfolded, self._fold_at = self._count_values(db), FOLD_AFTER_VALUES
 
     def absorb(self, db: duckdb.DuckDBPyConnection, rows: str) -> None:
         behind = f"{TIME} <= {WATERMARK} + 1"
-        first, last, mark = only_row(
+        first, last, mark, count = only_row(
             db,
             f"SELECT min({TIME}) FILTER (NOT ({behind})), max({TIME}) FILTER (NOT ({behind})), "
-            f"min({WATERMARK}) FILTER ({behind}) FROM {rows}",
+            f"min({WATERMARK}) FILTER ({behind}), count(*) FROM {rows}",
         )
         if mark is not None:
             self._defer(db, f"FROM {rows} WHERE {behind}", mark)
             rows = f"(FROM {rows} WHERE NOT ({behind}))"
-        if first is None:
-            return
-        self._batch += 1
-        self._first_last = first if self._first_last is None else min(first, self._first_last)
-        if last - first <= self._gap:
-            self._merge_short(db, rows)
-        else:
-            self._merge_any(db, rows)
+        if first is not None:
+            self._batch += 1
+            self._first_last = first if self._first_last is None else min(first, self._first_last)
+            if last - first <= self._gap:
+                self._merge_short(db, rows)
+            else:
+                self._merge_any(db, rows)
+        self._unfolded += count * len(self._values)
+        if self._unfolded >= self._fold_at:
+            self._fold(db)
 
     @property
     def deferred(self) -> str | None:
@@ -170,6 +181,17 @@ class Sessions:
             f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "
             f"SELECT {self._outputs} FROM {self._table} WHERE {condition}"
         )
+
+    # --- sums in order
+
+    def _fold(self, db: duckdb.DuckDBPyConnection) -> None:
+        deferred = [(self._deferred, 0)] if self._defers else []
+        fold(db, self._table, self._keys, self._values, [*self.waiting, *deferred])
+        self._unfolded, self._fold_at = 0, max(FOLD_AFTER_VALUES, self._count_values(db))
+
+    def _count_values(self, db: duckdb.DuckDBPyConnection) -> int:
+        values = "".join(f" + coalesce(sum(len({name})), 0)" for name in self._values)
+        return int(only_row(db, f"SELECT 0{values} FROM {self._table}")[0]) if values else 0
 
     # --- rows behind their watermarks
 

@@ -1,8 +1,9 @@
 """Delivery with the real client in front of a mock of Kafka: its reports, its time-outs, its fatal errors."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
@@ -11,6 +12,7 @@ from clickstream.collect.delivery.delivery import Delivery
 from clickstream.collect.delivery.spool.spool import Bounds, Spool
 from clickstream.collect.model import Outgoing, Record
 from clickstream.kafka.consume import read_to_end
+from clickstream.kafka.statistics import LostBrokers
 from tests.support import PATIENCE
 from tests.unit.collect.delivery.test_delivery import until
 from tests.unit.collect.fakes import outgoing
@@ -31,8 +33,11 @@ class Given:
         wait: bool = True,
         within: float = 60.0,
         message_timeout_ms: int = SETTINGS["message.timeout.ms"],
+        first: Mapping[str, Any] | None = None,
     ) -> None:
+        """`first` are settings of the first producer only."""
         self._kafka = kafka
+        self._first = first or {}
         self._settings = {**SETTINGS, "message.timeout.ms": message_timeout_ms}
         self.made: list[Producer] = []
         self.spool = Spool(folder, Bounds(10**8, free_floor=0))
@@ -41,6 +46,7 @@ class Given:
 
     def _make(self, reports_all: bool) -> Producer:
         how = {**self._settings, "delivery.report.only.error": not reports_all}
+        how |= {} if self.made else self._first
         self.made.append(self._kafka.cluster.producer(how))
         return self.made[-1]
 
@@ -123,6 +129,24 @@ def test_a_client_that_has_failed_for_good_is_replaced(kafka: MockKafka, tmp_pat
     kafka.create("t", 1)
     asyncio.run(check())
     assert list(dict.fromkeys(there(kafka))) == [b"1", b"2", b"3"]
+
+
+def test_a_client_that_has_lost_all_brokers_is_replaced(kafka: MockKafka, tmp_path: Path) -> None:
+    """It reports that every record has timed out, those that come later, too."""
+
+    def lose(_report: str) -> None:
+        raise LostBrokers("there are none")
+
+    async def check() -> None:
+        given = Given(kafka, tmp_path, first={"statistics.interval.ms": 20, "stats_cb": lose})
+        await until(lambda: len(given.made) == 2, 30)
+        await asyncio.wait_for(given.submit("1"), 30 * PATIENCE)
+        assert given.delivery.counts.kafka == 1
+        await given.delivery.close(5)
+
+    kafka.create("t", 1)
+    asyncio.run(check())
+    assert there(kafka) == [b"1"]
 
 
 def test_what_failed_without_waiting_is_sent_again_as_it_was(kafka: MockKafka, tmp_path: Path) -> None:

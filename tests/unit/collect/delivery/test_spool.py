@@ -129,8 +129,7 @@ def left_by_dead_workers(root: Path, *contents: list[bytes]) -> None:
 
 def test_what_dead_workers_left_is_spread_over_those_that_start(tmp_path: Path) -> None:
     left_by_dead_workers(tmp_path, payloads(6), payloads(6))
-    bounds = Bounds(len(HEADER) + 10 * len(framed(b"payload 0")), free_floor=0)
-    one, other = Spool(tmp_path, bounds), Spool(tmp_path, bounds)
+    one, other = Spool(tmp_path, ROOMY), Spool(tmp_path, ROOMY)
     assert one.append(payloads(1)) == other.append(payloads(1)) == 1
 
 
@@ -257,6 +256,39 @@ def test_takes_no_more_than_its_size(tmp_path: Path) -> None:
     assert spool.append(payloads(1, first=9)) == 0
     assert drained(spool) == payloads(5)
     assert spool.append(payloads(1)) == 1
+
+
+def test_one_that_takes_over_more_than_a_share_goes_on_as_long_as_there_is_room(tmp_path: Path) -> None:
+    """Four workers where one has left the most of what all may take."""
+    frame = len(framed(b"payload 0"))
+    left_by_dead_workers(tmp_path, payloads(6))
+    bounds = Bounds(2 * len(HEADER) + 8 * frame, free_floor=0)
+    heir, *_others = (Spool(tmp_path, bounds) for _ in range(4))
+    assert heir.append(payloads(4, first=6)) == 2
+    assert drained(heir) == payloads(8)
+
+
+def test_the_bound_is_that_of_all_workers_together(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    frame = len(framed(b"payload 0"))
+    bounds, now = Bounds(2 * len(HEADER) + 6 * frame, free_floor=0), 0.0
+    one, other = (Spool(tmp_path, bounds, lambda: now) for _ in range(2))
+    assert one.append(payloads(4)) == 4
+    assert other.append(payloads(4)) == 2
+    assert other.append(payloads(1)) == 0
+    assert "takes no more" in caplog.text
+    assert drained(one) == payloads(4)
+    now = 1.0
+    assert other.append(payloads(3)) == 3
+
+
+def test_what_dead_workers_left_counts_whoever_has_it(tmp_path: Path) -> None:
+    frame = len(framed(b"payload 0"))
+    left_by_dead_workers(tmp_path, payloads(2), payloads(2))
+    spool = Spool(tmp_path, Bounds(3 * len(HEADER) + 5 * frame, free_floor=0))
+    assert spool.append(payloads(2)) == 1
+    assert len(drained(spool)) == 3
+    spool.adopt()
+    assert spool.append(payloads(9)) == 3
 
 
 def test_leaves_others_their_room_on_the_disk(tmp_path: Path) -> None:

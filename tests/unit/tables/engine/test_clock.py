@@ -201,21 +201,13 @@ def test_a_new_partition_cannot_reopen_windows() -> None:
     assert made.advance() == 45_000, "it never goes back"
 
 
-@pytest.mark.parametrize(("horizon", "wanted"), [(None, 50_000), (60_000, 59_999), (40_000, 50_000)])
-def test_the_end_passes_the_last_window_and_the_last_row(horizon: int | None, wanted: int) -> None:
+def test_the_end_passes_the_last_row_and_stays_the_floor() -> None:
     made = clock(a=50_000)
-    made.finish(horizon)
-    assert made.watermark == wanted
-    made.stored()
-    assert made.floor == wanted
-
-
-def test_what_everything_closed_at_stays_the_floor() -> None:
-    made = clock(a=50_000)
-    made.finish(60_000)
+    made.finish()
+    assert made.watermark == 50_000
     made.advance()
     made.stored()
-    assert made.floor == 59_999
+    assert made.floor == 50_000
 
 
 # --- several tables

@@ -22,6 +22,7 @@ from clickstream.records import WebClick, WebEvent
 
 PAGE_VIEW: Final = "pageview"
 NO_ADDRESS: Final = "0.0.0.0"  # in a web click whose client has no address that is known
+KNOWN_SENDERS: Final = 4_096  # at most 6 MB, with the longest of agents
 MAX_PIXELS: Final = 100_000  # of a screen or a viewport; more is not believed
 
 # Their requests are made by loading an image, so that browsers that load ahead make them too.
@@ -38,19 +39,25 @@ class Enrichment:
         self._sessions = sessions
         self._place = place
         self._full_addresses = full_addresses
+        self._sender = lru_cache(maxsize=KNOWN_SENDERS)(self._told_of)
 
     def events(self, request: Request, reading: Reading, address: str) -> list[WebEvent]:
         """The records of what was read from `request`, whose client has the full address `address`."""
-        sender = _Sender(request, address, self._place(address), address if self._full_addresses else None)
-        return [self._event(event, reading, sender) for event in reading.events]
+        header = request.headers.get("user-agent")
+        sender = self._sender(None if header is None else header[:MAX_LENGTH], address)
+        return [self._event(event, reading, request, sender) for event in reading.events]
 
-    def _event(self, event: SentEvent, reading: Reading, sender: "_Sender") -> WebEvent:
-        received = sender.request.received_at
+    def _told_of(self, header: str | None, address: str) -> "_Sender":
+        shown = address if self._full_addresses and address else truncated(address)
+        return _Sender(header, address, self._place(address), shown)
+
+    def _event(self, event: SentEvent, reading: Reading, request: Request, sender: "_Sender") -> WebEvent:
+        received = request.received_at
         page = url(event.url)
         origin = url(event.referrer) if event.referrer else None
         host = page.host if page else ""
         site = event.site or host
-        visitor, session, new_session = self._identity(event, site, sender)
+        visitor, session, new_session = self._identity(event, site, received, sender)
         led_by = campaign(page.query if page else "")
         source = reading.by or event.source
         width, height = _size(event.viewport)
@@ -86,7 +93,7 @@ class Enrichment:
             sender.browser,
             sender.os,
             sender.agent.device,
-            bot(sender.agent, sender.request.headers, webdriver=event.webdriver, loads_itself=source in _LOADED),  # bot
+            bot(sender.agent, request.headers, webdriver=event.webdriver, loads_itself=source in _LOADED),  # bot
             sender.shown_address,  # address
             sender.place.country,
             sender.place.city,
@@ -98,9 +105,10 @@ class Enrichment:
             event.properties or {},  # properties
         )
 
-    def _identity(self, event: SentEvent, site: str, sender: "_Sender") -> tuple[str | None, str | None, bool]:
+    def _identity(
+        self, event: SentEvent, site: str, now: int, sender: "_Sender"
+    ) -> tuple[str | None, str | None, bool]:
         """Visitor, session, and whether the session begins. What a cookieless event says of either does not count."""
-        now = sender.request.received_at
         if event.cookieless:
             visitor = sender.cookieless_visitor(self._salts.of(now), site)
             yesterday = None
@@ -114,21 +122,15 @@ class Enrichment:
 
 
 class _Sender:
-    """What is the same for all events of a request."""
+    """What is the same for all events of an agent at an address: of most it is known from the event before."""
 
-    __slots__ = ("address", "agent", "agent_text", "browser", "os", "place", "request", "shown_address")
+    __slots__ = ("address", "agent", "agent_text", "browser", "os", "place", "shown_address")
 
-    def __init__(self, request: Request, address: str, place: Place, shown_address: str | None) -> None:
-        text = request.headers.get("user-agent")
-        if text is not None:
-            text = text[:MAX_LENGTH]
-            if not text.isascii():
-                text = text.encode(
-                    "utf-8", "replace"
-                ).decode()  # half of a surrogate pair is no text to Kafka's readers
-        self.request = request
+    def __init__(self, text: str | None, address: str, place: Place, shown_address: str | None) -> None:
+        if text is not None and not text.isascii():
+            text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text to Kafka's readers
         self.address = address
-        self.shown_address = shown_address or truncated(address)
+        self.shown_address = shown_address
         self.place = place
         self.agent_text = text
         self.agent = agent(text)

@@ -74,6 +74,7 @@ class Intake:
 
     def __init__(self, options: IntakeOptions, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self.options = options
+        self._events_topic, self._clicks_topic = options.events_topic, options.clicks_topic
         folder = None if options.state_dir is None else Path(options.state_dir)
         self._clients = Clients(networks(options.trusted), options.forwarded)
         self._salts = Salts(folder, random)
@@ -132,11 +133,10 @@ class Intake:
 
     def _outgoing(self, event: WebEvent) -> Outgoing:
         key = None if event.visitor is None else event.visitor.encode()
-        records = [self._record(self.options.events_topic, key, event)]
-        page = self._viewed_page(event)
-        if page and self.options.clicks_topic is not None:
+        records = [self._record(self._events_topic, key, event)]
+        if self._clicks_topic is not None and (page := self._viewed_page(event)):
             seen = click(event, page)
-            records.append(self._record(self.options.clicks_topic, seen.ip.encode(), seen))
+            records.append(self._record(self._clicks_topic, seen.ip.encode(), seen))
         # Two sites may number their events alike. Divolte's protocol marks what comes twice, and drops nothing: without
         # an id it is not dropped here.
         return Outgoing(records, None if event.duplicate else f"{event.site}\0{event.id}", event)
@@ -144,8 +144,9 @@ class Intake:
     def _record(self, topic: str, key: bytes | None, value: WebEvent | WebClick) -> Record:
         # Before anything is stored: what the spool has taken comes out as it would have been sent.
         text = _encode(value)
-        encoded = self._encoded.get(topic)
-        return Record(topic, key, text if encoded is None else encoded(text))
+        if topic in self._encoded:
+            text = self._encoded[topic](text)
+        return Record(topic, key, text)
 
     @staticmethod
     def _viewed_page(event: WebEvent) -> Url | None:

@@ -4,7 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-# Pages are seen again and again, and each costs 1 us. Long addresses are not kept: what is kept stays below 12 MB.
+# Pages are seen again and again, and each costs 1.3 us, or 0.7 when only its query is new. Long addresses are not
+# kept: what is kept stays below 24 MB.
 KNOWN_URLS = 2_048
 LONGEST_KNOWN = 500
 KNOWN_HOSTS = 1_024
@@ -39,6 +40,14 @@ def url(text: str) -> Url | None:
 
 
 def _parsed(text: str) -> Url | None:
+    page, mark, rest = text.partition("?")
+    if not mark or len(page) > LONGEST_KNOWN or "#" in page or not rest.isprintable():
+        return _read(text)
+    known = _known_page(page)
+    return known and Url(f"{known.text}?{rest}", known.host, known.path, rest.partition("#")[0])
+
+
+def _read(text: str) -> Url | None:
     found = _URL.fullmatch(text)
     if found is None or (not text.isprintable() and _CONTROLS.search(text)):
         return None
@@ -59,4 +68,5 @@ def _host(place: str) -> str | None:
 
 
 _known = lru_cache(maxsize=KNOWN_URLS)(_parsed)
+_known_page = lru_cache(maxsize=KNOWN_URLS)(_read)
 _known_host = lru_cache(maxsize=KNOWN_HOSTS)(_host)

@@ -131,7 +131,15 @@ class Unawaited(Ticket):
 
     def __init__(self, records: Sequence[Record], id_: str | None, at: int, finished: "list[Ticket]") -> None:
         """It is put into `finished` with the first report of a failure."""
-        super().__init__((), id_, at, finished)
+        # Each field by itself: a call of super() costs 0.2 us for each event.
+        self.records = ()
+        self.waiting = []
+        self.places = []
+        self.id = id_
+        self.at = at
+        self.error = None
+        self._finished = finished
+        self._left = 0
         # The client does not give them back. Only dead letters have some, and are one record each.
         self._headers = records[0].headers if records else None
         self._is_cut = self._is_served = False

@@ -30,8 +30,12 @@ def parameters(query: str) -> list[tuple[str, str]]:
     if decoded is None:
         parts = [part.partition("=") for part in query.split("&")]
         return [(unquote(name), unquote(value)) for name, _, value in parts if name or value]
-    parts = [part.partition(_IS) for part in decoded.split(_AND)]
-    return [(name, value.replace(_IS, "=") if _IS in value else value) for name, _, value in parts if name or value]
+    return [
+        (name, value.replace(_IS, "=") if _IS in value else value)
+        for part in decoded.split(_AND)
+        for name, _, value in (part.partition(_IS),)
+        if name or value
+    ]
 
 
 def _decoded(query: str) -> str | None:

@@ -190,6 +190,21 @@ def test_a_place_is_that_of_the_full_address() -> None:
     assert (asked, found.address) == ([PEER], "203.0.113.0")
 
 
+def test_no_address_is_none_however_addresses_are_stored() -> None:
+    assert [only(intake(address=how).take(post(event(), peer=""))).address for how in ("truncated", "full")] == [
+        None
+    ] * 2
+
+
+def test_each_agent_at_each_address_is_told_by_itself() -> None:
+    one = intake()
+    agents, peers = ("Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0", "curl/8"), (PEER, "198.51.100.7")
+    sent = [(agent, peer) for agent in agents for peer in peers]
+    found = [only(one.take(post(event(), peer=peer, headers={"user-agent": agent}))) for agent, peer in sent * 2]
+    shown = {PEER: "203.0.113.0", "198.51.100.7": "198.51.100.0"}
+    assert [(event.agent, event.address) for event in found] == [(agent, shown[peer]) for agent, peer in sent * 2]
+
+
 def test_what_is_shown_of_an_address_is_always_truncated() -> None:
     assert intake(address="full").take(post(event())).address == "203.0.113.0"
 

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clickstream.collect.urls import KNOWN_URLS, LONGEST_KNOWN, Url, _known, url
+from clickstream.collect.urls import KNOWN_URLS, LONGEST_KNOWN, Url, _known, _read, url
 from tests.support import PATIENCE, quickest
 
 
@@ -20,6 +22,11 @@ from tests.support import PATIENCE, quickest
 )
 def test_addresses(text: str, parts: Url) -> None:
     assert url(text) == parts
+
+
+@given(st.text("ab.:/?#@=&% \n\x00é", max_size=40))
+def test_an_address_whose_page_is_known_reads_as_a_new_one_does(rest: str) -> None:
+    assert url(f"https://{rest}") == _read(f"https://{rest}")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class DivolteBrowser:
         created = base36(first["c"])
         if created is None:
             raise Unacceptable(Reason.BAD_NUMBER, "c, the client's time: not a number in base 36")
-        reading = Reading(by="divolte", corrupt=not checksum_fits(told))
+        reading = Reading(by="divolte", corrupt=not checksum_fits(first if len(first) == len(told) else _joined(told)))
         event = event_of(first.get("t"), party, session, first["e"], created, first["f"] == "t")
         event.url = first.get("l", "")
         event.referrer = first.get("r")
@@ -79,17 +79,22 @@ class DivolteBrowser:
         return reading
 
 
-def checksum_fits(told: list[tuple[str, str]]) -> bool:
+def _joined(told: list[tuple[str, str]]) -> dict[str, str]:
+    """The values of a name that comes twice as one, for the checksum."""
+    by_name: dict[str, str] = {}
+    for name, value in told:
+        by_name[name] = f"{by_name[name]},{value}" if name in by_name else value
+    return by_name
+
+
+def checksum_fits(told: dict[str, str]) -> bool:
     """Whether the request is what its tag sent: by the MurmurHash3 (32 bits, in base 36) of its other parameters."""
-    by_name = dict(told)
-    if len(by_name) < len(told):
-        by_name.clear()
-        for name, value in told:
-            by_name[name] = f"{by_name[name]},{value}" if name in by_name else value
-    expected = base36(by_name.pop(CHECKSUM, "").partition(",")[0])
+    expected = base36(told.get(CHECKSUM, "").partition(",")[0])
     if expected is None:
         return False
-    canonical = ",;".join(map("=".join, sorted(by_name.items()))) + ",;" if by_name else ""
+    others = sorted(told)  # only the names: with their values it takes 0.6 us more
+    others.remove(CHECKSUM)
+    canonical = "".join([f"{name}={told[name]},;" for name in others])
     return bool(mmh3.hash(canonical.encode("utf-8", "replace")) == expected)
 
 

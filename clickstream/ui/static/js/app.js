@@ -75,12 +75,17 @@ class App {
 
   /** Whether it is known already which range that is. */
   get knowsRange() {
-    return this.place.range != null || this.place.from != null || this.usual != null || !this.isTimed;
+    return this.place.range != null || this.place.from != null || this.usual != null || !this.hasRange;
   }
 
-  /** Whether the page is about a time: others are live, whatever instant the address has. */
-  get isTimed() {
+  /** Whether the page is about a range of time. */
+  get hasRange() {
     return this.head.meta?.timed !== false;
+  }
+
+  /** Whether the page heeds the instant of the address: others are live, whatever that is. */
+  get isTimed() {
+    return this.hasRange || this.head.meta.instants === true;
   }
 
   /** Whether the page shows a past instant or a dragged time. */

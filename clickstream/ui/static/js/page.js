@@ -7,7 +7,8 @@ import { DIMENSIONS } from './route.js';
  * The interface of a page's module:
  *   export const meta = { ranges: [5, 15, 30, 60], timed: true, filterable: false, pausable: true };   (all optional)
  *     (`range` beside `ranges`: the one of them, in minutes, that is shown where the address has another; `timed` false:
- *     it has neither ranges nor past instants, and is always live; `filterable`: it looks at the filters)
+ *     it has no ranges, and is always live, but with `instants` true: then it shows how all was at `state.to`;
+ *     `filterable`: it looks at the filters)
  *   export function create(root, page) { return { update() {}, destroy() {} }; }
  * `update` is called after every change of what is in `page.state`, of the theme and of the zone: ask again with
  * `open` (the same question costs nothing and paints again), and paint what depends on it.

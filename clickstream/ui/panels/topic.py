@@ -202,7 +202,8 @@ def _make(services: Services, params: Params) -> TopicPanel:
 def _past(services: Services, then: Past, name: str) -> TopicPanel:
     """Out of what is remembered: neither settings nor the sizes of partitions are."""
     size = Rate()
-    found = [(moment.topics.at, moment.topics.answer) for moment in then.moments if moment.topics.answer is not None]
+    looks = [moment.some_topics([name]) for moment in then.moments]
+    found = [(look.at, look.answer) for look in looks if look.answer is not None]
     for at, topics_ in found:
         line = next((one for one in topics_.lines if one.name == name), None)
         if line is not None and line.size is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import lags
 from clickstream.inspect.lags import Lags, ReaderLag, SeenTimes
-from clickstream.inspect.rates import BUCKET_S, BUCKETS, TopicLine, TopicList
+from clickstream.inspect.rates import BUCKET_S, BUCKETS, TopicList
 from clickstream.inspect.refreshed import Fixed
 from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.parts.status import Seen
@@ -81,9 +81,8 @@ class Past:
             return seen
         rates: dict[str, list[float]] = {}
         for moment in self.moments:
-            found = moment.topics.answer
-            for line in () if found is None else found.lines:
-                rates.setdefault(line.name, []).extend(_buckets(line))
+            for name, rate in moment.rates().items():
+                rates.setdefault(name, []).extend([rate] * round(EVERY_MS / 1000 / BUCKET_S))
         lines = [replace(one, history=rates[one.name][-BUCKETS:]) for one in seen.answer.lines]
         return replace(seen, answer=replace(seen.answer, lines=lines))
 
@@ -100,7 +99,7 @@ class Past:
         known = {topic: Lags(topic, times, clock=clock) for topic in topics}
         looked: dict[str, list[ReaderLag]] = {}
         for moment in self.moments:
-            seen = moment.topics
+            seen = moment.some_topics(topics)
             if seen.answer is None or seen.at <= now:
                 continue
             now = seen.at
@@ -112,11 +111,6 @@ class Past:
                 else:
                     looked[topic] = one.look(lags.readings(topic, groups, statuses), seen.answer.limits)
         return looked
-
-
-def _buckets(line: TopicLine) -> list[float]:
-    """Of the time from one moment to the next."""
-    return [line.rate or 0.0] * round(EVERY_MS / 1000 / BUCKET_S)
 
 
 def past(ring: Ring | None, at: int, now: int) -> Past:

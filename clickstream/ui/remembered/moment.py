@@ -1,7 +1,7 @@
 """One moment of what pages about topics and parts are computed from, and how it is kept as bytes."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -36,12 +36,35 @@ class Partition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Topics(msgspec.Struct, frozen=True, array_like=True):
-    """An answer of watching.topics. Lines are without their history: that is in the moments before."""
+    """An answer of watching.topics, by topic. Lines are without their history: that is in the moments before."""
 
     at: float
     problem: str
-    lines: list[TopicLine] | None
+    lines: dict[str, TopicLine] | None
     partitions: dict[str, dict[int, Partition]]
+
+
+class SomeTopics(msgspec.Struct, frozen=True, array_like=True):
+    """The same, of which few are read: to read sixty lists of hundreds of topics as a whole takes most of a second."""
+
+    at: float
+    problem: str
+    lines: dict[str, msgspec.Raw] | None
+    partitions: dict[str, msgspec.Raw]
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """What a sparkline needs of a TopicLine."""
+
+    rate: float | None
+
+
+class Rates(msgspec.Struct, frozen=True, array_like=True):
+    """What sparklines need of Topics."""
+
+    at: float
+    problem: str
+    lines: dict[str, Rate] | None
 
 
 class Groups(msgspec.Struct, frozen=True, array_like=True):
@@ -91,16 +114,21 @@ class Moment:
     @cached_property
     def topics(self) -> Looked[TopicList]:
         """As watching.topics had them; the lines have no history."""
-        kept = _unpacked(self._topics, Topics)
-        if kept.lines is None:
-            return Looked(None, kept.at, kept.problem)
-        limits = {
-            (name, number): Limits(one.low, one.high)
-            for name, partitions in kept.partitions.items()
-            for number, one in partitions.items()
-            if one.low is not None and one.high is not None
-        }
-        return Looked(TopicList(kept.lines, limits, kept.partitions), kept.at, kept.problem)
+        return _looked(_unpacked(self._topics, Topics))
+
+    def some_topics(self, names: Iterable[str]) -> Looked[TopicList]:
+        """The same, of these only."""
+        kept = _unpacked(self._topics, SomeTopics)
+        known = [name for name in names if name in kept.partitions]
+        lines, partitions = kept.lines, kept.partitions
+        found = None if lines is None else {name: msgspec.msgpack.decode(lines[name], type=TopicLine) for name in known}
+        return _looked(
+            Topics(kept.at, kept.problem, found, {name: _partitions.decode(partitions[name]) for name in known})
+        )
+
+    def rates(self) -> dict[str, float]:
+        """What came in, records per second by topic."""
+        return {name: one.rate or 0.0 for name, one in (_unpacked(self._topics, Rates).lines or {}).items()}
 
     @cached_property
     def groups(self) -> Looked[list[Group]]:
@@ -124,6 +152,18 @@ class Moment:
         return _unpacked(self._others, Others)
 
 
+def _looked(kept: Topics) -> Looked[TopicList]:
+    if kept.lines is None:
+        return Looked(None, kept.at, kept.problem)
+    limits = {
+        (name, number): Limits(one.low, one.high)
+        for name, partitions in kept.partitions.items()
+        for number, one in partitions.items()
+        if one.low is not None and one.high is not None
+    }
+    return Looked(TopicList(list(kept.lines.values()), limits, kept.partitions), kept.at, kept.problem)
+
+
 def _topics(seen: Looked[TopicList]) -> Topics:
     found = seen.answer
     if found is None:
@@ -132,7 +172,8 @@ def _topics(seen: Looked[TopicList]) -> Topics:
         name: {number: _partition(one, found.limits.get((name, number))) for number, one in own.items()}
         for name, own in found.leaders.items()
     }
-    return Topics(seen.at, seen.problem, [replace(one, history=[]) for one in found.lines], partitions)
+    lines = {one.name: replace(one, history=[]) for one in found.lines}
+    return Topics(seen.at, seen.problem, lines, partitions)
 
 
 def _partition(one: Any, limit: Limits | None) -> Partition:
@@ -150,6 +191,9 @@ def _groups(seen: Looked[list[Group]]) -> Groups:
 
 def _packed(value: Any) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(value), LEVEL)
+
+
+_partitions = msgspec.msgpack.Decoder(dict[int, Partition])
 
 
 def _unpacked(piece: bytes, kind: type[T]) -> T:

@@ -234,10 +234,10 @@ def test_a_consumer_is_closed_by_the_thread_that_polls_it(
         consumer=lambda *_: consumer, admin=lambda: None, address="kafka:9092", data_dir=None
     )
     found.watching.groups = SimpleNamespace(get=lambda _wait_s: Looked([], 1.0))
-    found.settings = SimpleNamespace()
+    found.settings = {"status-topic": "status", "dead-letter-topic": "dead"}
     monkeypatch.setattr(details, "settings", lambda *_: [])
     made = kind.make(found, params)
-    made._slow.get(0.0)  # type: ignore[attr-defined]
+    made.state(NOW)
     assert consumer.polled.wait(60)
     made.close()
     assert consumer.did == []

@@ -3,6 +3,9 @@
 import { proofOf } from './numbers.js';
 import { DIMENSIONS } from './route.js';
 
+/** Why nothing can be changed at a past instant. */
+export const PAST_NOTE = 'A past instant is shown: Esc goes live again';
+
 /**
  * The interface of a page's module:
  *   export const meta = { ranges: [5, 15, 30, 60], timed: true, filterable: false, pausable: true };   (all optional)
@@ -49,6 +52,16 @@ export class Page {
   /** The moment that is shown: the past instant, else now. Epoch ms. */
   shownAt() {
     return this.app.place.to ?? this.now();
+  }
+
+  /** Whether a past instant is shown. */
+  get isPast() {
+    return this.app.isPast;
+  }
+
+  /** The parameters of panels that are about one moment: {at}, epoch ms; {} is now. */
+  instant() {
+    return this.app.isPast ? { at: this.app.place.to } : {};
   }
 
   /** The parameters of panels about a time: range (ms), to (a past instant or null), filters. */

@@ -13,7 +13,7 @@ const BACK_NOTE = `${FINAL_NOTE} Click, or drag to the left, to go back in time.
 
 /** `el` is its element, `said` the live region beside it. */
 export class Strip {
-  /** @param {Object} app `place`, `isTimed`, `isPast`, `go`, `live`, `rewind`, `address` */
+  /** @param {Object} app `place`, `isTimed`, `hasRange`, `isPast`, `pastNumbers`, `go`, `live`, `rewind`, `address` */
   constructor(app) {
     this.app = app;
     this.what = h('div.what', {});
@@ -108,7 +108,7 @@ export class Strip {
         meaning: `Past instant ${moment(to, now)}`,
         parts: [
           { kind: 'b', words: `As of ${moment(to, now)}` },
-          { kind: 't', words: `${duration(now - to)} ago. The address can be sent. Esc goes live again.` },
+          { kind: 't', words: `${duration(now - to)} ago.${this.remembered(frame, now)} The address can be sent. Esc goes live again.` },
         ],
       };
     }
@@ -125,6 +125,18 @@ export class Strip {
       };
     }
     return frame ? this.alertWords(frame) : { cls: '', meaning: '', parts: [{ kind: 't', words: 'Connecting\u2026' }] };
+  }
+
+  // Pages about topics and parts show the last moment before that the server remembers.
+  remembered(frame, now) {
+    const found = this.app.pastNumbers;
+    if (!found || this.app.hasRange) {
+      return '';
+    }
+    if (found.at != null) {
+      return ` Remembered at ${hms(found.at)}.`;
+    }
+    return frame?.remembers ? ` What is remembered begins at ${moment(frame.remembers, now)}.` : '';
   }
 
   alertWords({ alerts, empty }) {

@@ -237,8 +237,12 @@ def test_what_was_shown_once_stays() -> None:
     add(ring, NOW, 100, rate=3.0)
     asked: list[int] = []
 
+    def state(at: int) -> int:
+        asked.append(at)
+        return at
+
     def make(then: Services) -> Any:
-        return SimpleNamespace(state=lambda at: asked.append(at) or at, close=lambda: None)
+        return SimpleNamespace(state=state, close=lambda: None)
 
     panel = PastPanel(services(ring, NOW), NOW + 5, make)
     assert [panel.state(NOW + 5), panel.state(NOW + 6)] == [NOW, NOW]

@@ -84,14 +84,9 @@ class App {
     return this.head.meta?.timed !== false;
   }
 
-  /** Whether the page heeds the instant of the address: others are live, whatever that is. */
-  get isTimed() {
-    return this.hasRange || this.head.meta.instants === true;
-  }
-
   /** Whether the page shows a past instant or a dragged time. */
   get isPast() {
-    return this.place.to != null && this.isTimed;
+    return this.place.to != null;
   }
 
   listen() {

@@ -10,8 +10,8 @@ export const PAST_NOTE = 'A past instant is shown: Esc goes live again';
  * The interface of a page's module:
  *   export const meta = { ranges: [5, 15, 30, 60], timed: true, filterable: false, pausable: true };   (all optional)
  *     (`range` beside `ranges`: the one of them, in minutes, that is shown where the address has another; `timed` false:
- *     it has no ranges, and is always live, but with `instants` true: then it shows how all was at `state.to`;
- *     `filterable`: it looks at the filters)
+ *     it has no ranges, but shows how all was at the instant `state.to`; `remembered`: as the server remembers it, every
+ *     ten seconds; `filterable`: it looks at the filters)
  *   export function create(root, page) { return { update() {}, destroy() {} }; }
  * `update` is called after every change of what is in `page.state`, of the theme and of the zone: ask again with
  * `open` (the same question costs nothing and paints again), and paint what depends on it.

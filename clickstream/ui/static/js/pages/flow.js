@@ -8,7 +8,7 @@ import { FlowGraph } from './flow/graph.js';
 import { FlowList } from './flow/list.js';
 import { Panel } from './panel.js';
 
-export const meta = { timed: false, instants: true, pausable: true };
+export const meta = { timed: false, remembered: true, pausable: true };
 
 /** See Page for the interface. */
 export function create(root, page) {

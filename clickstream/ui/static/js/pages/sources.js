@@ -10,7 +10,7 @@ import { Done, Inject } from './sources/control.js';
 import { Requests } from './sources/requests.js';
 import { SourcesTable } from './sources/table.js';
 
-export const meta = { timed: false, instants: true, pausable: true };
+export const meta = { timed: false, remembered: true, pausable: true };
 
 /** See Page for the interface. */
 export function create(root, page) {

@@ -12,7 +12,7 @@ import { Readers } from './topic/readers.js';
 import { Records } from './topic/records.js';
 import { Settings } from './topic/settings.js';
 
-export const meta = { timed: false, instants: true, pausable: false };
+export const meta = { timed: false, remembered: true, pausable: false };
 
 /** See Page for the interface. */
 export function create(root, page) {

@@ -8,7 +8,7 @@ import { SteadyTable } from '../steadytable.js';
 import { sortOf, sortWords } from '../table.js';
 import { hms } from '../time.js';
 
-export const meta = { timed: false, instants: true, pausable: true };
+export const meta = { timed: false, remembered: true, pausable: true };
 
 const BUCKETS = 120; // ten minutes
 const SPARK = 3; // the column

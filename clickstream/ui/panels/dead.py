@@ -27,9 +27,9 @@ REASON_CHARACTERS = 500
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`to` (epoch ms): as it was at that instant; None is now."""
+    """`at` (epoch ms): as it was at that instant; None is now."""
 
-    to: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None = None
+    at: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -175,7 +175,7 @@ def _row(time: int | None, letter: Letter) -> Row:
 
 
 def _make(services: Services, params: Any) -> DeadPanel | PastLetters:
-    return DeadPanel(services) if params.to is None else PastLetters(services, params.to)
+    return DeadPanel(services) if params.at is None else PastLetters(services, params.at)
 
 
 KIND = StateKind(Params, _make)

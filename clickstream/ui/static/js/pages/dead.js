@@ -75,7 +75,7 @@ class Dead {
   }
 
   ask(to) {
-    this.page.open('dead', 'dead', to == null ? {} : { to }, {
+    this.page.open('dead', 'dead', to == null ? {} : { at: to }, {
       state: (state) => this.take(state, to),
       error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
     });

@@ -11,7 +11,7 @@ import { wordsOf } from '../topic/inspector.js';
 const BEFORE = 96;
 const SHOWN = 1024;
 const READ_ONLY = 'Read-only: start with --allow-control';
-const PAST = 'A past instant is shown: go live (Esc) to send it again';
+const PAST = 'A past instant is shown: Esc goes live again';
 
 /** `el` is its section. */
 export class Letter {

@@ -40,6 +40,7 @@ def then(make: Make) -> Make:
 def server(server: FakeServer) -> FakeServer:
     server.states |= {name: then(make) for name, make in STATES.items()}
     server.states["numbers"] = numbers
+    server.answers["/api/topics/clickstream/records"] = topicstates.found([])
     server.hello["control"] = True
     return server
 
@@ -54,7 +55,8 @@ def instant() -> int:
 
 
 @pytest.mark.parametrize(
-    ("page", "shows"), [("topics", ".topics td"), ("flow", ".fnode"), ("sources", ".sources td"), ("topics/a", ".kv b")]
+    ("page", "shows"),
+    [("topics", ".topics td"), ("flow", ".fnode"), ("sources", ".sources td"), ("topics/clickstream", ".kv b")],
 )
 def test_a_page_asks_for_the_instant_and_says_of_which_moment_it_is(
     open_page: Open, server: FakeServer, page: str, shows: str

@@ -130,7 +130,7 @@ export class Strip {
   // Pages about topics and parts show the last moment before that the server remembers.
   remembered(frame, now) {
     const found = this.app.pastNumbers;
-    if (!found || !this.app.head.meta.remembered) {
+    if (!found || !this.app.head.meta?.remembered) {
       return '';
     }
     if (found.at != null) {

@@ -11,7 +11,7 @@ import { Letter } from './dead/letter.js';
 import { Resting } from './resting.js';
 import { intoView } from './topic/inspector.js';
 
-export const meta = { timed: false, instants: true, pausable: true };
+export const meta = { timed: false, pausable: true };
 
 const STAGES = {
   connecting: 'Connecting\u2026',

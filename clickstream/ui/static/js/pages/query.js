@@ -10,7 +10,7 @@ import { ASK, CHECK } from './query/samples.js';
 import { Tree } from './query/tree.js';
 import { Resting } from './resting.js';
 
-export const meta = { timed: false, instants: true, pausable: false };
+export const meta = { timed: false, pausable: false };
 
 const MODES = [
   ['ask', 'Ask'],

@@ -134,7 +134,7 @@ export class Strip {
       return '';
     }
     if (found.at != null) {
-      return `Remembered at ${hms(found.at)}. `;
+      return `Remembered at ${hms(found.at)}, `;
     }
     return frame?.remembers ? `What is remembered begins at ${moment(frame.remembers, now)}. ` : '';
   }

@@ -1,5 +1,6 @@
 """Dead letters at a past instant, out of letters that the tests choose."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,15 +19,17 @@ LETTERS: list[tuple[dict[str, Any], int | None]] = [
 ]
 
 
+def telling(answer: tuple[int, Any], _asked: dict[str, str]) -> tuple[int, Any]:
+    return answer
+
+
 @pytest.fixture
 def server(server: FakeServer) -> FakeServer:
     server.states["dead"] = topicstates.dead(LETTERS)
     server.hello["control"] = True
     for offset, (one, _sent) in enumerate(LETTERS):
-        server.answers[f"/api/dead-letters/0/{offset}"] = lambda _asked, offset=offset, time=one["time"]: (
-            200,
-            whole_letter(offset, time),
-        )
+        answer = 200, whole_letter(offset, one["time"])
+        server.answers[f"/api/dead-letters/0/{offset}"] = partial(telling, answer)
     return server
 
 

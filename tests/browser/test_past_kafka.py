@@ -15,8 +15,8 @@ from clickstream.history.history import History
 from clickstream.history.store import Limits
 from clickstream.inspect.letters import RETRIED_OFFSET, RETRIED_TO, mark_of
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.deadletter import DeadLetter, Origin, letter_headers
-from clickstream.kafka.produce import Sender
+from clickstream.kafka.deadletter import DeadLetter, Origin, headers_of, letter_headers
+from clickstream.kafka.produce import Headers, Sender
 from tests.integration.conftest import broker_java, kafka, kafka_data_dir  # noqa: F401 - fixtures
 from tests.integration.support import make_topic, records
 from tests.integration.test_history import MINUTE, click, now, send, topics_of
@@ -65,7 +65,7 @@ def fill_letters(kafka: str) -> None:  # noqa: F811
             value, headers = letter_headers(DeadLetter(b"{]", f"no JSON {minute}", Origin("clicks", 0, minute)), "part")
             sender.send(DEAD, value, None, headers=headers, timestamp=at, partition=0)
         else:
-            mark = [(RETRIED_OFFSET, str(offsets[minute]).encode()), (RETRIED_TO, b"clicks")]
+            mark: Headers = [(RETRIED_OFFSET, str(offsets[minute]).encode()), (RETRIED_TO, b"clicks")]
             sender.send(DEAD, None, None, headers=mark, timestamp=at, partition=0)
     sender.must_have_delivered("the letters")
 
@@ -160,7 +160,7 @@ def test_dead_letters_and_their_marks_are_those_of_then(go: Callable[[str], Any]
     came = had_come(kafka, DEAD)
     marks = {mark_of(one) for one in came} - {None}
     wanted = [
-        f"{'sent again ' if one.offset() in marks else ''}{dict(one.headers() or [])['reason'].decode()}"  # type: ignore[call-overload, union-attr]
+        f"{'sent again ' if one.offset() in marks else ''}{(dict(headers_of(one))['reason'] or b'').decode()}"
         for one in reversed(came)
         if mark_of(one) is None
     ]

@@ -5,13 +5,13 @@ import { copy, h, icon, text } from '../../dom.js';
 import { count, int } from '../../format.js';
 import { nodes } from '../../json.js';
 import { dump, hexOf, mark } from '../../octets.js';
+import { PAST_NOTE } from '../../page.js';
 import { dayTime } from '../../time.js';
 import { wordsOf } from '../topic/inspector.js';
 
 const BEFORE = 96;
 const SHOWN = 1024;
 const READ_ONLY = 'Read-only: start with --allow-control';
-const PAST = 'A past instant is shown: Esc goes live again';
 
 /** `el` is its section. */
 export class Letter {
@@ -123,7 +123,7 @@ class Repair {
 
   paint() {
     const { hello, state } = this.page;
-    const why = state.to != null ? PAST : this.letter.refusal || (hello?.control ? '' : READ_ONLY);
+    const why = state.to != null ? PAST_NOTE : this.letter.refusal || (hello?.control ? '' : READ_ONLY);
     text(this.note, why || `to ${this.letter.origin_topic}, with its key and headers`);
     this.send.disabled = Boolean(why) || this.sending;
     this.send.title = why;

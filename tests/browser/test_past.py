@@ -137,9 +137,8 @@ def test_an_instant_before_the_memory_begins_shows_nothing_but_that(
     tab = open_page(f"#/{page}", ready=False)
     tab.wait_for(lambda: tab.page.locator(shows).first.is_visible())
     server.states[page] = lambda params, now: None if "at" in params else then(STATES[page])(params, now)
-    for _ in range(5):
-        tab.page.keyboard.press(",")
-    tab.wait_for(lambda: asked(server, page) and "at" in asked(server, page)[-1])
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", instant())
+    tab.wait_for(lambda: [True for params in asked(server, page) if "at" in params])
     server.error(page, TOO_EARLY)
     tab.wait_text(".notices", TOO_EARLY)
     assert not tab.page.locator(shows).first.is_visible() or tab.page.locator(shows).count() == 0

@@ -17,11 +17,15 @@ MAX_ROWS = 200_000
 
 
 class HistoryTables:
-    """Of each kind the newest `rows`, by their event time. Where `query.query` finds tables."""
+    """Of each kind the newest `rows`, by their event time. Where `query.query` finds tables.
 
-    def __init__(self, store: Store, rows: int = MAX_ROWS) -> None:
+    With `to` (epoch ms), the newest before then: without its millisecond, as the ranges of panels end.
+    """
+
+    def __init__(self, store: Store, rows: int = MAX_ROWS, to: int | None = None) -> None:
         self._store = store
         self._rows = rows
+        self._to = to
 
     def names(self) -> Collection[str]:
         """`clicks`, `events` and `vip`."""
@@ -33,8 +37,7 @@ class HistoryTables:
         `time` is a TIMESTAMP in UTC, and a click's `visitor` its user, else its address.
         """
         with self._store.lock:
-            newest = self._newest(name)
-            cut = 0 < len(newest) < self._store.rows[name].rows
+            newest, cut = self._newest(name)
             codes = self._codes(name)
             columns = {column: _texts(newest[column], codes[column]) for column in COLUMNS[name] if column in codes}
         shown = {column: columns.get(column, newest[column]) for column in COLUMNS[name]}
@@ -48,21 +51,31 @@ class HistoryTables:
         store = self._store
         return {CLICKS: store.clicks.codes, EVENTS: store.events.codes, VIP: store.vip.codes}[name]
 
-    def _newest(self, name: str) -> pa.Table:
-        """Codes and numbers. Tables are taken whole from the newest on, so that old rows are not even looked at."""
-        segments = sorted(self._store.rows[name].segments, key=lambda one: one.last, reverse=True)
+    def _newest(self, name: str) -> tuple[pa.Table, bool]:
+        """Codes and numbers, and whether there are older rows.
+
+        Tables are taken whole from the newest on, so that old rows are not even looked at.
+        """
+        to = self._to
+        every_one = self._store.rows[name].segments
+        wanted = [one for one in every_one if to is None or one.first < to]
+        segments = sorted(wanted, key=lambda one: one.last, reverse=True)
         taken: list[Segment] = []
         rows = 0
         for segment in segments:
             # Of others that reach as far as the oldest one taken, some rows may be newer.
-            if rows >= self._rows and segment.last < min(one.first for one in taken):
+            if rows > self._rows and segment.last < min(one.first for one in taken):
                 break
             taken.append(segment)
-            rows += segment.rows
+            # Nobody knows how many rows of the one that it divides are before that time.
+            rows += segment.rows if to is None or segment.last < to else 0
         tables = [one.table for one in taken] or [f"{name}_none"]
         every = " UNION ALL ".join(f"FROM {table}" for table in tables)
-        select = f"SELECT * FROM ({every}) ORDER BY time DESC LIMIT {self._rows}"
-        return self._store.db.sql(select).to_arrow_table()
+        before = "" if to is None else f"WHERE time < {to:d}"
+        # One more than is wanted tells whether there are older ones.
+        select = f"SELECT * FROM ({every}) {before} ORDER BY time DESC LIMIT {self._rows + 1}"
+        found = self._store.db.sql(select).to_arrow_table()
+        return found.slice(0, self._rows), len(found) > self._rows
 
 
 def _texts(column: pa.ChunkedArray, codes: Codes) -> pa.Array:

@@ -276,9 +276,9 @@ class History:
         """What answers can reach."""
         return self.store.coverage()
 
-    def tables(self) -> HistoryTables:
-        """The newest rows, as tables for SQL."""
-        return HistoryTables(self.store)
+    def tables(self, to: int | None = None) -> HistoryTables:
+        """The newest rows (before `to`, epoch ms), as tables for SQL."""
+        return HistoryTables(self.store, to=to)
 
     def traffic(self, question: Question) -> Traffic:
         """Raises ValueError for a question that makes no sense."""

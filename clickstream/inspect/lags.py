@@ -6,9 +6,11 @@ lies outside the log, a note says what happened.
 """
 
 import time
-from collections import OrderedDict, deque
+from bisect import bisect_right
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -148,28 +150,35 @@ def ahead(at: int, limit: Limits) -> int:
     return limit.span if at > limit.high else limit.high - max(at, limit.low)
 
 
+class Times(Protocol):
+    """When records were written, in epoch seconds: WriteTimes, SeenTimes."""
+
+    def observe(self, topic: str, limits: Mapping[int, Limits]) -> None:
+        """Where the partitions end now."""
+        ...
+
+    def written(self, places: Iterable[Place]) -> dict[Place, float]:
+        """Of those of which it is known."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Lags:
     """Lags of one topic over time. For one thread."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        topic: str,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, topic: str, times: Times, *, clock: Callable[[], float] = time.time) -> None:
         self._topic = topic
         self._clock = clock
-        self._times = WriteTimes(cluster, clock)
+        self._times = times
         self._history: dict[str, deque[int]] = {}
         self._observed_at = float("-inf")
 
     def look(self, found: Sequence[Reading], limits: Mapping[Partition, Limits]) -> list[ReaderLag]:
         """The lag of each. Raises ClickstreamError when Kafka does not answer."""
         now = self._clock()
-        own = {number: limit for (topic, number), limit in limits.items() if topic == self._topic}
+        own = self.observe(limits)
         observes = now - self._observed_at >= OBSERVE_EVERY_S
-        self._times.observe(self._topic, own)
         waiting = [
             (self._topic, number, place)
             for reading in found
@@ -183,6 +192,12 @@ class Lags:
             self._observed_at = now
             self._history = {one.name: self._history[one.name] for one in lags if one.name in self._history}
         return lags
+
+    def observe(self, limits: Mapping[Partition, Limits]) -> dict[int, Limits]:
+        """Note where the partitions end now; the limits of this topic."""
+        own = {number: limit for (topic, number), limit in limits.items() if topic == self._topic}
+        self._times.observe(self._topic, own)
+        return own
 
     def close(self) -> None:
         """Needed once, at the end."""
@@ -321,3 +336,37 @@ class WriteTimes:
                     timestamp = timestamp_of(one.messages[0])
                     self._stamps[*partition, places[partition]] = None if timestamp is None else timestamp / 1000
                 consumer.incremental_unassign([TopicPartition(*partition)])
+
+
+class SeenTimes:
+    """When records were written, from where their partitions ended at the moments before and after: between them they
+    came evenly. It asks nobody, so it tells of moments that are over; what is older than the first of them is unknown.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._ends: defaultdict[Partition, list[tuple[int, float]]] = defaultdict(list)
+
+    def observe(self, topic: str, limits: Mapping[int, Limits]) -> None:
+        """Where the partitions end now."""
+        for number, limit in limits.items():
+            seen = self._ends[topic, number]
+            if seen and limit.high < seen[-1][0]:  # recreated
+                seen.clear()
+            seen.append((limit.high, self._clock()))
+
+    def written(self, places: Iterable[Place]) -> dict[Place, float]:
+        """Of those that came between two moments."""
+        return {place: at for place in set(places) if (at := self._written(place)) is not None}
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def _written(self, place: Place) -> float | None:
+        topic, number, offset = place
+        seen = self._ends.get((topic, number), [])
+        after = bisect_right(seen, offset, key=lambda one: one[0])
+        if not 0 < after < len(seen):
+            return None
+        (low, begun), (high, ended) = seen[after - 1], seen[after]
+        return begun + (ended - begun) * (offset - low) / (high - low)

@@ -9,6 +9,7 @@ if records replace each other there, has a later record of its key: the older on
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import Message
 
@@ -17,7 +18,7 @@ from clickstream.inspect.conditions import Condition, Subject
 from clickstream.inspect.details import configs
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import Span, read, reader
-from clickstream.inspect.search import Bounds, NoRecord, Question, Search
+from clickstream.inspect.search import Answer, Bounds, NoRecord, Question, Search
 from clickstream.inspect.tail import find
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import FoundLetter, found_letter, headers_of
@@ -47,6 +48,10 @@ class Letter:
     """Whether it is marked as sent again."""
 
 
+Shown = TypeVar("Shown")
+Place = tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Letters:
     """The newest letters first; `more`: there are others before them."""
@@ -65,11 +70,29 @@ def newest(
     bounds: Bounds | None = None,
 ) -> Letters:
     """The last `limit` letters that are wanted. Raises ClickstreamError when the topic cannot be read."""
-    marks: set[tuple[int, int]] = set()
-    question = Question(topic, limit=limit, condition=Condition((_Wanted(wanted, marks),)))
-    answer = Search(cluster, question, lambda message: message, bounds).run(stop)
+    answer, marks = look(cluster, topic, limit, stop, lambda message: message, wanted=wanted, bounds=bounds)
     letters = [_letter(message, marks) for message in answer.found]
     return Letters(letters, answer.places is not None)
+
+
+def look(
+    cluster: Cluster,
+    topic: str,
+    limit: int,
+    stop: threading.Event,
+    show: Callable[[Message], Shown],
+    *,
+    wanted: Callable[[FoundLetter], bool] = lambda letter: True,
+    bounds: Bounds | None = None,
+    instant: int | None = None,
+) -> tuple[Answer[Shown], set[Place]]:
+    """As `newest`, of each what `show` makes of it, and the places (partition, offset) of letters that are marked.
+
+    Letters and marks are those that there were at `instant` (epoch ms, included; None is now).
+    """
+    marks: set[Place] = set()
+    question = Question(topic, limit=limit, condition=Condition((_Wanted(wanted, marks),)), instant=instant)
+    return Search(cluster, question, show, bounds).run(stop), marks
 
 
 @dataclass(frozen=True)
@@ -77,7 +100,7 @@ class _Wanted:
     """Letters that are wanted, and what is no letter; marks are noted on the way (each stands behind its letter)."""
 
     wanted: Callable[[FoundLetter], bool]
-    marks: set[tuple[int, int]]
+    marks: set[Place]
 
     def accepts(self, subject: Subject) -> bool:
         message = subject.message
@@ -218,6 +241,6 @@ def mark_of(message: Message) -> int | None:
     return None
 
 
-def _letter(message: Message, marks: set[tuple[int, int]]) -> Letter:
+def _letter(message: Message, marks: set[Place]) -> Letter:
     place = (message.partition() or 0, message.offset() or 0)
     return Letter(*place, found_letter(message), place in marks)

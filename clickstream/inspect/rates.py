@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     PartitionMetadata,
@@ -29,7 +30,19 @@ BUCKETS = 120  # ten minutes
 FEW = 5
 SLOW_MEAN_BUCKETS = 12
 
-Leaders = Mapping[str, Mapping[int, PartitionMetadata]]
+
+class Led(Protocol):
+    """As confluent_kafka's PartitionMetadata has it; a leader below 0 is none."""
+
+    @property
+    def leader(self) -> int: ...
+    @property
+    def replicas(self) -> list[int]: ...
+    @property
+    def isrs(self) -> list[int]: ...
+
+
+Leaders = Mapping[str, Mapping[int, Led]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from clickstream.errors import ClickstreamError
 
@@ -25,6 +25,38 @@ class Seen(Generic[T]):
     answer: T | None
     at: float
     problem: str = ""
+
+
+class Known(Protocol[T]):
+    """What may be asked for an answer."""
+
+    def get(self, wait_s: float = 0.5) -> Seen[T]:
+        """What is known now."""
+        ...
+
+    def glance(self, wait_s: float) -> Seen[T]:
+        """What is known now, by one who comes now and then: see Refreshed."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Fixed(Generic[T]):
+    """An answer that does not change any more."""
+
+    seen: Seen[T]
+
+    def get(self, wait_s: float = 0.5) -> Seen[T]:
+        """Always the same."""
+        return self.seen
+
+    def glance(self, wait_s: float) -> Seen[T]:
+        """The same."""
+        return self.seen
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 class Refreshed(Generic[T]):
@@ -49,6 +81,7 @@ class Refreshed(Generic[T]):
         self._clock = clock
         self._asked = float("-inf")
         self._seen: Seen[T] = Seen(None, 0.0)
+        self._once = False  # somebody waits for one look
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -58,14 +91,30 @@ class Refreshed(Generic[T]):
         with self._changed:
             rested = self._clock() - self._asked > RESTS_AFTER_S
             self._asked = self._clock()
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+            self._start()
             before = self._seen
             if rested or (before.answer is None and not before.problem):
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._seen is not before or self._closed, wait_s)
+                self._await_another(before, wait_s)
             return self._seen
+
+    def glance(self, wait_s: float) -> Seen[T]:
+        """What is known now; after a rest, what one look finds, waited for up to `wait_s`. It goes on resting."""
+        with self._changed:
+            before = self._seen
+            if self._clock() - self._asked > RESTS_AFTER_S:
+                self._once = True
+                self._start()
+                self._await_another(before, wait_s)
+            return self._seen
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+
+    def _await_another(self, before: Seen[T], wait_s: float) -> None:
+        self._changed.notify_all()
+        self._changed.wait_for(lambda: self._seen is not before or self._closed, wait_s)
 
     def close(self) -> None:
         """Look no more. A look that is under way is not waited for."""
@@ -82,7 +131,9 @@ class Refreshed(Generic[T]):
     def _look_on(self) -> None:
         while not self._closed:
             begun = self._clock()
-            seen = self._once()
+            with self._changed:
+                self._once = False
+            seen = self._look_once()
             with self._changed:
                 self._seen = seen
                 self._changed.notify_all()
@@ -92,9 +143,9 @@ class Refreshed(Generic[T]):
                 self._changed.wait_for(self._is_wanted)
 
     def _is_wanted(self) -> bool:
-        return self._closed or self._clock() - self._asked <= RESTS_AFTER_S
+        return self._closed or self._once or self._clock() - self._asked <= RESTS_AFTER_S
 
-    def _once(self) -> Seen[T]:
+    def _look_once(self) -> Seen[T]:
         try:
             return Seen(self._look(), time.time())
         except ClickstreamError as problem:

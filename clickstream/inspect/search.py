@@ -1,8 +1,8 @@
 """Looking for records of a topic within bounds: of time, of records read, and of results.
 
-Newest first it reads each partition backwards from its end, in windows that grow; forwards from a position in windows
-too, so that a partition that has given enough is not read on. Whatever bound ends it, it says which, and where to go
-on.
+Newest first it reads each partition backwards from its end, or from where it ended at a past instant, in windows that
+grow; forwards from a position in windows too, so that a partition that has given enough is not read on. Whatever bound
+ends it, it says which, and where to go on.
 
 Between partitions records are ordered by timestamp, within a partition always by offset, also where clocks disagree.
 """
@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, Message
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import position
 from clickstream.inspect.conditions import ANY, Condition
+from clickstream.inspect.instant import extent_at, had_come
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.position import Position
 from clickstream.inspect.read import Open, Span, read, reader
@@ -46,7 +47,8 @@ class NoRecord(ClickstreamError):
 class Question:
     """Which records of a topic, and how many.
 
-    `start` None is from the end backwards. `places` go on where an Answer stopped: by partition the offset to read
+    `start` None is from the end backwards. With an `instant` (epoch ms), only those that had come by then, wherever it
+    begins. `places` go on where an Answer stopped: by partition the offset to read
     next, or (backwards) that before which to go on; a partition without one is finished.
     """
 
@@ -57,6 +59,7 @@ class Question:
     condition: Condition = ANY
     limit: int = 100
     places: Mapping[int, int] | None = None
+    instant: int | None = None
 
     @property
     def backwards(self) -> bool:
@@ -64,7 +67,10 @@ class Question:
 
     def accepts(self, message: Message) -> bool:
         """Whether the record is one of those."""
-        return (self.key is None or message.key() == self.key) and self.condition.accepts(message)
+        if self.key is not None and message.key() != self.key:
+            return False
+        # What is younger is not even shown to the condition: it may note what it sees.
+        return had_come(message, self.instant) and self.condition.accepts(message)
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,8 @@ class Search(Generic[Shown]):
         """Raises ClickstreamError when the topic cannot be read."""
         deadline = self._clock() + self._bounds.seconds
         admin = self._cluster.admin()
-        limits = find(self._cluster, admin, [self._question.topic], self._question.partition)
+        there = find(self._cluster, admin, [self._question.topic], self._question.partition)
+        limits = extent_at(self._cluster, admin, there, self._question.instant).limits
         parts = self._parts(limits, self._starts(admin, limits))
         self._total = sum(abs(part.last - part.at) for part in parts.values())
         consumer = reader(self._cluster, QUEUE)
@@ -182,7 +189,8 @@ class Search(Generic[Shown]):
 
     @property
     def _selects(self) -> bool:
-        return bool(self._question.condition.terms) or self._question.key is not None
+        asked = self._question
+        return bool(asked.condition.terms) or asked.key is not None or asked.instant is not None
 
     def _look(
         self, consumer: Consumer, parts: dict[Partition, _Part[Shown]], deadline: float, stop: threading.Event

@@ -7,6 +7,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from clickstream.inspect import tail
+from clickstream.inspect.instant import extent_at, had_come
 from clickstream.inspect.names import must_exist
 from clickstream.inspect.read import Open, last, reader
 from clickstream.inspect.render import timestamp_of
@@ -20,12 +21,16 @@ MOST_BYTES = 128 * MIB
 
 
 class TopicTables:
-    """The topics of a cluster; of each the last `records`, by their time, `opened`."""
+    """The topics of a cluster; of each the last `records`, by their time, `opened`.
 
-    def __init__(self, cluster: Cluster, records: int, opened: Open | None = None) -> None:
+    With an `instant` (epoch ms, included), the last ones that had come by then.
+    """
+
+    def __init__(self, cluster: Cluster, records: int, opened: Open | None = None, instant: int | None = None) -> None:
         self._opened = opened
         self._cluster = cluster
         self._records = records
+        self._instant = instant
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -39,12 +44,20 @@ class TopicTables:
         """Raises ClickstreamError when the topic does not exist, cannot be read, or has too large records."""
         admin = self._cluster.admin()
         must_exist(self._cluster, [name], metadata(self._cluster, admin))
-        limits = tail.find(self._cluster, admin, [name])
+        past = extent_at(self._cluster, admin, tail.find(self._cluster, admin, [name]), self._instant)
         consumer = reader(self._cluster)
         try:
-            address, opened = self._cluster.address, self._opened
-            found = last(consumer, limits, self._records, address, stop, opened=opened, most_bytes=MOST_BYTES)
+            found = last(
+                consumer,
+                past.limits,
+                self._records,
+                self._cluster.address,
+                stop,
+                keep=lambda message: had_come(message, self._instant),
+                opened=self._opened,
+                most_bytes=MOST_BYTES,
+            )
         finally:
             consumer.close()
-        cut = len(found) == self._records < sum(limit.span for limit in limits.values())
+        cut = len(found) == self._records < past.records
         return table_of(found), timestamp_of(found[0]) if cut else None

@@ -27,6 +27,8 @@ from clickstream.ui.files import Files
 from clickstream.ui.guard import Rules
 from clickstream.ui.names import OwnNames, is_loopback
 from clickstream.ui.panels import PANELS
+from clickstream.ui.remembered.ring import Ring
+from clickstream.ui.remembered.taking import Taking
 from clickstream.ui.services import History, Services, services
 from clickstream.ui.statuses import Statuses
 from clickstream.ui.tabs import Tabs
@@ -108,11 +110,13 @@ class Dashboard(Part):
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set; ends within 3 s of it, whatever its tabs and Kafka are at."""
-        asked = services(self._cluster, self._settings, self._history, self._files, self._viewer)
+        memory = Ring(int(self._options.history_s * 1000))
+        asked = services(self._cluster, self._settings, self._history, self._files, self._viewer, memory=memory)
         ended, over = threading.Event(), threading.Event()
         threads = Threads(failed=ended.set)
         if asked.history is not None:
             threads.start(asked.history.run, over, name="history")
+        threads.start(Taking(asked, memory).run, over, name="memory")
         try:
             asyncio.run(self._serve(asked, lambda: stop.is_set() or ended.is_set()))
         finally:

@@ -12,11 +12,13 @@ from clickstream.inspect.read import Open
 from clickstream.kafka.clients import Cluster
 from clickstream.records import RunningSql
 from clickstream.ui.hints import Hints
-from clickstream.ui.statuses import Statuses, TopicState, topic_state
+from clickstream.ui.remembered.ring import Ring
+from clickstream.ui.statuses import Said, Statuses, TopicState, topic_state
 from clickstream.ui.watching import Watching, watching_of
 
 if TYPE_CHECKING:
     from clickstream.avro.viewing import Viewer
+    from clickstream.ui.remembered.asof import Past
 
 
 class History(Protocol):
@@ -43,7 +45,7 @@ class Services:
     cluster: Cluster
     settings: Config
     hub: Hub
-    statuses: Statuses
+    statuses: Said
     watching: Watching
     hints: Hints
     history: History | None = None
@@ -52,6 +54,10 @@ class Services:
     clock: Callable[[], int] = epoch_ms
     viewer: "Viewer | None" = None
     """What makes JSON of Avro; None without a schema registry."""
+    memory: Ring | None = None
+    """What is remembered, for past instants."""
+    past: "Past | None" = None
+    """The instant that all of this is of; None is now."""
 
     @property
     def opened(self) -> Open | None:
@@ -80,10 +86,12 @@ def services(
     files: Sequence[RunningSql] = (),
     viewer: "Viewer | None" = None,
     clock: Callable[[], int] = epoch_ms,
+    memory: Ring | None = None,
 ) -> Services:
-    """`history` makes the one that panels ask; it hears from the parts how far results are final."""
+    """`history` makes the one that panels ask; it hears from the parts how far results are final. `memory` is filled by
+    who runs a remembered.taking.Taking."""
     hub = Hub(cluster, opened=None if viewer is None else viewer.open)
     hints = Hints(settings)
     statuses = Statuses(hub, settings["status-topic"], hints)
     past = history(statuses) if history is not None else None
-    return Services(cluster, settings, hub, statuses, watching_of(cluster), hints, past, files, clock, viewer)
+    return Services(cluster, settings, hub, statuses, watching_of(cluster), hints, past, files, clock, viewer, memory)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Protocol
 
 import msgspec
 
@@ -25,6 +26,18 @@ class TopicState(msgspec.Struct, frozen=True):
 def topic_state(name: str, state: State, hints: Hints) -> TopicState:
     """How the reading of a topic is going, for pages."""
     return TopicState(name, state.stage.value, int(state.since * 1000), state.words, hints.command(name))
+
+
+class Said(Protocol):
+    """What parts say of themselves: Statuses, or what they said at a past instant."""
+
+    def topic(self) -> TopicState: ...
+
+    def parts(self, now: float | None = None) -> list[Seen]: ...
+
+    def running_sql(self) -> dict[str, RunningSql]: ...
+
+    def requests(self) -> dict[str, Requests]: ...
 
 
 class Statuses:

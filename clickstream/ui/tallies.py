@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
+from clickstream.inspect.rates import TopicList
 from clickstream.records import CounterState, Status, Tally
 from clickstream.ui.keyed import Keyed, reader
 from clickstream.ui.services import Services
@@ -65,14 +66,14 @@ class Tallies:
         newest = max(found, key=lambda one: one.at)
         return msgspec.structs.replace(newest, groups=len(found))
 
-    def proof(self, told: Told | None) -> Counted:
-        """How far the group of `told` is."""
+    def proof(self, told: Told | None, topics: TopicList | None) -> Counted:
+        """How far the group of `told` is; `topics` tell where the one that it counts ends."""
         topic = self._services.settings["run-counter.from-topic"]
         states = saved(self._saved_counts(told.group)) if told is not None else {}
         if states:
             topic = next(iter(states.values())).topic
-        seen = self._services.watching.topics.get(0.0).answer
-        ends = {} if seen is None else {place[1]: one.high for place, one in seen.limits.items() if place[0] == topic}
+        limits = {} if topics is None else topics.limits
+        ends = {place[1]: one.high for place, one in limits.items() if place[0] == topic}
         return Counted(
             topic=topic,
             partitions=len(ends),

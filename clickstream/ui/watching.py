@@ -6,7 +6,7 @@ from functools import cache
 from clickstream.inspect import groups
 from clickstream.inspect.groups import Group
 from clickstream.inspect.rates import LOOK_EVERY_S, TopicList, TopicRates
-from clickstream.inspect.refreshed import Refreshed
+from clickstream.inspect.refreshed import Known, Refreshed
 from clickstream.kafka.admin import metadata
 from clickstream.kafka.clients import Cluster
 
@@ -19,9 +19,9 @@ NAMES_EVERY_S = 10.0
 class Watching:
     """`get` of each does not wait for Kafka, but for the first look at most half a second."""
 
-    topics: Refreshed[TopicList]
-    groups: Refreshed[list[Group]]
-    names: Refreshed[list[str]]
+    topics: Known[TopicList]
+    groups: Known[list[Group]]
+    names: Known[list[str]]
 
     def close(self) -> None:
         self.names.close()

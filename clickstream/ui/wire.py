@@ -56,6 +56,15 @@ class Feed(msgspec.Struct, frozen=True):
     words: str = ""
 
 
+class Number(msgspec.Struct, frozen=True):
+    """Beside the name of a page; `words` tell what it is, `bad` draws it as what breaks."""
+
+    n: float
+    unit: str = ""
+    bad: bool = False
+    words: str = ""
+
+
 def hello(said: Hello) -> str:
     """The first frame of a connection."""
     return encode({"hello": said}).decode()

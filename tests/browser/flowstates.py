@@ -159,6 +159,7 @@ def sources(params: dict[str, Any], now: int) -> dict[str, Any]:
         {"id": "2", "done": False, "words": "a rate above 0 is expected", "at": now - 90_000},
     ]
     return {
+        "at": now,
         "topic": LIVE,
         "bucket_ms": 5_000,
         "control_topic": "clickstream-control",

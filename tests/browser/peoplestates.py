@@ -233,6 +233,8 @@ def products(params: dict[str, Any], now: int) -> dict[str, Any]:
         "tally": {"group": "clickstream-demo", "counts": counts, "total": total, "at": now - 400, "groups": 1},
         "proof": {"topic": "event-topic", "partitions": 3, "end": total + 1_045, "passed": total, "counted": total},
         "ran": {"producers": 1, "acknowledged": 1_204, "counters": 2, "counted": 1_100, "dead_letters": 0},
+        "counted_at": now,
+        "count_words": "",
         "events": topic("event-topic"),
         "tallies": topic("unique-event-topic"),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser import flowstates, peoplestates, states
+from tests.browser import peoplestates, states
 from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
 
@@ -163,9 +163,6 @@ def test_an_answer_to_the_question_before_is_not_painted(open_page: Open, server
     assert "1,655" in tab.text(".l-ref")
 
 
-INSTANT = 1_795_900_000_000
-
-
 def test_filters_are_pale_on_a_page_that_does_not_look_at_them(open_page: Open, server: FakeServer) -> None:
     server.states |= peoplestates.STATES
     tab = open_page("#/products?page=/cart.html&country!=DE")
@@ -176,23 +173,3 @@ def test_filters_are_pale_on_a_page_that_does_not_look_at_them(open_page: Open, 
     tab.wait_text("h1", "Errors")
     assert (tab.page.locator(".chip").count(), tab.page.locator(".chip.off").count()) == (1, 0)
     assert "not on this page" not in tab.text(".filters")
-
-
-def test_a_page_that_is_always_live_says_so_beside_a_past_instant(open_page: Open, server: FakeServer) -> None:
-    server.states |= {"sources": flowstates.sources, "collected": flowstates.collected}
-    hash_ = f"#/sources?to={INSTANT}"
-    tab = open_page(hash_)
-    assert tab.page.locator(".chip.off").count() == 1
-    assert "this page is live" in tab.text(".filters")
-    assert "As of" not in tab.text(".strip")
-    assert tab.text(".foot .state") == "Live"
-    assert "It is" in tab.text(".foot-line")
-    assert tab.page.locator(".rewind").is_hidden()
-    assert tab.page.locator(".strip .until").is_disabled()
-    for key in (",", "["):
-        tab.page.keyboard.press(key)
-    assert tab.hash() == hash_, "no key changes what cannot be seen"
-    tab.page.click(".nav a[href^='#/overview']")
-    tab.wait_text(".strip.warned", "As of")
-    assert tab.text(".foot .state") == "Past"
-    assert tab.page.locator(".rewind").is_visible()

@@ -159,3 +159,86 @@ def test_axe_finds_nothing_serious(answers: Callable[..., None], open_page: Open
         found = tab.page.evaluate("async () => (await axe.run(document)).violations")
         serious = [one for one in found if one["impact"] in ("serious", "critical")]
         assert not serious, [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+
+
+AT = 1_600_000_000_000
+
+
+def echoing(asked: list[dict[str, Any]]) -> states.Answerer:
+    """Notes what is asked, and tells its instant as the server does."""
+
+    def made(question: dict[str, str]) -> tuple[int, Any]:
+        asked.append(json.loads(question["body"]))
+        return states.answer([["n", "INTEGER"]], [[len(asked)]], to=asked[-1]["to"])(question)
+
+    return made
+
+
+def test_a_question_is_about_the_instant_and_is_asked_again_about_another(
+    answers: Callable[..., None], server: FakeServer, open_page: Open
+) -> None:
+    asked: list[dict[str, Any]] = []
+    answers(echoing(asked))
+    tab = open_page(f"#/query?sql=SELECT%201&to={AT}", timezone_id="UTC")
+    tab.wait_text(".q-out header .note", "As of 2020-09-13 12:26:40: 1 row in 38 ms, from clicks")
+    tab.page.locator(".editor textarea").fill("SELECT half of it")
+    tab.page.evaluate("(at) => window.clickstream.app.go({ to: at })", AT + 60_000)
+    tab.wait_text(".q-out header .note", "As of 2020-09-13 12:27:40: 1 row")
+    exported: list[dict[str, Any]] = []
+
+    def export(question: dict[str, str]) -> tuple[int, Any]:
+        exported.append(json.loads(question["body"]))
+        return 200, {}
+
+    server.answers["/api/ask/export"] = export
+    tab.page.locator("summary", has_text="Export").click()
+    tab.page.get_by_role("button", name="JSON lines").click()
+    tab.wait_for(lambda: exported, "the export")
+    assert exported == [{"sql": "SELECT 1", "records": 10_000, "to": AT + 60_000, "format": "jsonl"}]
+    tab.page.locator("h1").click()
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(lambda: len(asked) == 3 and cells(tab) == [["3"]], "what there is now")
+    assert "As of" not in tab.text(".q-out header .note")
+    assert [(one["sql"], one["to"]) for one in asked] == [
+        ("SELECT 1", AT), ("SELECT 1", AT + 60_000), ("SELECT 1", None)
+    ]  # fmt: skip
+
+
+def test_while_the_clock_is_dragged_it_asks_only_about_where_it_rests(
+    answers: Callable[..., None], open_page: Open
+) -> None:
+    asked: list[dict[str, Any]] = []
+    answers(echoing(asked))
+    tab = open_page(f"#/query?sql=SELECT%201&to={AT}")
+    tab.wait_for(lambda: cells(tab) == [["1"]], "the answer")
+    tab.page.evaluate(
+        """(at) => {
+          for (let step = 1; step <= 20; step += 1) {
+            window.clickstream.app.go({ to: at + 1000 * step }, { replace: true });
+          }
+        }""",
+        AT,
+    )
+    tab.wait_for(lambda: cells(tab) == [["2"]], "the next answer")
+    assert [one["to"] for one in asked] == [AT, AT + 20_000]
+
+
+def test_a_preview_says_as_of_when_and_is_made_again_only_if_one_was_made(
+    answers: Callable[..., None], server: FakeServer, open_page: Open
+) -> None:
+    asked: list[int | None] = []
+
+    def made(question: dict[str, str]) -> tuple[int, Any]:
+        asked.append(json.loads(question["body"])["to"])
+        status, lines = states.PREVIEW(question)
+        return status, lines.replace('"whole": true', f'"whole": true, "to": {asked[-1]}')
+
+    server.answers["/api/ask/preview"] = made
+    tab = open_page(f"#/query?mode=check&to={AT}", timezone_id="UTC")
+    tab.wait_text(".q-out h2", "No problems")
+    tab.page.evaluate("(at) => window.clickstream.app.go({ to: at })", AT + 1_000)
+    tab.page.get_by_role("button", name="Preview").click()
+    tab.wait_text(".q-out header .note", "As of 2020-09-13 12:26:41: over 900 records of clickstream.")
+    tab.page.evaluate("(at) => window.clickstream.app.go({ to: at })", AT + 2_000)
+    tab.wait_text(".q-out header .note", "As of 2020-09-13 12:26:42: over 900 records")
+    assert asked == [AT + 1_000, AT + 2_000]

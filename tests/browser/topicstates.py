@@ -1,5 +1,7 @@
 """One topic as the server's panel tells it, with numbers of which no two columns have the same order."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 TOPIC = "clickstream"
@@ -114,3 +116,38 @@ def topics(params: dict[str, Any], now: int) -> dict[str, Any]:
     """The list of topics, with the one."""
     one = topic({"topic": TOPIC}, now)["topic"]
     return {"at": now, "problem": "", "no_size": "", "topics": [{**one, "internal": False, "lag": 0, "reader": "slow"}]}
+
+
+def found(rows: list[dict[str, Any]], *, end: str = "complete", places: str | None = None) -> Callable[..., Any]:
+    """The answer to a search: these rows, in order."""
+    progress = {"read": len(rows), "found": len(rows), "total": len(rows)}
+    answer = {"rows": rows, "end": end, "progress": progress, "places": places}
+    return lambda _asked: (200, json.dumps({"answer": answer}) + "\n")
+
+
+def letter(offset: int, time: int, *, retried: bool = False) -> dict[str, Any]:
+    return {
+        "partition": 0, "offset": str(offset), "time": time, "reason": f"no JSON {offset}", "part": "counter",
+        "origin": f"clicks partition 0 offset {offset}", "bytes": 2, "retried": retried, "refusal": "",
+    }  # fmt: skip
+
+
+def dead(letters: list[tuple[dict[str, Any], int | None]]) -> Callable[[dict[str, Any], int], dict[str, Any]]:
+    """The panel of dead letters: each letter, and when it was sent again."""
+
+    def state(params: dict[str, Any], now: int) -> dict[str, Any]:
+        at = params.get("at", now)
+        rows = [{**one, "retried": sent is not None and sent <= at} for one, sent in letters if one["time"] <= at]
+        topic_ = {"name": "dead", "stage": "live", "since": 0, "words": "", "command": "clickstream topics create dead"}
+        return {"topic": topic_, "records": len(rows), "rows": rows[::-1]}
+
+    return state
+
+
+def whole_letter(offset: int, time: int) -> dict[str, Any]:
+    """What is asked for when a letter is chosen."""
+    value = {"length": 2, "start": 0, "next": None, "text": "{]"}
+    return {
+        **letter(offset, time), "origin_topic": "clicks", "length": 2, "key": None, "value": value, "headers": [],
+        "bad": 1,
+    }  # fmt: skip

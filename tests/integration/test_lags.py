@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from confluent_kafka import TopicPartition
 
 from clickstream.inspect import groups, lags, offsets
-from clickstream.inspect.lags import Lags, ReaderLag
+from clickstream.inspect.lags import Lags, ReaderLag, WriteTimes
 from clickstream.inspect.rates import TopicRates
 from clickstream.inspect.search import newest_first
 from clickstream.kafka.admin import delete, metadata
@@ -38,7 +38,7 @@ def test_a_group_that_is_down_keeps_its_lag_in_records_and_seconds(kafka: str, t
     group = f"{topic_name}-group"
     commit(kafka, group, topic_name, {0: 4, 1: 0})
     written = records(kafka, topic_name)[4].timestamp()[1] / 1000
-    watch = Lags(Cluster(kafka), topic_name)
+    watch = Lags(topic_name, WriteTimes(Cluster(kafka)))
     found = look(kafka, watch, topic_name, group)
     assert (found.state, found.lag) == ("empty", 6)
     assert found.seconds is not None
@@ -54,7 +54,7 @@ def test_lag_is_not_negative_after_retention_passed_it_and_after_the_topic_was_r
     group = f"{topic_name}-group"
     commit(kafka, group, topic_name, {0: 2})
     delete_records(kafka, topic_name, {0: 7})
-    watch = Lags(Cluster(kafka), topic_name)
+    watch = Lags(topic_name, WriteTimes(Cluster(kafka)))
     found = look(kafka, watch, topic_name, group)
     assert (found.lag, found.partitions[0].note) == (3, "5 records were deleted before they were read")
     commit(kafka, group, topic_name, {0: 10})

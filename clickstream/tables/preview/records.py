@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, Message
 from clickstream.deadline import Deadline
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import position, tail
+from clickstream.inspect.instant import Extent, extent_at, had_come
 from clickstream.inspect.offsets import Limits as LogLimits
 from clickstream.inspect.offsets import Partition
 from clickstream.inspect.read import Span, last, read, reader, size_of
@@ -49,7 +50,9 @@ class SourceRecords:
         Raises ClickstreamError when the topic does not exist, when it has too many, or when the time is over.
         """
         admin = self._cluster.admin()
-        limits = tail.find(self._cluster, admin, [table.topic])
+        there = tail.find(self._cluster, admin, [table.topic])
+        past = extent_at(self._cluster, admin, there, self._limits.instant)
+        limits = past.limits
         consumer = reader(self._cluster)
         try:
             if whole:
@@ -59,22 +62,24 @@ class SourceRecords:
                 begin = position.starts(self._cluster, admin, start, limits)
                 spans = {partition: Span(begin[partition], limit.high) for partition, limit in limits.items()}
             else:
-                return self._found(limits, self._last(consumer, table, limits))
-            return self._found(limits, self._spans(consumer, table, spans))
+                return self._found(past, self._last(consumer, table, limits))
+            return self._found(past, self._spans(consumer, table, spans))
         finally:
             consumer.close()
 
     def _last(self, consumer: Consumer, table: Table, limits: Mapping[Partition, LogLimits]) -> list[Message]:
         number = min(self._limits.records, self._limits.most_records)
         most = self._limits.most_bytes
-        found = last(consumer, limits, number, self._cluster.address, self._deadline.over, most_bytes=most)
+        over = self._deadline.over
+        found = last(consumer, limits, number, self._cluster.address, over, keep=self._had_come, most_bytes=most)
         self._deadline.check()
         self._take(table, found)
         return found
 
     def _spans(self, consumer: Consumer, table: Table, spans: Mapping[Partition, Span]) -> list[Message]:
         found: list[Message] = []
-        for batch in read(consumer, spans, self._cluster.address, self._deadline.over):
+        for every in read(consumer, spans, self._cluster.address, self._deadline.over):
+            batch = list(filter(self._had_come, every))
             found += batch
             self._take(table, batch)
             if len(found) > self._limits.most_records:
@@ -84,6 +89,9 @@ class SourceRecords:
                 )
         self._deadline.check()
         return found
+
+    def _had_come(self, message: Message) -> bool:
+        return had_come(message, self._limits.instant)
 
     def _take(self, table: Table, batch: list[Message]) -> None:
         self._bytes += sum(map(size_of, batch))
@@ -96,17 +104,16 @@ class SourceRecords:
             self._advance(table.name, len(batch))
 
     @staticmethod
-    def _found(limits: Mapping[Partition, LogLimits], messages: list[Message]) -> Found:
-        lanes: dict[int, list[Message]] = {number: [] for _topic, number in limits}
+    def _found(past: Extent, messages: list[Message]) -> Found:
+        lanes: dict[int, list[Message]] = {number: [] for _topic, number in past.limits}
         for message in messages:
             lanes[message.partition() or 0].append(message)
         for lane in lanes.values():
             lane.sort(key=_offset)
         firsts = {
-            number: _offset(lane[0]) if lane else limits_of(limits, number).high for number, lane in lanes.items()
+            number: _offset(lane[0]) if lane else limits_of(past.limits, number).high for number, lane in lanes.items()
         }
-        span = sum(limit.span for limit in limits.values())
-        return Found(firsts, list(merged(lanes.values())), len(messages) >= span)
+        return Found(firsts, list(merged(lanes.values())), len(messages) >= past.records)
 
 
 def limits_of(limits: Mapping[Partition, LogLimits], number: int) -> LogLimits:

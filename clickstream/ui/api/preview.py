@@ -35,10 +35,11 @@ SETTINGS = {"BOUNDED": "latest-offset", "REF_IDLE": "0 s"}
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`records`: the last ones of each source."""
+    """`records`: the last ones of each source. `to` (epoch ms): those that had come by that instant."""
 
     sql: str
     records: Annotated[int, msgspec.Meta(ge=1, le=MAX_RECORDS)] = 10_000
+    to: asking.Instant | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -80,12 +81,14 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`records` that were read, by table; `whole`: there are no others. `troubles` hint at mistakes."""
+    """`records` that were read, by table; `whole`: there are no others. `troubles` hint at mistakes; `to` is the
+    question's."""
 
     results: list[Shown]
     records: dict[str, int]
     whole: bool
     troubles: list[str]
+    to: int | None
 
 
 class Previews:
@@ -129,12 +132,10 @@ class Previews:
         def tell(progress: Progress) -> None:
             told(progress.doing, progress.done, progress.total)
 
-        limits = Limits(records=question.records, most_bytes=64 * MIB, rows=MAX_ROWS)
+        limits = Limits(records=question.records, instant=question.to, most_bytes=64 * MIB, rows=MAX_ROWS)
         with asking.turn(put, stop):
-            return asking.line(
-                "answer",
-                shown_preview(preview(self._wiring.services.cluster, found, limits, tell=tell, cancel=stop)),
-            )
+            made = preview(self._wiring.services.cluster, found, limits, tell=tell, cancel=stop)
+            return asking.line("answer", shown_preview(made, question.to))
 
 
 def checked(sql: str, settings: Mapping[str, str] = MappingProxyType({})) -> "Checked":
@@ -155,7 +156,7 @@ def shown_check(found: "Checked") -> Check:
     return Check(findings, tables)
 
 
-def shown_preview(found: "Preview") -> Answer:
+def shown_preview(found: "Preview", to: int | None) -> Answer:
     """As a page shows it."""
     troubles = []
     for source in found.sources:
@@ -167,7 +168,7 @@ def shown_preview(found: "Preview") -> Answer:
             f"{one.count:,} values of {source.name}.{one.column} are no {one.type}, and so NULL."
             for one in source.mistyped
         ]
-    return Answer([_result(one) for one in found.results], found.records, found.whole, troubles)
+    return Answer([_result(one) for one in found.results], found.records, found.whole, troubles, to)
 
 
 def _result(found: "Result") -> Shown:

@@ -33,17 +33,18 @@ EXPORT = msgspec.structs.replace(LIMITS, rows=100_000, octets=64 * MIB)
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`records`: the last ones of each topic."""
+    """`records`: the last ones of each topic. `to` (epoch ms): what there was at that instant."""
 
     sql: str
     records: Annotated[int, msgspec.Meta(ge=1, le=MAX_RECORDS)] = 10_000
+    to: asking.Instant | None = None
     format: Literal["jsonl", "csv"] = "jsonl"
 
 
 class Answer(msgspec.Struct, frozen=True):
     """Rows as query.model.Result has them; integers beyond 2^53 are texts. `cut`: there are more.
 
-    Of a topic the last `records` are asked, and of the tables in `newest` not all rows.
+    Of a topic the last `records` are asked, and of the tables in `newest` not all rows. `to` is the question's.
     """
 
     columns: list[Column]
@@ -53,6 +54,7 @@ class Answer(msgspec.Struct, frozen=True):
     seconds: float
     records: int
     newest: dict[str, Newest]
+    to: int | None
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ class Queries:
         def work(put: Put, stop: Event) -> None:
             try:
                 found = _ask(self._wiring.services, question, LIMITS, put, stop, asking.Told(put))
-                put(asking.line("answer", _shown(found, question.records)))
+                put(asking.line("answer", _shown(found, question)))
             except ClickstreamError as problem:
                 put(asking.line("error", str(problem)))
 
@@ -123,8 +125,8 @@ class Queries:
         return Streamed(work, kind, headers, stopping=self._wiring.stopping)
 
 
-def _history(services: Services) -> list[Tables]:
-    return [services.history.tables()] if isinstance(services.history, History) else []
+def _history(services: Services, to: int | None = None) -> list[Tables]:
+    return [services.history.tables(to)] if isinstance(services.history, History) else []
 
 
 def _ask(
@@ -140,16 +142,17 @@ def _ask(
     from clickstream.query.query import query
     from clickstream.query.topics import TopicTables
 
-    places: list[Tables] = [*_history(services), TopicTables(services.cluster, question.records, services.opened)]
+    topics = TopicTables(services.cluster, question.records, services.opened, question.to)
+    places: list[Tables] = [*_history(services, question.to), topics]
     with asking.turn((lambda _piece: None) if silent else put, stop):
         return query(question.sql, places, limits, tell=tell, cancel=stop)
 
 
-def _shown(found: Result, records: int) -> Answer:
+def _shown(found: Result, asked: Question) -> Answer:
     """A column's name stands once: two of one name are told apart."""
     columns = [Column(name, one.type) for name, one in zip(found.names, found.columns, strict=True)]
     rows = [[for_browsers(cell) for cell in row] for row in found.rows]
-    return Answer(columns, rows, found.cut, found.tables, found.seconds, records, found.newest)
+    return Answer(columns, rows, found.cut, found.tables, found.seconds, asked.records, found.newest, asked.to)
 
 
 def json_lines(found: Result) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from clickstream.inspect import conditions, position
 from clickstream.inspect.conditions import Condition
+from clickstream.inspect.instant import LATEST_MS
 from clickstream.inspect.position import Position
 from clickstream.inspect.search import Question
 from clickstream.inspect.shown import MAX_COLUMNS
@@ -19,13 +20,14 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 MAX_TEXT = 4_000
 
-_KNOWN = frozenset(["from", "partition", "key", "key64", "filter", "limit", "column", "places", "format", "raw"])
+_KNOWN = frozenset(["from", "to", "partition", "key", "key64", "filter", "limit", "column", "places", "format", "raw"])
 
 
 def question(name: str, params: QueryParams, *, limit: int = DEFAULT_LIMIT) -> Question:
     """The question about topic `name`. Raises Refused (400) for a parameter that is none, saying what is expected.
 
     from        newest (the default: backwards from the end), oldest, an offset, or a time
+    to          epoch ms: only records that had come by then, as their timestamps say
     partition   only that one
     key, key64  only records with this key: a text, or base64
     filter      a condition (inspect/conditions.py)
@@ -43,6 +45,7 @@ def question(name: str, params: QueryParams, *, limit: int = DEFAULT_LIMIT) -> Q
         condition=_condition(params.get("filter", "")),
         limit=_limit(params["limit"]) if "limit" in params else limit,
         places=_places(params["places"]) if "places" in params else None,
+        instant=_instant(params["to"]) if "to" in params else None,
     )
 
 
@@ -74,6 +77,13 @@ def _limit(text: str) -> int:
     if not number:
         raise Refused(400, "limit: a number from 1 is expected.")
     return min(MAX_LIMIT, number)
+
+
+def _instant(text: str) -> int:
+    instant = whole("to", text)
+    if instant > LATEST_MS:
+        raise Refused(400, "to: a time in epoch ms is expected.")
+    return instant
 
 
 def _start(text: str) -> Position | None:

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import export, position, render, search, shown
+from clickstream.inspect.instant import extent_at
 from clickstream.inspect.offsets import Limits, Partition
 from clickstream.inspect.read import Keep, Open
 from clickstream.inspect.search import Answer, Bounds, Progress, Question, Search
@@ -220,7 +221,8 @@ def _export(
     cluster: Cluster, asked: Question, form: str, put: Put, stop: Event, *, safe: bool, opened: Open | None
 ) -> None:
     exact = form == _EXACT
-    limits = find(cluster, cluster.admin(), [asked.topic], asked.partition)
+    there = find(cluster, cluster.admin(), [asked.topic], asked.partition)
+    limits = extent_at(cluster, cluster.admin(), there, asked.instant).limits
     source = export.Source(
         cluster,
         _from_start(cluster, asked, limits),

@@ -28,6 +28,7 @@ PANELS: Mapping[str, StateKind | FeedKind] = {
     "flow": flow.KIND,
     "frame": frame.KIND,
     "funnel": funnel.KIND,
+    "numbers": frame.NUMBERS,
     "overview": overview.KIND,
     "products": products.KIND,
     "sessions": sessions.KIND,

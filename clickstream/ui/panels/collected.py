@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 
+from clickstream.inspect.hub import Stage
 from clickstream.records import Requests, WebLoss
-from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.panels.contract import At, StateKind
+from clickstream.ui.remembered.asof import Past, or_past
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 
@@ -115,9 +117,25 @@ def _received_at(request: dict[str, Any]) -> float:
     return at if isinstance(at, int | float) else 0.0
 
 
-def _make(services: Services, _params: Any) -> CollectedPanel:
-    return CollectedPanel(services)
+class PastCollected:
+    """What was answered at an instant; see contract.StatePanel."""
+
+    def __init__(self, services: Services, then: Past) -> None:
+        self._said = then.moment.others.collected
+        topic = services.settings["collect.loss-topic"]
+        missing = TopicState(topic, Stage.MISSING.value, then.at, "", services.hints.command(topic))
+        self._nothing = Collected(missing, [], 0, False, None)
+
+    def state(self, now: int) -> Any:
+        return self._nothing if self._said is None else msgspec.Raw(self._said)
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
-KIND = StateKind(NoParams, _make)
+def _make(services: Services, _params: Any) -> CollectedPanel | PastCollected:
+    return CollectedPanel(services) if services.past is None else PastCollected(services, services.past)
+
+
+KIND = StateKind(At, or_past(_make))
 _decode = msgspec.json.Decoder(WebLoss).decode

@@ -35,6 +35,12 @@ class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a panel that can be asked in one way only."""
 
 
+class At(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`at`: the instant that is asked for, epoch ms; None is now."""
+
+    at: int | None = None
+
+
 @dataclass(frozen=True)
 class StateKind:
     """`params`: a msgspec.Struct that forbids unknown fields; `make` is called with one, on a worker thread. It may

@@ -1,23 +1,35 @@
-"""Dead letters as they come: why, whence, and whether they were sent again."""
+"""Dead letters as they come, or as they were at a past instant: why, whence, and whether they were sent again."""
 
-from typing import Any
+import threading
+from typing import Annotated, Any
 
 import msgspec
 from confluent_kafka import Message
 
-from clickstream.inspect import letters
-from clickstream.inspect.letters import Letter
+from clickstream.errors import ClickstreamError
+from clickstream.inspect import letters, tail
+from clickstream.inspect.hub import Stage
+from clickstream.inspect.instant import LATEST_MS, extent_at
+from clickstream.inspect.letters import Letter, Place
+from clickstream.inspect.refreshed import Refreshed
 from clickstream.inspect.render import timestamp_of
-from clickstream.inspect.search import newest_first
+from clickstream.inspect.search import Bounds, newest_first
 from clickstream.kafka.deadletter import found_letter
-from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 
 MAX_LETTERS = 300
+# What looking at a past instant may cost, and when it is tried again where Kafka did not answer.
+LOOK = Bounds(seconds=20.0, records=2_000_000)
+TRY_EVERY_S = 5.0
 REASON_CHARACTERS = 500
 
-Place = tuple[int, int]
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`at` (epoch ms): as it was at that instant; None is now."""
+
+    at: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -36,6 +48,10 @@ class Row(msgspec.Struct, frozen=True):
     retried: bool
     refusal: str
 
+    @property
+    def place(self) -> Place:
+        return self.partition, int(self.offset)
+
 
 class Dead(msgspec.Struct, frozen=True):
     """The last letters, newest first; `records` is how many records the topic holds (None: unknown)."""
@@ -53,11 +69,11 @@ class DeadPanel:
         self._topic: str = services.settings["dead-letter-topic"]
         self._watching = services.watching
         self._listener = services.hub.recent(self._topic)
-        # Rows, not letters, which may have 900 kB each: as it is, and as it is once it was sent again.
+        # Rows, not letters, which may have 900 kB each.
         self._letters: dict[Place, tuple[Row, Row]] = {}
         self._marks: set[Place] = set()
 
-    def state(self, now: int) -> Dead:
+    def state(self, _now: int) -> Dead:
         news = self._listener.take()
         if news.anew:
             self._letters, self._marks = {}, set()
@@ -76,8 +92,8 @@ class DeadPanel:
         if marked is not None:
             self._marks.add((partition, marked))
         else:
-            place, time, found = (partition, message.offset() or 0), timestamp_of(message), found_letter(message)
-            self._letters[place] = _row(time, Letter(*place, found, False)), _row(time, Letter(*place, found, True))
+            rows = _rows(message)
+            self._letters[rows[0].place] = rows
 
     def _records(self) -> int | None:
         found = self._watching.topics.get(0.0).answer
@@ -85,6 +101,62 @@ class DeadPanel:
 
     def close(self) -> None:
         self._listener.close()
+
+
+class PastLetters:
+    """The dead letters that had come by an instant, and whether they had been sent again; see contract.StatePanel.
+
+    They are looked for once: the past does not change.
+    """
+
+    def __init__(self, services: Services, instant: int) -> None:
+        """`instant`: epoch ms, included."""
+        self._services = services
+        self._instant = instant
+        self._topic: str = services.settings["dead-letter-topic"]
+        self._listener = services.hub.recent(self._topic)  # for what is to be said of the topic
+        self._stop = threading.Event()
+        self._known: _Known | None = None
+        self._looks = Refreshed(self._look, TRY_EVERY_S, f"letters at {instant}")
+
+    def state(self, _now: int) -> Dead:
+        topic = self._services.topic_state(self._listener)
+        if topic.stage == Stage.MISSING:
+            return Dead(topic, None, [])
+        seen = self._looks.get(0.0)
+        if seen.answer is not None:
+            return Dead(msgspec.structs.replace(topic, stage=Stage.LIVE.value), seen.answer.records, seen.answer.rows)
+        stage, words = (Stage.AWAY, seen.problem) if seen.problem else (Stage.CATCHING_UP, "")
+        return Dead(msgspec.structs.replace(topic, stage=stage.value, words=words), None, [])
+
+    def _look(self) -> "_Known":
+        if self._known is None:
+            cluster = self._services.cluster
+            found, marks = letters.look(
+                cluster, self._topic, MAX_LETTERS, self._stop, _rows, instant=self._instant, bounds=LOOK
+            )
+            if self._stop.is_set():
+                raise ClickstreamError("Given up.")
+            there = tail.find(cluster, cluster.admin(), [self._topic])
+            records = extent_at(cluster, cluster.admin(), there, self._instant).records
+            self._known = _Known(records, [rows[rows[0].place in marks] for rows in found.found])
+        return self._known
+
+    def close(self) -> None:
+        self._stop.set()
+        self._looks.close()
+        self._listener.close()
+
+
+class _Known(msgspec.Struct, frozen=True):
+    records: int
+    rows: list[Row]
+
+
+def _rows(message: Message) -> tuple[Row, Row]:
+    """A letter as it is, and as it is once it was sent again."""
+    place, time, found = (message.partition() or 0, message.offset() or 0), timestamp_of(message), found_letter(message)
+    return _row(time, Letter(*place, found, False)), _row(time, Letter(*place, found, True))
 
 
 def _row(time: int | None, letter: Letter) -> Row:
@@ -102,8 +174,8 @@ def _row(time: int | None, letter: Letter) -> Row:
     )
 
 
-def _make(services: Services, _params: Any) -> DeadPanel:
-    return DeadPanel(services)
+def _make(services: Services, params: Any) -> DeadPanel | PastLetters:
+    return DeadPanel(services) if params.at is None else PastLetters(services, params.at)
 
 
-KIND = StateKind(NoParams, _make)
+KIND = StateKind(Params, _make)

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from clickstream.inspect import lags
-from clickstream.inspect.lags import Lags, ReaderLag
+from clickstream.inspect.lags import Lags, ReaderLag, WriteTimes
 from clickstream.inspect.rates import TopicLine, TopicList
-from clickstream.inspect.refreshed import Refreshed
+from clickstream.inspect.refreshed import Fixed, Known, Refreshed
+from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.parts.status import Seen
 from clickstream.records import LeftOut, Position, RunningSql
 from clickstream.ui.flow import holds
@@ -17,8 +18,9 @@ from clickstream.ui.flow.graph import Graph, Kind, View, graph
 from clickstream.ui.flow.graph import Source as PlanSource
 from clickstream.ui.flow.graph import Statement as PlanStatement
 from clickstream.ui.flow.holds import Hold
-from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.panels.contract import At, StateKind
 from clickstream.ui.panels.topics import rounded
+from clickstream.ui.remembered.asof import or_past
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 
@@ -84,20 +86,23 @@ class Flow(msgspec.Struct, frozen=True):
     files: list[File]
 
 
+LagsByTopic = dict[str, list[ReaderLag]]
+
+
 class FlowPanel:
     """The graph of the running files, with rates and what holds it back; see contract.StatePanel."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, behind: Known[LagsByTopic]) -> None:
+        """`behind`: the lags of our own parts, by topic."""
         self._services = services
-        self._lags: dict[str, Lags] = {}
-        self._slow = Refreshed(self._look, LAGS_EVERY_S, "flow", ended=self._close_lags)
+        self._behind = behind
         self._graphs: dict[str, tuple[RunningSql, Graph | None]] = {}
 
     def state(self, now: int) -> Flow:
         seen = self._services.watching.topics.get()
         parts = self._services.statuses.parts(now / 1000)
-        slow = self._slow.get(0.0).answer or {}
-        moment = _Moment(now, parts, seen.answer, slow)
+        behind = self._behind.get(0.0).answer or {}
+        moment = _Moment(now, parts, seen.answer, behind)
         files = [moment.file(part, drawn) for part in parts if (drawn := self._drawn(part)) is not None]
         if not files:
             files = [
@@ -106,11 +111,7 @@ class FlowPanel:
         return Flow(self._services.statuses.topic(), int(seen.at * 1000), seen.problem, _revision(files), files)
 
     def close(self) -> None:
-        self._slow.close()
-
-    def _close_lags(self) -> None:
-        for one in self._lags.values():
-            one.close()
+        self._behind.close()
 
     def _drawn(self, part: Seen) -> Graph | None:
         if part.status.kind == "counter":
@@ -124,19 +125,32 @@ class FlowPanel:
             known = self._graphs[one.id] = one, graph(one.plan)
         return known[1]
 
-    def _look(self) -> dict[str, list[ReaderLag]]:
-        """The lags of our own parts, by topic; on a thread that may wait for Kafka."""
+
+class OwnLags:
+    """How far behind our own parts are, asked of Kafka. For one thread, which may wait for it: see refreshed.py."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lags: dict[str, Lags] = {}
+
+    def look(self) -> LagsByTopic:
+        """By topic. Raises ClickstreamError when Kafka does not answer."""
         found = self._services.watching.topics.get(LAGS_EVERY_S).answer
         statuses = [part.status for part in self._services.statuses.parts()]
         topics = {one.topic for status in statuses for one in status.positions}
-        looked: dict[str, list[ReaderLag]] = {}
+        looked: LagsByTopic = {}
         if found is None:
             return looked
         for topic in sorted(topics):
             if topic in found.leaders:
-                known = self._lags.setdefault(topic, Lags(self._services.cluster, topic))
-                looked[topic] = known.look(lags.readings(topic, [], statuses), found.limits)
+                if topic not in self._lags:
+                    self._lags[topic] = Lags(topic, WriteTimes(self._services.cluster))
+                looked[topic] = self._lags[topic].look(lags.readings(topic, [], statuses), found.limits)
         return looked
+
+    def close(self) -> None:
+        for one in self._lags.values():
+            one.close()
 
 
 class _Moment:
@@ -318,7 +332,10 @@ def _revision(files: Sequence[File]) -> str:
 
 
 def _make(services: Services, _params: Any) -> FlowPanel:
-    return FlowPanel(services)
+    if services.past is not None:
+        return FlowPanel(services, Fixed(Looked(services.past.reader_lags(), services.past.at / 1000)))
+    own = OwnLags(services)
+    return FlowPanel(services, Refreshed(own.look, LAGS_EVERY_S, "flow", ended=own.close))
 
 
-KIND = StateKind(NoParams, _make)
+KIND = StateKind(At, or_past(_make))

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from clickstream.errors import ClickstreamError
 from clickstream.history.history import History, TopicStatus
 from clickstream.history.model import CLICKS, EVENTS, VIP, Question
 from clickstream.inspect.hub import Stage
@@ -12,6 +13,7 @@ from clickstream.ui.panels.alerts import CODES_TOPIC_SETTING, OPEN_MS, Alert, Al
 from clickstream.ui.panels.codes import Codes
 from clickstream.ui.panels.contract import NoParams, StateKind
 from clickstream.ui.panels.rail import Number, RailNumbers
+from clickstream.ui.remembered.asof import past
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 
@@ -46,7 +48,8 @@ class Behind(msgspec.Struct, frozen=True):
 
 class Frame(msgspec.Struct, frozen=True):
     """Times are epoch ms. `empty`: no click has been seen. `alerts`: None if no tables compute them. `behind`: None
-    while the history has read all that there is. `holds`: see history.holds_ms."""
+    while the history has read all that there is. `holds`: see history.holds_ms. `remembers`: from when on topics and
+    parts can be shown as they were."""
 
     kafka: Kafka
     final: int | None
@@ -56,6 +59,36 @@ class Frame(msgspec.Struct, frozen=True):
     behind: Behind | None
     holds: int | None
     numbers: dict[str, Number]
+    remembers: int | None
+
+
+class PastNumbers(msgspec.Struct, frozen=True):
+    """The numbers beside the pages at an instant. `at`: of when those of topics and parts are; None: `words` say why
+    there are none."""
+
+    at: int | None
+    words: str
+    numbers: dict[str, Number]
+
+
+class PastNumbersPanel:
+    """What was beside each page; see contract.StatePanel."""
+
+    def __init__(self, services: Services, at: int) -> None:
+        self._services = services
+        self._at = at
+
+    def state(self, now: int) -> PastNumbers:
+        history, at = self._services.history, min(self._at, now)
+        numbers = of_history(history, at) if isinstance(history, History) else {}
+        try:
+            moment = past(self._services.memory, at, now).moment
+        except ClickstreamError as problem:
+            return PastNumbers(None, str(problem), numbers)
+        return PastNumbers(moment.at, "", moment.others.numbers | numbers)
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 class FramePanel:
@@ -82,6 +115,7 @@ class FramePanel:
             behind=behind(history) if history is not None and newest is not None else None,
             holds=history.holds_ms() if history is not None else 0,
             numbers=self._numbers(now),
+            remembers=None if self._services.memory is None else self._services.memory.first,
         )
 
     def close(self) -> None:
@@ -96,7 +130,7 @@ class FramePanel:
         return Now(going_on, len(found) - len(going_on), max((alert.to for alert in found), default=None))
 
     def _numbers(self, now: int) -> dict[str, Number]:
-        numbers = self._rail.numbers(now)
+        numbers = self._rail.numbers(now, self._services.watching.names.get(0.0).answer)
         return numbers if self._history is None else numbers | of_history(self._history, now)
 
 
@@ -143,4 +177,15 @@ def _make(services: Services, _params: Any) -> FramePanel:
     return FramePanel(services, services.history if isinstance(services.history, History) else None)
 
 
+class Instant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Epoch ms."""
+
+    at: int
+
+
+def _make_past(services: Services, params: Instant) -> PastNumbersPanel:
+    return PastNumbersPanel(services, params.at)
+
+
 KIND = StateKind(NoParams, _make)
+NUMBERS = StateKind(Instant, _make_past)

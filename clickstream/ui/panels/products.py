@@ -4,10 +4,13 @@ from typing import Any
 
 import msgspec
 
+from clickstream.errors import ClickstreamError
 from clickstream.history.model import EVENTS, EventTally
+from clickstream.inspect.hub import Stage
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.panels.figures import bucket_of
 from clickstream.ui.past import Asked, Unhurried, checked, history_of, source_of, unread
+from clickstream.ui.remembered.asof import past
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 from clickstream.ui.tallies import Counted, Ran, Tallies, Told, ran
@@ -32,7 +35,7 @@ class State(msgspec.Struct, frozen=True):
 
     Of what was written after `read_until` not all is read yet (None: all is).
     `rates`: per second, in the last ten seconds that are final. `users`: different ones in each of `minutes`. `more`
-    names are left out.
+    names are left out. `tally`, `proof` and `ran` are of `counted_at`; `count_words` say why they are not known.
     """
 
     from_: int = msgspec.field(name="from")
@@ -52,6 +55,8 @@ class State(msgspec.Struct, frozen=True):
     tally: Told | None
     proof: Counted
     ran: Ran
+    counted_at: int
+    count_words: str
     events: TopicState
     tallies: TopicState
 
@@ -64,6 +69,62 @@ class _Found(msgspec.Struct, frozen=True):
     last: EventTally
 
 
+class Count(msgspec.Struct, frozen=True):
+    """The tally as of `at` (epoch ms), and how the reading of its topic is going."""
+
+    at: int
+    told: Told | None
+    proof: Counted
+    ran: Ran
+    topic: TopicState
+    words: str = ""
+
+
+class LiveCount:
+    """The tally as it is."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._tallies = Tallies(services)
+
+    def count(self, now: int) -> Count:
+        """What is known at `now`, epoch ms."""
+        told = self._tallies.told()
+        proof = self._tallies.proof(told, self._services.watching.topics.get(0.0).answer)
+        statuses = [part.status for part in self._services.statuses.parts(now / 1000)]
+        return Count(now, told, proof, ran(statuses, proof.topic), self._tallies.topic())
+
+    def close(self) -> None:
+        self._tallies.close()
+
+
+class PastCount:
+    """The tally as it was at an instant."""
+
+    def __init__(self, services: Services, at: int) -> None:
+        self._services = services
+        self._at = at
+
+    def count(self, now: int) -> Count:
+        """What is remembered of it."""
+        settings = self._services.settings
+        topic = settings["run-counter.to-topic"]
+        proof = Counted(settings["run-counter.from-topic"], 0, None, None, None)
+        missing = TopicState(topic, Stage.MISSING.value, self._at, "", self._services.hints.command(topic))
+        try:
+            moment = past(self._services.memory, self._at, now).moment
+        except ClickstreamError as problem:
+            unread = msgspec.structs.replace(missing, stage=Stage.LIVE.value)
+            return Count(self._at, None, proof, ran([], proof.topic), unread, str(problem))
+        others = moment.others
+        proof = others.proof or proof
+        statuses = [part.status for part in moment.parts.parts]
+        return Count(moment.at, others.told, proof, ran(statuses, proof.topic), others.tallies or missing)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
 class ProductsPanel:
     """The tally of product events, and their minutes; see contract.StatePanel."""
 
@@ -73,15 +134,13 @@ class ProductsPanel:
         self._params = params
         self._services = services
         self._history = history_of(services)
-        self._tallies = Tallies(services)
+        self._counted = LiveCount(services) if params.to is None else PastCount(services, params.to)
         self._found: Unhurried[_Found] = Unhurried()
 
     def state(self, now: int) -> State:
         found = self._found.get(lambda: self._find(now))
-        told = self._tallies.told()
-        proof = self._tallies.proof(told)
-        statuses = [part.status for part in self._services.statuses.parts(now / 1000)]
-        names = names_of(found.tally.totals, {} if told is None else told.counts)
+        count = self._counted.count(now)
+        names = names_of(found.tally.totals, {} if count.told is None else count.told.counts)
         shown = names[:MAX_NAMES]
         missing: Values = [0 if covered else None for covered in _covered(found.tally, found.start)]
         return State(
@@ -99,15 +158,17 @@ class ProductsPanel:
             more=len(names) - len(shown),
             minutes=found.minutes.times,
             users=found.minutes.users,
-            tally=told,
-            proof=proof,
-            ran=ran(statuses, proof.topic),
+            tally=count.told,
+            proof=count.proof,
+            ran=count.ran,
+            counted_at=count.at,
+            count_words=count.words,
             events=source_of(self._services, EVENTS),
-            tallies=self._tallies.topic(),
+            tallies=count.topic,
         )
 
     def close(self) -> None:
-        self._tallies.close()
+        self._counted.close()
 
     def _find(self, now: int) -> _Found:
         bucket = bucket_of(self._params.range)

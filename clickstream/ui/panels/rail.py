@@ -1,8 +1,6 @@
 """Numbers beside the names of pages in the rail, of those pages that are about topics and parts."""
 
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Collection, Sequence
 
 from clickstream.inspect.letters import mark_of
 from clickstream.inspect.names import is_internal
@@ -10,19 +8,11 @@ from clickstream.inspect.render import timestamp_of
 from clickstream.parts.status import Seen
 from clickstream.ui.flow.holds import trouble_of
 from clickstream.ui.services import Services
+from clickstream.ui.wire import Number as Number
 
 LETTERS_OF_MS = 5 * 60_000
 # What runs a flow, and which of its rates is that of the rows that it takes in.
 FLOWS = {"tables": "rows", "counter": "counted"}
-
-
-class Number(msgspec.Struct, frozen=True):
-    """Beside the name of a page; `words` tell what it is, `bad` draws it as what breaks."""
-
-    n: float
-    unit: str = ""
-    bad: bool = False
-    words: str = ""
 
 
 class RailNumbers:
@@ -32,11 +22,10 @@ class RailNumbers:
         self._services = services
         self._letters: NewLetters | None = None
 
-    def numbers(self, now: int) -> dict[str, Number]:
-        """By page; what is not known is not there. `now` is in epoch ms."""
+    def numbers(self, now: int, names: Collection[str] | None) -> dict[str, Number]:
+        """By page; what is not known is not there. `now` is in epoch ms; `names` are those of all topics."""
         parts = self._services.statuses.parts()
         numbers = {"sources": Number(len(parts), words="parts that report"), **flow(parts, now)}
-        names = self._services.watching.names.get(0.0).answer
         if names is not None:
             own = sum(not is_internal(name) for name in names)
             numbers["topics"] = Number(own, words="topics, without Kafka's own")

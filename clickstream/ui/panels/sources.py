@@ -1,13 +1,16 @@
 """Every part that reports on the status topic, and how it is doing."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from clickstream.parts.status import Seen
 from clickstream.records import Answer, utc_seconds
-from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.panels.contract import At, StateKind
+from clickstream.ui.remembered.asof import EVERY_MS, moments_before, or_past
+from clickstream.ui.remembered.moment import Moment
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 
@@ -21,7 +24,7 @@ class Source(msgspec.Struct, frozen=True):
     """One part; times are epoch ms. `state` is running, paused, failed or dead.
 
     `main`: the name of the rate that says how busy it is, and `history` that rate every `bucket_ms`, oldest first, as
-    far back as somebody has looked. `control`: it heeds commands. `wanted`: records per second that it is to reach.
+    far back as it is known. `control`: it heeds commands. `wanted`: records per second that it is to reach.
     """
 
     id: str
@@ -48,8 +51,9 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """Every part that reports; their histories are rates of `bucket_ms` each."""
+    """Every part that reports, at `at` (epoch ms); their histories are rates of `bucket_ms` each."""
 
+    at: int
     topic: TopicState
     bucket_ms: int
     control_topic: str
@@ -59,17 +63,21 @@ class Sources(msgspec.Struct, frozen=True):
 class SourcesPanel:
     """The parts that report, with what can be asked of them; see contract.StatePanel."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, moments: Iterable[Moment] = ()) -> None:
+        """`moments`: what is remembered of before, the oldest first: the histories begin with that."""
         self._statuses = services.statuses
         self._control_topic: str = services.settings["control-topic"]
         self._history: dict[str, deque[float]] = {}
         self._bucket = 0
+        for moment in moments:
+            for at in range(moment.at - EVERY_MS + BUCKET_MS, moment.at + 1, BUCKET_MS):
+                self._note(moment.parts.parts, at)
 
     def state(self, now: int) -> Sources:
         parts = self._statuses.parts(now / 1000)
         self._note(parts, now)
         shown = [source(one, now / 1000, list(self._history.get(one.status.id, ()))) for one in parts]
-        return Sources(self._statuses.topic(), BUCKET_MS, self._control_topic, shown)
+        return Sources(now, self._statuses.topic(), BUCKET_MS, self._control_topic, shown)
 
     def close(self) -> None:
         """The statuses stay: other panels share them."""
@@ -129,7 +137,7 @@ def _milliseconds(utc: str | None) -> int | None:
 
 
 def _make(services: Services, _params: Any) -> SourcesPanel:
-    return SourcesPanel(services)
+    return SourcesPanel(services, moments_before(services))
 
 
-KIND = StateKind(NoParams, _make)
+KIND = StateKind(At, or_past(_make))

@@ -7,11 +7,12 @@ import msgspec
 from clickstream.records import RunningSql
 from clickstream.ui.flow import text
 from clickstream.ui.flow.graph import graph
-from clickstream.ui.panels.contract import StateKind
+from clickstream.ui.panels.contract import At, StateKind
+from clickstream.ui.remembered.asof import or_past
 from clickstream.ui.services import Services
 
 
-class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Params(At, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`file`: the id of the part; `statement`: its id in the flow."""
 
     file: str
@@ -58,4 +59,4 @@ def _make(services: Services, params: Any) -> StatementPanel:
     return StatementPanel(services, params)
 
 
-KIND = StateKind(Params, _make)
+KIND = StateKind(Params, or_past(_make))

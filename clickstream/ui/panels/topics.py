@@ -8,7 +8,8 @@ from clickstream.inspect import lags
 from clickstream.inspect.lags import Slowest
 from clickstream.inspect.rates import BUCKET_S, TopicLine
 from clickstream.records import Status
-from clickstream.ui.panels.contract import NoParams, StateKind
+from clickstream.ui.panels.contract import At, StateKind
+from clickstream.ui.remembered.asof import or_past
 from clickstream.ui.services import Services
 
 # Parts that make records up, or send them on, from outside of Kafka.
@@ -130,4 +131,4 @@ def _make(services: Services, _params: Any) -> TopicsPanel:
     return TopicsPanel(services)
 
 
-KIND = StateKind(NoParams, _make)
+KIND = StateKind(At, or_past(_make))

@@ -9,7 +9,7 @@ from clickstream.inspect.hub import Listener, News, Stage
 from clickstream.inspect.render import timestamp_of
 from clickstream.inspect.search import newest_first
 from clickstream.ui.keyed import Keyed, epoch_ms, reader
-from clickstream.ui.panels.contract import FeedKind, NoParams
+from clickstream.ui.panels.contract import At, FeedKind
 from clickstream.ui.services import Services
 from clickstream.ui.wire import Feed
 
@@ -51,7 +51,10 @@ class Row(msgspec.Struct, frozen=True):
 class Vip:
     """Rows come oldest first."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, until: int | None = None) -> None:
+        """`until`: what was done after that instant (epoch ms) is left out, and nothing comes any more."""
+        self._until = until
+        self._reaches = False  # something of before the instant was there
         self._command = services.hints.command(RESULT)
         self._result = services.hub.recent(RESULT)
         self._clicks: Listener = services.hub.recent(services.settings["generate-vip.topic"])
@@ -77,9 +80,19 @@ class Vip:
 
     def _feed(self, news: News, rows_of: Any, words: str) -> Feed:
         rows: list[Row] = rows_of(newest_first(news.records))
-        beyond = 0 if news.anew else max(0, len(rows) - MAX_ROWS)
         said = words or news.state.words
+        if self._until is not None:
+            return self._past(rows, news, said)
+        beyond = 0 if news.anew else max(0, len(rows) - MAX_ROWS)
         return Feed(rows[:MAX_ROWS][::-1], news.skipped + beyond, news.anew, news.state.stage.value, said)
+
+    def _past(self, rows: list[Row], news: News, words: str) -> Feed:
+        until = self._until or 0
+        found = [row for row in rows if row.time is not None and row.time <= until][:MAX_ROWS]
+        self._reaches = self._reaches or bool(found)
+        if rows and not self._reaches:
+            words = "What they did until then is not among the last records of the topic."
+        return Feed(found[::-1], 0, news.anew, news.state.stage.value, words)
 
     def _rows_of_clicks(self, messages: list[Message]) -> list[Row]:
         known = {one.user_id: one for one in self._customers.rows()}
@@ -121,8 +134,8 @@ def _time(time: str | int | None, message: Message) -> int | None:
         return timestamp_of(message)
 
 
-def _make(services: Services, _params: Any) -> Vip:
-    return Vip(services)
+def _make(services: Services, params: At) -> Vip:
+    return Vip(services, params.at)
 
 
-KIND = FeedKind(NoParams, _make)
+KIND = FeedKind(At, _make)

@@ -53,3 +53,19 @@ def test_it_says_from_when_on_the_rows_reach_when_they_are_not_all() -> None:
     assert (len(table), since) == (10, BASE + 10_000)
     assert HistoryTables(store, 20).load("clicks", threading.Event())[1] is None
     assert HistoryTables(store, 20).load("vip", threading.Event())[1] is None
+
+
+def test_of_a_past_instant_there_is_nothing_younger() -> None:
+    """As panels end their ranges: before it."""
+    store = store_of(Limits(rows=1_000))
+    times = [BASE + (index * 37 % 400) * 5_000 for index in range(400)]
+    for begin in range(0, 400, 100):
+        store.add_clicks([Click(time, request="GET /a HTTP/1.1", status=200) for time in times[begin : begin + 100]])
+    to = BASE + 200 * 5_000
+    wanted = sorted((time for time in times if time < to), reverse=True)
+    for limit in (50, 200, 1_000):
+        table, since = HistoryTables(store, limit, to).load("clicks", threading.Event())
+        found = [time.replace(tzinfo=UTC).timestamp() * 1000 for time in table["time"].to_pylist()]
+        assert found == wanted[:limit]
+        assert since == (wanted[49] if limit == 50 else None)
+    assert len(HistoryTables(store, 10, BASE).load("clicks", threading.Event())[0]) == 0

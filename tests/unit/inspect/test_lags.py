@@ -44,7 +44,7 @@ def test_readers_are_groups_and_our_parts_by_their_stored_offsets() -> None:
 def look(
     next_: Mapping[int, int | None], limits: Mapping[int, Limits], mocker: MockerFixture, **times: Any
 ) -> ReaderLag:
-    watch = Lags(Cluster("k"), "t", clock=lambda: 1_000.0)
+    watch = Lags("t", WriteTimes(Cluster("k"), lambda: 1_000.0), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value=times.get("written", {}))
     [found] = watch.look(
         [Reading("g", False, "stable", 1, next_)], {("t", one): limit for one, limit in limits.items()}
@@ -120,7 +120,7 @@ def test_what_was_replayed_from_an_old_log_has_waited_since_it_came(times: Write
 
 
 def test_a_group_that_nobody_is_in_keeps_its_lag(mocker: MockerFixture) -> None:
-    watch = Lags(Cluster("k"), "t", clock=lambda: 1_000.0)
+    watch = Lags("t", WriteTimes(Cluster("k"), lambda: 1_000.0), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value={})
     [reading] = readings("t", [Group("g", "empty", "consumer", [], [Progress("t", 0, 4, 9, None)])], [])
     [found] = watch.look([reading], {("t", 0): Limits(0, 9)})

@@ -42,6 +42,20 @@ def test_it_is_looked_again_while_somebody_asks_and_no_longer() -> None:
     refreshed.close()
 
 
+def test_a_glance_is_one_look_and_what_rests_goes_on_resting() -> None:
+    source, now = Source(), 0.0
+    refreshed = Refreshed(source.look, 0.0, "test", clock=lambda: now)
+    for looks in (1, 2, 3):
+        assert refreshed.glance(60 * PATIENCE).answer == looks
+        assert not refreshed._is_wanted()
+    assert source.looks == 3
+    wait_until(lambda: (refreshed.get(5.0).answer or 0) > 4, 60)
+    source.go.clear()
+    assert refreshed.glance(60 * PATIENCE).answer, "while somebody asks, no look is waited for"
+    source.go.set()
+    refreshed.close()
+
+
 def test_a_problem_keeps_the_last_answer_and_says_why() -> None:
     source = Source()
     refreshed = Refreshed(source.look, 0.01, "test")

@@ -151,3 +151,67 @@ def test_what_was_read_of_a_window_that_broke_off_is_read_again(topic: Callable[
     assert (first.end, first.found) == (End.RECORDS, [])
     second = ask(condition=conditions.parse("n = 1"), limit=2_000, places=first.places)
     assert len(second.found) == 1_667
+
+
+@pytest.fixture
+def times(mocker: MockerFixture) -> Callable[[list[Message]], None]:
+    """Has the broker know of these records which is the first that is not older than a time."""
+
+    def make(records: list[Message]) -> None:
+        def first(place: tuple[str, int], time: int) -> int:
+            found = [one.offset() or 0 for one in records if one.partition() == place[1] and one.timestamp()[1] >= time]
+            return min(found, default=-1)
+
+        mocker.patch(
+            "clickstream.inspect.offsets.ask",
+            side_effect=lambda _cluster, _admin, limits, at: {
+                one: mocker.Mock(offset=first(one, at.timestamp)) for one in limits
+            },
+        )
+
+    return make
+
+
+def test_at_a_past_instant_what_has_come_since_is_not_there(
+    topic: Callable[..., Log], times: Callable[[list[Message]], None]
+) -> None:
+    records = [*numbers(5, 0), *numbers(5, 1)]
+    topic(records, {0: 5, 1: 5})
+    times(records)
+    found = ask(limit=4, instant=1_030)
+    assert found.found == [(0, 3), (1, 2), (0, 2), (1, 1)]
+    rest = ask(instant=1_030, places=found.places)
+    assert (rest.found, rest.end) == ([(0, 1), (1, 0), (0, 0)], End.COMPLETE)
+    assert ask(instant=999).found == []
+
+
+def test_a_record_that_came_behind_younger_ones_is_found(
+    topic: Callable[..., Log], times: Callable[[list[Message]], None]
+) -> None:
+    records = [record(0, timestamp=1_000), record(1, timestamp=9_000), record(2, timestamp=2_000)]
+    topic(records, {0: 3})
+    times(records)
+    assert ask(instant=2_000).found == [(0, 2), (0, 0)]
+
+
+@pytest.mark.parametrize("start", [position.Offset(2), position.Time(1_020)])
+def test_a_place_to_begin_at_and_an_instant_are_a_span(
+    start: position.Position, topic: Callable[..., Log], times: Callable[[list[Message]], None]
+) -> None:
+    records = numbers(9)
+    topic(records, {0: 9})
+    times(records)
+    assert ask(start=start, instant=1_050).found == [(0, 2), (0, 3), (0, 4), (0, 5)]
+    assert ask(start=start, instant=1_010).found == []
+
+
+def test_a_condition_does_not_see_what_is_younger(
+    topic: Callable[..., Log], times: Callable[[list[Message]], None], mocker: MockerFixture
+) -> None:
+    """One that notes what it sees, as that for dead letters notes marks, would know what nobody knew then."""
+    records = numbers(9)
+    topic(records, {0: 9})
+    times(records)
+    term = mocker.Mock()
+    assert len(ask(condition=conditions.Condition((term,)), instant=1_050).found) == 6
+    assert max(call.args[0].message.offset() for call in term.accepts.call_args_list) == 5

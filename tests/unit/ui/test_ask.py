@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import msgspec
 import pyarrow as pa
@@ -33,7 +33,10 @@ STATIC = Path(query.__file__).parents[1] / "static"
 class Given:
     """The topics: one with a formula, and an integer that a browser has no number for."""
 
-    def __init__(self, *_: object) -> None: ...
+    instants: ClassVar[list[object]] = []
+
+    def __init__(self, _cluster: object, _records: int, _opened: object, instant: object) -> None:
+        self.instants.append(instant)
 
     def names(self) -> Collection[str]:
         return ["clickstream"]
@@ -73,6 +76,25 @@ def test_a_query_is_answered_with_progress_and_exact_integers(app: Starlette) ->
     assert answer["columns"] == [{"name": "page", "type": "VARCHAR"}, {"name": "bytes", "type": "BIGINT"}]
     assert (answer["tables"], answer["records"], answer["cut"]) == (["clickstream"], 5, False)
     assert answer["newest"] == {"clickstream": {"rows": 3, "since": 1_000}}
+
+
+def test_a_question_and_its_export_are_about_the_instant_that_was_asked_for(
+    app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histories: list[int | None] = []
+
+    def history(_services: object, to: int | None = None) -> list[Any]:
+        histories.append(to)
+        return []
+
+    monkeypatch.setattr(query, "_history", history)
+    Given.instants.clear()
+    sql = "SELECT count(*) AS n FROM clickstream"
+    answer = last(post(app, "/ask/query", sql=sql, to=1_600_000_000_123))["answer"]
+    assert (answer["rows"], answer["to"]) == ([[3]], 1_600_000_000_123)
+    assert post(app, "/ask/export", sql=sql, to=1_600_000_000_123).status == 200
+    assert last(post(app, "/ask/query", sql=sql))["answer"]["to"] is None
+    assert histories == Given.instants == [1_600_000_000_123, 1_600_000_000_123, None]
 
 
 def test_there_are_no_more_rows_than_a_page_shows(app: Starlette) -> None:
@@ -125,6 +147,8 @@ def test_what_takes_too_much_memory_or_time_is_ended(app: Starlette, monkeypatch
         (b'{"sql": "SELECT 1", "records": 0}', "records"),
         (b'{"sql": "SELECT 1", "records": 1000000000}', "records"),
         (b'{"sql": "SELECT 1", "limits": 1}', "limits"),
+        (b'{"sql": "SELECT 1", "to": -1}', "to"),
+        (b'{"sql": "SELECT 1", "to": 1e300}', "to"),
         (b'{"sql": "%s"}' % (b"x" * (asking.MAX_SQL + 1)), "characters"),
     ],
 )
@@ -241,6 +265,18 @@ def test_a_preview_shows_each_result(app: Starlette, monkeypatch: pytest.MonkeyP
     assert (hits["known"], hits["late"]) == (3, 0)
     assert copies["rows"] == [[1, 101], [2, 102], [3, 103]]
     assert (answer["records"], answer["whole"]) == ({"clicks": 4}, True)
+
+
+def test_a_preview_is_of_the_instant_that_was_asked_for(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[Any] = []
+
+    def read(_cluster: Cluster, _program: object, asked: Any, *_: object) -> dict[str, Found]:
+        limits.append(asked)
+        return {"in": clicks(0)}
+
+    monkeypatch.setattr(previews, "_read", read)
+    assert last(post(app, "/ask/preview", sql=SQL, to=5_000))["answer"]["to"] == 5_000
+    assert limits[0].instant == 5_000
 
 
 def test_a_preview_of_a_text_with_problems_tells_them(app: Starlette) -> None:

@@ -1,7 +1,6 @@
 """The graph out of a plan, what holds results back, and the panel that shows both."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +11,7 @@ from confluent_kafka import Message
 from clickstream.inspect import details
 from clickstream.inspect.offsets import Limits
 from clickstream.inspect.rates import TopicLine, TopicList
+from clickstream.inspect.refreshed import Fixed
 from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.parts.status import Seen
 from clickstream.records import LeftOut, Position, RunningSql, Status
@@ -19,10 +19,10 @@ from clickstream.tables.sql.check import VARIABLES, check_file
 from clickstream.tables.sql.explain import as_json
 from clickstream.ui.flow import holds, text
 from clickstream.ui.flow.graph import Graph, graph
-from clickstream.ui.panels.contract import StatePanel
+from clickstream.ui.panels import flow, topic
+from clickstream.ui.panels.contract import At, StateKind
 from clickstream.ui.panels.flow import FlowPanel, window_end
 from clickstream.ui.panels.statement import Params, StatementPanel
-from clickstream.ui.panels.topic import TopicPanel
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 from tests.support import wait_until
@@ -149,12 +149,16 @@ def services(parts: list[Seen], running: dict[str, RunningSql], files: list[Runn
         watching=SimpleNamespace(topics=looked),
         cluster=None,
         files=files or [],
+        past=None,
     )
     return cast(Services, found)
 
 
-def test_the_panel_says_what_the_status_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FlowPanel, "_look", lambda _self: {})
+def flow_panel(services: Services) -> FlowPanel:
+    return FlowPanel(services, Fixed(Looked({}, 1.0)))
+
+
+def test_the_panel_says_what_the_status_says() -> None:
     marks = [NOW - 5_000, NOW - 4_000, NOW - 20_000]
     positions = [Position("clickstream", number, 90, "clickstream", mark) for number, mark in enumerate(marks)]
     positions += [Position("clickstream_users", 0, 10, "clickstream_users", None, idle=True)]
@@ -164,7 +168,7 @@ def test_the_panel_says_what_the_status_says(monkeypatch: pytest.MonkeyPatch) ->
     ]
     tables = status("tables", name="a.sql", positions=positions, left_out=left_out, totals={"late": 7})
     running = {"tables-1": RunningSql("tables-1", "a.sql", "", plan("clickstream"))}
-    panel = FlowPanel(services([Seen(tables, NOW / 1000)], running))
+    panel = flow_panel(services([Seen(tables, NOW / 1000)], running))
     [file] = panel.state(NOW).files
     panel.close()
     clicks = file.sources[0]
@@ -179,19 +183,18 @@ def test_the_panel_says_what_the_status_says(monkeypatch: pytest.MonkeyPatch) ->
     assert by_name["user_clickstream"].final == NOW - 20_000
 
 
-def test_files_are_shown_only_while_none_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FlowPanel, "_look", lambda _self: {})
+def test_files_are_shown_only_while_none_runs() -> None:
     shown = RunningSql("file vip.sql", "vip.sql", (CONFIG / "vip.sql").read_text(), plan("vip"))
-    panel = FlowPanel(services([], {}, [shown]))
+    panel = flow_panel(services([], {}, [shown]))
     [file] = panel.state(NOW).files
     assert (file.name, file.running, file.statements[0].final) == ("vip.sql", False, None)
-    statement = StatementPanel(services([], {}, [shown]), Params("file vip.sql", "s0")).state(NOW)
+    statement = StatementPanel(services([], {}, [shown]), Params(file="file vip.sql", statement="s0")).state(NOW)
     assert statement.sql.startswith("INSERT INTO vip_action\n")
     assert statement.sql.endswith("'PLATINUM';")
-    gone = StatementPanel(services([], {}, [shown]), Params("file x", "s0")).state(NOW)
+    gone = StatementPanel(services([], {}, [shown]), Params(file="file x", statement="s0")).state(NOW)
     assert gone.sql == ""
     counter = status("counter", topics=["event-topic", "tally"], positions=[Position("event-topic", 0, 1)])
-    [file] = FlowPanel(services([Seen(counter, NOW / 1000)], {}, [shown])).state(NOW).files
+    [file] = flow_panel(services([Seen(counter, NOW / 1000)], {}, [shown])).state(NOW).files
     assert [one.topic for one in file.statements] == ["tally"]
 
 
@@ -218,9 +221,9 @@ class BlockedConsumer:
         self.did.append("closed")
 
 
-@pytest.mark.parametrize("panel", [FlowPanel, lambda services: TopicPanel(services, "clickstream")])
+@pytest.mark.parametrize(("kind", "params"), [(flow.KIND, At()), (topic.KIND, topic.Params(topic="clickstream"))])
 def test_a_consumer_is_closed_by_the_thread_that_polls_it(
-    panel: Callable[[Services], StatePanel], monkeypatch: pytest.MonkeyPatch
+    kind: StateKind, params: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = status("tables", name="a.sql", positions=[Position("clickstream", 0, 90)])
     found: Any = services([Seen(tables, NOW / 1000)], {})
@@ -231,10 +234,10 @@ def test_a_consumer_is_closed_by_the_thread_that_polls_it(
         consumer=lambda *_: consumer, admin=lambda: None, address="kafka:9092", data_dir=None
     )
     found.watching.groups = SimpleNamespace(get=lambda _wait_s: Looked([], 1.0))
-    found.settings = SimpleNamespace()
+    found.settings = {"status-topic": "status", "dead-letter-topic": "dead"}
     monkeypatch.setattr(details, "settings", lambda *_: [])
-    made = panel(found)
-    made._slow.get(0.0)  # type: ignore[attr-defined]
+    made = kind.make(found, params)
+    made.state(NOW)
     assert consumer.polled.wait(60)
     made.close()
     assert consumer.did == []

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,14 +19,17 @@ from clickstream.history.history import History
 from clickstream.history.store import Limits
 from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.offsets import Limits as Offsets
+from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.kafka.clients import Cluster
 from clickstream.records import CounterState, Status, Tally, encode, utc_text
 from clickstream.ui.hints import Hints
 from clickstream.ui.panels import errors, funnel, products, sessions, vip
 from clickstream.ui.panels.alerts import TOPIC as ALERTS
+from clickstream.ui.remembered.moment import Others, Parts, packed
+from clickstream.ui.remembered.ring import Ring
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import Statuses
-from clickstream.ui.tallies import ran
+from clickstream.ui.tallies import Counted, Told, ran
 from tests.unit.ui.listeners import FakeHub
 
 BASE = 1_600_000_000_000 // 3_600_000 * 3_600_000
@@ -355,6 +359,24 @@ def test_the_tally_is_proven_by_saved_counts(
     assert found.names == ["productview", "purchase"]
 
 
+def test_at_a_past_instant_the_tally_is_the_one_that_is_remembered(services: Services, hub: FakeHub) -> None:
+    then = NOW - 5 * MINUTE
+    ring = Ring(60 * MINUTE)
+    told, proof = Told("g", {"purchase": 7}, 7, then - 300, 1), Counted("event-topic", 2, 20, 19, 18)
+    others = Others(told=told, proof=proof, tallies=services.statuses.topic())
+    nothing: Looked[Any] = Looked(None, 0.0)
+    ring.add(then, packed(nothing, nothing, Parts(services.statuses.topic(), []), [], others))
+    services = replace(services, memory=ring)
+    hub.say("unique-event-topic", {"g": Tally({"purchase": 99}, "2026-01-01").encode()})
+    found = state(services, products, to=then + 4_000)
+    assert (found.tally, found.proof, found.counted_at, found.count_words) == (told, proof, then, "")
+    assert found.names == ["purchase"]
+    early = state(services, products, to=then - 1)
+    assert (early.tally, early.proof.end) == (None, None)
+    assert "does not reach back so far" in early.count_words
+    assert state(services, products).tally.total == 99
+
+
 def saved(epoch: int, partition: int, next_offset: int, counts: dict[str, int] | None = None) -> bytes:
     return encode(
         CounterState(
@@ -443,6 +465,24 @@ def test_vip_actions_come_oldest_first_and_no_more_than_can_be_read(services: Se
     assert (len(feed.rows), feed.skipped) == (30, 10)
     assert [feed.rows[0].page, feed.rows[-1].page] == [10, 39]
     assert feed.rows[0].time == 1_600_000_000_500
+    panel.close()
+
+
+@pytest.mark.parametrize(("at", "pages"), [(1_600_000_000_500, 3), (1_600_000_000_499, 0)])
+def test_vip_actions_of_a_past_instant_are_those_until_then(
+    services: Services, hub: FakeHub, at: int, pages: int
+) -> None:
+    action = {"user_id": "u", "name": "Ann", "page": 1, "action": "cart", "event_time": "2020-09-13 12:26:40.5Z"}
+    later = action | {"event_time": "2020-09-13 12:26:40.6Z"}
+    panel = vip.KIND.make(services, msgspec.convert({"at": at}, vip.KIND.params))
+    hub.say("vip-action", {})
+    panel.take()
+    came = {str(number): json.dumps(later if number > 2 else action).encode() for number in range(9)}
+    hub.say("vip-action", dict(came))
+    feed = panel.take()
+    assert (len(feed.rows), feed.skipped, "not among the last records" in feed.words) == (pages, 0, not pages)
+    hub.say("vip-action", {"new": json.dumps(later).encode()})
+    assert panel.take().rows == []
     panel.close()
 
 

@@ -24,6 +24,7 @@ def ask(query: str) -> Question:
         ("key=a%20b", Question("clicks", key=b"a b")),
         ("key64=/wA=", Question("clicks", key=b"\xff\x00")),
         ("filter=status+%3E%3D+400", Question("clicks", condition=conditions.parse("status >= 400"))),
+        ("to=1600000000000", Question("clicks", instant=1_600_000_000_000)),
         ("places=0:12,3:9223372036854775807", Question("clicks", places={0: 12, 3: 2**63 - 1})),
     ],
 )
@@ -42,6 +43,8 @@ def test_questions(query: str, asked: Question) -> None:
         ("key64=%25", "key64"),
         ("filter=" + "x" * (conditions.MAX_LENGTH + 1), "filter: a filter has at most"),
         ("places=1", "places"),
+        ("to=yesterday", "to: a whole number"),
+        ("to=9223372036854775807", "to: a time in epoch ms"),
         ("plaices=1", "no parameter 'plaices'"),
     ],
 )

@@ -65,7 +65,7 @@ class Place:
         return self.listener
 
     def of(self, page: str, now: int = NOW) -> Any:
-        found = self.rail.numbers(now).get(page)
+        found = self.rail.numbers(now, self.names).get(page)
         return None if found is None else (found.n, found.bad)
 
 
@@ -75,8 +75,7 @@ def test_topics_are_counted_without_kafkas_own() -> None:
 
 def test_what_is_not_known_yet_has_no_number() -> None:
     place = Place()
-    place.names = None
-    assert place.rail.numbers(NOW).keys() == {"sources"}
+    assert place.rail.numbers(NOW, None).keys() == {"sources"}
 
 
 def test_a_dead_letter_topic_that_is_not_there_is_not_listened_to() -> None:

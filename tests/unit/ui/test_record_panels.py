@@ -1,20 +1,25 @@
 """What the pages of topics and dead letters are told, out of records that a test gives."""
 
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from confluent_kafka import Message
+from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import letters
 from clickstream.inspect.hub import News, Stage, State
+from clickstream.inspect.instant import Extent
 from clickstream.inspect.refreshed import Seen
+from clickstream.inspect.search import Answer, End, Progress
 from clickstream.records import Position, Status
 from clickstream.ui.api.deadletters import bad_byte
 from clickstream.ui.panels import dead, tail, topics
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from tests.support import wait_until
 from tests.unit.inspect.records import record
 
 STATE = State(Stage.LIVE, 1.0)
@@ -49,7 +54,7 @@ def hub() -> Hub:
 def services(hub: Hub) -> Services:
     found = SimpleNamespace(
         hub=hub,
-        cluster=SimpleNamespace(data_dir=None),
+        cluster=SimpleNamespace(data_dir=None, admin=lambda: None),
         watching=SimpleNamespace(topics=SimpleNamespace(get=lambda _wait_s=0.0: Seen(None, 0.0))),
         hints=SimpleNamespace(command=lambda topic: f"clickstream fill {topic}"),
         settings={"dead-letter-topic": "dead", "status-topic": "status"},
@@ -210,3 +215,70 @@ def test_what_topics_are_for_the_parts_that_run() -> None:
         "dead": "dead letters",
         "status": "status",
     }
+
+
+class Then:
+    """What a search of the topic finds at a past instant. A test lets it go on, or has it fail."""
+
+    def __init__(self, mocker: MockerFixture) -> None:
+        self.searched: list[int | None] = []
+        self.problem: ClickstreamError | None = None
+        self.go = threading.Event()
+        self.go.set()
+        mocker.patch.object(dead, "TRY_EVERY_S", 0.01)
+        mocker.patch.object(letters, "look", self._look)
+        mocker.patch("clickstream.inspect.tail.find", return_value={})
+        mocker.patch.object(dead, "extent_at", return_value=Extent({}, 7))
+
+    def _look(self, _cluster: Any, topic: str, limit: int, _stop: Any, show: Any, **more: Any) -> Any:
+        assert (topic, limit) == ("dead", dead.MAX_LETTERS)
+        self.searched.append(more["instant"])
+        assert self.go.wait(60)
+        if self.problem is not None:
+            raise self.problem
+        found = [show(one) for one in (letter(4, "odd"), letter(2))]
+        return Answer(found, End.COMPLETE, Progress(3, 2, 3), None), {(0, 2)}
+
+
+@pytest.fixture
+def then(mocker: MockerFixture) -> Then:
+    return Then(mocker)
+
+
+def past(services: Services, instant: int) -> Any:
+    return dead.KIND.make(services, dead.Params(instant))
+
+
+def test_letters_of_a_past_instant_are_looked_for_once(services: Services, then: Then) -> None:
+    panel = past(services, 5_000)
+    try:
+        wait_until(lambda: panel.state(0).topic.stage == "live", 60, "the letters")
+        first = panel.state(0)
+        assert (offsets(first.rows), [row.retried for row in first.rows]) == (["4", "2"], [False, True])
+        assert first.records == 7
+        assert panel.state(0) == first
+        assert then.searched == [5_000]
+    finally:
+        panel.close()
+
+
+def test_while_it_looks_and_while_kafka_is_away_it_says_so(services: Services, then: Then) -> None:
+    then.go.clear()
+    then.problem = ClickstreamError("Kafka does not answer.")
+    panel = past(services, 5_000)
+    try:
+        assert panel.state(0).topic.stage == "catching up"
+        then.go.set()
+        wait_until(lambda: panel.state(0).topic.words == "Kafka does not answer.", 60, "why")
+        assert panel.state(0).topic.stage == "away"
+        then.problem = None
+        wait_until(lambda: panel.state(0).rows, 60, "the letters")
+    finally:
+        panel.close()
+
+
+def test_a_topic_that_is_not_there_is_not_searched(services: Services, then: Then) -> None:
+    cast(Any, services).topic_state = lambda _listener: TopicState("dead", "missing", 1_000, "", "")
+    panel = past(services, 5_000)
+    assert (panel.state(0).topic.stage, panel.state(0).rows, then.searched) == ("missing", [], [])
+    panel.close()

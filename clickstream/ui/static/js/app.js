@@ -27,6 +27,7 @@ class App {
     this.paused = false;
     this.usual = null;
     this.frame = null;
+    this.pastNumbers = null; // what is beside each page at the instant that is shown
     this.turn = 0;
     this.wasLost = false;
     this.hasFailed = false; // a page could not be loaded, since the document was
@@ -75,17 +76,17 @@ class App {
 
   /** Whether it is known already which range that is. */
   get knowsRange() {
-    return this.place.range != null || this.place.from != null || this.usual != null || !this.isTimed;
+    return this.place.range != null || this.place.from != null || this.usual != null || !this.hasRange;
   }
 
-  /** Whether the page is about a time: others are live, whatever instant the address has. */
-  get isTimed() {
+  /** Whether the page is about a range of time. */
+  get hasRange() {
     return this.head.meta?.timed !== false;
   }
 
   /** Whether the page shows a past instant or a dragged time. */
   get isPast() {
-    return this.place.to != null && this.isTimed;
+    return this.place.to != null;
   }
 
   listen() {
@@ -263,10 +264,25 @@ class App {
 
   changed() {
     this.head.paint();
+    this.askNumbers();
     const entry = entryOf(this.place);
     this.rail.setPage(entry.within ?? entry.id);
     this.paintFrame();
     this.shown?.update();
+  }
+
+  askNumbers() {
+    if (this.isPast) {
+      this.live.open('numbers', 'numbers', { at: this.place.to }, { state: (state) => this.takeNumbers(state) });
+    } else {
+      this.pastNumbers = null;
+      this.live.close('numbers');
+    }
+  }
+
+  takeNumbers(state) {
+    this.pastNumbers = state;
+    this.paintFrame();
   }
 
   paintFrame() {
@@ -274,7 +290,8 @@ class App {
     const now = this.live.now();
     this.el.classList.toggle('stale', Boolean(down));
     const past = this.isPast;
-    this.rail.paint(this.frame, { hello: this.live.hello, down, paused: this.paused, past, now });
+    const numbers = (past ? this.pastNumbers : this.frame)?.numbers ?? {};
+    this.rail.paint(this.frame, { numbers, hello: this.live.hello, down, paused: this.paused, past, now });
     this.strip.paint(this.frame, down);
     this.rewind.paint();
     text(this.zone, `Times on this page are ${zoneName(now)}.${past ? '' : ` It is ${hms(now)}.`}`);

@@ -13,7 +13,7 @@ const UNFILTERED = 'With filters, at most 60 min: longer ranges are kept as sums
 
 /** `el` is its element. */
 export class Head {
-  /** @param {Object} app `place`, `range`, `knowsRange`, `isTimed`, `paused`, `go`, `pause`, `live` */
+  /** @param {Object} app `place`, `range`, `knowsRange`, `paused`, `go`, `pause`, `live` */
   constructor(app) {
     this.app = app;
     this.heading = h('h1', {});
@@ -71,11 +71,7 @@ export class Head {
 
   chips() {
     const filters = this.app.place.filters.map((filter) => this.filterChip(filter));
-    const times = this.timeChips();
-    return [
-      ...(this.meta?.filterable ? filters : withoutEffect(filters, 'not on this page')),
-      ...(this.app.isTimed ? times : withoutEffect(times, 'this page is live')),
-    ];
+    return [...(this.meta?.filterable ? filters : withoutEffect(filters)), ...this.timeChips()];
   }
 
   timeChips() {
@@ -122,11 +118,11 @@ function chip(name, value, label, remove, turn = null) {
 }
 
 // Chips that the page does not look at, which stay for the others, and behind them the words for that.
-function withoutEffect(chips, words) {
+function withoutEffect(chips) {
   for (const one of chips) {
     one.classList.add('off');
   }
-  return chips.length ? [...chips, h('span', {}, words)] : [];
+  return chips.length ? [...chips, h('span', {}, 'not on this page')] : [];
 }
 
 /** The next shorter (-1) or longer (1) range button that can be pressed. */

@@ -3,11 +3,15 @@
 import { proofOf } from './numbers.js';
 import { DIMENSIONS } from './route.js';
 
+/** Why nothing can be changed at a past instant. */
+export const PAST_NOTE = 'A past instant is shown: Esc goes live again';
+
 /**
  * The interface of a page's module:
  *   export const meta = { ranges: [5, 15, 30, 60], timed: true, filterable: false, pausable: true };   (all optional)
  *     (`range` beside `ranges`: the one of them, in minutes, that is shown where the address has another; `timed` false:
- *     it has neither ranges nor past instants, and is always live; `filterable`: it looks at the filters)
+ *     it has no ranges, but shows how all was at the instant `state.to`; `remembered`: as the server remembers it, every
+ *     ten seconds; `filterable`: it looks at the filters)
  *   export function create(root, page) { return { update() {}, destroy() {} }; }
  * `update` is called after every change of what is in `page.state`, of the theme and of the zone: ask again with
  * `open` (the same question costs nothing and paints again), and paint what depends on it.
@@ -48,6 +52,16 @@ export class Page {
   /** The moment that is shown: the past instant, else now. Epoch ms. */
   shownAt() {
     return this.app.place.to ?? this.now();
+  }
+
+  /** Whether a past instant is shown. */
+  get isPast() {
+    return this.app.isPast;
+  }
+
+  /** The parameters of panels that are about one moment: {at}, epoch ms; {} is now. */
+  instant() {
+    return this.app.isPast ? { at: this.app.place.to } : {};
   }
 
   /** The parameters of panels about a time: range (ms), to (a past instant or null), filters. */

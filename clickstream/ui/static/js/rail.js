@@ -83,10 +83,10 @@ export class Rail {
   /**
    * Paints what is live.
    * @param {Object|null} frame the frame's state, see panels/frame.py
-   * @param {{hello: Object|null, down: Object|null, paused: boolean, past: boolean, now: number}} at
+   * @param {{numbers: Object, hello: Object|null, down: Object|null, paused: boolean, past: boolean, now: number}} at
+   *   `numbers`: those beside the pages, of the moment that is shown
    */
-  paint(frame, { hello, down, paused, past, now }) {
-    const numbers = frame?.numbers ?? {};
+  paint(frame, { numbers, hello, down, paused, past, now }) {
     for (const [id, { number }] of this.links) {
       const found = numbers[id];
       text(number, found ? words(found) : '');

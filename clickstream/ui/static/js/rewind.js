@@ -10,7 +10,7 @@ const LIVE_WITHIN_MS = 2000;
 
 /** `el` is its element, hidden until it is asked for. */
 export class Rewind {
-  /** @param {Object} app `place`, `isTimed`, `go`, `live` */
+  /** @param {Object} app `place`, `go`, `live` */
   constructor(app) {
     this.app = app;
     this.timer = null;
@@ -49,13 +49,9 @@ export class Rewind {
   }
 
   /**
-   * Shows that moment (epoch ms), within the history; the present is live. At most a few times a second. A page that is
-   * always live stays so.
+   * Shows that moment (epoch ms), within the history; the present is live. At most a few times a second.
    */
   to(at) {
-    if (!this.app.isTimed) {
-      return;
-    }
     const now = this.app.live.now();
     this.wanted = at > now - LIVE_WITHIN_MS ? null : Math.round(Math.max(at, now - this.reach()) / 1000) * 1000;
     this.el.hidden = false;
@@ -76,9 +72,7 @@ export class Rewind {
   /** Call it every second, and after every change. */
   paint() {
     const { to, from } = this.app.place;
-    if (!this.app.isTimed) {
-      this.el.hidden = true;
-    } else if (to && !from) {
+    if (to && !from) {
       this.el.hidden = false;
     }
     if (this.el.hidden) {

@@ -7,13 +7,13 @@ import { hm, hms, moment } from './time.js';
 
 const SPEAK_EVERY_MS = 10000;
 const MS_PER_PX = 3000;
-const FINAL_NOTE =
-  'The watermark: windows that end before it are closed. What is younger is still open, and drawn dashed.';
-const BACK_NOTE = `${FINAL_NOTE} Click, or drag to the left, to go back in time.`;
+const BACK_NOTE =
+  'The watermark: windows that end before it are closed. What is younger is still open, and drawn dashed. Click, or ' +
+  'drag to the left, to go back in time.';
 
 /** `el` is its element, `said` the live region beside it. */
 export class Strip {
-  /** @param {Object} app `place`, `isTimed`, `isPast`, `go`, `live`, `rewind`, `address` */
+  /** @param {Object} app `place`, `head`, `isPast`, `pastNumbers`, `go`, `live`, `rewind`, `address` */
   constructor(app) {
     this.app = app;
     this.what = h('div.what', {});
@@ -108,7 +108,7 @@ export class Strip {
         meaning: `Past instant ${moment(to, now)}`,
         parts: [
           { kind: 'b', words: `As of ${moment(to, now)}` },
-          { kind: 't', words: `${duration(now - to)} ago. The address can be sent. Esc goes live again.` },
+          { kind: 't', words: `${this.remembered(frame, now)}${duration(now - to)} ago. The address can be sent. Esc goes live again.` },
         ],
       };
     }
@@ -125,6 +125,18 @@ export class Strip {
       };
     }
     return frame ? this.alertWords(frame) : { cls: '', meaning: '', parts: [{ kind: 't', words: 'Connecting\u2026' }] };
+  }
+
+  // Pages about topics and parts show the last moment before that the server remembers.
+  remembered(frame, now) {
+    const found = this.app.pastNumbers;
+    if (!found || !this.app.head.meta?.remembered) {
+      return '';
+    }
+    if (found.at != null) {
+      return `Remembered at ${hms(found.at)}, `;
+    }
+    return frame?.remembers ? `What is remembered begins at ${moment(frame.remembers, now)}. ` : '';
   }
 
   alertWords({ alerts, empty }) {
@@ -179,8 +191,8 @@ export class Strip {
       text(this.behind, final ? `${duration(Math.max(0, now - final))} behind` : '');
     }
     this.until.hidden = left == null && !final && !frame?.behind;
-    this.until.disabled = left != null || !this.app.isTimed;
-    attr(this.until, 'title', this.app.isTimed ? BACK_NOTE : FINAL_NOTE);
+    this.until.disabled = left != null;
+    attr(this.until, 'title', BACK_NOTE);
   }
 
   speak(meaning) {

@@ -1,12 +1,14 @@
-// Dead letters: what could not be read, why, and (with control) sending it again once it is repaired.
+// Dead letters: what could not be read, why, and (with control) sending it again once it is repaired. At a past instant
+// those that had come by then.
 
 import { h, text } from '../dom.js';
 import { NONE, count, int } from '../format.js';
 import { put } from '../json.js';
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
 import { SteadyTable } from '../steadytable.js';
-import { day, dayTime, hms } from '../time.js';
+import { day, dayTime, hms, moment } from '../time.js';
 import { Letter } from './dead/letter.js';
+import { Resting } from './resting.js';
 import { intoView } from './topic/inspector.js';
 
 export const meta = { timed: false, pausable: true };
@@ -26,6 +28,8 @@ class Dead {
   constructor(root, page) {
     this.page = page;
     this.noticed = '';
+    this.resting = new Resting();
+    this.to = null; // the instant that the state is of
     this.notices = h('div.notices', {});
     this.name = h('h2', {}, '');
     this.note = h('span.note', {});
@@ -64,20 +68,31 @@ class Dead {
   }
 
   update() {
-    this.page.open('dead', 'dead', {}, {
-      state: (state) => this.take(state),
-      error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
-    });
+    const { to } = this.page.state;
+    this.resting.at(to, () => this.ask(to));
     this.paint();
     this.letter.update();
   }
 
+  ask(to) {
+    this.page.open('dead', 'dead', to == null ? {} : { at: to }, {
+      state: (state) => this.take(state, to),
+      error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
+    });
+  }
+
   destroy() {
+    this.resting.destroy();
     this.letter.destroy();
   }
 
-  take(state) {
+  take(state, to) {
+    const looksBack = to != null && this.to != null && state.topic.stage === 'catching up';
+    if (looksBack && this.state?.rows.length) {
+      return; // the letters of one past instant stay until those of the next are found
+    }
     this.state = state;
+    this.to = to;
     this.paint();
     this.letter.setRetried(state.rows);
   }
@@ -99,7 +114,8 @@ class Dead {
     this.table.set(shown);
     this.table.pick(this.page.get('letter'));
     this.table.el.hidden = !rows.length;
-    text(this.note, noteWords(rows, shown, records));
+    const then = this.to == null ? '' : `, as of ${moment(this.to, this.page.now())}`;
+    text(this.note, `${noteWords(rows, shown, records)}${rows.length ? then : ''}`);
     this.paintNotice(topic, rows, shown);
   }
 
@@ -112,7 +128,8 @@ class Dead {
     } else if (stage !== 'live') {
       this.notice(words, () => lineNotice(words));
     } else if (!rows.length) {
-      this.notice('none', () => lineNotice('No dead letters: everything that came could be read.'));
+      const words = this.to == null ? 'everything that came could be read' : `none had come by ${moment(this.to, this.page.now())}`;
+      this.notice(words, () => lineNotice(`No dead letters: ${words}.`));
     } else if (!shown.length) {
       this.notice(`nothing ${this.search.value}`, () => lineNotice(`None of the last letters has \u201c${this.search.value}\u201d in it.`));
     } else {

@@ -8,7 +8,7 @@ import { FlowGraph } from './flow/graph.js';
 import { FlowList } from './flow/list.js';
 import { Panel } from './panel.js';
 
-export const meta = { timed: false, pausable: true };
+export const meta = { timed: false, remembered: true, pausable: true };
 
 /** See Page for the interface. */
 export function create(root, page) {
@@ -19,7 +19,7 @@ export function create(root, page) {
 class Flow {
   constructor(root, page) {
     this.page = page;
-    this.panel = new Panel(root, page, 'flow', (state) => this.paint(state));
+    this.panel = new Panel(root, page, 'flow', (state) => this.paint(state), () => this.show(false));
     const onStatement = (file, id) => page.set('statement', `${id}@${file}`);
     const address = (id, arg) => page.address(id, arg);
     this.graph = new FlowGraph({ onStatement, address });
@@ -32,7 +32,7 @@ class Flow {
   }
 
   update() {
-    this.panel.ask({});
+    this.panel.ask(this.page.instant());
     this.askStatement();
   }
 
@@ -46,7 +46,7 @@ class Flow {
       this.page.close('statement');
       return;
     }
-    this.page.open('statement', 'statement', { file, statement }, {
+    this.page.open('statement', 'statement', { file, statement, ...this.page.instant() }, {
       state: (state) => this.statement.paint(state),
       error: (words) => this.statement.paint({ name: words, sql: '' }),
     });
@@ -54,15 +54,19 @@ class Flow {
 
   paint(state) {
     const empty = !state.files.length;
-    for (const one of this.body) {
-      one.hidden = empty;
-    }
+    this.show(!empty);
     this.paintNotice(state, empty);
     if (!empty) {
       this.graph.paint(state);
       this.list.paint(state);
       this.lost.paint(state);
       this.holds.paint(state);
+    }
+  }
+
+  show(on) {
+    for (const one of this.body) {
+      one.hidden = !on;
     }
   }
 

@@ -10,12 +10,14 @@ export class Panel {
    * @param {Object} page see Page
    * @param {string} name of the panel at the server
    * @param {function(Object, boolean)} onPaint the newest state, and whether it is the first one of another question
+   * @param {function()} [onFail] it failed: what is shown is of another question
    */
-  constructor(root, page, name, onPaint) {
+  constructor(root, page, name, onPaint, onFail = null) {
     this.root = root;
     this.page = page;
     this.name = name;
     this.onPaint = onPaint;
+    this.onFail = onFail;
     /** The newest state; null before the first. */
     this.state = null;
     this.answered = '';
@@ -29,9 +31,17 @@ export class Panel {
     const asked = JSON.stringify(params);
     this.page.open(this.name, this.name, params, {
       state: (state) => this.take(state, asked),
-      error: (words) => this.notices.error(words),
+      error: (words) => this.fail(words),
     });
     this.paint();
+  }
+
+  fail(words) {
+    this.notices.error(words);
+    if (this.onFail) {
+      this.state = null;
+      this.onFail();
+    }
   }
 
   take(state, asked) {

@@ -56,7 +56,7 @@ class ProductsPage {
     this.figures.paint(state);
     this.events.paint(state, { anew, down: this.page.state.down });
     this.funnel.setNames(state.names);
-    this.counts.paint(state, this.page.now());
+    this.counts.paint(state, this.page.isPast ? state.counted_at : this.page.now());
     this.paintNotice(state);
   }
 

@@ -1,4 +1,5 @@
-// Questions in SQL: one SELECT over the history and topics, and streaming SQL that is tried before it runs.
+// Questions in SQL: one SELECT over the history and topics, and streaming SQL that is tried before it runs. At a past
+// instant both are about what had come by then.
 
 import { h, segments, text } from '../dom.js';
 import { int } from '../format.js';
@@ -7,6 +8,7 @@ import { Editor } from './query/editor.js';
 import { Results } from './query/results.js';
 import { ASK, CHECK } from './query/samples.js';
 import { Tree } from './query/tree.js';
+import { Resting } from './resting.js';
 
 export const meta = { timed: false, pausable: false };
 
@@ -35,7 +37,9 @@ class Query {
     this.root = root;
     this.mode = null;
     this.kept = null; // the text that is in the address
-    this.asked = { sql: '', records: RECORDS[1] };
+    this.asked = { sql: '', records: RECORDS[1], to: null };
+    this.isAsked = false; // a question or a preview, of which another instant is another one
+    this.resting = new Resting();
     this.running = null;
     this.checking = null;
     this.timers = {};
@@ -66,6 +70,7 @@ class Query {
   destroy() {
     clearTimeout(this.timers.check);
     clearTimeout(this.timers.keep);
+    this.resting.destroy();
     this.running?.abort();
     this.checking?.abort();
     this.editor.destroy();
@@ -81,14 +86,27 @@ class Query {
     this.results.paintNote();
     const mode = this.page.get('mode') === 'check' ? 'check' : 'ask';
     const sql = this.page.get('sql') ?? '';
+    const { to } = this.page.state;
+    const isMoved = to !== this.to;
+    this.to = to;
     if (mode !== this.mode || sql !== this.kept) {
-      this.show(mode, sql);
+      this.resting.at(to, () => this.show(mode, sql));
+    } else if (isMoved) {
+      this.resting.at(to, () => this.askAgain());
+    }
+  }
+
+  // What was asked, not what stands in the editor by now.
+  askAgain() {
+    if (this.isAsked) {
+      this.run(this.asked.sql);
     }
   }
 
   /** Puts another text into the editor. */
   show(mode, sql) {
     this.stop();
+    this.isAsked = false;
     this.mode = mode;
     this.kept = sql;
     this.root.dataset.mode = mode;
@@ -144,14 +162,15 @@ class Query {
     this.button.classList.toggle('stops', Boolean(this.running));
   }
 
-  async run() {
+  async run(sql = this.editor.value) {
     this.running?.abort();
     this.checking?.abort();
     clearTimeout(this.timers.check);
     const mine = new AbortController();
     this.running = mine;
+    this.isAsked = true;
     this.keep();
-    this.asked = { sql: this.editor.value, records: Number(this.records.value) };
+    this.asked = { sql, records: Number(this.records.value), to: this.page.state.to };
     this.paintButton();
     this.results.progress({ doing: 'asking', done: 0, total: 0 });
     const path = this.mode === 'ask' ? '/api/ask/query' : '/api/ask/preview';
@@ -210,6 +229,7 @@ class Query {
 
   paintCheck({ findings, tables }) {
     this.root.setAttribute('aria-busy', 'false');
+    this.isAsked = false;
     this.editor.mark(findings);
     this.results.findings(findings, 'tables run would take this. Preview shows what it would write.');
     this.tree.showOnly(tables);

@@ -3,13 +3,14 @@
 import { post } from '../api.js';
 import { h, icon } from '../dom.js';
 import { setupNotice } from '../notice.js';
+import { PAST_NOTE } from '../page.js';
 import { Notices } from './notices.js';
 import { Collected } from './sources/collected.js';
 import { Done, Inject } from './sources/control.js';
 import { Requests } from './sources/requests.js';
 import { SourcesTable } from './sources/table.js';
 
-export const meta = { timed: false, pausable: true };
+export const meta = { timed: false, remembered: true, pausable: true };
 
 /** See Page for the interface. */
 export function create(root, page) {
@@ -24,7 +25,7 @@ class Sources {
     this.state = null;
     this.mode = '';
     const own = {
-      now: () => page.now(),
+      now: () => (page.isPast && this.state ? this.state.at : page.now()),
       ask: (part, action, value) => this.ask(part, action, value),
       address: (id, arg) => page.address(id, arg),
     };
@@ -41,11 +42,11 @@ class Sources {
   }
 
   update() {
-    this.page.open('sources', 'sources', {}, {
+    this.page.open('sources', 'sources', this.page.instant(), {
       state: (state) => this.take(state),
-      error: (words) => this.notices.error(words),
+      error: (words) => this.fail(words),
     });
-    this.page.open('collected', 'collected', {}, { state: (state) => this.takeCollected(state) });
+    this.page.open('collected', 'collected', this.page.instant(), { state: (state) => this.takeCollected(state) });
     this.paint();
   }
 
@@ -58,6 +59,15 @@ class Sources {
     this.state = state;
     this.root.setAttribute('aria-busy', 'false');
     this.paint();
+  }
+
+  // What was shown before is of another moment.
+  fail(words) {
+    this.state = null;
+    for (const one of [this.section, this.collected.el, this.requests.el, this.inject.el, this.done.el]) {
+      one.hidden = true;
+    }
+    this.notices.error(words);
   }
 
   takeCollected(state) {
@@ -92,21 +102,24 @@ class Sources {
     } else {
       this.notices.line(topic.words || `Reading ${topic.name}\u2026`);
     }
-    this.table.set(parts);
-    this.inject.paint(parts);
+    const locked = this.page.isPast ? PAST_NOTE : '';
+    this.table.set(parts, locked);
+    this.inject.el.hidden = false;
+    this.inject.paint(parts, locked);
     this.done.paint(parts);
   }
 
   paintMode() {
     const on = Boolean(this.page.hello?.control);
-    const mode = `${on} ${this.state?.control_topic}`;
+    const past = on && this.page.isPast;
+    const mode = `${on} ${past} ${this.state?.control_topic}`;
     if (mode === this.mode) {
       return;
     }
     this.mode = mode;
     this.root.classList.toggle('control', on);
-    this.line.classList.toggle('on', on);
-    this.line.replaceChildren(...(on ? controlWords(this.state?.control_topic) : READ_ONLY()));
+    this.line.classList.toggle('on', on && !past);
+    this.line.replaceChildren(...(past ? PAST() : on ? controlWords(this.state?.control_topic) : READ_ONLY()));
   }
 }
 
@@ -115,6 +128,8 @@ const controlWords = (topic) => [
   h('b', {}, 'Control is on.'),
   h('span', {}, `What you do here changes running parts, for everybody. Commands go through ${topic ?? 'a topic'}.`),
 ];
+
+const PAST = () => [icon('lock'), h('b', {}, 'Control is locked.'), h('span', {}, `${PAST_NOTE}.`)];
 
 const READ_ONLY = () => [
   icon('lock'),

@@ -12,7 +12,7 @@ import { Readers } from './topic/readers.js';
 import { Records } from './topic/records.js';
 import { Settings } from './topic/settings.js';
 
-export const meta = { timed: false, pausable: false };
+export const meta = { timed: false, remembered: true, pausable: false };
 
 /** See Page for the interface. */
 export function create(root, page) {
@@ -44,9 +44,10 @@ class Topic {
     page.tools.replaceChildren(this.records.fields.el, this.exports.el);
     const past = h('div.kv.past', {}, h('span', {}, 'messages/s, last 10 min'), this.spark.el);
     const figures = h('div.kvs', {}, Object.values(this.figures).map(({ el }) => el), past);
+    this.overview = h('section.sec.plain.t-kv', {}, figures);
     root.append(
       this.notices,
-      h('section.sec.plain.t-kv', {}, figures),
+      this.overview,
       this.records.el,
       this.inspector.el,
       this.partitions.el,
@@ -57,10 +58,11 @@ class Topic {
 
   update() {
     attr(this.crumb, 'href', this.page.address('topics'));
-    this.page.open('topic', 'topic', { topic: this.name }, {
+    this.page.open('topic', 'topic', { topic: this.name, ...this.page.instant() }, {
       state: (state) => this.take(state),
-      error: (words) => this.notice(`error ${words}`, () => errorNotice(words)),
+      error: (words) => this.fail(words),
     });
+    this.askSettings();
     this.records.update();
     this.inspector.update();
   }
@@ -73,13 +75,36 @@ class Topic {
     this.spark.destroy();
   }
 
+  // They are not remembered: at a past instant they are those of now, and say so.
+  askSettings() {
+    this.settings.setNow(this.page.isPast);
+    if (this.page.isPast) {
+      this.page.open('settings', 'topic', { topic: this.name }, { state: (state) => this.settings.paint(state) });
+    } else {
+      this.page.close('settings');
+    }
+  }
+
   take(state) {
     this.paintNotice(state);
     this.records.setPartitions(state.partitions.map((one) => one.partition));
+    this.show(true);
     this.paintFigures(state);
     this.partitions.paint(state);
     this.readers.paint(state);
     this.settings.paint(state);
+  }
+
+  fail(words) {
+    this.notice(`error ${words}`, () => errorNotice(words));
+    this.show(false);
+  }
+
+  // What was shown before is of another moment.
+  show(on) {
+    for (const one of [this.overview, this.partitions.el, this.readers.el]) {
+      one.hidden = !on;
+    }
   }
 
   paintNotice({ at, there, problem, command }) {
@@ -103,12 +128,13 @@ class Topic {
     }
   }
 
-  paintFigures({ topic, bytes_per_s: bytesIn, no_size: why }) {
+  paintFigures({ at, topic, bytes_per_s: bytesIn, no_size: why }) {
     const { figures } = this;
     if (!topic) {
       return;
     }
-    const age = topic.last_write == null ? null : this.page.now() - topic.last_write;
+    const now = this.page.isPast ? at : this.page.now();
+    const age = topic.last_write == null ? null : Math.max(0, now - topic.last_write);
     set(figures.rate, topic.rate == null ? NONE : rate(topic.rate));
     set(figures.bytes, ...(bytesIn == null ? [NONE] : bytes(bytesIn)));
     set(figures.records, topic.records == null ? NONE : (topic.about ? '~' : '') + int(topic.records));

@@ -8,7 +8,7 @@ import { SteadyTable } from '../steadytable.js';
 import { sortOf, sortWords } from '../table.js';
 import { hms } from '../time.js';
 
-export const meta = { timed: false, pausable: true };
+export const meta = { timed: false, remembered: true, pausable: true };
 
 const BUCKETS = 120; // ten minutes
 const SPARK = 3; // the column
@@ -69,9 +69,9 @@ class Topics {
 
   update() {
     this.internal.checked = this.page.get('internal') === '1';
-    this.page.open('topics', 'topics', {}, {
+    this.page.open('topics', 'topics', this.page.instant(), {
       state: (state) => this.take(state),
-      error: (words) => this.notices.replaceChildren(errorNotice(words)),
+      error: (words) => this.fail(words),
     });
     this.paint();
   }
@@ -85,6 +85,15 @@ class Topics {
   take(state) {
     this.state = state;
     this.paint();
+  }
+
+  // What was shown before is of another moment.
+  fail(words) {
+    this.state = null;
+    this.table.set([]);
+    text(this.sum, '');
+    this.noticed = words;
+    this.notices.replaceChildren(errorNotice(words));
   }
 
   setInternal() {
@@ -191,7 +200,8 @@ class Topics {
   }
 
   paintLast(cell, { last_write: at }) {
-    const age = at == null ? null : this.page.now() - at;
+    const now = this.page.isPast ? this.state.at : this.page.now();
+    const age = at == null ? null : Math.max(0, now - at);
     text(cell, age == null ? NONE : ago(age));
     cell.classList.toggle('dim', age == null || age > QUIET_MS);
   }

@@ -5,6 +5,7 @@ import { copy, h, icon, text } from '../../dom.js';
 import { count, int } from '../../format.js';
 import { nodes } from '../../json.js';
 import { dump, hexOf, mark } from '../../octets.js';
+import { PAST_NOTE } from '../../page.js';
 import { dayTime } from '../../time.js';
 import { wordsOf } from '../topic/inspector.js';
 
@@ -20,6 +21,7 @@ export class Letter {
     this.asked = null;
     this.letter = null;
     this.time = h('span', {});
+    this.later = h('p.note', {}, 'It came after the instant that is shown.');
     this.turn = 0;
     this.body = h('div.inspector', {}, h('p.note', {}, 'Choose a letter.'));
     this.el = h('section.sec.plain.d-side', {}, h('header', {}, h('h2', {}, 'Letter')), this.body);
@@ -29,13 +31,14 @@ export class Letter {
   update() {
     if (this.letter) {
       text(this.time, timeWords(this.letter));
+      this.later.hidden = !(this.letter.time > (this.page.state.to ?? Infinity));
     }
     const place = this.page.get('letter');
     const found = /^(\d+):(\d+)$/.exec(place ?? '');
     if (found && place !== this.asked) {
       this.load(place, `/api/dead-letters/${found[1]}/${found[2]}`);
     }
-    this.form?.paint(this.page.hello);
+    this.form?.paint();
   }
 
   /** Which letters were sent again meanwhile: the one that is shown is asked for anew then. */
@@ -45,7 +48,7 @@ export class Letter {
       this.asked = null;
       this.update();
     }
-    this.form?.paint(this.page.hello);
+    this.form?.paint();
   }
 
   async load(place, path) {
@@ -69,7 +72,6 @@ export class Letter {
   paint(letter, path) {
     this.letter = letter;
     this.form = new Repair(letter, path, this.page);
-    text(this.time, timeWords(letter));
     const facts = [
       ['came from', letter.origin],
       ['could not be read by', letter.part],
@@ -79,13 +81,14 @@ export class Letter {
       ...letter.headers.map(([name, part]) => [`header ${name}`, shortWords(part)]),
     ];
     this.body.replaceChildren(
+      this.later,
       h('p.reason', {}, nodes(letter.reason)),
       h('dl.facts', {}, facts.map(([name, words]) => h('div', {}, h('dt', {}, nodes(name)), h('dd', {}, words)))),
       h('h3', {}, 'Bytes'),
       bytesOf(letter),
       this.form.el,
     );
-    this.form.paint(this.page.hello);
+    this.update();
   }
 
   destroy() {
@@ -118,16 +121,18 @@ class Repair {
     this.el = h('div.repairbox', {}, this.editor, h('div.repair', {}, this.send, this.note, this.said));
   }
 
-  paint(hello) {
-    const why = this.letter.refusal || (hello?.control ? '' : READ_ONLY);
+  paint() {
+    const { hello, state } = this.page;
+    const why = state.to != null ? PAST_NOTE : this.letter.refusal || (hello?.control ? '' : READ_ONLY);
     text(this.note, why || `to ${this.letter.origin_topic}, with its key and headers`);
     this.send.disabled = Boolean(why) || this.sending;
+    this.send.title = why;
     this.editor.hidden = Boolean(why);
   }
 
   async retry() {
     this.sending = true;
-    this.paint(this.page.hello);
+    this.paint();
     text(this.said, 'Sending\u2026');
     const changed = this.editor.value !== this.shown;
     try {
@@ -139,7 +144,7 @@ class Repair {
       text(this.said, wordsOf(problem));
     } finally {
       this.sending = false;
-      this.paint(this.page.hello);
+      this.paint();
     }
   }
 }

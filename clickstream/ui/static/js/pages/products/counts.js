@@ -38,7 +38,7 @@ export class Counts {
    * @param {Object} state of the panel
    * @param {number} now epoch ms
    */
-  paint({ tally, proof, ran, tallies }, now) {
+  paint({ tally, proof, ran, tallies, count_words: why }, now) {
     const { end, passed, counted, partitions, topic } = proof;
     const number = (value) => (value == null ? NONE : int(value));
     const rest = passed == null ? null : passed - counted;
@@ -58,15 +58,15 @@ export class Counts {
     this.values.get('rest').classList.toggle('bad', rest > 0);
     text(this.note, topic);
     this.note.title = tally ? `counted by the group ${tally.group}` : '';
-    this.paintMissing(tallies);
+    this.paintBelow(tallies, why);
   }
 
-  paintMissing(topic) {
+  paintBelow(topic, why) {
     const words = missingWords(topic);
-    const kind = words ? words[1] : '';
+    const kind = words ? words[1] : why;
     if (kind !== this.kind) {
       this.kind = kind;
-      this.below.replaceChildren(...(words ? [words[0], command(words[1])] : []));
+      this.below.replaceChildren(...(words ? [words[0], command(words[1])] : [why]));
     }
   }
 }

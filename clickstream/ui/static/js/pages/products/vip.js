@@ -32,7 +32,7 @@ export class Vip {
   }
 
   update() {
-    this.page.open('vip', 'vip', {}, {
+    this.page.open('vip', 'vip', this.page.instant(), {
       feed: (news) => this.take(news),
       error: (words) => text(this.below, words),
     });

@@ -19,7 +19,7 @@ async function answerOf(path, body, signal) {
 
 /**
  * @param {string} path '/api/ask/query' or '/api/ask/preview'
- * @param {{sql: string, records: number}} body
+ * @param {{sql: string, records: number, to: number|null}} body
  * @param {AbortSignal} signal gives it up
  * @param {function({doing: string, done: number, total: number})} onProgress
  * @returns {Promise<{answer?: Object, check?: Object}>} the last line

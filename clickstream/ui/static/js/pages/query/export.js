@@ -11,7 +11,7 @@ const LIMIT = 'The query runs again: at most 100,000 rows or 64 MB; a last line 
 
 /** `el` is its element. */
 export class ExportMenu {
-  /** @param {function(): {sql: string, records: number}} question the one whose rows are shown */
+  /** @param {function(): {sql: string, records: number, to: number|null}} question the one whose rows are shown */
   constructor(question) {
     this.question = question;
     this.said = h('p.note', { role: 'status' });

@@ -20,12 +20,13 @@ export class Results {
    * @param {Object} acts
    * @param {function(string)} acts.onForm table or chart was chosen
    * @param {function(Object)} acts.onFinding the place of a finding was clicked
-   * @param {function(): {sql: string, records: number}} acts.question the one whose rows are shown
+   * @param {function(): {sql: string, records: number, to: number|null}} acts.question the one whose rows are shown
    */
   constructor({ onForm, onFinding, question }) {
     this.onFinding = onFinding;
     this.form = 'table';
     this.answer = null;
+    this.about = null; // what the note says of what is shown
     this.chart = null;
     this.title = h('h2', {}, 'Result');
     this.note = h('span.note', { role: 'status' });
@@ -76,22 +77,26 @@ export class Results {
 
   /** Rows of a query; see api/query.Answer. */
   rows(answer) {
-    this.show('Result', aboutRows(answer));
+    this.show('Result', '');
     this.answer = answer;
+    this.about = () => aboutRows(answer);
     this.tools.hidden = !answer.rows.length;
+    this.paintNote();
     this.paintRows();
   }
 
   /** What a file would write; see api/preview.Answer. */
   preview(answer) {
     const troubles = answer.troubles.map((words) => h('p.q-trouble', {}, nodes(words)));
-    this.show('Preview', aboutPreview(answer), troubles, answer.results.map(resultOf));
+    this.show('Preview', '', troubles, answer.results.map(resultOf));
+    this.about = () => aboutPreview(answer);
+    this.paintNote();
   }
 
   /** After a change of the zone, which it tells a time in. */
   paintNote() {
-    if (this.answer && !this.el.hasAttribute('aria-busy')) {
-      text(this.note, aboutRows(this.answer));
+    if (this.about && !this.el.hasAttribute('aria-busy')) {
+      text(this.note, this.about());
     }
   }
 
@@ -124,6 +129,7 @@ export class Results {
     this.chart?.destroy();
     this.chart = null;
     this.answer = null;
+    this.about = null;
     this.tools.hidden = true;
     this.el.removeAttribute('aria-busy');
     this.title.className = '';
@@ -133,11 +139,11 @@ export class Results {
   }
 }
 
-function aboutRows({ rows, cut, tables, seconds, newest }) {
+function aboutRows({ rows, cut, tables, seconds, newest, to }) {
   const time = seconds < 1 ? `${Math.round(seconds * 1000)}${THIN}ms` : `${seconds.toFixed(1)}${THIN}s`;
   const shown = cut ? `the first ${int(rows.length)} rows` : count(rows.length, 'row', 'rows');
   const from = tables.length ? `, from ${tables.map((name) => reach(name, newest[name])).join(', ')}` : '';
-  return `${shown} in ${time}${from}`;
+  return `${then(to)}${shown} in ${time}${from}`;
 }
 
 function reach(name, newest) {
@@ -147,9 +153,12 @@ function reach(name, newest) {
   return `${name} (the newest ${int(newest.rows)}, from ${moment(newest.since, Date.now())})`;
 }
 
-function aboutPreview({ records, whole }) {
+const then = (to) => (to == null ? '' : `As of ${moment(to, Date.now())}: `);
+
+function aboutPreview({ records, whole, to }) {
   const read = Object.entries(records).map(([name, number]) => `${count(number, 'record', 'records')} of ${name}`);
-  return `Over ${whole ? '' : 'the last '}${read.join(', ')}. No topic was written.`;
+  const over = then(to) ? `${then(to)}over` : 'Over';
+  return `${over} ${whole ? '' : 'the last '}${read.join(', ')}. No topic was written.`;
 }
 
 function resultOf({ name, columns, rows, early, known, late, dropped }) {

@@ -25,7 +25,8 @@ export class Inject {
     this.el = h('section.sec.ctlonly', {}, header, h('div.inj', {}, this.choice, this.number, this.buttons));
   }
 
-  paint(parts) {
+  /** @param {string} locked why nothing can be asked of them now */
+  paint(parts, locked) {
     const able = parts.filter((part) => part.control && part.state !== 'dead' && part.state !== 'failed');
     this.parts = new Map(able.map((part) => [part.id, part]));
     const ids = [...this.parts.keys()].join('\n');
@@ -35,8 +36,9 @@ export class Inject {
       this.choice.replaceChildren(...able.map((part) => h('option', { value: part.id }, part.id)));
       this.choice.value = this.parts.has(before) ? before : (able[0]?.id ?? '');
     }
-    for (const button of this.buttons) {
-      button.disabled = !able.length;
+    for (const [index, button] of this.buttons.entries()) {
+      button.disabled = !able.length || Boolean(locked);
+      attr(button, 'title', locked || FLAWS[index][2]);
     }
   }
 

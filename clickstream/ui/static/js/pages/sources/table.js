@@ -36,7 +36,12 @@ export class SourcesTable {
     ];
   }
 
-  set(parts) {
+  /**
+   * @param {Object[]} parts
+   * @param {string} [locked] why nothing can be asked of them now
+   */
+  set(parts, locked = '') {
+    this.locked = locked;
     for (const [id, spark] of this.sparks) {
       if (!parts.some((part) => part.id === id)) {
         spark.destroy();
@@ -119,6 +124,7 @@ export class SourcesTable {
     }
     cell.shown = part;
     const field = cell.firstChild;
+    this.lock(field);
     if (document.activeElement !== field && !field.dataset.asked) {
       field.value = part.wanted == null ? '' : String(part.wanted);
     }
@@ -156,12 +162,20 @@ export class SourcesTable {
       );
       cell.replaceChildren(button);
     }
+    this.lock(cell.firstChild);
+  }
+
+  lock(control) {
+    control.disabled = Boolean(this.locked) || control.dataset.asked === '1';
+    attr(control, 'title', this.locked);
   }
 
   async press(cell, button) {
-    button.disabled = true;
+    button.dataset.asked = '1';
+    this.lock(button);
     await this.page.ask(cell.shown, cell.dataset.action, null);
-    button.disabled = false;
+    delete button.dataset.asked;
+    this.lock(button);
   }
 }
 

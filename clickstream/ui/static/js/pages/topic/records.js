@@ -1,10 +1,12 @@
-// The records of a topic: as they come, newest first, or from a place on. What is shown is in the address.
+// The records of a topic: as they come, newest first, or from a place on; at a past instant only what had come by then.
+// What is shown is in the address.
 
 import { h, icon, segments, text } from '../../dom.js';
 import { count, int } from '../../format.js';
 import { members, unquoted } from '../../json.js';
 import { sortOf, sortWords } from '../../table.js';
-import { isUtc } from '../../time.js';
+import { isUtc, moment } from '../../time.js';
+import { Resting } from '../resting.js';
 import { Fields } from './fields.js';
 import { Rows, keyOf } from './rows.js';
 import { search } from './search.js';
@@ -37,6 +39,7 @@ export class Records {
     this.waiting = []; // rows that came while the list was held
     this.held = false;
     this.searching = null;
+    this.resting = new Resting();
     this.answer = null;
     this.known = new Map(); // fields that were seen, with an example
     this.rows = new Rows((row) => this.pick(row), () => page.now(), (sort) => this.set('sort', sortWords(sort)));
@@ -101,14 +104,21 @@ export class Records {
     return this.page.get('stop') === '1';
   }
 
-  get isLive() {
+  /** Whether the newest are shown, and come first. */
+  get isNewest() {
     return this.at === 'newest';
+  }
+
+  /** Whether what comes is shown: at a past instant nothing comes any more. */
+  get isLive() {
+    return this.isNewest && this.page.state.to == null;
   }
 
   /** What is asked for, as parameters of api/questions.py. */
   question() {
     return {
       from: this.at,
+      to: this.page.state.to,
       filter: this.page.get('filter'),
       partition: this.page.get('part'),
       key: this.page.get('key'),
@@ -120,13 +130,20 @@ export class Records {
     this.rows.paintTimes();
     const columns = this.columns;
     this.sortRows();
-    const asked = JSON.stringify([this.question(), columns]);
-    if (asked === this.asked) {
+    const { to, ...others } = this.question();
+    const asked = JSON.stringify([others, columns]);
+    const isSame = asked === this.asked;
+    if (isSame && to === this.to) {
+      this.paintInfo();
       return;
     }
+    // Rows of one past instant stay until those of the next are found.
+    if (!isSame || to == null || this.to == null) {
+      this.rows.setColumns(columns);
+    }
     this.asked = asked;
-    this.rows.setColumns(columns);
-    this.restart();
+    this.to = to;
+    this.resting.at(to, () => this.restart());
   }
 
   // By a column of those that are there; a link may name another.
@@ -140,7 +157,6 @@ export class Records {
 
   restart() {
     this.giveUp();
-    this.rows.clear(this.isLive);
     this.answer = null;
     this.waiting = [];
     this.seen = 0;
@@ -148,6 +164,7 @@ export class Records {
     this.searchedBack = false;
     text(this.problem, '');
     if (this.isLive) {
+      this.rows.clear(true);
       this.openTail();
     } else {
       this.page.close('tail');
@@ -302,6 +319,7 @@ export class Records {
     const mine = new AbortController();
     this.searching = mine;
     this.progress = null;
+    const isFirst = places == null;
     text(this.problem, '');
     this.paintInfo();
     const params = { ...this.question(), column: this.columns, limit: String(PAGE_ROWS), places };
@@ -312,12 +330,20 @@ export class Records {
       });
       if (this.searching === mine) {
         this.answer = answer;
+        if (isFirst) {
+          this.rows.clear(this.isNewest);
+        }
         this.learn(answer.rows);
+      }
+      if (this.searching === mine) { // they may have chosen other columns, and asked again
         this.rows.append(answer.rows);
       }
     } catch (problem) {
       if (this.searching === mine && problem.name !== 'AbortError') {
         text(this.problem, problem.message);
+        if (isFirst) {
+          this.rows.clear(this.isNewest);
+        }
       }
     } finally {
       if (this.searching === mine) {
@@ -384,9 +410,9 @@ export class Records {
     this.cancel.hidden = !this.searching;
     const more = this.answer ? this.answer.places != null : this.isLive && this.stage === 'live';
     this.more.hidden = Boolean(this.searching) || !more;
-    text(this.more, this.isLive && !this.answer ? 'Search further back' : 'Go on');
+    text(this.more, this.isNewest && !(this.isLive && this.answer) ? 'Search further back' : 'Go on');
     this.unsort.hidden = !this.rows.sort;
-    text(this.unsort, this.isLive ? 'Newest first' : 'In order');
+    text(this.unsort, this.isNewest ? 'Newest first' : 'In order');
   }
 
   progressWords() {
@@ -399,9 +425,21 @@ export class Records {
     if (!answer) {
       return '';
     }
+    const then = this.to == null ? '' : `As of ${moment(this.to, this.page.now())}: `;
+    if (then && !this.rows.count && answer.end === 'complete') {
+      return `${then}${this.nothingWords()}`;
+    }
     const shown = count(this.rows.count, 'record', 'records');
     const { read } = answer.progress;
-    return `${shown}, ${int(read)} read. ${ENDS[answer.end] ?? ''}`;
+    return `${then}${shown}, ${int(read)} read. ${ENDS[answer.end] ?? ''}`;
+  }
+
+  // Why there is nothing at a past instant.
+  nothingWords() {
+    if (this.page.get('filter') || this.page.get('key') || this.page.get('part')) {
+      return 'nothing that had come fits.';
+    }
+    return this.at === 'newest' || this.at === 'oldest' ? 'nothing had come.' : 'nothing from there on had come.';
   }
 
   liveWords() {
@@ -423,6 +461,7 @@ export class Records {
 
   destroy() {
     clearTimeout(this.typing);
+    this.resting.destroy();
     this.giveUp();
   }
 }

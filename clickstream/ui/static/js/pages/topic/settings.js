@@ -1,6 +1,6 @@
 // The settings of a topic; those that are not Kafka's defaults are marked.
 
-import { h } from '../../dom.js';
+import { h, text } from '../../dom.js';
 import { bytesText, int, kept } from '../../format.js';
 
 const USUAL = [
@@ -20,15 +20,21 @@ export class Settings {
   constructor() {
     this.all = false;
     this.list = h('dl.facts', {});
+    this.note = h('span.note', {});
     this.more = h('button.link', { type: 'button', onclick: () => this.toggle() }, 'all settings');
     const head = h(
       'header',
       {},
       h('h2', {}, 'Configuration'),
-      h('span.note', {}, 'marked: not the default'),
+      this.note,
       h('span.right', {}, this.more),
     );
     this.el = h('section.sec.t-cfg', {}, head, this.list);
+  }
+
+  /** Whether they are those of now, beside what is of a past instant. */
+  setNow(now) {
+    text(this.note, now ? 'as of now: it is not remembered; marked: not the default' : 'marked: not the default');
   }
 
   toggle() {

@@ -1,0 +1,77 @@
+"""Dead letters at a past instant, out of letters that the tests choose."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.browser import topicstates
+from tests.browser.conftest import Open, Opened
+from tests.browser.fakeserver import FakeServer
+from tests.browser.topicstates import letter, whole_letter
+
+AT = 1_600_000_000_000
+LETTERS: list[tuple[dict[str, Any], int | None]] = [
+    (letter(0, AT - 60_000), AT - 30_000),
+    (letter(1, AT - 40_000), AT + 10_000),
+    (letter(2, AT), None),
+    (letter(3, AT + 5_000), None),
+]
+
+
+def telling(answer: tuple[int, Any], _asked: dict[str, str]) -> tuple[int, Any]:
+    return answer
+
+
+@pytest.fixture
+def server(server: FakeServer) -> FakeServer:
+    server.states["dead"] = topicstates.dead(LETTERS)
+    server.hello["control"] = True
+    for offset, (one, _sent) in enumerate(LETTERS):
+        answer = 200, whole_letter(offset, one["time"])
+        server.answers[f"/api/dead-letters/0/{offset}"] = partial(telling, answer)
+    return server
+
+
+def reasons(tab: Opened) -> list[str]:
+    found: list[str] = tab.page.locator(".d-list tbody tr td:nth-child(2)").all_inner_texts()
+    return found
+
+
+def test_at_a_past_instant_there_are_the_letters_and_marks_of_then(open_page: Open) -> None:
+    tab = open_page(f"#/dead?to={AT}", ready=False, timezone_id="UTC")
+    tab.wait_for(lambda: reasons(tab) == ["no JSON 2", "no JSON 1", "sent again no JSON 0"], "those of then")
+    assert tab.text(".d-list header .note").endswith("3 records in all, newest first, as of 2020-09-13 12:26:40")
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(
+        lambda: reasons(tab) == ["no JSON 3", "no JSON 2", "sent again no JSON 1", "sent again no JSON 0"],
+        "all of them",
+    )
+    assert "as of" not in tab.text(".d-list header .note")
+
+
+def test_before_the_first_letter_it_says_that_there_was_none(open_page: Open) -> None:
+    tab = open_page(f"#/dead?to={AT - 3_600_000}", ready=False, timezone_id="UTC")
+    tab.wait_text(".notices", "No dead letters: none had come by 2020-09-13 11:26:40.")
+
+
+def test_nothing_is_sent_again_at_a_past_instant_and_it_says_why(open_page: Open) -> None:
+    tab = open_page(f"#/dead?to={AT}&letter=0:2", ready=False)
+    send = tab.page.get_by_role("button", name="Send again")
+    tab.wait_for(lambda: send.count() == 1, "the letter")
+    tab.wait_for(lambda: send.is_disabled(), "it cannot be sent")
+    assert send.get_attribute("title") == "A past instant is shown: Esc goes live again"
+    assert "A past instant is shown: Esc goes live again" in tab.text(".repair")
+    assert tab.page.get_by_label("The repaired value").is_hidden()
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(lambda: send.is_enabled(), "it can be sent")
+    assert send.get_attribute("title") == ""
+
+
+def test_a_letter_that_came_later_says_so(open_page: Open) -> None:
+    tab = open_page(f"#/dead?to={AT}&letter=0:3", ready=False)
+    later = tab.page.locator(".d-side .note", has_text="It came after the instant that is shown.")
+    tab.wait_for(lambda: later.is_visible(), "that it is younger")
+    tab.page.locator(".d-list tbody tr").first.click()
+    tab.wait_for(lambda: tab.page.locator(".d-side .reason", has_text="no JSON 2").count() == 1, "another letter")
+    assert not later.is_visible()

@@ -363,7 +363,7 @@ def test_at_a_past_instant_the_tally_is_the_one_that_is_remembered(services: Ser
     then = NOW - 5 * MINUTE
     ring = Ring(60 * MINUTE)
     told, proof = Told("g", {"purchase": 7}, 7, then - 300, 1), Counted("event-topic", 2, 20, 19, 18)
-    others = Others(told=told, proof=proof, tallies=services.topic_state(hub.latest("unique-event-topic")))
+    others = Others(told=told, proof=proof, tallies=services.topic_state(cast(Any, hub.latest("unique-event-topic"))))
     nothing: Looked[Any] = Looked(None, 0.0)
     ring.add(then, packed(nothing, nothing, Parts(services.statuses.topic(), []), [], others))
     services = replace(services, memory=ring)

@@ -12,12 +12,15 @@ from tests.browser.topicstates import row
 # As they come: clocks of partitions disagree, and one of partition 0 goes back.
 BEFORE = [row(0, 0, 100), row(1, 0, 200), row(2, 0, 400), row(2, 1, 410)]
 AFTER = [row(0, 1, 50), row(1, 1, 90), row(0, 2, 300)]
+AT = 1_600_000_000_000
+ASKED = "/api/topics/clickstream/records"
 NEWEST_FIRST = ["2:1", "2:0", "0:2", "1:1", "1:0", "0:1", "0:0"]
 
 
 @pytest.fixture
 def server(server: FakeServer) -> FakeServer:
     server.states |= {"topic": topicstates.topic, "tail": lambda _params, _now: None}
+    server.answers[ASKED] = topicstates.found([])
     return server
 
 
@@ -259,9 +262,6 @@ def test_what_looks_like_avro_says_what_it_takes(open_page: Open, server: FakeSe
 
 
 # --- a past instant
-
-AT = 1_600_000_000_000
-ASKED = "/api/topics/clickstream/records"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from clickstream.records import WebClick, WebEvent
 
 PAGE_VIEW: Final = "pageview"
 NO_ADDRESS: Final = "0.0.0.0"  # in a web click whose client has no address that is known
-KNOWN_SENDERS: Final = 4_096  # at most 6 MB, with the longest of agents
+KNOWN_SENDERS: Final = 4_096  # at most 20 MB, with the longest of agents, in the oddest of letters
 MAX_PIXELS: Final = 100_000  # of a screen or a viewport; more is not believed
 
 # Their requests are made by loading an image, so that browsers that load ahead make them too.

@@ -26,7 +26,7 @@ def privacy(options: IntakeOptions, salt_age_ms: int) -> dict[str, Any]:
             "stored": "truncated" if truncated else "full",
             "precision": "/24 of IPv4, /48 of IPv6" if truncated else "whole",
             "looked_up": _looked_up(options),
-            "in_memory": "Full addresses are in memory while the collector runs, to tell places and limits; "
+            "in_memory": "Full addresses are in memory while the collector runs, to tell places, agents and limits; "
             "they are in no log.",
         },
         "cookieless_visitors": {

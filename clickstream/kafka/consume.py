@@ -139,6 +139,7 @@ def read_to_end(
             silence.check()
             if not bounds and time.monotonic() >= bounded_at:
                 bounds = _bounds(consumer, topic, start, cluster.address)
+                bounded_at = time.monotonic() + ENDLESS_S  # records are read before it is asked again
             # One by one: consume() would wait for a full batch at the end of a short topic.
             message = consumer.poll(0.5)
             try:
@@ -172,7 +173,8 @@ def _bounds(consumer: Consumer, topic: str, partitions: Iterable[int], address: 
             one: consumer.get_watermark_offsets(TopicPartition(topic, one), timeout=WITHIN_S)[1] for one in partitions
         }
     except KafkaException as problem:
-        if is_transient(problem):
+        # If the topic is gone, the reading itself says so; a client says it for a moment after a freeze, too.
+        if is_transient(problem) or is_missing(problem):
             return {}
         raise explain(problem, f"Asking for the offsets of {topic}", address) from problem
 
@@ -247,7 +249,11 @@ def read_again(
                     parts = list(split([message] if message is not None else [], cluster.address))
                 except (TopicGone, OutOfRange):
                     identity = kafka_log.identify(cluster, topic, stop=stop)
-                    look_and_assign(cluster, consumer, identity, {partition: at}, stop)
+                    try:
+                        look_and_assign(cluster, consumer, identity, {partition: at}, stop)
+                    except kafka_log.Truncated:
+                        at = kafka_log.limits(cluster, topic, partitions=[partition], stop=stop)[partition].low
+                        consumer.assign([TopicPartition(topic, partition, at)])
                     continue
                 for part in parts:
                     silence.broken()

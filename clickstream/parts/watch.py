@@ -252,19 +252,26 @@ class _Reporter(threading.Thread):
     def run(self) -> None:
         if not self.awaited(self._stop_reporting):
             return
-        for one in self._told:
-            if (sql := one.sql()) is not None and len(value := encode(sql)) <= MAX_SQL_BYTES:
-                self._send(sql.key, value)
+        says_sql = True
         while True:
             try:
+                if says_sql:
+                    self._say_sql()
+                says_sql = False
                 self._report_all()
             except LostBrokers as lost:
                 log.debug("Statuses go on through a new client: %s", lost)
                 self._sender = self._make()
+                says_sql = True  # nobody knows whether the former one had delivered it
             self._wake.wait(STATUS_EVERY_S)
             if self._stop_reporting.is_set():
                 return
             self._wake.clear()
+
+    def _say_sql(self) -> None:
+        for one in self._told:
+            if (sql := one.sql()) is not None and len(value := encode(sql)) <= MAX_SQL_BYTES:
+                self._send(sql.key, value)
 
     def _report_all(self) -> None:
         for one in self._told:

@@ -297,6 +297,8 @@ class Ledger:
         own = (self._kind, self._claim.sink)
         try:
             found = decode(message.key(), SinkKey)
+            if encode(found) != message.key():
+                raise msgspec.ValidationError("It has more than this version knows of.")
         except NOT_DECODED:
             if _begins_with(message.key() or b"", own):
                 change = self._strange.discard if message.value() is None else self._strange.add
@@ -334,7 +336,8 @@ class Ledger:
         return NotUnderstood(
             f"Topic {self._topic} has something of sink {self._claim.sink if self._claim else ''} ({self._kind}) that "
             f"is not understood ({what}): a later version wrote it, or it is damaged. Run that version; or give the "
-            "sink another --name, or start it over with --reset: then all is sent once more."
+            "sink another --name, or start it over with --reset: it begins where a new sink would, and what is sent may have been "
+            "sent before."
         )
 
 

@@ -260,10 +260,11 @@ def test_a_topic_that_is_written_as_fast_as_it_is_read_ends_where_it_ended(
     assert len(taken) == len(set(taken))
 
 
-def test_ends_that_nobody_tells_are_not_waited_for_by_who_reads(mocker: Any) -> None:
+@pytest.mark.parametrize("code", [KafkaError._TRANSPORT, KafkaError._NOENT, KafkaError.UNKNOWN_TOPIC_OR_PART])
+def test_ends_that_nobody_tells_are_not_waited_for_by_who_reads(mocker: Any, code: int) -> None:
     """Records may come meanwhile, or the client say that it has lost all brokers: it does when it is polled."""
     consumer = mocker.Mock()
-    consumer.get_watermark_offsets.side_effect = KafkaException(KafkaError(KafkaError._TRANSPORT))
+    consumer.get_watermark_offsets.side_effect = KafkaException(KafkaError(code))
     assert consume._bounds(consumer, "t", [0, 1], "a") == {}
     consumer.get_watermark_offsets.side_effect = [(0, 3), (1, 7)]
     assert consume._bounds(consumer, "t", [0, 1], "a") == {0: 3, 1: 7}

@@ -17,7 +17,7 @@ from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.needs import Needs
 from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
-from clickstream.tables.engine.operators.operator import BEGINNING, END, HIDDEN, Operator, lane, raised_by
+from clickstream.tables.engine.operators.operator import BEGINNING, END, HIDDEN, TABLE_BITS, Operator, lane, raised_by
 from clickstream.tables.engine.operators.panes import Panes
 from clickstream.tables.engine.operators.references import Join, Reference
 from clickstream.tables.engine.operators.session_folding import Waiting
@@ -255,7 +255,8 @@ class _Compiler:
         operator: Operator
         if kind is Sessions:
             assert isinstance(plan, GroupBy)
-            operator = Sessions(name, plan, list(self._waiting(source)))
+            alone = len(lanes(source)) <= 1 << TABLE_BITS
+            operator = Sessions(name, plan, list(self._waiting(source)), folds=alone)
         else:
             operator = kind(name, plan)
         input, output = relation("in", name), relation("out", name)

@@ -61,10 +61,10 @@ class Sessions:
 
     In the state a session has its keys, the times (ms) of its first and last row, its aggregates in parts, and the
     batch that changed it last. Deferred rows are in a table of their own, as they came. `waiting`: tables of rows that
-    joins before it hold back.
+    joins before it hold back. `folds`: each lane is one partition of one table, so that its offsets grow.
     """
 
-    def __init__(self, name: str, node: GroupBy, waiting: Sequence[Waiting] = ()) -> None:
+    def __init__(self, name: str, node: GroupBy, waiting: Sequence[Waiting] = (), *, folds: bool = True) -> None:
         assert node.window is not None
         self.name = name
         self._table = identifier(name)
@@ -75,7 +75,7 @@ class Sessions:
         parts = Parts(node.aggregates, arrival=not is_joined(node.input))
         roles = {field: role for role, field in node.window_keys.items()}
         groups = [key for key in node.keys if key.field.name not in roles]
-        self._values, self.waiting = parts.in_order, list(waiting)
+        self._values, self.waiting = (parts.in_order if folds else []), list(waiting)
         self._unfolded, self._fold_at = 0, FOLD_AFTER_VALUES
         self._keys = [f"k{number}" for number in range(len(groups))]
         self._of_row = [to_duckdb(key.expression) for key in groups]
@@ -163,12 +163,19 @@ class Sessions:
         self._open(db, into, "TRUE")
 
     def horizon(self, db: duckdb.DuckDBPyConnection) -> int | None:
-        """As Operator.horizon: at this less 1 all sessions leave, with the deferred rows in them."""
-        times = f"SELECT last FROM {self._table}"
+        """As Operator.horizon: at this less 1 all sessions leave, with the deferred rows in them.
+
+        A deferred row is judged above its own watermark, which may be far above its time; a whole gap above, each end
+        would take with it what comes after it.
+        """
+        times = f"SELECT last, NULL::BIGINT AS mark FROM {self._table}"
         if self._defers:
-            times += f" UNION ALL SELECT greatest({TIME}, {WATERMARK}) FROM {identifier(self._deferred)}"
-        (last,) = only_row(db, f"SELECT max(last) FROM ({times})")
-        return None if last is None else int(last) + self._gap + 1
+            times += f" UNION ALL SELECT {TIME}, {WATERMARK} FROM {identifier(self._deferred)}"
+        last, mark = only_row(db, f"SELECT max(last), max(mark) FROM ({times})")
+        if last is None:
+            return None
+        end = int(last) + self._gap + 1
+        return end if mark is None else max(end, int(mark) + 2)
 
     def _look(self, db: duckdb.DuckDBPyConnection) -> None:
         (self._first_last,) = only_row(db, f"SELECT min(last) FROM {self._table}")

@@ -215,7 +215,8 @@ class State:
         self.db.execute("DELETE FROM offsets WHERE name = ?", [name])
 
     def floors(self) -> dict[str, int]:
-        """Of operators over several tables: the event time (ms) below which every row is late."""
+        """The event time (ms) below which every row is late: for operators over several tables, and for those whose
+        windows a read to the end has closed."""
         self._floors = dict(self.db.execute("SELECT name, floor FROM floors").fetchall())
         return dict(self._floors)
 

@@ -69,6 +69,16 @@ def test_nor_rows_of_sessions(tmp_path: Path) -> None:
         assert rig.totals["late"] == 2, "for the minute"
 
 
+def test_sessions_of_many_short_runs(tmp_path: Path) -> None:
+    """Runs that are closer together than the gap: each session is that of its run, and no end takes more than it is."""
+    with Rig(A + SESSIONS, tmp_path, exit_at_end=True) as rig:
+        for second in (1, 2, 3, 4):
+            ended(rig, row(second))
+            assert rig.totals["late"] == 0, second
+            rig.restart(exit_at_end=True)
+        assert sum(count for _start, _end, count in seen(rig, "sessions")) == 4
+
+
 def test_windows_of_one_result_are_closed_together(tmp_path: Path) -> None:
     """Its rows leave in the order of their windows' ends: one of the minute's may be read by then."""
     both = upsert("counts", f"{WINDOW}, n BIGINT", "window_start, window_end") + "INSERT INTO counts "

@@ -102,9 +102,9 @@ def heart(
         raise click.UsageError("--short must be less than --events.")
     plan = heart_bench.Plan(events, short, rounds, memory_events, only)
     result = heart_bench.measure(plan, say)
+    show(report.heart(result, plan), "heart-warm" if 2 * short >= events else "heart", write_docs)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(result), indent=1) + "\n", "utf-8")
-    show(report.heart(result, plan), "heart-warm" if 2 * short >= events else "heart", write_docs)
 
 
 @bench.command()

@@ -67,4 +67,5 @@ class Deadline:
 def cut(connection: socket.socket) -> None:
     """End what another thread reads or writes on a connection; never raises."""
     with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        # Not that of a TLS connection, which would first forget its key: the other thread could go on in the clear.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

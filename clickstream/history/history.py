@@ -124,7 +124,7 @@ class History:
         self._vip = Intake(self.store, VIP, VipAction, self.store.add_vip)
         self._intakes: dict[str, Intake[Any]] = {CLICKS: self._clicks, EVENTS: self._events, VIP: self._vip}
         self._readers: dict[str, TopicReader] = {}
-        self._say_at = 0.0
+        self._say_at: dict[str, float] = {}  # by kind
 
     # --- the part
 
@@ -164,8 +164,8 @@ class History:
             intake.flush_if_due()
         except Exception:
             # It goes on waiting. Whoever asks is told by the reader, which takes nothing more until it is in.
-            if time.monotonic() >= self._say_at:
-                self._say_at = time.monotonic() + SAY_EVERY_S
+            if time.monotonic() >= self._say_at.get(kind, 0.0):
+                self._say_at[kind] = time.monotonic() + SAY_EVERY_S
                 log.exception("Records of %s cannot be added to the history; it is tried again.", kind)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import duckdb
@@ -180,9 +180,13 @@ class Store:
                 yield
                 gone = self._evict()
                 self.db.commit()
-            except BaseException:
-                self._roll_back()
-                restore()
+            except BaseException as problem:
+                try:
+                    self._roll_back()
+                finally:
+                    restore()
+                if isinstance(problem, duckdb.OutOfMemoryException):
+                    self._make_room()
                 raise
             if gone:
                 self._forget_codes()
@@ -205,6 +209,11 @@ class Store:
             self.db.rollback()
         except duckdb.TransactionException:
             log.debug("There was nothing to roll back.")  # it ended with what was raised
+
+    def _make_room(self) -> None:
+        """On its own: with what was added it would be rolled back, and there would never be room again."""
+        with suppress(duckdb.Error):
+            self._drop_from_fullest()
 
     def _not_ahead(self, kind: str, records: Sequence[Record]) -> Sequence[Record]:
         latest = self._clock() + AHEAD_MS
@@ -241,12 +250,15 @@ class Store:
         for kind, rows in self.rows.items():
             gone |= rows.drop_before(self._newest.get(kind, 0) - self.limits.history_ms)
         while self._too_much():
-            # Of the kind that has most: none is pushed out by another one that comes faster.
-            fullest = max(self.rows, key=lambda kind: self.rows[kind].rows * ROW_BYTES[kind])
-            if not self.rows[fullest].drop_oldest():
+            if not self._drop_from_fullest():
                 break
             gone = True
         return gone
+
+    def _drop_from_fullest(self) -> bool:
+        """Of the kind that has most: none is pushed out by another one that comes faster."""
+        fullest = max(self.rows, key=lambda kind: self.rows[kind].rows * ROW_BYTES[kind])
+        return self.rows[fullest].drop_oldest()
 
     def _too_much(self) -> bool:
         return sum(rows.rows for rows in self.rows.values()) > self.limits.rows or self.bytes > self.limits.bytes

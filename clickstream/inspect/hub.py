@@ -297,8 +297,10 @@ class TopicReader(threading.Thread):
             except ClickstreamError as refusal:
                 self._say(Stage.REFUSED, str(refusal))
             except Exception as fault:
-                log.exception("Listening to %s failed.", self.topic)
-                self._say(Stage.REFUSED, f"Listening to {self.topic} failed: {fault}.")
+                words = f"Listening to {self.topic} failed: {fault}."
+                if words != self.state.words:  # it is tried every second
+                    log.exception("Listening to %s failed.", self.topic)
+                self._say(Stage.REFUSED, words)
             self.stop.wait(AGAIN_AFTER_S)
 
     def _read(self, admin: Admin) -> None:

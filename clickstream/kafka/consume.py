@@ -15,6 +15,7 @@ from clickstream.kafka import log as kafka_log
 from clickstream.kafka.clients import ANSWERS_MS, Cluster
 from clickstream.kafka.errors import explain, is_missing, is_transient
 from clickstream.kafka.log import LogIdentity
+from clickstream.kafka.offsets import limits
 from clickstream.kafka.patience import Stopped, patiently
 from clickstream.kafka.patience import TopicGone as TopicGone
 
@@ -252,7 +253,7 @@ def read_again(
                     try:
                         look_and_assign(cluster, consumer, identity, {partition: at}, stop)
                     except kafka_log.Truncated:
-                        at = kafka_log.limits(cluster, topic, partitions=[partition], stop=stop)[partition].low
+                        at = limits(cluster, topic, partitions=[partition], stop=stop)[partition].low
                         consumer.assign([TopicPartition(topic, partition, at)])
                     continue
                 for part in parts:

@@ -336,8 +336,8 @@ class Ledger:
         return NotUnderstood(
             f"Topic {self._topic} has something of sink {self._claim.sink if self._claim else ''} ({self._kind}) that "
             f"is not understood ({what}): a later version wrote it, or it is damaged. Run that version; or give the "
-            "sink another --name, or start it over with --reset: it begins where a new sink would, and what is sent may have been "
-            "sent before."
+            "sink another --name, or start it over with --reset: it begins where a new sink would, and may send again "
+            "what it had sent."
         )
 
 

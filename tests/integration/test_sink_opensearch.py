@@ -223,7 +223,7 @@ def test_documents_that_another_sink_has_written_too_are_not_reset(place: Place)
     target.connect()
     target.prepare([place.source()])
 
-    words = f"sink o/ther has written topic {place.topic} to index {place.index}, too"
+    words = f"sink o/ther is one of topic {place.topic} to index {place.index}, too"
     with pytest.raises(ClickstreamError, match=words) as refused:
         target.forget([place.source()], "one")
     assert place.values() == {"a": {"id": "a", "n": 1}}

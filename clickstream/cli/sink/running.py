@@ -147,13 +147,16 @@ def plan_messages(
     """
     from clickstream.kafka import log as kafka_log
     from clickstream.sinks.backlog import backlog
-    from clickstream.sinks.ledger import Ledger, Seen
+    from clickstream.sinks.ledger import Ledger, NotUnderstood, Seen
 
     with app.connect() as cluster:
         topics = [kafka_log.identify(cluster, one.topic) for one in found]
         topic = app.config["sink-topic"]
         ledger = Ledger(cluster, topic, kind, where, moved=moved)
-        seen = ledger.look(name, topics) if topic in existing(cluster) else Seen(None, {}, [])
+        try:
+            seen = ledger.look(name, topics) if topic in existing(cluster) else Seen(None, {}, [])
+        except NotUnderstood as problem:
+            seen = Seen(None, {}, [str(problem)])
         problems = list(seen.problems)
         say(f"-- {where}, sink {name}{'' if seen.owner is None else f', last written by {seen.owner.owner}'}")
         for one in found:

@@ -96,6 +96,10 @@ def command(
       clickstream sink webhook my-alerts --url http://localhost:9000/ --from-start
     """
     given = needed_url(QUESTION, url, url_file, VARIABLE)
+    if running.start_over and start is None and not from_start:
+        raise ConfigError(
+            "--reset forgets where the sink was: say --from-start or --from TIME, or what came is not posted."
+        )
     if template is not None and format_ != "slack":
         raise ConfigError("--template needs --format slack: JSON has all values.")
     with extra_needed():

@@ -197,10 +197,10 @@ class Claims:
             # One that was started over, and did not begin again, has nothing there.
             if other.get("places") or other.get("owner") != RESET_OWNER:
                 raise ClickstreamError(
-                    f"{self._where}: sink {other.get('sink')} has written topic {other.get('topic')} to index "
-                    f"{other.get('index')}, too. The documents that are deleted would be missing for it. If it may "
-                    f"write them again, end it and DELETE {path_of(self._index, '_doc', found['_id'])}; or give each "
-                    "sink a --prefix of its own."
+                    f"{self._where}: sink {other.get('sink')} is one of topic {other.get('topic')} to index "
+                    f"{other.get('index')}, too. The documents that are deleted would be missing for it. If it is used "
+                    "no more, or may write them again, end it and DELETE "
+                    f"{path_of(self._index, '_doc', found['_id'])}; or give each sink a --prefix of its own."
                 )
 
     # --- epochs

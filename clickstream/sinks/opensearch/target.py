@@ -154,7 +154,10 @@ class OpenSearchTarget:
         """See Target. Documents that no sink wrote, which have no origin, stay."""
         self._claims.forget(sink, {one.topic: self._there[one.topic] for one in inputs})
         for one in inputs:
-            self._delete_all(one.topic)
+            try:
+                self._delete_all(one.topic)
+            except Away as away:
+                raise ClickstreamError(f"{away} The reset is not finished: say --reset again.") from away
 
     def _delete_all(self, topic: str) -> None:
         """Not by `_delete_by_query`, which not every server has, and which is a task to be looked after."""

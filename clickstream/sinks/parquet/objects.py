@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -26,7 +26,8 @@ from clickstream.stop import Stop
 
 ANSWERS_WITHIN_S = 60.0  # each piece of an answer
 CONNECTS_WITHIN_S = 10.0
-ENDS_WITHIN_S = 300.0  # a request, tried again by the client, and its whole answer; a file has some 100 MB at most
+ENDS_WITHIN_S = 300.0  # a request, tried again by the client, and its whole answer
+SLOWEST = 64 * 1024  # bytes/s at which what is sent is on its way, and no outage
 
 EXISTS = frozenset(("PreconditionFailed", "412"))
 MISSING = frozenset(("NoSuchKey", "404", "NotFound"))
@@ -107,12 +108,12 @@ class ObjectStore:
     def put(self, name: str, write: Callable[[IO[bytes]], None]) -> int:
         content = io.BytesIO()
         write(content)
-        with self._explained():
+        with self._explained(content.tell()):
             self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content.getvalue())
         return content.tell()
 
     def create(self, name: str, content: bytes) -> bool:
-        with self._explained():
+        with self._explained(len(content)):
             try:
                 self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, IfNoneMatch="*")
             except ClientError as error:
@@ -141,28 +142,32 @@ class ObjectStore:
             yield page
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Around one request."""
+    def _explained(self, size: int = 0) -> Iterator[None]:
+        """Around one request, which sends `size` bytes."""
+        within_s = self._within_s + size / SLOWEST
         # The client's time-outs begin anew with each piece: a server that sends one now and then would hold us.
-        with Deadline(self._within_s, stop=self._stop) as deadline:
+        with Deadline(within_s, stop=self._stop) as deadline:
             deadline.interrupt = self._cut
             try:
                 with self._translated():
                     yield
             except ClickstreamError:
                 if deadline.over.is_set():
-                    raise self._late() from None
+                    raise self._late(within_s) from None
                 raise
             if deadline.over.is_set():  # what was cut may look like an end
-                raise self._late()
+                raise self._late(within_s)
 
     def _cut(self) -> None:
-        for one in list(self._connections):
-            if one.sock is not None:
-                cut(one.sock)
+        with suppress(RuntimeError):  # the other thread connects just now; it is tried again
+            for one in list(self._connections):
+                if one.sock is not None:
+                    cut(one.sock)
 
-    def _late(self) -> Away:
-        return Away(f"{self.where} does not answer: no whole answer within {self._within_s:g} s")
+    def _late(self, within_s: float) -> Away:
+        if self._stop is not None and self._stop.drain_time_left() == 0:
+            return Away(f"{self.where} had not answered when the time to end was over")
+        return Away(f"{self.where} does not answer: no whole answer within {round(within_s, 1):g} s")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -229,6 +229,23 @@ def test_a_batch_is_added_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, a
     assert numbers(broken) == numbers(sound)
 
 
+def test_a_batch_for_which_there_is_no_memory_makes_room_for_itself(
+    monkeypatch: pytest.MonkeyPatch, store: Store, intake: Intake[Click]
+) -> None:
+    """In one transaction with it, what is dropped for it would come back each time."""
+    monkeypatch.setattr(feed, "FLUSH_EVERY_S", 0.0)
+    intake.begin(0, {0: 0}, set())
+    intake.add([*records(0, 0, time=NOW - 600_000), *records(0, 1, time=NOW)])
+    held = store.rows[CLICKS].rows
+    with monkeypatch.context() as broken:
+        broken.setattr(store.clicks, "table", Mock(side_effect=duckdb.OutOfMemoryException))
+        with pytest.raises(duckdb.OutOfMemoryException):
+            intake.add(records(0, 2, time=NOW))
+    assert store.rows[CLICKS].rows == held - 1
+    intake.add([])
+    assert store.rows[CLICKS].rows == held
+
+
 def test_what_cannot_be_added_waits_and_nothing_more_is_taken_before(
     monkeypatch: pytest.MonkeyPatch, store: Store, intake: Intake[Click]
 ) -> None:

@@ -209,6 +209,14 @@ def test_what_a_client_says_for_a_moment_leaves_nothing_out_that_is_read_again(
     assert consumer.assigned == [1, 2]
 
 
+def test_what_retention_has_taken_is_left_out_of_what_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = FakeConsumer([message(number) for number in range(4)], [trouble(KafkaError._AUTO_OFFSET_RESET)])
+    monkeypatch.setattr(Cluster, "consumer", lambda *_: consumer.client)
+    monkeypatch.setattr(Cluster, "admin", lambda *_: FakeAdmin({0: (2, 4)}).client)
+    assert [one.offset() for one in read_again(CLUSTER, "t", [(0, 1), (0, 3)])] == [3]
+    assert consumer.assigned == [1, 2]
+
+
 def test_an_end_that_is_not_reached_in_time_is_an_error(filled: MockKafka) -> None:
     with pytest.raises(ClickstreamError, match=r"Reading t at 127\.0\.0\.1:\d+ to its end: nothing came for 0 s"):
         read_to_end(filled.cluster, "t", lambda one: None, timeout=0.0)

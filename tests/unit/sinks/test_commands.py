@@ -32,6 +32,7 @@ HOOK = "http://h/hunter2"
             ],
             "Cannot read /none/such",
         ),
+        (["webhook", "--url", HOOK, "--reset", "--yes"], "say --from-start or --from TIME"),
         (["webhook"], "Where to post?"),
         (["rabbitmq", "--url", "http://u:hunter2@host"], "amqp://user:password@host"),
         (["rabbitmq", "--url", "amqp://u:hunter2@host:port/"], "amqp://user:password@host"),

@@ -114,9 +114,10 @@ def test_a_place_that_is_not_understood_is_said(cluster: Cluster, name: str) -> 
     assert ledger(cluster).claim(claim(name)).places == {}
 
 
-def test_a_key_of_this_sink_that_is_not_understood_is_said(cluster: Cluster, name: str) -> None:
+@pytest.mark.parametrize("key", [b'["test","%b",{"topic":"t"}]', b'["test","%b","t",0,false,"more"]'])
+def test_a_key_of_this_sink_that_is_not_understood_is_said(cluster: Cluster, name: str, key: bytes) -> None:
     """Without it, the sink would begin from the start, as if there had never been any."""
-    put(cluster, b'["test","%b",{"topic":"t"}]' % name.encode(), b"{}")
+    put(cluster, key % name.encode(), b"{}")
     put(cluster, b'["test","another",{"topic":"t"}]', b"{}")
     put(cluster, DEEP, b"{}")
     with pytest.raises(NotUnderstood, match=WORDS):

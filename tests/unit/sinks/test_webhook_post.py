@@ -37,6 +37,7 @@ def test_a_signature_is_of_time_and_body() -> None:
         (" 0 ", 0.0),
         ("Wed, 25 Mar 2020 19:05:49 GMT", 0.0),
         ("soon", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
         ("\xb2", None),  # a digit, and no number
         (None, None),
     ],

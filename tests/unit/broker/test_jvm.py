@@ -112,8 +112,8 @@ def test_a_dead_jvm_tells_its_exit_code_and_last_words(state: StateDir) -> None:
 @pytest.mark.parametrize(
     ("left", "session_ms"),
     [
-        ([], 9000),
-        (["__cluster_metadata-0", ".kafka_cleanshutdown"], 9000),
+        ([], 3_600_000),
+        (["__cluster_metadata-0", ".kafka_cleanshutdown"], 3_600_000),
         (["__cluster_metadata-0"], 1000),
     ],
 )

@@ -124,6 +124,40 @@ def test_a_topics_settings_are_those_of_now_and_say_so(open_page: Open, server: 
     tab.wait_for(lambda: asked(server, "topic") == [{"topic": "clickstream"}])
 
 
+def not_there(params: dict[str, Any], now: int) -> dict[str, Any]:
+    """The topic before it was made."""
+    nothing = {"there": False, "topic": None, "bytes_per_s": None, "partitions": [], "readers": None, "settings": None}
+    return topicstates.topic(params, now) | (nothing | {"command": "fill it"} if "at" in params else {})
+
+
+def test_before_a_topic_was_there_its_page_shows_nothing_of_now(open_page: Open, server: FakeServer) -> None:
+    server.states["topic"] = then(not_there)
+    tab = open_page("#/topics/clickstream", ready=False)
+    shown = [".t-kv", ".t-grp", ".t-part"]
+    tab.wait_text(".t-grp", "slow")
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", instant())
+    tab.wait_text(".notices", "There was no topic clickstream yet, or no more.")
+    assert not any(tab.page.locator(one).is_visible() for one in shown)
+    assert "fill it" not in tab.text(".notices")
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(lambda: all(tab.page.locator(one).is_visible() for one in shown))
+    assert tab.text(".notices") == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "shows"), [("topics", ".topics td"), ("flow", ".fnode"), ("topics/clickstream", ".kv b")]
+)
+def test_a_page_without_ranges_says_that_it_shows_the_end_of_a_dragged_time(
+    open_page: Open, page: str, shows: str
+) -> None:
+    at = instant()
+    tab = open_page(f"#/{page}?from={at - 10 * MINUTE}&to={at}", ready=False)
+    tab.wait_for(lambda: tab.page.locator(shows).count())
+    tab.wait_text(".strip.warned", "As of")
+    assert tab.text(".chip b") == "at"
+    assert " to " not in tab.text(".chip")
+
+
 @pytest.mark.parametrize(
     ("page", "shows"), [("topics", ".topics tbody tr"), ("flow", ".fnode"), ("sources", ".sources tbody tr")]
 )

@@ -89,6 +89,11 @@ class App {
     return this.place.to != null;
   }
 
+  /** Whether it shows how all was at an instant: a page without ranges does so at the end of a dragged time. */
+  get isInstant() {
+    return this.isPast && !(this.place.from && this.hasRange);
+  }
+
   listen() {
     addEventListener('hashchange', () => this.arrive());
     addEventListener('theme', () => this.themeChanged());

@@ -13,7 +13,7 @@ const BACK_NOTE =
 
 /** `el` is its element, `said` the live region beside it. */
 export class Strip {
-  /** @param {Object} app `place`, `head`, `isPast`, `pastNumbers`, `go`, `live`, `rewind`, `address` */
+  /** @param {Object} app `place`, `head`, `isInstant`, `pastNumbers`, `go`, `live`, `rewind`, `address` */
   constructor(app) {
     this.app = app;
     this.what = h('div.what', {});
@@ -101,8 +101,8 @@ export class Strip {
   }
 
   usual(frame, now) {
-    const { to, from } = this.app.place;
-    if (this.app.isPast && !from) {
+    const { to } = this.app.place;
+    if (this.app.isInstant) {
       return {
         cls: 'warned',
         meaning: `Past instant ${moment(to, now)}`,

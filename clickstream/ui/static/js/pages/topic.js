@@ -88,7 +88,7 @@ class Topic {
   take(state) {
     this.paintNotice(state);
     this.records.setPartitions(state.partitions.map((one) => one.partition));
-    this.show(true);
+    this.show(Boolean(state.topic));
     this.paintFigures(state);
     this.partitions.paint(state);
     this.readers.paint(state);
@@ -108,7 +108,9 @@ class Topic {
   }
 
   paintNotice({ at, there, problem, command }) {
-    if (there === false) {
+    if (there === false && this.page.isPast) {
+      this.notice('missing then', () => lineNotice(`There was no topic ${this.name} yet, or no more.`));
+    } else if (there === false) {
       const steps = [{ ok: false, words: 'Create and fill it:', command: `bin/${command}` }];
       this.notice('missing', () => setupNotice(`There is no topic ${this.name}`, steps));
     } else if (there == null) {

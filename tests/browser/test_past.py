@@ -126,8 +126,8 @@ def test_a_topics_settings_are_those_of_now_and_say_so(open_page: Open, server: 
 
 def not_there(params: dict[str, Any], now: int) -> dict[str, Any]:
     """The topic before it was made."""
-    nothing = {"there": False, "topic": None, "bytes_per_s": None, "partitions": [], "readers": None, "settings": None}
-    return topicstates.topic(params, now) | (nothing | {"command": "fill it"} if "at" in params else {})
+    nothing: dict[str, Any] = {"there": False, "command": "fill it", "topic": None, "partitions": [], "readers": None}
+    return topicstates.topic(params, now) | (nothing if "at" in params else {})
 
 
 def test_before_a_topic_was_there_its_page_shows_nothing_of_now(open_page: Open, server: FakeServer) -> None:

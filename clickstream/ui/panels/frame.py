@@ -16,6 +16,7 @@ from clickstream.ui.panels.rail import Number, RailNumbers
 from clickstream.ui.remembered.asof import past
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from clickstream.ui.wire import Instant
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -177,15 +178,15 @@ def _make(services: Services, _params: Any) -> FramePanel:
     return FramePanel(services, services.history if isinstance(services.history, History) else None)
 
 
-class Instant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PastParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Epoch ms."""
 
-    at: int
+    at: Instant
 
 
-def _make_past(services: Services, params: Instant) -> PastNumbersPanel:
+def _make_past(services: Services, params: PastParams) -> PastNumbersPanel:
     return PastNumbersPanel(services, params.at)
 
 
 KIND = StateKind(NoParams, _make)
-NUMBERS = StateKind(Instant, _make_past)
+NUMBERS = StateKind(PastParams, _make_past)

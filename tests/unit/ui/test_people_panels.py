@@ -481,6 +481,7 @@ def test_vip_actions_of_a_past_instant_are_those_until_then(
     hub.say("vip-action", dict(came))
     feed = panel.take()
     assert (len(feed.rows), feed.skipped, "not among the last records" in feed.words) == (pages, 0, not pages)
+    assert ("not among the last records" in panel.take().words) is (not pages), "also when nothing comes"
     hub.say("vip-action", {"new": json.dumps(later).encode()})
     assert panel.take().rows == []
     panel.close()

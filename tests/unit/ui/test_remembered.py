@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from clickstream.errors import ClickstreamError
@@ -22,6 +23,7 @@ from clickstream.ui.remembered.moment import Moment, Others, Partition, Parts, p
 from clickstream.ui.remembered.ring import OVERHEAD_BYTES, Ring
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from clickstream.ui.views import decode
 from clickstream.ui.watching import Watching
 from clickstream.ui.wire import Number
 
@@ -262,6 +264,13 @@ def test_what_is_not_remembered_is_said(at: int, words: str) -> None:
             shown(panel, ring, At(at))
     with pytest.raises(ClickstreamError, match="remembers nothing"):
         past(Ring(HOUR_MS), at, NOW)
+
+
+@pytest.mark.parametrize("at", [-1, 253_402_300_800_000])
+@pytest.mark.parametrize("panel", ["topics", "sources", "numbers", "vip", "dead"])
+def test_an_instant_lies_between_1970_and_the_year_9999(panel: str, at: int) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode(PANELS[panel], msgspec.Raw(b'{"at":%d}' % at))
 
 
 def test_what_was_shown_once_stays() -> None:

@@ -78,6 +78,18 @@ def test_a_page_asks_for_the_instant_and_says_of_which_moment_it_is(
     assert "to=" not in tab.hash()
 
 
+def test_numbers_that_fail_leave_nothing_of_another_instant(open_page: Open, server: FakeServer) -> None:
+    at = instant()
+    tab = open_page(f"#/topics?to={at}", ready=False)
+    tab.wait_text(".strip.warned", "Remembered at")
+    server.states["numbers"] = lambda params, now: None
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", at - MINUTE)
+    tab.wait_for(lambda: [params["at"] for params in asked(server, "numbers")] == [at - MINUTE])
+    server.error("numbers", "It failed.")
+    tab.wait_for(lambda: "Remembered at" not in tab.text(".strip.warned"))
+    assert "77" not in tab.text(".nav a[href^='#/topics'] .count")
+
+
 def test_the_clock_goes_back_on_every_page(open_page: Open, server: FakeServer) -> None:
     tab = open_page("#/topics", ready=False)
     tab.wait_for(lambda: tab.page.locator(".topics td").count())

@@ -138,6 +138,27 @@ def past(ring: Ring | None, at: int, now: int) -> Past:
     return Past([Moment(one) for one in ring.between(snapshot.at - BEFORE_MS, snapshot.at)])
 
 
+class Kept:
+    """The moment that stands for an instant: what was shown once stays, also when there is no more room for it."""
+
+    def __init__(self, ring: Ring | None, at: int) -> None:
+        self._ring = ring
+        self._at = at
+        self._moment: Moment | None = None
+
+    def moment(self, now: int) -> Moment:
+        """Raises ClickstreamError when it is not remembered, and was not before."""
+        try:
+            found = past(self._ring, self._at, now).moment
+        except ClickstreamError:
+            if self._moment is None:
+                raise
+            return self._moment
+        if self._moment is None or self._moment.at != found.at:
+            self._moment = found
+        return self._moment
+
+
 def moments_before(services: Services) -> Sequence[Moment]:
     """Those of the ten minutes before the time that `services` are of, the oldest first."""
     if services.past is not None:

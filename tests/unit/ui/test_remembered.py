@@ -244,6 +244,9 @@ def test_numbers_beside_pages_are_those_of_then() -> None:
     kind: Any = PANELS["numbers"]
     panel = kind.make(services(ring, NOW + HOUR_MS), kind.params(at=NOW + 1))
     assert (panel.state(NOW + HOUR_MS).at, panel.state(NOW + HOUR_MS).numbers) == (NOW, {"topics": Number(3)})
+    add(ring, NOW + 3 * HOUR_MS, 100)
+    assert ring.at(NOW) is None
+    assert panel.state(NOW + 3 * HOUR_MS).numbers == {"topics": Number(3)}, "what was shown stays"
     early = kind.make(services(ring, NOW + HOUR_MS), kind.params(at=NOW - 1)).state(NOW + HOUR_MS)
     assert (early.at, early.numbers) == (None, {})
     assert "does not reach back so far" in early.words

@@ -278,7 +278,10 @@ class App {
 
   askNumbers() {
     if (this.isPast) {
-      this.live.open('numbers', 'numbers', { at: this.place.to }, { state: (state) => this.takeNumbers(state) });
+      this.live.open('numbers', 'numbers', { at: this.place.to }, {
+        state: (state) => this.takeNumbers(state),
+        error: () => this.takeNumbers(null),
+      });
     } else {
       this.pastNumbers = null;
       this.live.close('numbers');

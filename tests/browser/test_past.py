@@ -123,6 +123,19 @@ def test_nothing_can_be_asked_of_parts_at_a_past_instant(open_page: Open) -> Non
     tab.wait_for(lambda: {one.partition(" ")[0] for one in locked(tab)} == {"false"})
 
 
+def test_while_parts_of_a_past_instant_stand_there_they_stay_locked(open_page: Open, server: FakeServer) -> None:
+    usual = server.states["sources"]
+    tab = open_page(f"#/sources?to={instant()}")
+    server.states["sources"] = lambda params, now: usual(params, now) if "at" in params else None
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(lambda: asked(server, "sources") == [{}])
+    assert locked(tab) == {"true A past instant is shown: Esc goes live again"}
+    assert "Control is locked." in tab.text(".modeline")
+    server.states["sources"] = usual
+    tab.wait_text(".modeline", "Control is on.")
+    tab.wait_for(lambda: {one.partition(" ")[0] for one in locked(tab)} == {"false"})
+
+
 def test_a_topics_settings_are_those_of_now_and_say_so(open_page: Open, server: FakeServer) -> None:
     def without_settings(params: dict[str, Any], now: int) -> dict[str, Any]:
         return topicstates.topic(params, now) | ({"settings": None} if "at" in params else {})
@@ -194,9 +207,43 @@ def test_an_instant_before_the_memory_begins_shows_nothing_but_that(
     assert TOO_EARLY not in tab.text(".notices")
 
 
+@pytest.mark.parametrize("page", ["flow", "sources"])
+def test_a_page_that_failed_is_not_busy(open_page: Open, server: FakeServer, page: str) -> None:
+    server.states[page] = lambda params, now: None
+    tab = open_page(f"#/{page}?to={instant()}", ready=False)
+    tab.wait_for(lambda: asked(server, page))
+    assert tab.page.locator(".sheet").get_attribute("aria-busy") == "true"
+    server.error(page, TOO_EARLY)
+    tab.wait_text(".notices", TOO_EARLY)
+    assert tab.page.locator(".sheet").get_attribute("aria-busy") == "false"
+
+
 @pytest.mark.parametrize("page", ["topics", "flow", "sources", "topics/clickstream"])
 def test_a_past_instant_fits_a_phone(open_page: Open, page: str) -> None:
     tab = open_page(f"#/{page}?to={instant()}", ready=False, viewport=NARROW)
-    tab.wait_text(".strip.warned", "As of")
+    tab.wait_text(".strip.warned", "Remembered at")
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert tab.page.evaluate(wide) == 0
+    assert whole(tab, ".strip b")
+    assert "Esc" not in tab.text(".strip")
+
+
+def whole(tab: Opened, selector: str) -> bool:
+    """Whether nothing of that element of the strip is cut off."""
+    script = "(one) => one.getBoundingClientRect().right <= one.parentElement.getBoundingClientRect().right"
+    found: bool = tab.page.locator(selector).first.evaluate(script)
+    return found
+
+
+def test_on_a_phone_it_says_from_when_on_something_is_remembered(open_page: Open, server: FakeServer) -> None:
+    usual, began = server.states["frame"], now_ms() - 2 * MINUTE
+    server.states["frame"] = lambda params, now: usual(params, now) | {"remembers": began}
+    server.states["numbers"] = lambda params, now: {"at": None, "words": TOO_EARLY, "numbers": {}}
+    tab = open_page(f"#/topics?to={instant()}", ready=False, viewport=NARROW)
+    tab.wait_text(".strip b", "Remembered from")
+    assert whole(tab, ".strip b")
+
+
+def test_who_listens_is_told_of_which_moment_the_page_is(open_page: Open) -> None:
+    tab = open_page(f"#/topics?to={instant()}", ready=False)
+    tab.wait_for(lambda: "Remembered at" in (tab.page.locator("[role=status].vh").first.text_content() or ""))

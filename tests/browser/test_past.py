@@ -144,6 +144,11 @@ def test_a_topics_settings_are_those_of_now_and_say_so(open_page: Open, server: 
     tab = open_page(f"#/topics/clickstream?to={instant()}", ready=False)
     tab.wait_text(".t-cfg header", "as of now")
     tab.wait_text(".t-cfg dl", "retention.ms")
+    tab.wait_for(lambda: all("at" in params for params in asked(server, "topic")))
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", instant() - MINUTE)
+    tab.wait_for(lambda: len(asked(server, "topic")) == 1)
+    opens = [said["params"] for said in server.heard if said.get("panel") == "topic"]
+    assert opens.count({"topic": "clickstream"}) == 1, "they are asked for once"
     tab.page.keyboard.press("Escape")
     tab.wait_for(lambda: "as of now" not in tab.text(".t-cfg header"))
     tab.wait_for(lambda: asked(server, "topic") == [{"topic": "clickstream"}])

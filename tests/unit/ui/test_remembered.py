@@ -1,5 +1,6 @@
 """What the server remembers, and the panels that show it again."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -121,9 +122,9 @@ def add_outage(ring: Ring, since: int, until: int, high: int, rate: float | None
         ring.add(at, packed(topics(since, high, rate, AWAY), groups, Parts(STATE, []), [], Others()))
 
 
-def services(ring: Ring, now: int) -> Services:
+def services(ring: Ring, now: int, parts: Sequence[Seen] = ()) -> Services:
     missing: Fixed[Any] = Fixed(Looked(None, 0.0))
-    found = SimpleNamespace(parts=lambda _now=None: [], running_sql=dict, requests=dict, topic=lambda: STATE)
+    found = SimpleNamespace(parts=lambda _now=None: list(parts), running_sql=dict, requests=dict, topic=lambda: STATE)
     settings = {
         "status-topic": "status",
         "dead-letter-topic": "dead",
@@ -233,8 +234,11 @@ def test_parts_are_as_they_were_with_their_rates_up_to_then() -> None:
     assert found.at == NOW + 2 * EVERY_MS
     assert [(one.kind, one.state) for one in found.parts] == [("generate-web", "running"), ("tables", "running")]
     assert found.parts[0].history == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
-    live = shown("sources", ring, At(), NOW + 3 * EVERY_MS)
-    assert live.parts == []
+    now = NOW + 3 * EVERY_MS
+    made = Seen(status("generate-web", 0, acknowledged=9.0), now / 1000)
+    live = PANELS["sources"].make(services(ring, now, [made]), At())
+    [part] = cast(Any, live).state(now + EVERY_MS).parts
+    assert part.history == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 9.0], "what is remembered goes before"
 
 
 def test_numbers_beside_pages_are_those_of_then() -> None:

@@ -75,12 +75,19 @@ class Topic {
     this.spark.destroy();
   }
 
-  // They are not remembered: at a past instant they are those of now, and say so.
+  // They are not remembered: at a past instant they are those of now, and say so. They are asked for once.
   askSettings() {
     this.settings.setNow(this.page.isPast);
-    if (this.page.isPast) {
-      this.page.open('settings', 'topic', { topic: this.name }, { state: (state) => this.settings.paint(state) });
+    if (this.page.isPast && !this.settings.isKnown) {
+      this.page.open('settings', 'topic', { topic: this.name }, { state: (state) => this.takeSettings(state) });
     } else {
+      this.page.close('settings');
+    }
+  }
+
+  takeSettings(state) {
+    this.settings.paint(state);
+    if (this.settings.isKnown) {
       this.page.close('settings');
     }
   }

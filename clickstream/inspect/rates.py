@@ -22,7 +22,8 @@ from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 LOOK_EVERY_S = 1.0
-SLOW_EVERY_S = 10.0
+# Below ten: who looks every ten seconds, a little more or less, looks slowly each time.
+SLOW_EVERY_S = 9.5
 SETTINGS_EVERY_S = 60.0
 BUCKET_S = 5.0
 BUCKETS = 120  # ten minutes

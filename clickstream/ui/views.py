@@ -85,17 +85,24 @@ class View:
         except Exception as problem:  # noqa: BLE001 - a panel is told to have failed; the others go on
             self._fail(words_of(self._name, problem), problem)
         else:
-            self._failure = None
-            self._latest = now, encoded
-            for looker in list(self._lookers):
-                if not looker.hidden:
-                    looker.show(now, encoded)
+            if encoded is not None:
+                self._show(now, encoded)
         finally:
             self._turn = None
             if not self._lookers:
                 self._close()
 
-    def _encoded(self, now: int) -> str:
+    def _show(self, now: int, encoded: str) -> None:
+        self._failure = None
+        self._latest = now, encoded
+        for looker in list(self._lookers):
+            if not looker.hidden:
+                looker.show(now, encoded)
+
+    def _encoded(self, now: int) -> str | None:
+        """None: while it waited for its turn, all who looked have left. A dragged clock leaves many such views."""
+        if not self._lookers:
+            return None
         if self._panel is None:
             self._panel = self._make()
         return wire.encode(self._panel.state(now)).decode()

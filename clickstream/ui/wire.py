@@ -1,8 +1,10 @@
 """What a tab and the server say to each other over `/live`: JSON text frames, times in epoch ms."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+from clickstream.inspect.instant import LATEST_MS
 
 MAX_FRAME_BYTES = 16 * 1024
 MAX_ID_CHARACTERS = 64
@@ -10,6 +12,9 @@ MAX_ID_CHARACTERS = 64
 _NONE = msgspec.Raw(b"{}")
 
 encode = msgspec.json.encode
+
+Instant = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+"""A past instant that is asked for."""
 
 
 class FromTab(msgspec.Struct, frozen=True):

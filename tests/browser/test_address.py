@@ -54,6 +54,13 @@ def test_an_address_that_was_sent_opens_the_same(open_page: Open, server: FakeSe
     assert "Germany" in tab.text(".filters")
 
 
+@pytest.mark.parametrize(
+    ("to", "at"), [("1600000000000.4", 1_600_000_000_000), ("1e300", None), ("253402300800000", None), ("0.3", None)]
+)
+def test_an_instant_is_a_whole_number_that_can_be_a_time(open_page: Open, to: str, at: int | None) -> None:
+    wait_asked(open_page(f"#/overview?range=15&to={to}"), to=at)
+
+
 @pytest.mark.parametrize("value", ["/a b?c=d&e#f", "100%", "ä/日本", "<img src=x onerror=alert(1)>", "a!=b", ""])
 def test_any_value_survives_the_way_through_the_address(open_page: Open, value: str) -> None:
     tab = open_page()

@@ -55,6 +55,20 @@ def test_before_the_first_letter_it_says_that_there_was_none(open_page: Open) ->
     tab.wait_text(".notices", "No dead letters: none had come by 2020-09-13 11:26:40.")
 
 
+@pytest.mark.parametrize("at", [AT, AT - 3_600_000])
+def test_where_not_all_could_be_looked_at_it_says_so(open_page: Open, server: FakeServer, at: int) -> None:
+    usual, words = server.states["dead"], "Not all letters of then were looked at within 20 s; these were found."
+
+    def incomplete(params: dict[str, Any], now: int) -> Any:
+        found = usual(params, now)
+        return found | {"topic": found["topic"] | {"words": words}}
+
+    server.states["dead"] = incomplete
+    tab = open_page(f"#/dead?to={at}", ready=False)
+    tab.wait_text(".notices", words)
+    assert bool(reasons(tab)) is (at == AT)
+
+
 def test_nothing_is_sent_again_at_a_past_instant_and_it_says_why(open_page: Open) -> None:
     tab = open_page(f"#/dead?to={AT}&letter=0:2", ready=False)
     send = tab.page.get_by_role("button", name="Send again")

@@ -349,6 +349,22 @@ def test_while_the_clock_is_dragged_rows_stay_until_those_of_where_it_rests(
     assert 0 not in tab.page.evaluate("() => [...window.counts]")
 
 
+def test_a_search_that_is_stopped_leaves_no_rows_of_another_instant(
+    open_page: Open, asked: list[dict[str, str]]
+) -> None:
+    tab = opened(open_page, f"#/topics/clickstream?to={AT}&cols=n")
+    tab.wait_for(lambda: places(tab) == ["0:5", "1:3"], "the first ones")
+    tab.page.route(f"**{ASKED}?*", lambda _route: None)  # it takes long
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", AT + 1_000)
+    tab.page.get_by_role("button", name="Stop searching").click()
+    tab.wait_text(".infoline", "Stopped.")
+    assert places(tab) == []
+    tab.page.unroute(f"**{ASKED}?*")
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", AT)
+    tab.wait_for(lambda: places(tab) == ["0:5", "1:3"], "the first ones again")
+    assert "Stopped." not in tab.text(".infoline")
+
+
 @pytest.mark.parametrize("more", ["at=oldest", f"to={AT}"])
 def test_the_first_records_of_a_search_choose_the_columns_too(
     open_page: Open, asked: list[dict[str, str]], more: str

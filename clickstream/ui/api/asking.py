@@ -4,13 +4,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
 from clickstream.errors import ClickstreamError, ConfigError
-from clickstream.inspect.instant import LATEST_MS
 from clickstream.ui.api.jobs import Put, Refused
 
 MAX_SQL = 200_000
@@ -19,8 +18,6 @@ LOOK_AT_STOP_EVERY_S = 0.2
 PROGRESS_EVERY_S = 0.1
 
 T = TypeVar("T")
-
-Instant = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 

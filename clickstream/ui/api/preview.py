@@ -20,6 +20,7 @@ from clickstream.inspect.text import utc
 from clickstream.query.model import MIB, Cell, Column, for_browsers
 from clickstream.ui.api import asking
 from clickstream.ui.api.jobs import Put, Refused, Streamed, answer, on_thread, refusal
+from clickstream.ui.wire import Instant
 from clickstream.ui.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sql: str
     records: Annotated[int, msgspec.Meta(ge=1, le=MAX_RECORDS)] = 10_000
-    to: asking.Instant | None = None
+    to: Instant | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):

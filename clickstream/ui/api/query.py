@@ -25,6 +25,7 @@ from clickstream.query.model import MIB, Cell, Column, Limits, Newest, Result, T
 from clickstream.ui.api import asking
 from clickstream.ui.api.jobs import CHUNK_BYTES, Left, Put, Refused, Streamed, answer, on_thread, refusal
 from clickstream.ui.services import Services
+from clickstream.ui.wire import Instant
 from clickstream.ui.wiring import Wiring
 
 MAX_RECORDS = 100_000
@@ -37,7 +38,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sql: str
     records: Annotated[int, msgspec.Meta(ge=1, le=MAX_RECORDS)] = 10_000
-    to: asking.Instant | None = None
+    to: Instant | None = None
     format: Literal["jsonl", "csv"] = "jsonl"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from clickstream.ui.services import Services
-from clickstream.ui.wire import Feed
+from clickstream.ui.wire import Feed, Instant
 
 
 class StatePanel(Protocol):
@@ -38,7 +38,7 @@ class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class At(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`at`: the instant that is asked for, epoch ms; None is now."""
 
-    at: int | None = None
+    at: Instant | None = None
 
 
 @dataclass(frozen=True)

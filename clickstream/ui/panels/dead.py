@@ -1,7 +1,9 @@
 """Dead letters as they come, or as they were at a past instant: why, whence, and whether they were sent again."""
 
 import threading
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from confluent_kafka import Message
@@ -9,27 +11,33 @@ from confluent_kafka import Message
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import letters, tail
 from clickstream.inspect.hub import Stage
-from clickstream.inspect.instant import LATEST_MS, extent_at
+from clickstream.inspect.instant import extent_at
 from clickstream.inspect.letters import Letter, Place
 from clickstream.inspect.refreshed import Refreshed
 from clickstream.inspect.render import timestamp_of
-from clickstream.inspect.search import Bounds, newest_first
+from clickstream.inspect.search import Bounds, End, newest_first
 from clickstream.kafka.deadletter import found_letter
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from clickstream.ui.wire import Instant
 
 MAX_LETTERS = 300
 # What looking at a past instant may cost, and when it is tried again where Kafka did not answer.
 LOOK = Bounds(seconds=20.0, records=2_000_000)
 TRY_EVERY_S = 5.0
+# A tab may ask for many instants; each search reads as fast as it can.
+AT_ONCE = 2
+LOOK_AT_STOP_EVERY_S = 0.2
 REASON_CHARACTERS = 500
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`at` (epoch ms): as it was at that instant; None is now."""
 
-    at: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None = None
+    at: Instant | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -124,23 +132,31 @@ class PastLetters:
         if topic.stage == Stage.MISSING:
             return Dead(topic, None, [])
         seen = self._looks.get(0.0)
-        if seen.answer is not None:
-            return Dead(msgspec.structs.replace(topic, stage=Stage.LIVE.value), seen.answer.records, seen.answer.rows)
+        known = seen.answer
+        if known is not None:
+            return Dead(
+                msgspec.structs.replace(topic, stage=Stage.LIVE.value, words=known.words), known.records, known.rows
+            )
         stage, words = (Stage.AWAY, seen.problem) if seen.problem else (Stage.CATCHING_UP, "")
         return Dead(msgspec.structs.replace(topic, stage=stage.value, words=words), None, [])
 
     def _look(self) -> "_Known":
         if self._known is None:
-            cluster = self._services.cluster
-            found, marks = letters.look(
-                cluster, self._topic, MAX_LETTERS, self._stop, _rows, instant=self._instant, bounds=LOOK
-            )
-            if self._stop.is_set():
-                raise ClickstreamError("Given up.")
-            there = tail.find(cluster, cluster.admin(), [self._topic])
-            records = extent_at(cluster, cluster.admin(), there, self._instant).records
-            self._known = _Known(records, [rows[rows[0].place in marks] for rows in found.found])
+            with _turn(self._stop):
+                self._known = self._search()
         return self._known
+
+    def _search(self) -> "_Known":
+        cluster = self._services.cluster
+        found, marks = letters.look(
+            cluster, self._topic, MAX_LETTERS, self._stop, _rows, instant=self._instant, bounds=LOOK
+        )
+        if self._stop.is_set():
+            raise ClickstreamError("Given up.")
+        there = tail.find(cluster, cluster.admin(), [self._topic])
+        records = extent_at(cluster, cluster.admin(), there, self._instant).records
+        rows = [both[both[0].place in marks] for both in found.found]
+        return _Known(records, rows, _incomplete(found.end, rows))
 
     def close(self) -> None:
         self._stop.set()
@@ -149,8 +165,31 @@ class PastLetters:
 
 
 class _Known(msgspec.Struct, frozen=True):
+    """`words`: why there may be more."""
+
     records: int
     rows: list[Row]
+    words: str
+
+
+@contextmanager
+def _turn(stop: threading.Event) -> Iterator[None]:
+    """Waits until fewer than AT_ONCE others search. Raises ClickstreamError when `stop` is set before."""
+    while not _turns.acquire(timeout=LOOK_AT_STOP_EVERY_S):
+        if stop.is_set():
+            raise ClickstreamError("Given up.")
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+def _incomplete(end: End, rows: list[Row]) -> str:
+    if end not in (End.TIME, End.RECORDS):
+        return ""
+    bound = f"{LOOK.seconds:g} s" if end is End.TIME else f"{LOOK.records:,} records"
+    found = "these were found" if rows else "none was found"
+    return f"Not all letters of then were looked at within {bound}; {found}."
 
 
 def _rows(message: Message) -> tuple[Row, Row]:

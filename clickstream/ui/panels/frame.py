@@ -13,9 +13,10 @@ from clickstream.ui.panels.alerts import CODES_TOPIC_SETTING, OPEN_MS, Alert, Al
 from clickstream.ui.panels.codes import Codes
 from clickstream.ui.panels.contract import NoParams, StateKind
 from clickstream.ui.panels.rail import Number, RailNumbers
-from clickstream.ui.remembered.asof import past
+from clickstream.ui.remembered.asof import Kept
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from clickstream.ui.wire import Instant
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -77,12 +78,13 @@ class PastNumbersPanel:
     def __init__(self, services: Services, at: int) -> None:
         self._services = services
         self._at = at
+        self._kept = Kept(services.memory, at)
 
     def state(self, now: int) -> PastNumbers:
         history, at = self._services.history, min(self._at, now)
         numbers = of_history(history, at) if isinstance(history, History) else {}
         try:
-            moment = past(self._services.memory, at, now).moment
+            moment = self._kept.moment(now)
         except ClickstreamError as problem:
             return PastNumbers(None, str(problem), numbers)
         return PastNumbers(moment.at, "", moment.others.numbers | numbers)
@@ -177,15 +179,15 @@ def _make(services: Services, _params: Any) -> FramePanel:
     return FramePanel(services, services.history if isinstance(services.history, History) else None)
 
 
-class Instant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PastParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Epoch ms."""
 
-    at: int
+    at: Instant
 
 
-def _make_past(services: Services, params: Instant) -> PastNumbersPanel:
+def _make_past(services: Services, params: PastParams) -> PastNumbersPanel:
     return PastNumbersPanel(services, params.at)
 
 
 KIND = StateKind(NoParams, _make)
-NUMBERS = StateKind(Instant, _make_past)
+NUMBERS = StateKind(PastParams, _make_past)

@@ -10,7 +10,7 @@ from clickstream.inspect.hub import Stage
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.panels.figures import bucket_of
 from clickstream.ui.past import Asked, Unhurried, checked, history_of, source_of, unread
-from clickstream.ui.remembered.asof import past
+from clickstream.ui.remembered.asof import Kept
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 from clickstream.ui.tallies import Counted, Ran, Tallies, Told, ran
@@ -104,6 +104,7 @@ class PastCount:
     def __init__(self, services: Services, at: int) -> None:
         self._services = services
         self._at = at
+        self._kept = Kept(services.memory, at)
 
     def count(self, now: int) -> Count:
         """What is remembered of it."""
@@ -112,7 +113,7 @@ class PastCount:
         proof = Counted(settings["run-counter.from-topic"], 0, None, None, None)
         missing = TopicState(topic, Stage.MISSING.value, self._at, "", self._services.hints.command(topic))
         try:
-            moment = past(self._services.memory, self._at, now).moment
+            moment = self._kept.moment(now)
         except ClickstreamError as problem:
             unread = msgspec.structs.replace(missing, stage=Stage.LIVE.value)
             return Count(self._at, None, proof, ran([], proof.topic), unread, str(problem))

@@ -208,7 +208,7 @@ def _past(services: Services, then: Past, name: str) -> TopicPanel:
         line = next((one for one in topics_.lines if one.name == name), None)
         if line is not None and line.size is not None:
             size.add(at, line.size)
-    readers = then.reader_lags([name])[name] if found else []
+    readers = then.reader_lags([name]).get(name, [])
     panel = TopicPanel(services, name, Fixed(Looked(Slow(readers, None, {}, size.per_s), then.at / 1000)))
     for at, topics_ in found:
         panel.note(at, topics_)

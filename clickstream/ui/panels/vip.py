@@ -54,6 +54,7 @@ class Vip:
     def __init__(self, services: Services, until: int | None = None) -> None:
         """`until`: what was done after that instant (epoch ms) is left out, and nothing comes any more."""
         self._until = until
+        self._had_any = False
         self._reaches = False  # something of before the instant was there
         self._command = services.hints.command(RESULT)
         self._result = services.hub.recent(RESULT)
@@ -89,8 +90,8 @@ class Vip:
     def _past(self, rows: list[Row], news: News, words: str) -> Feed:
         until = self._until or 0
         found = [row for row in rows if row.time is not None and row.time <= until][:MAX_ROWS]
-        self._reaches = self._reaches or bool(found)
-        if rows and not self._reaches:
+        self._had_any, self._reaches = self._had_any or bool(rows), self._reaches or bool(found)
+        if self._had_any and not self._reaches:
             words = "What they did until then is not among the last records of the topic."
         return Feed(found[::-1], 0, news.anew, news.state.stage.value, words)
 

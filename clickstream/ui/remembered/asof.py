@@ -79,12 +79,27 @@ class Past:
         seen = self.moment.topics
         if seen.answer is None:
             return seen
-        rates: dict[str, list[float]] = {}
-        for moment in self.moments:
-            for name, rate in moment.rates().items():
-                rates.setdefault(name, []).extend([rate] * round(EVERY_MS / 1000 / BUCKET_S))
-        lines = [replace(one, history=rates[one.name][-BUCKETS:]) for one in seen.answer.lines]
+        histories = self._histories()
+        lines = [replace(one, history=histories.get(one.name, [])) for one in seen.answer.lines]
         return replace(seen, answer=replace(seen.answer, lines=lines))
+
+    def _histories(self) -> dict[str, list[float]]:
+        """Rates by topic, one for every BUCKET_S, as inspect/rates.Rate has them."""
+        found: dict[str, list[float]] = {}
+        before: float | None = None
+        for moment in self.moments:
+            at, rates = moment.rates()
+            if before is not None and at <= before:  # Kafka is away: nobody knows yet what came in
+                continue
+            # The first rate after a while without answers is the mean of that while.
+            buckets = round((EVERY_MS / 1000 if before is None else at - before) / BUCKET_S)
+            # A topic that is there anew begins again, as one whose rate is not known.
+            found = {
+                name: [] if rate is None else [*found.get(name, []), *[rate] * min(buckets, BUCKETS)][-BUCKETS:]
+                for name, rate in rates.items()
+            }
+            before = at
+        return found
 
     def reader_lags(self, topics: Sequence[str] | None = None) -> dict[str, list[ReaderLag]]:
         """Who read these topics (None: those that our parts read), and how far behind they were."""
@@ -100,16 +115,18 @@ class Past:
         looked: dict[str, list[ReaderLag]] = {}
         for moment in self.moments:
             seen = moment.some_topics(topics)
-            if seen.answer is None or seen.at <= now:
+            # While Kafka is away its answer stays the same; of the last moment something is to be said all the same.
+            if seen.answer is None or (seen.at <= now and moment is not self.moment):
                 continue
-            now = seen.at
+            now = max(now, seen.at)
+            if moment.at <= self.at - TREND_MS:
+                for one in known.values():
+                    one.observe(seen.answer.limits)
+                continue
             groups = moment.groups.answer or []
             statuses = [one.status for one in moment.parts.parts]
             for topic, one in known.items():
-                if moment.at <= self.at - TREND_MS:
-                    one.observe(seen.answer.limits)
-                else:
-                    looked[topic] = one.look(lags.readings(topic, groups, statuses), seen.answer.limits)
+                looked[topic] = one.look(lags.readings(topic, groups, statuses), seen.answer.limits)
         return looked
 
 
@@ -119,6 +136,27 @@ def past(ring: Ring | None, at: int, now: int) -> Past:
     if ring is None or snapshot is None or min(at, now) - snapshot.at > STANDS_FOR_MS:
         raise ClickstreamError(_forgotten(ring, snapshot))
     return Past([Moment(one) for one in ring.between(snapshot.at - BEFORE_MS, snapshot.at)])
+
+
+class Kept:
+    """The moment that stands for an instant: what was shown once stays, also when there is no more room for it."""
+
+    def __init__(self, ring: Ring | None, at: int) -> None:
+        self._ring = ring
+        self._at = at
+        self._moment: Moment | None = None
+
+    def moment(self, now: int) -> Moment:
+        """Raises ClickstreamError when it is not remembered, and was not before."""
+        try:
+            found = past(self._ring, self._at, now).moment
+        except ClickstreamError:
+            if self._moment is None:
+                raise
+            return self._moment
+        if self._moment is None or self._moment.at != found.at:
+            self._moment = found
+        return self._moment
 
 
 def moments_before(services: Services) -> Sequence[Moment]:

@@ -126,9 +126,10 @@ class Moment:
             Topics(kept.at, kept.problem, found, {name: _partitions.decode(partitions[name]) for name in known})
         )
 
-    def rates(self) -> dict[str, float]:
-        """What came in, records per second by topic."""
-        return {name: one.rate or 0.0 for name, one in (_unpacked(self._topics, Rates).lines or {}).items()}
+    def rates(self) -> tuple[float, dict[str, float | None]]:
+        """Of when the answer is (epoch s), and what came in, records per second by topic (None: unknown)."""
+        kept = _unpacked(self._topics, Rates)
+        return kept.at, {name: one.rate for name, one in (kept.lines or {}).items()}
 
     @cached_property
     def groups(self) -> Looked[list[Group]]:

@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +15,8 @@ from clickstream.ui.remembered.moment import Others, Parts, packed
 from clickstream.ui.remembered.ring import Ring
 from clickstream.ui.services import Services
 from clickstream.ui.tallies import Tallies
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class Taking:
     def __init__(self, services: Services, ring: Ring) -> None:
         self._services = services
         self._ring = ring
+        self._failing: set[str] = set()
         self._rail = RailNumbers(services)
         self._tallies: Tallies | None = None
         self._collected: CollectedPanel | None = None
@@ -34,10 +39,7 @@ class Taking:
         """Until `stop` is set; at moments that are whole multiples of ten seconds, and at first."""
         try:
             while True:
-                try:
-                    self.take()
-                except Exception:
-                    log.exception("What is on the pages now is not remembered.")
+                self._piece("What is on the pages", self.take, None)
                 if stop.wait((EVERY_MS - self._services.clock() % EVERY_MS) / 1000):
                     return
         finally:
@@ -61,14 +63,29 @@ class Taking:
             self._tallies = Tallies(self._services)
         if self._collected is None and settings["collect.loss-topic"] in (names or ()):
             self._collected = CollectedPanel(self._services)
-        told = None if self._tallies is None else self._tallies.told()
+        tallies, collected = self._tallies, self._collected
+        told = None if tallies is None else self._piece("The tally", tallies.told, None)
         return Others(
-            numbers=self._rail.numbers(now, names),
+            numbers=self._piece("The numbers beside pages", lambda: self._rail.numbers(now, names), {}),
             told=told,
-            proof=None if self._tallies is None else self._tallies.proof(told, topics),
-            tallies=None if self._tallies is None else self._tallies.topic(),
-            collected=None if self._collected is None else msgspec.json.encode(self._collected.state(now)),
+            proof=None if tallies is None else self._piece("The proof", lambda: tallies.proof(told, topics), None),
+            tallies=None if tallies is None else tallies.topic(),
+            collected=None
+            if collected is None
+            else self._piece("What was collected", lambda: msgspec.json.encode(collected.state(now)), None),
         )
+
+    def _piece(self, name: str, find: Callable[[], T], otherwise: T) -> T:
+        """What fails is not remembered; the log says so once, until it works again."""
+        try:
+            found = find()
+        except Exception:
+            if name not in self._failing:
+                log.exception("%s cannot be remembered.", name)
+            self._failing.add(name)
+            return otherwise
+        self._failing.discard(name)
+        return found
 
     def _close(self) -> None:
         self._rail.close()

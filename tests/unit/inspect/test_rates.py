@@ -95,6 +95,16 @@ def test_a_look_is_two_requests_and_seldom_more(broker: Broker) -> None:
             assert broker.asked == ["metadata", "latest"]
 
 
+def test_who_looks_about_every_ten_seconds_gets_beginnings_and_sizes_each_time(broker: Broker) -> None:
+    now = 0.0
+    topics = TopicRates(Cluster("k"), clock=lambda: now)
+    for number in range(6):
+        now = number * 10 - number % 2 * 0.2
+        broker.asked.clear()
+        topics.look()
+        assert "earliest" in broker.asked
+
+
 def test_lines_tell_what_is_there_and_what_comes_in(broker: Broker) -> None:
     now = 0.0
     topics = TopicRates(Cluster("k"), clock=lambda: now, wall=lambda: 1_000.0)

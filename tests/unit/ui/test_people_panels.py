@@ -375,6 +375,11 @@ def test_at_a_past_instant_the_tally_is_the_one_that_is_remembered(services: Ser
     assert (early.tally, early.proof.end) == (None, None)
     assert "does not reach back so far" in early.count_words
     assert state(services, products).tally.total == 99
+    count = products.PastCount(services, then + 4_000)
+    shown = count.count(NOW)
+    ring.add(then + 120 * MINUTE, packed(nothing, nothing, Parts(services.statuses.topic(), []), [], Others()))
+    assert ring.at(then) is None
+    assert (count.count(NOW), shown.told) == (shown, told), "what was shown stays, though there is no more room for it"
 
 
 def saved(epoch: int, partition: int, next_offset: int, counts: dict[str, int] | None = None) -> bytes:
@@ -481,6 +486,7 @@ def test_vip_actions_of_a_past_instant_are_those_until_then(
     hub.say("vip-action", dict(came))
     feed = panel.take()
     assert (len(feed.rows), feed.skipped, "not among the last records" in feed.words) == (pages, 0, not pages)
+    assert ("not among the last records" in panel.take().words) is (not pages), "also when nothing comes"
     hub.say("vip-action", {"new": json.dumps(later).encode()})
     assert panel.take().rows == []
     panel.close()

@@ -223,6 +223,8 @@ class Then:
     def __init__(self, mocker: MockerFixture) -> None:
         self.searched: list[int | None] = []
         self.problem: ClickstreamError | None = None
+        self.end = End.COMPLETE
+        self.found = [letter(4, "odd"), letter(2)]
         self.go = threading.Event()
         self.go.set()
         mocker.patch.object(dead, "TRY_EVERY_S", 0.01)
@@ -236,8 +238,7 @@ class Then:
         assert self.go.wait(60)
         if self.problem is not None:
             raise self.problem
-        found = [show(one) for one in (letter(4, "odd"), letter(2))]
-        return Answer(found, End.COMPLETE, Progress(3, 2, 3), None), {(0, 2)}
+        return Answer([show(one) for one in self.found], self.end, Progress(3, 2, 3), None), {(0, 2)}
 
 
 @pytest.fixture
@@ -260,6 +261,50 @@ def test_letters_of_a_past_instant_are_looked_for_once(services: Services, then:
         assert then.searched == [5_000]
     finally:
         panel.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "found", "words"),
+    [
+        (End.TIME, True, "Not all letters of then were looked at within 20 s; these were found."),
+        (End.RECORDS, False, "Not all letters of then were looked at within 2,000,000 records; none was found."),
+        (End.LIMIT, True, ""),
+    ],
+)
+def test_a_search_that_met_its_bounds_says_so(
+    services: Services, then: Then, end: End, found: bool, words: str
+) -> None:
+    then.end = end
+    then.found = then.found if found else []
+    panel = past(services, 5_000)
+    try:
+        wait_until(lambda: panel.state(0).topic.stage == "live", 60, "the letters")
+        assert (panel.state(0).topic.words, bool(panel.state(0).rows)) == (words, found)
+    finally:
+        panel.close()
+
+
+def test_only_some_search_at_once_and_who_is_gone_does_not_wait_for_its_turn(services: Services, then: Then) -> None:
+    then.go.clear()
+    panels = [past(services, 5_000 + number) for number in range(dead.AT_ONCE + 2)]
+    try:
+        first = panels[: dead.AT_ONCE]
+        for panel in first:
+            panel.state(0)
+        wait_until(lambda: len(then.searched) == dead.AT_ONCE, 60, "the first searches")
+        gone, last = panels[dead.AT_ONCE :]
+        gone.state(0)
+        gone.close()
+        last.state(0)
+        wait_until(lambda: gone.state(0).topic.words == "Given up.", 60, "it gives up")
+        assert len(then.searched) == dead.AT_ONCE
+        then.go.set()
+        wait_until(lambda: last.state(0).rows, 60, "the last one's letters")
+        assert 5_000 + dead.AT_ONCE not in then.searched
+    finally:
+        then.go.set()
+        for panel in panels:
+            panel.close()
 
 
 def test_while_it_looks_and_while_kafka_is_away_it_says_so(services: Services, then: Then) -> None:

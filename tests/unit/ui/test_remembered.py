@@ -1,8 +1,10 @@
 """What the server remembers, and the panels that show it again."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from clickstream.errors import ClickstreamError
@@ -22,12 +24,14 @@ from clickstream.ui.remembered.moment import Moment, Others, Partition, Parts, p
 from clickstream.ui.remembered.ring import OVERHEAD_BYTES, Ring
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
+from clickstream.ui.views import decode
 from clickstream.ui.watching import Watching
 from clickstream.ui.wire import Number
 
 NOW = 1_795_900_000_000
 HOUR_MS = 3_600_000
 STATE = TopicState("status", "live", 0, "", "")
+AWAY = "Kafka is away."
 
 
 def ats(ring: Ring) -> list[int]:
@@ -85,14 +89,14 @@ def test_a_clock_that_is_set_back_leaves_the_order() -> None:
 # --- moments
 
 
-def line(name: str, rate: float = 1.0, size: int | None = None) -> TopicLine:
+def line(name: str, rate: float | None = 1.0, size: int | None = None) -> TopicLine:
     return TopicLine(name, False, 2, 1, 100, False, size, NOW, rate, [1.0, 2.0], "delete", -1)
 
 
-def topics(at: int, high: int, rate: float = 1.0) -> Looked[TopicList]:
+def topics(at: int, high: int, rate: float | None = 1.0, problem: str = "") -> Looked[TopicList]:
     leaders = {"clicks": {0: Partition(1, [1, 2], [1], None, None), 1: Partition(-1, [1], [], None, None)}}
     found = TopicList([line("clicks", rate, 7 * high)], {("clicks", 0): Limits(10, high)}, leaders)
-    return Looked(found, at / 1000)
+    return Looked(found, at / 1000, problem)
 
 
 def status(kind: str, next_offset: int, **rates: float) -> Status:
@@ -100,18 +104,27 @@ def status(kind: str, next_offset: int, **rates: float) -> Status:
     return Status(f"{kind}-1", kind, "h", "2026-11-28T10:00:00UTC", "running", rates, ["clicks"], positions=places)
 
 
-def add(ring: Ring, at: int, high: int, *, rate: float = 1.0, behind: int = 0, **others: Any) -> None:
+def add(ring: Ring, at: int, high: int, *, rate: float | None = 1.0, behind: int = 0, **others: Any) -> None:
     progress = [Progress("clicks", 0, high - behind, high, Member("m", "c", "h", [("clicks", 0)]))]
     groups = [Group("readers", "stable", "classic", [Member("m", "c", "h", [("clicks", 0)])], progress)]
-    parts = [Seen(status("generate-web", 0, acknowledged=rate), at / 1000), Seen(status("tables", high - 2), at / 1000)]
+    made = status("generate-web", 0, acknowledged=rate or 0.0)
+    parts = [Seen(made, at / 1000), Seen(status("tables", high - 2), at / 1000)]
     sql = [RunningSql("tables-1", "a.sql", "SELECT 1", {})]
     found = packed(topics(at, high, rate), Looked(groups, at / 1000), Parts(STATE, parts), sql, Others(**others))
     ring.add(at, found)
 
 
-def services(ring: Ring, now: int) -> Services:
+def add_outage(ring: Ring, since: int, until: int, high: int, rate: float | None = 1.0) -> None:
+    """Kafka is away after `since`: all that is known is of then."""
+    progress = [Progress("clicks", 0, high - 5, high, None)]
+    groups = Looked([Group("readers", "stable", "classic", [], progress)], since / 1000, AWAY)
+    for at in range(since + EVERY_MS, until + 1, EVERY_MS):
+        ring.add(at, packed(topics(since, high, rate, AWAY), groups, Parts(STATE, []), [], Others()))
+
+
+def services(ring: Ring, now: int, parts: Sequence[Seen] = ()) -> Services:
     missing: Fixed[Any] = Fixed(Looked(None, 0.0))
-    found = SimpleNamespace(parts=lambda _now=None: [], running_sql=dict, requests=dict, topic=lambda: STATE)
+    found = SimpleNamespace(parts=lambda _now=None: list(parts), running_sql=dict, requests=dict, topic=lambda: STATE)
     settings = {
         "status-topic": "status",
         "dead-letter-topic": "dead",
@@ -176,6 +189,18 @@ def test_topics_are_as_they_were_with_the_rates_up_to_then() -> None:
     assert topic.history == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
 
 
+def test_the_first_rate_after_an_outage_is_the_mean_of_it_and_before_nothing_is_made_up() -> None:
+    ring = Ring(HOUR_MS)
+    add(ring, NOW, 100, rate=None)
+    add(ring, NOW + EVERY_MS, 100, rate=8.0)
+    add_outage(ring, NOW + EVERY_MS, NOW + 4 * EVERY_MS, 100, rate=8.0)
+    add(ring, NOW + 5 * EVERY_MS, 110, rate=2.0)
+    histories = [shown("topics", ring, At(NOW + number * EVERY_MS)).topics[0].history for number in range(6)]
+    assert histories == [[], [8.0] * 2, [8.0] * 2, [8.0] * 2, [8.0] * 2, [8.0] * 2 + [2.0] * 8]
+    add(ring, NOW + 6 * EVERY_MS, 1, rate=None)
+    assert shown("topics", ring, At(NOW + 6 * EVERY_MS)).topics[0].history == [], "it was recreated"
+
+
 def test_a_topic_has_the_offsets_and_groups_of_then() -> None:
     ring = Ring(HOUR_MS)
     for number in range(31):
@@ -191,6 +216,16 @@ def test_a_topic_has_the_offsets_and_groups_of_then() -> None:
     assert shown("topic", ring, Params(at=at, topic="other")).there is False
 
 
+def test_long_after_kafka_went_away_a_topic_has_the_readers_of_its_last_answer() -> None:
+    ring = Ring(HOUR_MS)
+    for number in range(20):
+        add(ring, NOW + number * EVERY_MS, 100 + number * 10, behind=5)
+    add_outage(ring, NOW + 19 * EVERY_MS, NOW + 61 * EVERY_MS, 290)
+    found = shown("topic", ring, Params(at=NOW + 60 * EVERY_MS, topic="clicks"))
+    assert (found.problem, found.at, found.there) == (AWAY, NOW + 19 * EVERY_MS, True)
+    assert [(one.name, one.lag, one.seconds) for one in found.readers] == [("readers", 5, 5.0)]
+
+
 def test_parts_are_as_they_were_with_their_rates_up_to_then() -> None:
     ring = Ring(HOUR_MS)
     for number in range(4):
@@ -199,8 +234,11 @@ def test_parts_are_as_they_were_with_their_rates_up_to_then() -> None:
     assert found.at == NOW + 2 * EVERY_MS
     assert [(one.kind, one.state) for one in found.parts] == [("generate-web", "running"), ("tables", "running")]
     assert found.parts[0].history == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
-    live = shown("sources", ring, At(), NOW + 3 * EVERY_MS)
-    assert live.parts == []
+    now = NOW + 3 * EVERY_MS
+    made = Seen(status("generate-web", 0, acknowledged=9.0), now / 1000)
+    live = PANELS["sources"].make(services(ring, now, [made]), At())
+    [part] = cast(Any, live).state(now + EVERY_MS).parts
+    assert part.history == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 9.0], "what is remembered goes before"
 
 
 def test_numbers_beside_pages_are_those_of_then() -> None:
@@ -210,6 +248,9 @@ def test_numbers_beside_pages_are_those_of_then() -> None:
     kind: Any = PANELS["numbers"]
     panel = kind.make(services(ring, NOW + HOUR_MS), kind.params(at=NOW + 1))
     assert (panel.state(NOW + HOUR_MS).at, panel.state(NOW + HOUR_MS).numbers) == (NOW, {"topics": Number(3)})
+    add(ring, NOW + 3 * HOUR_MS, 100)
+    assert ring.at(NOW) is None
+    assert panel.state(NOW + 3 * HOUR_MS).numbers == {"topics": Number(3)}, "what was shown stays"
     early = kind.make(services(ring, NOW + HOUR_MS), kind.params(at=NOW - 1)).state(NOW + HOUR_MS)
     assert (early.at, early.numbers) == (None, {})
     assert "does not reach back so far" in early.words
@@ -230,6 +271,13 @@ def test_what_is_not_remembered_is_said(at: int, words: str) -> None:
             shown(panel, ring, At(at))
     with pytest.raises(ClickstreamError, match="remembers nothing"):
         past(Ring(HOUR_MS), at, NOW)
+
+
+@pytest.mark.parametrize("at", [-1, 253_402_300_800_000])
+@pytest.mark.parametrize("panel", ["topics", "sources", "numbers", "vip", "dead"])
+def test_an_instant_lies_between_1970_and_the_year_9999(panel: str, at: int) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode(PANELS[panel], msgspec.Raw(b'{"at":%d}' % at))
 
 
 def test_what_was_shown_once_stays() -> None:

@@ -209,3 +209,24 @@ def test_a_panel_is_closed_after_its_last_looker_also_while_it_computes(at: Sett
         await until(lambda: at.panel.closed == 1)
 
     asyncio.run(story())
+
+
+def test_nothing_is_computed_for_who_left_while_it_waited_for_its_turn(at: Setting, workers: Workers) -> None:
+    slow = Panel()
+    slow.go.clear()
+    views = views_of({"p": at.panel.kind, "slow": slow.kind}, workers, at.clock)
+
+    async def story() -> None:
+        for minutes in (1, 2):  # one for each worker
+            views.look("slow", slow.kind, msgspec.Raw(b'{"minutes": %d}' % minutes), Looker())
+        await until(partial(has, slow.asked, 2))
+        gone = Looker()
+        views.leave(views.look("p", at.panel.kind, msgspec.Raw(b'{"minutes": 3}'), gone), gone)
+        stays = Looker()
+        views.look("p", at.panel.kind, msgspec.Raw(b'{"minutes": 4}'), stays)
+        slow.go.set()
+        await until(lambda: stays.shown)
+        assert [one.minutes for one in at.panel.params] == [4]
+        assert gone.shown == []
+
+    asyncio.run(story())

@@ -89,6 +89,11 @@ class App {
     return this.place.to != null;
   }
 
+  /** Whether it shows how all was at an instant: a page without ranges does so at the end of a dragged time. */
+  get isInstant() {
+    return this.isPast && !(this.place.from && this.hasRange);
+  }
+
   listen() {
     addEventListener('hashchange', () => this.arrive());
     addEventListener('theme', () => this.themeChanged());
@@ -273,7 +278,10 @@ class App {
 
   askNumbers() {
     if (this.isPast) {
-      this.live.open('numbers', 'numbers', { at: this.place.to }, { state: (state) => this.takeNumbers(state) });
+      this.live.open('numbers', 'numbers', { at: this.place.to }, {
+        state: (state) => this.takeNumbers(state),
+        error: () => this.takeNumbers(null),
+      });
     } else {
       this.pastNumbers = null;
       this.live.close('numbers');

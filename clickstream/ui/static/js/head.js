@@ -13,7 +13,7 @@ const UNFILTERED = 'With filters, at most 60 min: longer ranges are kept as sums
 
 /** `el` is its element. */
 export class Head {
-  /** @param {Object} app `place`, `range`, `knowsRange`, `paused`, `go`, `pause`, `live` */
+  /** @param {Object} app `place`, `range`, `knowsRange`, `isInstant`, `paused`, `go`, `pause`, `live` */
   constructor(app) {
     this.app = app;
     this.heading = h('h1', {});
@@ -80,8 +80,9 @@ export class Head {
       return [];
     }
     const now = this.app.live.now();
-    const shown = from ? `${moment(from, now)} to ${moment(to, now)}` : moment(to, now);
-    return [chip(from ? 'time' : 'at', shown, 'Back to live', () => this.live())];
+    const spans = !this.app.isInstant;
+    const shown = spans ? `${moment(from, now)} to ${moment(to, now)}` : moment(to, now);
+    return [chip(spans ? 'time' : 'at', shown, 'Back to live', () => this.live())];
   }
 
   live() {

@@ -10,7 +10,7 @@ const LIVE_WITHIN_MS = 2000;
 
 /** `el` is its element, hidden until it is asked for. */
 export class Rewind {
-  /** @param {Object} app `place`, `go`, `live` */
+  /** @param {Object} app `place`, `isInstant`, `go`, `live` */
   constructor(app) {
     this.app = app;
     this.timer = null;
@@ -71,23 +71,24 @@ export class Rewind {
 
   /** Call it every second, and after every change. */
   paint() {
-    const { to, from } = this.app.place;
-    if (to && !from) {
+    const { to } = this.app.place;
+    const { isInstant } = this.app;
+    if (isInstant) {
       this.el.hidden = false;
     }
     if (this.el.hidden) {
       return;
     }
     const now = this.app.live.now();
-    const shown = to && !from ? to : now;
+    const shown = isInstant ? to : now;
     if (!this.slider.matches(':active')) {
       this.base = now - this.reach();
       this.slider.max = String(this.reach());
       this.slider.value = String(shown - this.base);
     }
     text(this.first, hm(this.base));
-    const words = to && !from ? moment(shown, now) : 'now';
+    const words = isInstant ? moment(shown, now) : 'now';
     text(this.shown, words);
-    this.slider.setAttribute('aria-valuetext', to && !from ? `${words}, ${duration(now - shown)} ago` : 'now, live');
+    this.slider.setAttribute('aria-valuetext', isInstant ? `${words}, ${duration(now - shown)} ago` : 'now, live');
   }
 }

@@ -5,6 +5,7 @@ export const DIMENSIONS = [
   'page', 'referrer', 'browser', 'os', 'device', 'status', 'country', 'city', 'user', 'ip', 'bot',
 ];
 const MINUTE = 60000;
+const LATEST = 253402300799999; // the last of the year 9999: of a later instant the server knows nothing
 /** The range of those who have chosen none, where nothing else is known. */
 export const RANGE = 60 * MINUTE;
 const FITTING = [5, 15, 30].map((minutes) => minutes * MINUTE);
@@ -34,8 +35,8 @@ export function read(hash) {
     page: page || 'overview',
     arg: decode(arg),
     range: positive(query.get('range')) * MINUTE || null,
-    from: positive(query.get('from')) || null,
-    to: positive(query.get('to')) || null,
+    from: instant(query.get('from')),
+    to: instant(query.get('to')),
     filters: [],
     own: {},
   };
@@ -104,6 +105,11 @@ function split(words, mark) {
 function positive(value) {
   const number = Number(value);
   return Number.isFinite(number) && number > 0 ? number : 0;
+}
+
+function instant(value) {
+  const at = Math.round(positive(value));
+  return at > 0 && at <= LATEST ? at : null;
 }
 
 function decode(value) {

@@ -7,13 +7,14 @@ import { hm, hms, moment } from './time.js';
 
 const SPEAK_EVERY_MS = 10000;
 const MS_PER_PX = 3000;
+const NARROW_PX = 768;
 const BACK_NOTE =
   'The watermark: windows that end before it are closed. What is younger is still open, and drawn dashed. Click, or ' +
   'drag to the left, to go back in time.';
 
 /** `el` is its element, `said` the live region beside it. */
 export class Strip {
-  /** @param {Object} app `place`, `head`, `isPast`, `pastNumbers`, `go`, `live`, `rewind`, `address` */
+  /** @param {Object} app `place`, `head`, `isInstant`, `pastNumbers`, `go`, `live`, `rewind`, `address` */
   constructor(app) {
     this.app = app;
     this.what = h('div.what', {});
@@ -101,16 +102,8 @@ export class Strip {
   }
 
   usual(frame, now) {
-    const { to, from } = this.app.place;
-    if (this.app.isPast && !from) {
-      return {
-        cls: 'warned',
-        meaning: `Past instant ${moment(to, now)}`,
-        parts: [
-          { kind: 'b', words: `As of ${moment(to, now)}` },
-          { kind: 't', words: `${this.remembered(frame, now)}${duration(now - to)} ago. The address can be sent. Esc goes live again.` },
-        ],
-      };
+    if (this.app.isInstant) {
+      return this.pastWords(frame, now);
     }
     const behind = frame?.behind;
     if (behind && !frame.alerts?.open.length) {
@@ -127,16 +120,33 @@ export class Strip {
     return frame ? this.alertWords(frame) : { cls: '', meaning: '', parts: [{ kind: 't', words: 'Connecting\u2026' }] };
   }
 
+  pastWords(frame, now) {
+    const { to } = this.app.place;
+    const narrow = innerWidth < NARROW_PX;
+    const asked = `As of ${moment(to, now)}`;
+    const found = this.rememberedWords(frame, now, narrow);
+    const help = narrow ? '' : ' The address can be sent. Esc goes live again.';
+    return {
+      cls: 'warned',
+      meaning: `Past instant ${moment(to, now)}${found && `. ${found}`}`,
+      parts: [
+        { kind: 'b', words: found || asked },
+        { kind: 't', words: `${found && `${asked}, `}${duration(now - to)} ago.${help}` },
+      ],
+    };
+  }
+
   // Pages about topics and parts show the last moment before that the server remembers.
-  remembered(frame, now) {
+  rememberedWords(frame, now, narrow) {
     const found = this.app.pastNumbers;
     if (!found || !this.app.head.meta?.remembered) {
       return '';
     }
     if (found.at != null) {
-      return `Remembered at ${hms(found.at)}, `;
+      return `Remembered at ${hms(found.at)}`;
     }
-    return frame?.remembers ? `What is remembered begins at ${moment(frame.remembers, now)}. ` : '';
+    const begins = narrow ? 'Remembered from' : 'What is remembered begins at';
+    return frame?.remembers ? `${begins} ${moment(frame.remembers, now)}` : '';
   }
 
   alertWords({ alerts, empty }) {
@@ -155,7 +165,7 @@ export class Strip {
           : 'No alert in the last hour',
       );
     }
-    const narrow = innerWidth < 768;
+    const narrow = innerWidth < NARROW_PX;
     const more = alerts.open.length - 1 + alerts.earlier;
     const limit = first.limit == null ? '' : `, over the limit of ${int(first.limit)}`;
     return {

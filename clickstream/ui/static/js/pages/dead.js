@@ -127,11 +127,13 @@ class Dead {
       this.notice(stage, () => lineNotice(STAGES[stage]));
     } else if (stage !== 'live') {
       this.notice(words, () => lineNotice(words));
-    } else if (!rows.length) {
-      const words = this.to == null ? 'everything that came could be read' : `none had come by ${moment(this.to, this.page.now())}`;
-      this.notice(words, () => lineNotice(`No dead letters: ${words}.`));
-    } else if (!shown.length) {
+    } else if (rows.length && !shown.length) {
       this.notice(`nothing ${this.search.value}`, () => lineNotice(`None of the last letters has \u201c${this.search.value}\u201d in it.`));
+    } else if (words) {
+      this.notice(words, () => lineNotice(words)); // of a past instant, not all could be looked at
+    } else if (!rows.length) {
+      const none = this.to == null ? 'everything that came could be read' : `none had come by ${moment(this.to, this.page.now())}`;
+      this.notice(none, () => lineNotice(`No dead letters: ${none}.`));
     } else {
       this.notice('', () => null);
     }

@@ -38,6 +38,7 @@ export class Panel {
 
   fail(words) {
     this.notices.error(words);
+    this.root.setAttribute('aria-busy', 'false');
     if (this.onFail) {
       this.state = null;
       this.onFail();

@@ -23,9 +23,10 @@ class Sources {
     this.root = root;
     this.page = page;
     this.state = null;
+    this.of = null; // the past instant that the state is of
     this.mode = '';
     const own = {
-      now: () => (page.isPast && this.state ? this.state.at : page.now()),
+      now: () => (this.isPast && this.state ? this.state.at : page.now()),
       ask: (part, action, value) => this.ask(part, action, value),
       address: (id, arg) => page.address(id, arg),
     };
@@ -42,8 +43,9 @@ class Sources {
   }
 
   update() {
-    this.page.open('sources', 'sources', this.page.instant(), {
-      state: (state) => this.take(state),
+    const instant = this.page.instant();
+    this.page.open('sources', 'sources', instant, {
+      state: (state) => this.take(state, instant.at ?? null),
       error: (words) => this.fail(words),
     });
     this.page.open('collected', 'collected', this.page.instant(), { state: (state) => this.takeCollected(state) });
@@ -55,8 +57,14 @@ class Sources {
     this.collected.destroy();
   }
 
-  take(state) {
+  // While parts of a past instant stand here, nothing can be asked of them, also after the way back to the present.
+  get isPast() {
+    return this.page.isPast || this.of != null;
+  }
+
+  take(state, of) {
     this.state = state;
+    this.of = of;
     this.root.setAttribute('aria-busy', 'false');
     this.paint();
   }
@@ -64,10 +72,13 @@ class Sources {
   // What was shown before is of another moment.
   fail(words) {
     this.state = null;
+    this.of = null;
+    this.root.setAttribute('aria-busy', 'false');
     for (const one of [this.section, this.collected.el, this.requests.el, this.inject.el, this.done.el]) {
       one.hidden = true;
     }
     this.notices.error(words);
+    this.paintMode();
   }
 
   takeCollected(state) {
@@ -102,7 +113,7 @@ class Sources {
     } else {
       this.notices.line(topic.words || `Reading ${topic.name}\u2026`);
     }
-    const locked = this.page.isPast ? PAST_NOTE : '';
+    const locked = this.isPast ? PAST_NOTE : '';
     this.table.set(parts, locked);
     this.inject.el.hidden = false;
     this.inject.paint(parts, locked);
@@ -111,7 +122,7 @@ class Sources {
 
   paintMode() {
     const on = Boolean(this.page.hello?.control);
-    const past = on && this.page.isPast;
+    const past = on && this.isPast;
     const mode = `${on} ${past} ${this.state?.control_topic}`;
     if (mode === this.mode) {
       return;

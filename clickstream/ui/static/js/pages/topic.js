@@ -75,12 +75,19 @@ class Topic {
     this.spark.destroy();
   }
 
-  // They are not remembered: at a past instant they are those of now, and say so.
+  // They are not remembered: at a past instant they are those of now, and say so. They are asked for once.
   askSettings() {
     this.settings.setNow(this.page.isPast);
-    if (this.page.isPast) {
-      this.page.open('settings', 'topic', { topic: this.name }, { state: (state) => this.settings.paint(state) });
+    if (this.page.isPast && !this.settings.isKnown) {
+      this.page.open('settings', 'topic', { topic: this.name }, { state: (state) => this.takeSettings(state) });
     } else {
+      this.page.close('settings');
+    }
+  }
+
+  takeSettings(state) {
+    this.settings.paint(state);
+    if (this.settings.isKnown) {
       this.page.close('settings');
     }
   }
@@ -88,7 +95,7 @@ class Topic {
   take(state) {
     this.paintNotice(state);
     this.records.setPartitions(state.partitions.map((one) => one.partition));
-    this.show(true);
+    this.show(Boolean(state.topic));
     this.paintFigures(state);
     this.partitions.paint(state);
     this.readers.paint(state);
@@ -108,7 +115,9 @@ class Topic {
   }
 
   paintNotice({ at, there, problem, command }) {
-    if (there === false) {
+    if (there === false && this.page.isPast) {
+      this.notice('missing then', () => lineNotice(`There was no topic ${this.name} yet, or no more.`));
+    } else if (there === false) {
       const steps = [{ ok: false, words: 'Create and fill it:', command: `bin/${command}` }];
       this.notice('missing', () => setupNotice(`There is no topic ${this.name}`, steps));
     } else if (there == null) {

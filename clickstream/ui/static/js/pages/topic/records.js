@@ -39,6 +39,7 @@ export class Records {
     this.waiting = []; // rows that came while the list was held
     this.held = false;
     this.searching = null;
+    this.gaveUp = false; // before anything was found
     this.resting = new Resting();
     this.answer = null;
     this.known = new Map(); // fields that were seen, with an example
@@ -73,7 +74,7 @@ export class Records {
     this.hold = h('button.btn.hold', { type: 'button', onclick: () => this.follow(this.stopped) });
     this.info = h('span.note.infoline', { role: 'status' });
     this.more = h('button.link', { type: 'button', onclick: () => this.goOn() }, 'Search further back');
-    this.cancel = h('button.link', { type: 'button', onclick: () => this.giveUp() }, 'Stop searching');
+    this.cancel = h('button.link', { type: 'button', onclick: () => this.stopSearch() }, 'Stop searching');
     this.unsort = h('button.link', { type: 'button', onclick: () => this.set('sort', null) });
     this.problem = h('p.note.bad', { role: 'alert' });
     const head = h('header', {}, h('h2', {}, 'Records'), this.start.el, this.place, this.partition, this.key);
@@ -318,6 +319,7 @@ export class Records {
   async run(places = null) {
     const mine = new AbortController();
     this.searching = mine;
+    this.gaveUp = false;
     this.progress = null;
     const isFirst = places == null;
     text(this.problem, '');
@@ -384,6 +386,15 @@ export class Records {
     this.paintInfo();
   }
 
+  // Rows of another question or instant do not stand for this one.
+  stopSearch() {
+    if (!this.isLive && !this.answer) {
+      this.gaveUp = true;
+      this.rows.clear(this.isNewest);
+    }
+    this.giveUp();
+  }
+
   pick(row) {
     this.rows.pick(keyOf(row));
     this.onPick(row);
@@ -423,7 +434,7 @@ export class Records {
   foundWords() {
     const { answer } = this;
     if (!answer) {
-      return '';
+      return this.gaveUp ? ENDS.stopped : '';
     }
     const then = this.to == null ? '' : `As of ${moment(this.to, this.page.now())}: `;
     if (then && !this.rows.count && answer.end === 'complete') {

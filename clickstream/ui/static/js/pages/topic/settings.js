@@ -19,6 +19,7 @@ const ORIGINS = { topic: 'set on the topic', broker: 'set by the broker' };
 export class Settings {
   constructor() {
     this.all = false;
+    this.settings = null;
     this.list = h('dl.facts', {});
     this.note = h('span.note', {});
     this.more = h('button.link', { type: 'button', onclick: () => this.toggle() }, 'all settings');
@@ -35,6 +36,10 @@ export class Settings {
   /** Whether they are those of now, beside what is of a past instant. */
   setNow(now) {
     text(this.note, now ? 'as of now: it is not remembered; marked: not the default' : 'marked: not the default');
+  }
+
+  get isKnown() {
+    return this.settings != null;
   }
 
   toggle() {

@@ -281,7 +281,7 @@ def test_alerts_are_those_that_the_clicks_make(tab: Callable[[str], Tab], filled
 
 def test_the_tally_and_the_funnel_are_those_of_the_events(tab: Callable[[str], Tab], filled: Filled) -> None:
     counts = Counter(one["eventName"] for one in filled.events)
-    page = tab("#/products?range=15&window=5")  # live: at that instant there was no server that could remember the tally
+    page = tab("#/products?range=15&window=5")  # live: no server could remember the tally of that instant
     shown = ("productview", "addtobasket", "removefrombasket", "purchase")
     page.wait(
         lambda: [words.replace(",", "") for words in page.page.locator(".figures .n").all_inner_texts()],

@@ -10,6 +10,7 @@ from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import states
 from tests.browser.conftest import NOTE_DRAWN_TEXT, VENDOR, Open, Opened
 from tests.browser.fakeserver import FakeServer
+from tests.support import wait_until
 
 AXE = VENDOR / "axe.min.js"  # axe-core 4.14.1, MPL-2.0
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
@@ -253,8 +254,12 @@ def test_memory_and_listeners_stay_flat_over_many_pages(open_page: Open, pages: 
     leave_and_come(pages)
     before = measured()
     leave_and_come(pages)
-    after = measured()
-    for name in flat:
-        assert after[name] <= before[name] * 1.10, name
+
+    def grown() -> list[str]:
+        after = measured()
+        return [name for name in flat if after[name] > before[name] * 1.10]
+
+    # What is under way holds what was left for a moment longer; what leaks stays.
+    wait_until(lambda: not grown(), 20, lambda: f"flat again: {grown()}", 0.5)
     assert tab.page.evaluate("() => window.clickstream.livingCharts()") == 2
     assert tab.page.evaluate("() => window.clickstream.app.live.panels.size") == 2

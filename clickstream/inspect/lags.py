@@ -1,8 +1,8 @@
 """How far behind the readers of a topic are: in records and in seconds, and whether that grows.
 
 A group's lag is told from its commits, that of our own parts from the offsets in their stored results, which they
-report. It is measured against the log's beginning and end of the same moment, so it is never negative: where a commit
-lies outside the log, a note says what happened.
+report. It is never negative: where a commit lies outside the log, a note says what happened. Ends of a log that were
+asked for before the commit was known say nothing of what lies beyond them.
 """
 
 import time
@@ -15,8 +15,9 @@ from typing import Protocol
 from confluent_kafka import Consumer, TopicPartition
 
 from clickstream.inspect.groups import Group
-from clickstream.inspect.offsets import Limits, Partition
+from clickstream.inspect.offsets import Ends, Limits, Partition
 from clickstream.inspect.read import reader
+from clickstream.inspect.refreshed import Seen
 from clickstream.inspect.render import timestamp_of
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, split
@@ -71,25 +72,36 @@ class ReaderLag:
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads a topic: the next offset by partition (None: unknown)."""
+    """Who reads a topic: the next offset by partition (None: unknown), as known at a time in epoch seconds."""
 
     name: str
     stored: bool
     state: str | None
     members: int | None
     next: Mapping[int, int | None]
+    at: float
     problem: str = ""
 
 
-def readings(topic: str, groups: Iterable[Group], statuses: Iterable[Status]) -> list[Reading]:
+class Told(Protocol):
+    """What a part said, and when (epoch seconds): parts/status.Seen."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def at(self) -> float: ...
+
+
+def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> list[Reading]:
     """Who reads `topic`, by name. A part that reports stored offsets stands there with those, not with its commits."""
     found: dict[str, Reading] = {}
-    for group in groups:
+    for group in groups.answer or []:
         own = {one.partition: one.committed for one in group.progress if one.topic == topic}
         if own or any(place[0] == topic for member in group.members or () for place in member.partitions):
             members = None if group.members is None else len(group.members)
-            found[group.name] = Reading(group.name, False, group.state, members, own, group.problem or "")
-    for status in statuses:
+            found[group.name] = Reading(group.name, False, group.state, members, own, groups.at, group.problem or "")
+    for part in parts:
+        status = part.status
         stored: dict[int, int | None] = {}
         for one in status.positions:
             if one.topic == topic:  # several tables may read it: the slowest counts
@@ -107,6 +119,7 @@ def readings(topic: str, groups: Iterable[Group], statuses: Iterable[Status]) ->
             known.state if known is not None and known.state else status.state,
             known.members if known is not None else None,
             stored if known is None else {**known.next, **stored},
+            part.at if known is None else max(part.at, known.at),
         )
     return [found[name] for name in sorted(found)]
 
@@ -119,16 +132,13 @@ class Slowest:
     lag: int
 
 
-def slowest(
-    groups: Iterable[Group], statuses: Sequence[Status], limits: Mapping[Partition, Limits]
-) -> dict[str, Slowest]:
+def slowest(groups: Seen[list[Group]], parts: Sequence[Told], ends: Ends) -> dict[str, Slowest]:
     """Of every topic that somebody reads whose place is known."""
-    groups = list(groups)
-    topics = {topic for group in groups for topic in group.topics}
-    topics |= {one.topic for status in statuses for one in status.positions}
+    topics = {topic for group in groups.answer or [] for topic in group.topics}
+    topics |= {one.topic for part in parts for one in part.status.positions}
     found = {}
     for topic in topics:
-        lags = [(one.name, _behind(topic, one, limits)) for one in readings(topic, groups, statuses)]
+        lags = [(one.name, _behind(topic, one, ends)) for one in readings(topic, groups, parts)]
         known = [(lag, name) for name, lag in lags if lag is not None]
         if known:
             lag, name = max(known)
@@ -136,11 +146,11 @@ def slowest(
     return found
 
 
-def _behind(topic: str, reading: Reading, limits: Mapping[Partition, Limits]) -> int | None:
+def _behind(topic: str, reading: Reading, ends: Ends) -> int | None:
     known = [
         ahead(at, limit)
         for number, at in reading.next.items()
-        if at is not None and (limit := limits.get((topic, number))) is not None
+        if at is not None and (limit := ends.of((topic, number), at, reading.at)) is not None
     ]
     return sum(known) if known else None
 
@@ -174,10 +184,10 @@ class Lags:
         self._history: dict[str, deque[int]] = {}
         self._observed_at = float("-inf")
 
-    def look(self, found: Sequence[Reading], limits: Mapping[Partition, Limits]) -> list[ReaderLag]:
+    def look(self, found: Sequence[Reading], ends: Ends) -> list[ReaderLag]:
         """The lag of each. Raises ClickstreamError when Kafka does not answer."""
         now = self._clock()
-        own = self.observe(limits)
+        own = self.observe(ends.limits)
         observes = now - self._observed_at >= OBSERVE_EVERY_S
         waiting = [
             (self._topic, number, place)
@@ -187,7 +197,7 @@ class Lags:
             if (place := max(at, limit.low)) < limit.high
         ]
         since = self._times.written(waiting)
-        lags = [self._lag(reading, own, since, now, observes) for reading in found]
+        lags = [self._lag(reading, ends, since, now, observes) for reading in found]
         if observes:
             self._observed_at = now
             self._history = {one.name: self._history[one.name] for one in lags if one.name in self._history}
@@ -203,10 +213,11 @@ class Lags:
         """Needed once, at the end."""
         self._times.close()
 
-    def _lag(
-        self, reading: Reading, limits: Mapping[int, Limits], since: Mapping[Place, float], now: float, observes: bool
-    ) -> ReaderLag:
-        parts = [self._partition(number, at, limits.get(number), since, now) for number, at in reading.next.items()]
+    def _lag(self, reading: Reading, ends: Ends, since: Mapping[Place, float], now: float, observes: bool) -> ReaderLag:
+        parts = []
+        for number, at in reading.next.items():
+            limit = ends.of((self._topic, number), at or 0, reading.at)
+            parts.append(self._partition(number, at, limit, since, now))
         known = [one.lag for one in parts if one.lag is not None]
         lag = sum(known) if known else None
         history = self._history.setdefault(reading.name, deque(maxlen=HISTORY))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
@@ -26,6 +27,25 @@ _UNSUPPORTED = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTE
 
 class UnsupportedByBroker(Exception):
     """The broker is too old for this kind of question."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The limits of partitions, and when they were asked for (epoch seconds)."""
+
+    limits: Mapping[Partition, Limits]
+    at: float
+
+    def of(self, partition: Partition, place: int, known_at: float) -> Limits | None:
+        """The limits of a partition that was read up to `place` at a time (epoch seconds).
+
+        A place beyond the end of newer limits is that of another topic, since recreated; older ones know nothing of
+        what was written meanwhile: then the end is not before that place.
+        """
+        limit = self.limits.get(partition)
+        if limit is None or self.at > known_at:
+            return limit
+        return Limits(limit.low, max(limit.high, place))
 
 
 def led(topics: Mapping[str, Mapping[int, PartitionMetadata]], names: Iterable[str]) -> list[Partition]:

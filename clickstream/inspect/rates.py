@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from clickstream.inspect import details, offsets, sizes
 from clickstream.inspect.names import is_internal
-from clickstream.inspect.offsets import Limits, Partition
+from clickstream.inspect.offsets import Ends, Limits, Partition
 from clickstream.kafka.admin import metadata
 from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
@@ -122,11 +122,18 @@ class _Known:
 
 @dataclass(frozen=True)
 class TopicList:
-    """Every topic by name, Kafka's own ones too; `limits` and `leaders` are those of the same look."""
+    """Every topic by name, Kafka's own ones too; `limits` and `leaders` are those of the same look, which began at
+    `asked_at` (epoch seconds)."""
 
     lines: list[TopicLine]
     limits: Mapping[Partition, Limits]
     leaders: Leaders
+    asked_at: float
+
+    @property
+    def ends(self) -> Ends:
+        """The limits, with their time."""
+        return Ends(self.limits, self.asked_at)
 
 
 class TopicRates:
@@ -151,6 +158,7 @@ class TopicRates:
         """Raises ClickstreamError when Kafka does not answer."""
         if self._admin is None:
             self._admin = self._cluster.admin()
+        asked_at = self._wall()
         leaders = metadata(self._cluster, self._admin)
         names = sorted(leaders)
         partitions = offsets.led(leaders, names)
@@ -168,7 +176,8 @@ class TopicRates:
             self._look_at_settings(self._admin, names)
             self._settings = now
         limits = {one: Limits(self._lows[one], max(self._lows[one], end)) for one, end in ends.items()}
-        return TopicList([self._line(name, leaders[name], limits, now) for name in names], limits, leaders)
+        lines = [self._line(name, leaders[name], limits, now) for name in names]
+        return TopicList(lines, limits, leaders, asked_at)
 
     def _look_slowly(
         self, admin: Admin, names: Sequence[str], partitions: Iterable[Partition], ends: Mapping[Partition, int]

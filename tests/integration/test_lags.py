@@ -7,7 +7,9 @@ from confluent_kafka import TopicPartition
 
 from clickstream.inspect import groups, lags, offsets
 from clickstream.inspect.lags import Lags, ReaderLag, WriteTimes
+from clickstream.inspect.offsets import Ends
 from clickstream.inspect.rates import TopicRates
+from clickstream.inspect.refreshed import Seen
 from clickstream.inspect.search import newest_first
 from clickstream.kafka.admin import delete, metadata
 from clickstream.kafka.clients import Cluster
@@ -26,9 +28,10 @@ def commit(kafka: str, group: str, topic: str, places: Mapping[int, int]) -> Non
 def look(kafka: str, watch: Lags, topic: str, group: str) -> ReaderLag:
     cluster = Cluster(kafka)
     admin = cluster.admin()
-    found = lags.readings(topic, [groups.group(cluster, admin, group)], [])
+    found = lags.readings(topic, Seen([groups.group(cluster, admin, group)], time.time()), [])
+    asked_at = time.time()
     limits = offsets.limits(cluster, admin, offsets.led(metadata(cluster, admin), [topic]))
-    [lag] = watch.look(found, limits)
+    [lag] = watch.look(found, Ends(limits, asked_at))
     return lag
 
 

@@ -58,7 +58,7 @@ def compare(shown: dict[str, State], numbers: State, live: Tab, topic: str, at: 
     same = [frame for frame in live.frames if frame.get("id") == "topics" and frame["state"]["at"] == past["at"]]
     assert same, "it is of a moment that was shown"
     row = topic_row({"id": "topics", "state": past}, topic)
-    seen = topic_row(same[-1], topic)
+    seen = topic_row(same[0], topic)  # what came later has changed the others
     assert {**row, "history": None} == {**seen, "history": None}
     assert (row["records"], row["lag"]) == (10, 7)
     assert numbers["at"] <= at < numbers["at"] + 30 * EVERY_MS

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from clickstream.inspect import lags
+from clickstream.inspect.groups import Group
 from clickstream.inspect.lags import Lags, ReaderLag, WriteTimes
 from clickstream.inspect.rates import TopicLine, TopicList
 from clickstream.inspect.refreshed import Fixed, Known, Refreshed
@@ -25,6 +26,7 @@ from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 
 LAGS_EVERY_S = 3.0
+NO_GROUPS: Looked[list[Group]] = Looked([], 0.0)
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -136,8 +138,8 @@ class OwnLags:
     def look(self) -> LagsByTopic:
         """By topic. Raises ClickstreamError when Kafka does not answer."""
         found = self._services.watching.topics.get(LAGS_EVERY_S).answer
-        statuses = [part.status for part in self._services.statuses.parts()]
-        topics = {one.topic for status in statuses for one in status.positions}
+        parts = self._services.statuses.parts()
+        topics = {one.topic for part in parts for one in part.status.positions}
         looked: LagsByTopic = {}
         if found is None:
             return looked
@@ -145,7 +147,7 @@ class OwnLags:
             if topic in found.leaders:
                 if topic not in self._lags:
                     self._lags[topic] = Lags(topic, WriteTimes(self._services.cluster))
-                looked[topic] = self._lags[topic].look(lags.readings(topic, [], statuses), found.limits)
+                looked[topic] = self._lags[topic].look(lags.readings(topic, NO_GROUPS, parts), found.ends)
         return looked
 
     def close(self) -> None:
@@ -216,7 +218,7 @@ class _Moment:
             partitions=line.partitions if line is not None else max(1, len(positions)),
             rate=None if line is None or line.rate is None else rounded(line.rate),
             records=None if line is None else line.records,
-            lag=self._lag(positions),
+            lag=None if part is None else self._lag(positions, part.at),
             lag_s=self._lag_s(one.topic, part),
             final=final,
             delay_ms=None if final is None else max(0, self._now - final),
@@ -231,13 +233,13 @@ class _Moment:
             found += holds.partition_holds(by_table.get(table, ()), said_ago_s)
         return list(dict.fromkeys(found))
 
-    def _lag(self, positions: Sequence[Position]) -> int | None:
+    def _lag(self, positions: Sequence[Position], known_at: float) -> int | None:
         """Records from what is stored to the end: of the slowest table of each partition."""
         if self._topics is None or not positions:
             return None
         behind: dict[int, int] = {}
         for one in positions:
-            limit = self._topics.limits.get((one.topic, one.partition))
+            limit = self._topics.ends.of((one.topic, one.partition), one.next_offset, known_at)
             if limit is not None:
                 lag = lags.ahead(one.next_offset, limit)
                 behind[one.partition] = max(lag, behind.get(one.partition, 0))

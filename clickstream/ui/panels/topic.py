@@ -156,11 +156,8 @@ class Asking:
         if time.monotonic() - self._settings_at > SETTINGS_EVERY_S:
             self._settings = details.settings(cluster, self._admin, self._name)
             self._settings_at = time.monotonic()
-        groups = self._watching.groups.get(LAGS_EVERY_S).answer or []
-        statuses = [part.status for part in self._services.statuses.parts()]
-        # Ends that were asked for after the commits: a group is never ahead of them.
-        limits = self._watching.topics.get(0.0).answer or found
-        looked = self._lags.look(lags.readings(self._name, groups, statuses), limits.limits)
+        readings = lags.readings(self._name, self._watching.groups.get(LAGS_EVERY_S), self._services.statuses.parts())
+        looked = self._lags.look(readings, (self._watching.topics.get(0.0).answer or found).ends)
         return Slow(looked, self._settings, self._on_disk(found.leaders[self._name]), self._bytes.per_s)
 
     def close(self) -> None:

@@ -65,9 +65,9 @@ class TopicsPanel:
         found = seen.answer
         if found is None:
             return Topics(0, seen.problem, int(BUCKET_S * 1000), [], "")
-        statuses = [part.status for part in self._services.statuses.parts(now / 1000)]
-        behind = lags.slowest(self._watching.groups.get(0.0).answer or [], statuses, found.limits)
-        kinds = kinds_of(statuses, self._services.settings)
+        parts = self._services.statuses.parts(now / 1000)
+        behind = lags.slowest(self._watching.groups.get(0.0), parts, found.ends)
+        kinds = kinds_of([part.status for part in parts], self._services.settings)
         rows = [topic(line, kinds, behind.get(line.name)) for line in found.lines]
         return Topics(int(seen.at * 1000), seen.problem, int(BUCKET_S * 1000), rows, no_size(self._services))
 

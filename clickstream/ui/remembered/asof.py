@@ -123,10 +123,9 @@ class Past:
                 for one in known.values():
                     one.observe(seen.answer.limits)
                 continue
-            groups = moment.groups.answer or []
-            statuses = [one.status for one in moment.parts.parts]
             for topic, one in known.items():
-                looked[topic] = one.look(lags.readings(topic, groups, statuses), seen.answer.limits)
+                readings = lags.readings(topic, moment.groups, moment.parts.parts)
+                looked[topic] = one.look(readings, seen.answer.ends)
         return looked
 
 

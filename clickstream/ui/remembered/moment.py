@@ -42,6 +42,7 @@ class Topics(msgspec.Struct, frozen=True, array_like=True):
     problem: str
     lines: dict[str, TopicLine] | None
     partitions: dict[str, dict[int, Partition]]
+    asked_at: float
 
 
 class SomeTopics(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +52,7 @@ class SomeTopics(msgspec.Struct, frozen=True, array_like=True):
     problem: str
     lines: dict[str, msgspec.Raw] | None
     partitions: dict[str, msgspec.Raw]
+    asked_at: float
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -123,7 +125,13 @@ class Moment:
         lines, partitions = kept.lines, kept.partitions
         found = None if lines is None else {name: msgspec.msgpack.decode(lines[name], type=TopicLine) for name in known}
         return _looked(
-            Topics(kept.at, kept.problem, found, {name: _partitions.decode(partitions[name]) for name in known})
+            Topics(
+                kept.at,
+                kept.problem,
+                found,
+                {name: _partitions.decode(partitions[name]) for name in known},
+                kept.asked_at,
+            )
         )
 
     def rates(self) -> tuple[float, dict[str, float | None]]:
@@ -162,19 +170,20 @@ def _looked(kept: Topics) -> Looked[TopicList]:
         for number, one in partitions.items()
         if one.low is not None and one.high is not None
     }
-    return Looked(TopicList(list(kept.lines.values()), limits, kept.partitions), kept.at, kept.problem)
+    found = TopicList(list(kept.lines.values()), limits, kept.partitions, kept.asked_at)
+    return Looked(found, kept.at, kept.problem)
 
 
 def _topics(seen: Looked[TopicList]) -> Topics:
     found = seen.answer
     if found is None:
-        return Topics(seen.at, seen.problem, None, {})
+        return Topics(seen.at, seen.problem, None, {}, 0.0)
     partitions = {
         name: {number: _partition(one, found.limits.get((name, number))) for number, one in own.items()}
         for name, own in found.leaders.items()
     }
     lines = {one.name: replace(one, history=[]) for one in found.lines}
-    return Topics(seen.at, seen.problem, lines, partitions)
+    return Topics(seen.at, seen.problem, lines, partitions, found.asked_at)
 
 
 def _partition(one: Any, limit: Limits | None) -> Partition:

@@ -7,8 +7,10 @@ from pytest_mock import MockerFixture
 from clickstream.inspect import lags
 from clickstream.inspect.groups import Group, Progress
 from clickstream.inspect.lags import Lags, ReaderLag, Reading, Slowest, WriteTimes, readings, slowest, trend
-from clickstream.inspect.offsets import Limits, Partition
+from clickstream.inspect.offsets import Ends, Limits, Partition
+from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.status import Seen
 from clickstream.records import Position, Status
 from tests.unit.inspect.records import Log, record
 
@@ -34,11 +36,14 @@ def test_readers_are_groups_and_our_parts_by_their_stored_offsets() -> None:
         status("counter", Position("t", 0, 50), group="counter"),
         status("tables", Position("t", 0, 9, "a"), Position("t", 0, 3, "b"), Position("u", 0, 3), name="clicks"),
     ]
-    found = {one.name: one for one in readings("t", groups, parts)}
+    found = {one.name: one for one in readings("t", Looked(groups, 0.0), [Seen(one, 0.0) for one in parts])}
     assert sorted(found) == ["counter", "other", "tables clicks"]
     assert (found["counter"].stored, found["counter"].next) == (True, {0: 50, 1: 7})
     assert found["tables clicks"].next == {0: 3}, "the slowest of its tables"
     assert not found["other"].stored
+
+
+KNOWN_AT = 900.0
 
 
 def look(
@@ -46,9 +51,8 @@ def look(
 ) -> ReaderLag:
     watch = Lags("t", WriteTimes(Cluster("k"), lambda: 1_000.0), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value=times.get("written", {}))
-    [found] = watch.look(
-        [Reading("g", False, "stable", 1, next_)], {("t", one): limit for one, limit in limits.items()}
-    )
+    ends = Ends({("t", one): limit for one, limit in limits.items()}, times.get("asked_at", KNOWN_AT + 1))
+    [found] = watch.look([Reading("g", False, "stable", 1, next_, KNOWN_AT)], ends)
     return found
 
 
@@ -76,6 +80,12 @@ def test_lag_is_never_negative_and_says_what_happened(
     assert (found.lag, found.partitions[0].note) == (lag, note)
 
 
+@pytest.mark.parametrize("asked_at", [KNOWN_AT - 1, KNOWN_AT])
+def test_who_is_beyond_ends_that_were_asked_for_before_is_not_behind(asked_at: float, mocker: MockerFixture) -> None:
+    found = look({0: 100, 1: 3}, {0: Limits(0, 20), 1: Limits(0, 5)}, mocker, asked_at=asked_at)
+    assert (found.lag, [one.note for one in found.partitions]) == (2, ["", ""])
+
+
 def test_a_partition_that_cannot_be_asked_has_no_lag(mocker: MockerFixture) -> None:
     found = look({0: 5}, {}, mocker)
     assert (found.lag, found.seconds) == (None, None)
@@ -98,8 +108,12 @@ def test_trend(history: list[int], word: str) -> None:
 
 def test_the_slowest_reader_of_each_topic() -> None:
     groups = [group("fast", {("t", 0): 95}), group("slow", {("t", 0): 5}), group("gone", {("u", 0): 900})]
-    found = slowest(groups, [], {("t", 0): Limits(10, 100), ("u", 0): Limits(0, 30)})
+    limits = {("t", 0): Limits(10, 100), ("u", 0): Limits(0, 30)}
+    found = slowest(Looked(groups, KNOWN_AT), [], Ends(limits, KNOWN_AT + 1))
     assert found == {"t": Slowest("slow", 90), "u": Slowest("gone", 30)}
+    parts = [Seen(status("counter", Position("u", 0, 900)), KNOWN_AT + 2)]
+    found = slowest(Looked([], KNOWN_AT), parts, Ends(limits, KNOWN_AT + 1))
+    assert found == {"u": Slowest("counter", 0)}, "more was written since the ends were asked for"
 
 
 @pytest.fixture
@@ -122,6 +136,6 @@ def test_what_was_replayed_from_an_old_log_has_waited_since_it_came(times: Write
 def test_a_group_that_nobody_is_in_keeps_its_lag(mocker: MockerFixture) -> None:
     watch = Lags("t", WriteTimes(Cluster("k"), lambda: 1_000.0), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value={})
-    [reading] = readings("t", [Group("g", "empty", "consumer", [], [Progress("t", 0, 4, 9, None)])], [])
-    [found] = watch.look([reading], {("t", 0): Limits(0, 9)})
+    [reading] = readings("t", Looked([Group("g", "empty", "consumer", [], [Progress("t", 0, 4, 9, None)])], 0.0), [])
+    [found] = watch.look([reading], Ends({("t", 0): Limits(0, 9)}, 1.0))
     assert (found.state, found.members, found.lag) == ("empty", 0, 5)

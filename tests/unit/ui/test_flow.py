@@ -138,7 +138,7 @@ def line(name: str, rate: float) -> TopicLine:
 
 def services(parts: list[Seen], running: dict[str, RunningSql], files: list[RunningSql] | None = None) -> Services:
     limits = {("clickstream", number): Limits(0, 100) for number in range(3)}
-    topics = TopicList([line("clickstream", 17.0), line("traffic_per_min", 0.5)], limits, {})
+    topics = TopicList([line("clickstream", 17.0), line("traffic_per_min", 0.5)], limits, {}, 1.0)
     looked = SimpleNamespace(get=lambda _wait_s=0.5: Looked(topics, 1.0))
     found = SimpleNamespace(
         statuses=SimpleNamespace(

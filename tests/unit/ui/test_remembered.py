@@ -95,7 +95,7 @@ def line(name: str, rate: float | None = 1.0, size: int | None = None) -> TopicL
 
 def topics(at: int, high: int, rate: float | None = 1.0, problem: str = "") -> Looked[TopicList]:
     leaders = {"clicks": {0: Partition(1, [1, 2], [1], None, None), 1: Partition(-1, [1], [], None, None)}}
-    found = TopicList([line("clicks", rate, 7 * high)], {("clicks", 0): Limits(10, high)}, leaders)
+    found = TopicList([line("clicks", rate, 7 * high)], {("clicks", 0): Limits(10, high)}, leaders, at / 1000)
     return Looked(found, at / 1000, problem)
 
 
@@ -334,6 +334,6 @@ def test_500_topics_of_an_hour_fit() -> None:
         lines = [
             line(name, 331.0 * (number % 7) + step % 5, 99_000 * number + step) for number, name in enumerate(names)
         ]
-        seen = Looked(TopicList(lines, limits, leaders), NOW / 1000 + step)
+        seen = Looked(TopicList(lines, limits, leaders, NOW / 1000 + step), NOW / 1000 + step)
         ring.add(NOW + step * EVERY_MS, packed(seen, Looked([], 0.0), Parts(STATE, []), [], Others()))
     assert ring.bytes * 10 < 32 * 1024 * 1024

@@ -69,7 +69,7 @@ class Place:
 
     def _topics(self) -> TopicList:
         lines = [TopicLine(name, False, 1, 1, 0, False, None, None, None, [], None, None) for name in self.names]
-        return TopicList(lines, {}, {name: {} for name in self.names})
+        return TopicList(lines, {}, {name: {} for name in self.names}, 0.0)
 
 
 def test_a_topic_that_comes_later_has_a_reader_from_then_on() -> None:

@@ -1,5 +1,6 @@
--- What wrk sends to the collector: requests as a tag makes them, each with an id of its own.
--- Environment: SENDS is "divolte", "one" or "batch"; PAUSE_MS is what each connection waits between two requests.
+-- What wrk sends to the collector: requests as tags and servers make them, each event with an id of its own.
+-- Environment: SENDS is "divolte", "one", "batch" (20 events of one visitor, as a tag sends them: every fifth is a page
+-- view) or "server" (20 page views of 20 visitors); PAUSE_MS is what each connection waits between two requests.
 
 local agents = {}
 for line in io.lines(os.getenv("AGENTS")) do
@@ -8,7 +9,7 @@ end
 
 local sends = os.getenv("SENDS")
 local pause = tonumber(os.getenv("PAUSE_MS") or "0")
-local batch = sends == "batch" and 20 or 1
+local batch = (sends == "batch" or sends == "server") and 20 or 1
 local count = 0
 local run = string.format("%x", os.time())
 
@@ -16,15 +17,19 @@ local function visitor()
   return string.format("%08x%04x", (count * 2654435761) % 4294967296, count % 7919)
 end
 
-local function event()
+local page = 0
+
+local function event(name, who)
   count = count + 1
-  local page = count % 500
+  if name == "pageview" then
+    page = (page + 1) % 500
+  end
   return string.format(
-    '{"id":"%s-%x","event":"pageview","url":"https://shop.example/products/%d?utm_source=news&utm_medium=mail&ref=%d",' ..
+    '{"id":"%s-%x","event":"%s","url":"https://shop.example/products/%d?utm_source=news&utm_medium=mail&ref=%d",' ..
     '"visitor":"%s","session":"s%s","page":"p%x","referrer":"https://www.google.com/","time":%d,"sent":%d,' ..
     '"stream":"%s","sequence":%d,"source":"tag","language":"de-DE","viewport":[1440,820],"screen":[1920,1080],' ..
     '"properties":{"title":"Desk lamp %d","price":49.5,"inStock":true}}',
-    run, count, page, count % 97, visitor(), visitor(), count, os.time() * 1000 - 40, os.time() * 1000, visitor(),
+    run, count, name, page, page % 97, who, who, page, os.time() * 1000 - 40, os.time() * 1000, who,
     count % 50, page)
 end
 
@@ -44,8 +49,10 @@ function request()
   end
   headers["Content-Type"] = "text/plain"
   local events = {}
+  local who = visitor()
   for number = 1, batch do
-    events[number] = event()
+    local viewed = sends ~= "batch" or number % 5 == 1
+    events[number] = event(viewed and "pageview" or "added", sends == "server" and visitor() or who)
   end
   return wrk.format("POST", "/e", headers, "[" .. table.concat(events, ",") .. "]")
 end

@@ -35,7 +35,8 @@ _AGENT = (
 
 @dataclass(frozen=True)
 class Case:
-    """`sends`: divolte (GET), one or batch (POST of one event, or of 20); `rate`: requests per second, None: as many as
+    """`sends`: divolte (GET), one, batch or server (POST of one event, of 20 events of one visitor as a tag sends them, or
+    of 20 page views of 20 visitors); `rate`: requests per second, None: as many as
     it takes; `rich`: many agents, and a database of places if there is one, else one agent."""
 
     title: str
@@ -44,6 +45,11 @@ class Case:
     ack: str = "kafka"
     rich: bool = True
     rate: float | None = None
+
+    @property
+    def events(self) -> int:
+        """Of one request."""
+        return BATCH if self.sends in ("batch", "server") else 1
 
 
 CASES = (
@@ -58,6 +64,7 @@ CASES = (
     Case("GET, `--ack kafka`, two workers", "divolte", workers=2),
     Case("POST of 20 events, `--ack kafka`, two workers", "batch", workers=2),
     Case("POST of 20 events, `--ack queue`, two workers", "batch", workers=2, ack="queue"),
+    Case("POST of 20 visitors' page views, `--ack kafka`, two workers", "server", workers=2),
     Case("GET at 5,000/s, `--ack kafka`", "divolte", rate=5_000),
     Case("POST of one event at 5,000/s, `--ack kafka`", "one", rate=5_000),
 )
@@ -86,7 +93,7 @@ class Result:
     @property
     def events(self) -> float:
         """Per second."""
-        return self.rate * (BATCH if self.case.sends == "batch" else 1)
+        return self.rate * self.case.events
 
 
 def measure(kafka: BenchKafka, cases: Sequence[Case], duration: float, geo_db: Path | None, say: Say) -> list[Result]:
@@ -111,7 +118,7 @@ def _measure(kafka: BenchKafka, case: Case, duration: float, geo_db: Path | None
         found = wrk(port, case, agents, duration, pause)
         spent, peak = _cpu(process.pid) - cpu, max(peak_mb(pid) for pid in workers_of(process.pid))
         answered = found["requests"] - found["errors"]
-        stored = _stored(kafka, before, int(answered) * (BATCH if case.sends == "batch" else 1))
+        stored = _stored(kafka, before, int(answered) * case.events)
         requests = int(found["requests"])
         return Result(
             case,

@@ -37,9 +37,10 @@ class Totals:
     def taken(self, taken: Taken) -> None:
         """What came of a request that was read."""
         count = self.of
-        for refused in taken.refused:
-            count[f"refused_{refused.reason.name.lower()}"] += 1
-        count["dead_letters"] += len(taken.refused)
+        if taken.refused:
+            for refused in taken.refused:
+                count[f"refused_{refused.reason.name.lower()}"] += 1
+            count["dead_letters"] += len(taken.refused)
         count["events"] += len(taken.events)
         for outgoing in taken.events:
             event = outgoing.event

@@ -156,8 +156,8 @@ class Application:
                 log.debug("Traceback:", exc_info=problem)
             return answers.FAILED
 
-    async def request(self, scope: Any, protocol: Any, headers: dict[str, str]) -> Request | Answer:
-        """The request with its body; or what is answered to one that is over a limit."""
+    def request(self, scope: Any, headers: dict[str, str]) -> Request | Answer:
+        """The request, without a body; or what is answered to one that is over a limit."""
         self._count["requests"] += 1
         now = int(time.time() * 1000)
         peer = scope.client.rpartition(":")[0].strip("[]")
@@ -168,7 +168,12 @@ class Application:
         if self.busy > self._limits.at_once:
             self._count["unavailable"] += 1
             return self._limited(request, answers.TOO_BUSY, "too many requests at once")
-        if request.method != "POST":
+        return request
+
+    async def request_with_body(self, scope: Any, protocol: Any, headers: dict[str, str]) -> Request | Answer:
+        """The same of one that has a body, whose limits hold as well."""
+        request = self.request(scope, headers)
+        if not isinstance(request, Request):
             return request
         if headers.get("content-encoding", "identity").lower() != "identity":
             self._count["encoded_bodies"] += 1
@@ -179,7 +184,7 @@ class Application:
             answer, counted, why = _BODY_PROBLEMS[type(problem)]
             self._count[counted] += 1
             return self._limited(request, answer, why)
-        return Request(request.method, request.path, request.query, headers, peer, now, body)
+        return Request(request.method, request.path, request.query, headers, request.peer, request.received_at, body)
 
     def _limited(self, request: Request, answer: Answer, why: str) -> Answer:
         # Of whoever has opted out nothing is kept, not even that a limit was met.
@@ -228,7 +233,7 @@ def _joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 async def _events(application: Application, scope: Any, protocol: Any, headers: dict[str, str]) -> Answer:
-    request = await application.request(scope, protocol, headers)
+    request = await application.request_with_body(scope, protocol, headers)
     return await application.store(request, _told) if isinstance(request, Request) else request
 
 
@@ -237,8 +242,8 @@ def _told(taken: Taken) -> Answer:
     return answers.verdicts(len(taken.events), taken.refused, status=400 if unreadable else 200)
 
 
-async def _pixel(application: Application, scope: Any, protocol: Any, headers: dict[str, str]) -> Answer:
-    request = await application.request(scope, protocol, headers)
+async def _pixel(application: Application, scope: Any, _protocol: Any, headers: dict[str, str]) -> Answer:
+    request = application.request(scope, headers)
     return await application.store(request, _pixel_told) if isinstance(request, Request) else request
 
 
@@ -246,8 +251,8 @@ def _pixel_told(taken: Taken) -> Answer:
     return answers.PIXEL if taken.events else answers.verdicts(0, taken.refused, status=400)
 
 
-async def _divolte_pixel(application: Application, scope: Any, protocol: Any, headers: dict[str, str]) -> Answer:
-    request = await application.request(scope, protocol, headers)
+async def _divolte_pixel(application: Application, scope: Any, _protocol: Any, headers: dict[str, str]) -> Answer:
+    request = application.request(scope, headers)
     if not isinstance(request, Request):
         return request
     answer = answers.DIVOLTE_PIXEL if image_status(headers) == 200 else answers.DIVOLTE_AGAIN
@@ -255,7 +260,7 @@ async def _divolte_pixel(application: Application, scope: Any, protocol: Any, he
 
 
 async def _divolte_json(application: Application, scope: Any, protocol: Any, headers: dict[str, str]) -> Answer:
-    request = await application.request(scope, protocol, headers)
+    request = await application.request_with_body(scope, protocol, headers)
     if not isinstance(request, Request):
         return request
     answer = _DIVOLTE_JSON[json_status(request)]

@@ -94,7 +94,7 @@ class Topic {
 
   take(state) {
     this.paintNotice(state);
-    this.records.setPartitions(state.partitions.map((one) => one.partition));
+    this.records.where.setPartitions(state.partitions.map((one) => one.partition));
     this.show(Boolean(state.topic));
     this.paintFigures(state);
     this.partitions.paint(state);

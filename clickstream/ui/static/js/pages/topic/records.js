@@ -1,27 +1,21 @@
 // The records of a topic: as they come, newest first, or from a place on; at a past instant only what had come by then.
 // What is shown is in the address.
 
-import { h, icon, segments, text } from '../../dom.js';
-import { count, int } from '../../format.js';
+import { h, icon, text } from '../../dom.js';
 import { members, unquoted } from '../../json.js';
 import { sortOf, sortWords } from '../../table.js';
-import { isUtc, moment } from '../../time.js';
+import { moment } from '../../time.js';
 import { Resting } from '../resting.js';
 import { Fields } from './fields.js';
 import { Rows, keyOf } from './rows.js';
 import { search } from './search.js';
+import { Where } from './where.js';
+import { ENDS, foundWords, liveWords, progressWords } from './words.js';
 
 const TYPING_MS = 400;
 const PAGE_ROWS = 100;
 const MOST_WAITING = 1000;
 const USUAL_COLUMNS = 4;
-const ENDS = {
-  complete: 'That is all there is.',
-  time: 'It took too long and was ended: go on from there.',
-  records: 'It has read two million records and was ended: go on from there.',
-  stopped: 'Stopped.',
-  limit: '',
-};
 
 /** `el` is its section; `fields` the menu of columns, for the head of the page. */
 export class Records {
@@ -51,9 +45,7 @@ export class Records {
 
   make() {
     const { page } = this;
-    this.start = segments('Start at', STARTS, (value) => this.setStart(value));
-    this.place = h('input.field.place', { type: 'text', spellcheck: 'false', onchange: () => this.setPlace() });
-    this.partition = h('select.field', { 'aria-label': 'Partition', onchange: () => this.setPartition() });
+    this.where = new Where(page, (name, value) => this.set(name, value), (words) => text(this.problem, words));
     this.key = h('input.field.key', {
       type: 'search',
       placeholder: 'Key',
@@ -77,7 +69,7 @@ export class Records {
     this.cancel = h('button.link', { type: 'button', onclick: () => this.stopSearch() }, 'Stop searching');
     this.unsort = h('button.link', { type: 'button', onclick: () => this.set('sort', null) });
     this.problem = h('p.note.bad', { role: 'alert' });
-    const head = h('header', {}, h('h2', {}, 'Records'), this.start.el, this.place, this.partition, this.key);
+    const head = h('header', {}, h('h2', {}, 'Records'), ...this.where.els, this.key);
     head.append(this.filter, this.hold);
     const foot = h('div.under', {}, this.info, h('span.acts', {}, this.unsort, this.more, this.cancel));
     this.el = h('section.sec.t-tail', {}, head, this.problem, this.rows.el, foot);
@@ -93,7 +85,7 @@ export class Records {
 
   /** The choices in the address. */
   get at() {
-    return this.page.get('at', 'newest');
+    return this.where.at;
   }
 
   get columns() {
@@ -267,50 +259,6 @@ export class Records {
     this.update();
   }
 
-  setStart(value) {
-    const asks = value === 'offset' || value === 'time';
-    this.place.hidden = !asks;
-    this.asks = asks ? value : null;
-    if (asks) {
-      this.place.placeholder = value === 'offset' ? 'Offset' : timeExample();
-      this.place.value = '';
-      this.place.setAttribute('aria-label', value === 'offset' ? 'Offset' : 'Time, in the zone of this page');
-      this.place.focus();
-      this.start.set(value);
-    } else {
-      this.set('at', value === 'newest' ? null : value);
-    }
-  }
-
-  setPlace() {
-    const given = this.place.value.trim();
-    if (this.asks === 'offset' || /^\d+$/.test(given)) {
-      this.set('at', /^\d+$/.test(given) ? given : null);
-      return;
-    }
-    const at = new Date(isUtc() && !/[zZ]|[+-]\d\d:?\d\d$/.test(given) ? `${given}Z` : given);
-    if (Number.isNaN(at.getTime())) {
-      text(this.problem, `${given} is no time: ${timeExample()} is one.`);
-      return;
-    }
-    this.set('at', at.toISOString());
-  }
-
-  setPartition() {
-    this.set('part', this.partition.value === '' ? null : this.partition.value);
-  }
-
-  /** Which partitions there are. */
-  setPartitions(numbers) {
-    const words = numbers.join();
-    if (words !== this.numbers) {
-      this.numbers = words;
-      const options = numbers.map((one) => h('option', { value: String(one) }, `Partition ${one}`));
-      this.partition.replaceChildren(h('option', { value: '' }, 'All partitions'), ...options);
-      this.partition.value = this.page.get('part', '');
-    }
-  }
-
   typed() {
     clearTimeout(this.typing);
     this.typing = setTimeout(() => this.set('filter', this.filter.value.trim() || null), TYPING_MS);
@@ -375,8 +323,7 @@ export class Records {
         places.set(row.partition, row.offset);
       }
     }
-    const all = (this.numbers ?? '').split(',').filter(Boolean).map(Number);
-    const whole = all.length === places.size || this.page.get('part') != null;
+    const whole = this.where.partitions === places.size || this.page.get('part') != null;
     return whole ? [...places].map((pair) => pair.join(':')).join(',') : null;
   }
 
@@ -401,23 +348,14 @@ export class Records {
   }
 
   paintControls() {
-    const { at } = this;
-    const known = STARTS.some(([value]) => value === at);
-    if (!this.asks || !known) {
-      this.start.set(known ? at : /^\d+$/.test(at) ? 'offset' : 'time');
-      this.place.hidden = known;
-      if (!known && document.activeElement !== this.place) {
-        this.place.value = at;
-      }
-    }
-    this.partition.value = this.page.get('part', '');
+    this.where.paint();
     this.hold.hidden = !this.isLive;
     this.hold.replaceChildren(icon(this.stopped ? 'play' : 'pause'), this.stopped ? 'Follow' : 'Pause');
     this.fields.set([...this.known.keys()], this.columns);
   }
 
   paintInfo() {
-    text(this.info, this.searching ? this.progressWords() : this.isLive && !this.answer ? this.liveWords() : this.foundWords());
+    text(this.info, this.infoWords());
     this.cancel.hidden = !this.searching;
     const more = this.answer ? this.answer.places != null : this.isLive && this.stage === 'live';
     this.more.hidden = Boolean(this.searching) || !more;
@@ -426,48 +364,26 @@ export class Records {
     text(this.unsort, this.isNewest ? 'Newest first' : 'In order');
   }
 
-  progressWords() {
-    const { read, found, total } = this.progress ?? {};
-    return read == null ? 'Searching\u2026' : `Searching: ${int(read)} of ${int(total)} read, ${int(found)} found`;
-  }
-
-  foundWords() {
-    const { answer } = this;
-    if (!answer) {
+  infoWords() {
+    if (this.searching) {
+      return progressWords(this.progress);
+    }
+    const isFiltered = Boolean(this.page.get('filter') || this.page.get('key') || this.page.get('part'));
+    if (this.isLive && !this.answer) {
+      return liveWords({ ...this.state(), isFiltered });
+    }
+    if (!this.answer) {
       return this.gaveUp ? ENDS.stopped : '';
     }
-    const then = this.to == null ? '' : `As of ${moment(this.to, this.page.now())}: `;
-    if (then && !this.rows.count && answer.end === 'complete') {
-      return `${then}${this.nothingWords()}`;
-    }
-    const shown = count(this.rows.count, 'record', 'records');
-    const { read } = answer.progress;
-    return `${then}${shown}, ${int(read)} read. ${ENDS[answer.end] ?? ''}`;
+    const then = this.to == null ? null : moment(this.to, this.page.now());
+    return foundWords(this.answer, { then, shown: this.rows.count, isFiltered, at: this.at });
   }
 
-  // Why there is nothing at a past instant.
-  nothingWords() {
-    if (this.page.get('filter') || this.page.get('key') || this.page.get('part')) {
-      return 'nothing that had come fits.';
-    }
-    return this.at === 'newest' || this.at === 'oldest' ? 'nothing had come.' : 'nothing from there on had come.';
-  }
-
-  liveWords() {
-    const newer = this.waiting.length;
-    const skipped = this.skipped ? `, ${int(this.skipped)} not shown` : '';
-    if (STAGES[this.stage]) {
-      return STAGES[this.stage](this.words);
-    }
-    if (this.stopped || this.held) {
-      const why = this.stopped ? 'Paused' : 'Held while you point';
-      return `${why}, ${int(newer)}${newer >= MOST_WAITING ? ' or more' : ''} newer${skipped}`;
-    }
-    if (!this.rows.count) {
-      const filtered = this.page.get('filter') || this.page.get('key') || this.page.get('part');
-      return filtered ? 'Nothing fits among the last records; what comes is looked at.' : 'No records yet. Waiting for the first.';
-    }
-    return `Live, ${this.rows.sort ? 'sorted' : 'newest first'}${skipped || ', all shown'}`;
+  // Of the live list.
+  state() {
+    const { stage, words, skipped, held, stopped, rows } = this;
+    const [waiting, isWaitingFull] = [this.waiting.length, this.waiting.length >= MOST_WAITING];
+    return { stage, words, skipped, held, stopped, waiting, isWaitingFull, shown: rows.count, isSorted: Boolean(rows.sort) };
   }
 
   destroy() {
@@ -477,23 +393,11 @@ export class Records {
   }
 }
 
-const STARTS = [['newest', 'Newest'], ['oldest', 'Oldest'], ['offset', 'Offset'], ['time', 'Time']];
-
-const STAGES = {
-  connecting: () => 'Connecting\u2026',
-  'catching up': () => 'Reading the last records\u2026',
-  missing: (words) => words,
-  away: (words) => words,
-  refused: (words) => words,
-};
-
 const FILTER_HELP = `A text, or comparisons joined by "and":
 status >= 400 and agent ~ curl
 =  !=  <  <=  >  >=  ~ (contains)  !~
 $key  $value  $size  $time  $partition  $offset  $tombstone  $header.NAME
 "in quotes" is one text`;
-
-const timeExample = () => new Date(Date.now() - 3600000).toISOString().slice(0, 19).replace('T', ' ');
 
 // The first fields that say something: no key again, no times, nothing nested.
 function usualColumns(row) {

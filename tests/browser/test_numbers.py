@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from clickstream.history.copies import HistoryTables
-from clickstream.history.model import Filter
+from clickstream.history.model import Filter, Question
 from clickstream.ui.numbers import NUMBERS, Of
+from clickstream.ui.panels.figures import mean
 from tests.browser import peoplestates
 from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
@@ -122,6 +123,26 @@ def test_numbers_of_products(open_page: Open, asked: list[dict[str, str]]) -> No
     assert "2,000, 600 (41 s, 3 min 10 s), 390" in dialog(tab)
 
 
+def test_the_figures_of_a_dragged_time_are_of_all_of_it(open_page: Open, asked: list[dict[str, str]]) -> None:
+    to = 1_795_900_000_000
+    tab = open_page(f"#/overview?from={to - 600_000}&to={to}&page=/cart.html")
+    tab.wait_for(lambda: "in all" in tab.text(".figures"), "it is summed up")
+    said = [one.get_attribute("title") for one in tab.page.locator("button.fig").all()] + [tab.text(".defs")]
+    assert all(one and "time shown" in one and "60 seconds" not in one and "5 minutes" not in one for one in said)
+    for name, figure in [
+        ("How Visitors now comes about", "visitors"),
+        ("How Hits per minute comes about", "hits"),
+        ("How Bandwidth comes about", "bytes"),
+        ("How Error rate comes about", "errors"),
+    ]:
+        query = prove(tab, asked, name)
+        assert (query["figure"], int(query["from"]), int(query["to"])) == (figure, to - 600_000, to)
+    tab.page.get_by_role("button", name="How Active sessions comes about").click()
+    assert "the mean of the time shown" in dialog(tab)
+    assert "It is not counted again" in dialog(tab)
+    assert tab.page.get_by_role("button", name="Recount from the topic").count() == 0
+
+
 def test_two_funnels_that_differ_are_told(open_page: Open, server: FakeServer) -> None:
     answer = {"from": 1, "to": 2, "records": 1, "seconds": 0.1, "topic_name": "event-topic"}
     both = {"history": [[9, None, None], [4, 1000, 2000]], "topic": [[9, None, None], [4, 1000, 3000]]}
@@ -170,3 +191,22 @@ def test_the_query_that_is_shown_gives_the_number(open_page: Open, history: Kept
             assert list(found) == [users for users, _half, _slow in number]
         else:
             assert float(found[0]) == pytest.approx(number), (figure, query)
+
+
+@pytest.mark.parametrize("filters", [[], FILTERS])
+@pytest.mark.parametrize("bucket", [5_000, 60_000])
+def test_the_query_of_active_sessions_gives_their_mean_of_a_dragged_time(
+    open_page: Open, history: Kept, filters: list[list[str]], bucket: int
+) -> None:
+    tab = open_page()
+    start, end = START // bucket * bucket, END - 1_234  # the last bucket is cut
+    query = tab.page.evaluate(
+        "async (of) => (await import('/js/numbers.js')).proofOf('active', '', of).query",
+        {"from": start, "to": end, "filters": filters, "whole": True, "bucket": bucket},
+    )
+    db = duckdb.connect(":memory:")
+    db.register("clicks", HistoryTables(history.store).load("clicks", cast(Any, None))[0])
+    chosen = tuple(Filter(dim, sign == "=", value) for dim, sign, value in filters)
+    [[found]] = db.execute(query).fetchall()
+    assert found == pytest.approx(mean(history.active(Question(start, end, bucket, chosen))))
+    assert found > 0

@@ -13,6 +13,8 @@ import { bytes, bytesText, duration, int, rate, two } from './format.js';
  * @property {string} [event] name of a product event
  * @property {string[]} [steps] of a funnel
  * @property {number} [window] ms, of a funnel
+ * @property {boolean} [whole] it sums up a dragged time
+ * @property {number} [bucket] ms, of the chart of a dragged time
  *
  * @typedef {Object} Number
  * @property {string} label
@@ -22,6 +24,7 @@ import { bytes, bytesText, duration, int, rate, two } from './format.js';
  * @property {string} [figure] its name at /api/recount
  * @property {string} [why] it cannot be counted again
  * @property {string[]} [of] members of Of that the server needs to know, besides the range and filters
+ * @property {Object} [whole] what is different of it where it sums up a dragged time
  */
 
 const VISITOR = 'A visitor is a user id, else an address.';
@@ -81,6 +84,17 @@ function funnel(of) {
   );
 }
 
+// Buckets without a click count, too; the last one ends with the time.
+function meanActive(of) {
+  const { from, to, bucket } = of;
+  const end = `least(start + ${bucket}, ${to})`;
+  const clicks = `SELECT "user", epoch_ms(time) AS t FROM clicks\n  WHERE ${joined(clicksOf({ ...of, from: from - GAP_MS }))}`;
+  return (
+    `SELECT avg(users)\nFROM (\n  SELECT count(DISTINCT "user") AS users\n  FROM range(${from}, ${to}, ${bucket}) AS buckets(start)\n` +
+    `  LEFT JOIN (\n  ${clicks}\n  ) ON t >= ${end} - ${GAP_MS}\n  AND t < ${end}\n  GROUP BY start\n)`
+  );
+}
+
 const took = (median, slow) => (median == null ? '' : ` (${duration(median)}, ${duration(slow)})`);
 const funnelText = (steps) => steps.map(([users, median, slow]) => int(users) + took(median, slow)).join(', ');
 
@@ -92,6 +106,7 @@ export const NUMBERS = {
     query: ofClicks('count(DISTINCT visitor)'),
     format: int,
     figure: 'visitors',
+    whole: { label: 'Visitors', definition: `How many different visitors clicked in the time shown. ${VISITOR}` },
   },
   hits: {
     label: 'Hits per minute',
@@ -99,6 +114,7 @@ export const NUMBERS = {
     query: (of) => ofClicks(`count(*) * 60 / ${seconds(of)}`)(of),
     format: int,
     figure: 'hits',
+    whole: { definition: 'Clicks in the time shown, per minute of it.' },
   },
   bytes: {
     label: 'Bandwidth',
@@ -106,6 +122,7 @@ export const NUMBERS = {
     query: (of) => ofClicks(`sum(bytes) / ${seconds(of)}`)(of),
     format: (value) => perSecond(bytes(value)),
     figure: 'bytes',
+    whole: { definition: 'Bytes that were sent, per second: the mean of the time shown.' },
   },
   errors: {
     label: 'Error rate',
@@ -113,6 +130,7 @@ export const NUMBERS = {
     query: ofClicks('count(*) FILTER (WHERE status >= 400) / count(*)'),
     format: (value) => `${two(value * 100)}\u202f%`,
     figure: 'errors',
+    whole: { definition: 'The share of clicks with a status of 400 or above in the time shown.' },
   },
   active: {
     label: 'Active sessions',
@@ -120,6 +138,14 @@ export const NUMBERS = {
     query: ofClicks('count(DISTINCT "user")'),
     format: int,
     figure: 'users',
+    whole: {
+      definition:
+        'How many users had clicked in the 30 seconds of event time before: the mean of the time shown, counted ' +
+        'where each bucket of the chart ends.',
+      query: meanActive,
+      figure: null,
+      why: 'It is not counted again: it is the mean of many counts.',
+    },
   },
   sessions: {
     label: 'Sessions',
@@ -227,6 +253,9 @@ export const NUMBERS = {
   },
 };
 
+/** A number of NUMBERS; with `whole` as it is where it sums up a dragged time. */
+export const numberOf = (key, whole) => (whole ? { ...NUMBERS[key], ...NUMBERS[key].whole } : NUMBERS[key]);
+
 /**
  * What the dialog shows of a number.
  * @param {string} key in NUMBERS
@@ -235,7 +264,7 @@ export const NUMBERS = {
  * @param {string} [title] its label, if it is another one there
  */
 export function proofOf(key, value, of, title) {
-  const number = NUMBERS[key];
+  const number = numberOf(key, of.whole);
   return {
     title: title ?? number.label,
     value,

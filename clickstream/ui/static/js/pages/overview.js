@@ -1,9 +1,8 @@
 // The Overview: who is here, what they do, what breaks. One panel of the server gives all of it.
 
-import { h } from '../dom.js';
+import { h, text } from '../dom.js';
 import { span } from '../format.js';
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
-import { definitionsOf } from '../numbers.js';
 import { Figures } from './overview/figures.js';
 import { Lists } from './overview/lists.js';
 import { METRICS, metricOf } from './overview/metrics.js';
@@ -37,7 +36,7 @@ class Overview {
     );
     this.traffic = new Traffic((from, to) => page.setTime(from, to));
     this.lists = new Lists(page);
-    this.definitions = h('p.defs', {}, definitions());
+    this.definitions = h('p.defs', {});
     root.append(this.notices, this.figures.el, this.traffic.el, ...this.lists.els, this.definitions);
     root.setAttribute('aria-busy', 'true');
   }
@@ -97,6 +96,7 @@ class Overview {
 
   paintFigures() {
     const { from, to, range, down } = this.page.state;
+    text(this.definitions, definitions(Boolean(from)));
     this.figures.paint(this.state, {
       metric: metricOf(this.page.get('metric')).key,
       whole: Boolean(from),
@@ -129,14 +129,13 @@ class Overview {
       return;
     }
     const { from: dragged, filters } = this.page.state;
-    const to = this.state.to;
-    const from = dragged ? this.state.from : to - metric.ms;
-    const title = dragged ? metric.whole : null;
-    this.page.prove(metric.key, this.figures.words(metric.key), { from, to, filters }, title);
+    const { from: begin, to, bucket } = this.state;
+    const of = dragged ? { from: begin, to, filters, whole: true, bucket } : { from: to - metric.ms, to, filters };
+    this.page.prove(metric.key, this.figures.words(metric.key), of);
   }
 }
 
-function definitions() {
-  const each = definitionsOf(...METRICS.map((metric) => metric.key));
-  return `${each} The tick under a bar is the period before.`;
+function definitions(whole) {
+  const each = METRICS.map((metric) => (whole ? metric.whole : metric));
+  return `${each.map(({ label, definition }) => `${label}: ${definition}`).join(' ')} The tick under a bar is the period before.`;
 }

@@ -33,7 +33,9 @@ export class Figures {
   paint(state, { metric, whole, range, down }) {
     for (const one of this.figures) {
       attr(one.button, 'aria-pressed', one.metric.key === metric);
-      text(one.label, whole ? (one.metric.whole ?? one.metric.label) : one.metric.label);
+      const { label, definition } = whole ? one.metric.whole : one.metric;
+      text(one.label, label);
+      attr(one.button, 'title', definition);
       text(one.window, windowWords(one.metric, whole));
       paintValue(one, state?.figures[one.metric.key], Boolean(state?.setup));
       paintChange(one, state, { range, down });

@@ -1,13 +1,14 @@
 // The figures of the Overview: what each is called and how it is written. What it means is in numbers.js.
 
 import { bytes, bytesText, int, percent, two } from '../../format.js';
-import { NUMBERS } from '../../numbers.js';
+import { numberOf } from '../../numbers.js';
 
 /**
  * @typedef {Object} Metric
  * @property {string} key in the state's `figures` and `series`, and in NUMBERS
- * @property {string} label of the figure; `whole` of a dragged time
+ * @property {string} label of the figure
  * @property {string} definition
+ * @property {{label: string, definition: string}} whole the same where it sums up a dragged time
  * @property {string} window of time that it is of, and `ms` the same
  * @property {string} chart title of the chart
  * @property {function(number): [string, string]} figure number and unit
@@ -23,7 +24,6 @@ const perSecond = ([number, unit]) => [number, `${unit}/s`];
 const DRAWN = [
   {
     key: 'visitors',
-    whole: 'Visitors',
     window: '5\u202fmin',
     ms: 300 * SECOND,
     chart: 'Visitors of the 5 min before',
@@ -71,10 +71,15 @@ const DRAWN = [
 
 /** @type {Metric[]} */
 export const METRICS = DRAWN.map((metric) => ({
-  label: NUMBERS[metric.key].label,
-  definition: NUMBERS[metric.key].definition,
+  ...named(metric.key, false),
+  whole: named(metric.key, true),
   ...metric,
 }));
+
+function named(key, whole) {
+  const { label, definition } = numberOf(key, whole);
+  return { label, definition };
+}
 
 /** The metric of that key; hits, if there is none. */
 export const metricOf = (key) => METRICS.find((metric) => metric.key === key) ?? METRICS[1];

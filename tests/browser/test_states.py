@@ -183,6 +183,25 @@ def test_made_up_places_are_said_to_be_made_up(open_page: Open) -> None:
     assert "Made-up places" in tab.text(".l-map header")
 
 
+def test_the_map_shows_every_country_however_small_its_share(open_page: Open, server: FakeServer) -> None:
+    others = ["SE", "NO", "FI", "DK", "NL", "BE", "AT", "CH", "ES", "PT", "IT", "PL", "CZ", "MC"]
+    codes = [*dict(states.COUNTRIES), *others]
+    rows: list[Any] = [[code, 900 - 10 * at, None] for at, code in enumerate(codes)]
+    # What is not among the rows counts in the sum, as it does in the number of countries.
+    country = {"rows": rows, "more": 1, "total": sum(row[1] for row in rows) + 7}
+    server.states["overview"] = lambda params, now: {
+        **states.overview(params, now),
+        "tops": {**states.tops(), "country": country},
+    }
+    tab = open_page()
+    tab.page.locator(".l-map").scroll_into_view_if_needed()
+    circles = tab.page.locator(".l-map circle")
+    tab.wait_for(lambda: circles.count() == len(codes), "a circle for each")
+    assert f"{country['total']:,} visitors from {len(codes) + 1} countries" in tab.text(".l-map header")
+    assert tab.page.locator(".l-map circle.point").last.text_content() == "Monaco: 630"
+    assert "more" in tab.text(".l-country .under")
+
+
 def test_without_places_it_says_how_to_get_them(open_page: Open, server: FakeServer) -> None:
     server.states["overview"] = lambda params, now: {
         **states.overview(params, now),

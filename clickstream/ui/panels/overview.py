@@ -33,6 +33,8 @@ from clickstream.ui.services import Services
 
 LISTS = ("page", "referrer", "browser", "os", "device", "status", "country")
 ROWS = 24
+# The map shows them all.
+COUNTRIES = 300
 DAY_MS = 24 * 60 * MINUTE_MS
 # Lists are asked for every other second, and so much later than their last question took that they have a tenth of a
 # core at most.
@@ -236,12 +238,12 @@ class OverviewPanel:
     def _asked_lists(self, question: Question) -> dict[str, Top]:
         """The values of a dimension with an included one are counted without it: one click changes the choice."""
         included = {one.dim for one in self._filters if one.include}
-        plain = [name for name in LISTS if name not in included]
+        plain = [name for name in LISTS if name not in included and name != "country"]
         found = dict(self._history.tops(question, plain, ROWS))
-        for name in LISTS:
-            if name in included:
-                others = tuple(one for one in self._filters if one.dim != name or not one.include)
-                found |= self._history.tops(msgspec.structs.replace(question, filters=others), [name], ROWS)
+        for name in [one for one in LISTS if one not in plain]:
+            others = tuple(one for one in self._filters if one.dim != name or not one.include)
+            rows = COUNTRIES if name == "country" else ROWS
+            found |= self._history.tops(msgspec.structs.replace(question, filters=others), [name], rows)
         return found
 
 

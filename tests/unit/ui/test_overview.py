@@ -1,6 +1,7 @@
 """The Overview's state, on a history without Kafka: numbers against plain counting."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 
 from clickstream.config import load
-from clickstream.enrich.places import MadeUpPlaces
+from clickstream.enrich.places import MadeUpPlaces, Place
 from clickstream.errors import ConfigError
 from clickstream.history.decode import Click
 from clickstream.history.history import History, TopicStatus
@@ -147,6 +148,31 @@ def test_statuses_have_names_and_places_a_source(services: Services, history: Hi
     found = state(services)
     assert found.names["status"] == {"200": "Ok", "404": "Page not found"}
     assert found.places.source == "made up"
+
+
+class ManyPlaces:
+    """Each address of 10.0.0.0/24 is in a country of its own."""
+
+    source: str | None = "many.mmdb"
+
+    def place(self, address: str | None) -> Place:
+        return Place(f"C{int((address or '').rpartition('.')[2]):03}", None)
+
+
+@pytest.mark.parametrize("filters", [[], [("page", "=", "/a")], [("country", "=", "C007")]])
+def test_the_map_has_every_country_and_other_lists_their_first_values(
+    services: Services, filters: list[tuple[str, str, str]]
+) -> None:
+    history = History(cast(Cluster, FakeCluster()), places=ManyPlaces(), clock=lambda: NOW)
+    history.store.begin("clicks", 0)
+    clicks = [msgspec.structs.replace(click(NOW - MINUTE, 7, "/a"), ip=f"10.0.0.{at}") for at in range(200)]
+    clicks += [click(NOW - MINUTE, 7, f"/{at}") for at in range(100)]
+    history.store.add_clicks(clicks)
+    tops = state(replace(services, history=history), filters=filters).tops
+    history.close()
+    assert [row[0] for row in tops["country"].rows] == [f"C{at:03}" for at in range(200)]
+    assert (tops["country"].more, tops["country"].total) == (0, 200)
+    assert len(tops["page"].rows) == (1 if filters and filters[0][0] == "country" else 24)
 
 
 def test_an_unknown_dimension_is_refused_with_what_there_is(services: Services) -> None:

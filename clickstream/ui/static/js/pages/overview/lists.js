@@ -80,16 +80,15 @@ export class Lists {
     this.paintPlaces(state, tops('country'));
   }
 
-  paintPlaces({ places, setup }, { rows, more }) {
+  paintPlaces({ places, setup }, { rows, more, total }) {
     this.map.set(rows.map(([code, number]) => [code, number]), this.page.picked('country'));
     const known = Boolean(places?.source);
     this.els[4].hidden = !known || Boolean(setup);
     text(this.countryNote, known || setup ? '' : 'no locations: start clickstream ui with --geo-db FILE.mmdb');
-    const visitors = rows.reduce((sum, row) => sum + row[1], 0);
     const unknown = places?.unknown ? `; ${int(places.unknown)} unknown` : '';
     const origin = places?.source === 'made up' ? 'Made-up places; ' : '';
     const countries = count(rows.length + more, 'country', 'countries');
-    text(this.mapNote, `${origin}${int(visitors)} visitors from ${countries}; area is visitors${unknown}`);
+    text(this.mapNote, `${origin}${int(total)} visitors from ${countries}; area is visitors${unknown}`);
   }
 }
 

@@ -261,7 +261,19 @@ def test_the_feed_of_customers_counts_what_is_not_shown(open_page: Open) -> None
     shown = tab.page.locator(".p-vip tbody tr:visible")
     assert shown.count() == 9
     assert shown.first.inner_text().split("\t")[1:] == ["<b>Ann</b>", "a b", "29"]
-    assert "12 not shown" in tab.text(".p-vip header")
+    assert "33 not shown" in tab.text(".p-vip header"), "12 that did not come, and 21 without a line"
+    feed = {**feed, "rows": [{**rows[0], "page": number} for number in range(30, 34)], "skipped": 0}
+    tab.page.locator(".p-vip tbody").hover()
+    for _ in range(3):
+        tab.page.evaluate("feed => window.clickstream.app.live.panels.get('vip').handlers.feed(feed)", feed)
+    assert "holds still; 12 newer" in tab.text(".p-vip header")
+    tab.page.locator("h1").hover()
+    assert "36 not shown" in tab.text(".p-vip header")
+    tab.page.evaluate(
+        "feed => window.clickstream.app.live.panels.get('vip').handlers.feed(feed)",
+        {**feed, "rows": rows, "anew": True},
+    )
+    assert "not shown" not in tab.text(".p-vip header"), "what was there before is not missed"
 
 
 @pytest.mark.parametrize("page", PAGES)

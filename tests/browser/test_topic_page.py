@@ -111,6 +111,19 @@ def test_a_burst_is_counted_and_the_list_is_bounded_and_keeps_its_rows_on_one_so
     assert tab.page.locator(".records tbody tr[tabindex='0']").count() == 1, "one of them is reached by Tab"
 
 
+def test_what_finds_no_room_while_the_list_holds_is_counted(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=n")
+    come(tab, [row(0, 0, 0, "0")], anew=True)
+    tab.page.get_by_role("button", name="Pause").click()
+    for start in range(1, 1_601, 200):
+        come(tab, [row(0, number, number, str(number)) for number in range(start, start + 200)])
+    assert "Paused, 1,000 newer, 600 not shown" in tab.text(".infoline")
+    tab.page.get_by_role("button", name="Follow").click()
+    assert places(tab)[0] == "0:1600"
+    tab.page.locator("h1").hover()
+    assert tab.text(".infoline") == "Live, newest first, 600 not shown"
+
+
 def test_a_page_that_is_not_paused_goes_on_when_the_one_before_was(open_page: Open, server: FakeServer) -> None:
     tab = open_page()
     tab.page.keyboard.press("p")

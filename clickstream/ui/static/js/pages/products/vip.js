@@ -4,7 +4,6 @@ import { h, text } from '../../dom.js';
 import { NONE, int } from '../../format.js';
 import { hms } from '../../time.js';
 
-const MOST_KEPT = 100;
 const SHOWN = 9;
 
 /** `el` is its element. */
@@ -42,8 +41,9 @@ export class Vip {
   take({ rows, skipped, anew, stage, words }) {
     this.skipped = anew ? 0 : this.skipped + skipped;
     const newest = [...rows].reverse();
-    this.rows = [...newest, ...(anew ? [] : this.rows)].slice(0, MOST_KEPT);
-    this.waiting += rows.length;
+    this.rows = [...newest, ...(anew ? [] : this.rows)].slice(0, SHOWN);
+    // Of what was there before, the oldest are not missed.
+    this.waiting = anew ? this.rows.length : this.waiting + rows.length;
     text(this.below, words || (this.rows.length || stage === 'live' ? '' : 'Reading\u2026'));
     this.paint();
   }
@@ -53,6 +53,7 @@ export class Vip {
       text(this.note, `holds still; ${int(this.waiting)} newer`);
       return;
     }
+    this.skipped += Math.max(0, this.waiting - SHOWN);
     this.waiting = 0;
     const missed = this.skipped ? `; ${int(this.skipped)} not shown` : '';
     text(this.note, `vip-action, newest first${missed}`);

@@ -28,8 +28,7 @@ export class Records {
     this.page = page;
     this.topic = topic;
     this.onPick = onPick;
-    this.seen = 0; // records that came, shown or not
-    this.skipped = 0;
+    this.skipped = 0; // records that came and are never shown
     this.waiting = []; // rows that came while the list was held
     this.held = false;
     this.searching = null;
@@ -152,7 +151,6 @@ export class Records {
     this.giveUp();
     this.answer = null;
     this.waiting = [];
-    this.seen = 0;
     this.skipped = 0;
     this.searchedBack = false;
     text(this.problem, '');
@@ -187,14 +185,14 @@ export class Records {
     if (feed.anew) {
       this.rows.clear();
       this.waiting = [];
-      this.seen = 0;
       this.skipped = 0;
     }
-    this.seen += feed.rows.length;
     this.skipped += feed.skipped;
     this.learn(feed.rows);
     if (this.held || this.stopped) {
-      this.waiting = [...this.waiting, ...feed.rows].slice(-MOST_WAITING);
+      const waiting = [...this.waiting, ...feed.rows];
+      this.waiting = waiting.slice(-MOST_WAITING);
+      this.skipped += waiting.length - this.waiting.length;
       if (!this.rows.count && feed.rows.length) {
         this.show(); // there is nothing yet that could be moved
       }
@@ -382,8 +380,8 @@ export class Records {
   // Of the live list.
   state() {
     const { stage, words, skipped, held, stopped, rows } = this;
-    const [waiting, isWaitingFull] = [this.waiting.length, this.waiting.length >= MOST_WAITING];
-    return { stage, words, skipped, held, stopped, waiting, isWaitingFull, shown: rows.count, isSorted: Boolean(rows.sort) };
+    const waiting = this.waiting.length;
+    return { stage, words, skipped, held, stopped, waiting, shown: rows.count, isSorted: Boolean(rows.sort) };
   }
 
   destroy() {

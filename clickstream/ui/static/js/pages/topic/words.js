@@ -58,7 +58,7 @@ export function liveWords(list) {
   }
   if (list.stopped || list.held) {
     const why = list.stopped ? 'Paused' : 'Held while you point';
-    return `${why}, ${int(waiting)}${list.isWaitingFull ? ' or more' : ''} newer${skipped}`;
+    return `${why}, ${int(waiting)} newer${skipped}`;
   }
   if (!shown) {
     return list.isFiltered

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import querystates as states
-from tests.browser.conftest import Open, Opened
+from tests.browser.conftest import Open, Opened, plain
 from tests.browser.fakeserver import FakeServer
 from tests.browser.test_looks import AXE
 
@@ -48,6 +49,25 @@ def test_it_says_from_when_on_a_table_was_asked(answers: Callable[..., None], op
     tab.wait_for(lambda: cells(tab) == [["42"]], "the answer")
     note = tab.text(".q-out header .note")
     assert re.search(r"from clicks \(the newest 200,000, from 2020-09-1[34] \d\d:\d\d:\d\d\), events$", note)
+
+
+def test_a_screen_reader_is_told_what_is_done_and_not_how_far_it_is(
+    answers: Callable[..., None], open_page: Open
+) -> None:
+    progress = [{"progress": {"doing": "reading clicks", "done": done, "total": 10}} for done in range(10)]
+
+    def slowly(asked: dict[str, str]) -> tuple[int, Any]:
+        status, lines = states.answer([["n", "INTEGER"]], [[42]])(asked)
+        return status, "".join(json.dumps(line) + "\n" for line in progress) + lines
+
+    answers(slowly)
+    tab = open_page("#/query", scripts=(NOTE_WHAT_DISTURBS,))
+    tab.wait_for(lambda: cells(tab) == [["42"]], "the answer")
+    spoken = [plain(one) for one in tab.page.evaluate("() => window.spoken")]
+    assert "reading clicks\u2026" in spoken
+    assert "1 row in 38 ms, from clicks" in spoken
+    assert not [one for one in spoken if "%" in one]
+    assert len(spoken) == len(set(spoken))
 
 
 def test_the_sql_is_in_the_address_and_ctrl_enter_runs(

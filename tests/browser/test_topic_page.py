@@ -1,9 +1,11 @@
 """One topic in a real browser, out of states and records that the tests choose."""
 
+import json
 from typing import Any
 
 import pytest
 
+from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import topicstates
 from tests.browser.conftest import VENDOR, Open, Opened
 from tests.browser.fakeserver import FakeServer
@@ -122,6 +124,28 @@ def test_what_finds_no_room_while_the_list_holds_is_counted(open_page: Open) -> 
     assert places(tab)[0] == "0:1600"
     tab.page.locator("h1").hover()
     assert tab.text(".infoline") == "Live, newest first, 600 not shown"
+
+
+def test_a_screen_reader_is_told_what_the_list_is_at_and_no_numbers_that_run(
+    open_page: Open, server: FakeServer
+) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=n", scripts=(NOTE_WHAT_DISTURBS,))
+    come(tab, [row(0, 0, 0, "0")], anew=True)
+    tab.page.evaluate("() => { window.spoken = []; }")
+    for number in range(1, 6):
+        come(tab, [row(0, number, number, str(number))], 7)
+    assert "35 not shown" in tab.text(".infoline")
+    tab.page.get_by_role("button", name="Pause").click()
+    for number in range(6, 9):
+        come(tab, [row(0, number, number, str(number))])
+    assert "3 newer" in tab.text(".infoline")
+    progress = [{"progress": {"read": read, "found": 1, "total": 900}} for read in (100, 400, 900)]
+    [answer] = [json.loads(line) for line in topicstates.found([row(0, 0, 0, "0")])({})[1].splitlines()]
+    lines = "".join(json.dumps(line) + "\n" for line in [*progress, answer])
+    server.answers[ASKED] = lambda _asked: (200, lines)
+    tab.page.get_by_role("button", name="Search further back").click()
+    tab.wait_text(".infoline", "That is all there is.")
+    assert tab.page.evaluate("() => window.spoken") == ["Paused", "Searching\u2026", tab.text(".infoline")]
 
 
 def test_a_page_that_is_not_paused_goes_on_when_the_one_before_was(open_page: Open, server: FakeServer) -> None:

@@ -29,12 +29,13 @@ export class Results {
     this.about = null; // what the note says of what is shown
     this.chart = null;
     this.title = h('h2', {}, 'Result');
-    this.note = h('span.note', { role: 'status' });
+    this.note = h('span.note', {});
+    this.said = h('span.vh', { role: 'status' }); // what a screen reader is told: no numbers that run
     this.forms = segments('How the rows are shown', FORMS, onForm);
     this.export = new ExportMenu(question);
     this.tools = h('div.right', { hidden: true }, this.forms.el, this.export.el);
     this.out = h('div.out', {});
-    this.el = h('section.sec.q-out', {}, h('header', {}, this.title, this.note, this.tools), this.out);
+    this.el = h('section.sec.q-out', {}, h('header', {}, this.title, this.note, this.said, this.tools), this.out);
   }
 
   destroy() {
@@ -50,6 +51,7 @@ export class Results {
   progress({ doing, done, total }) {
     const far = total ? ` ${int((100 * done) / total)}${THIN}%` : done ? ` ${int(done)}` : '';
     text(this.note, `${doing}${far}\u2026`);
+    text(this.said, `${doing}\u2026`);
     this.el.setAttribute('aria-busy', 'true');
   }
 
@@ -82,6 +84,7 @@ export class Results {
     this.about = () => aboutRows(answer);
     this.tools.hidden = !answer.rows.length;
     this.paintNote();
+    text(this.said, this.about());
     this.paintRows();
   }
 
@@ -91,6 +94,7 @@ export class Results {
     this.show('Preview', '', troubles, answer.results.map(resultOf));
     this.about = () => aboutPreview(answer);
     this.paintNote();
+    text(this.said, this.about());
   }
 
   /** After a change of the zone, which it tells a time in. */
@@ -135,6 +139,7 @@ export class Results {
     this.title.className = '';
     text(this.title, title);
     text(this.note, note);
+    text(this.said, title);
     this.out.replaceChildren(...content.flat());
   }
 }

@@ -10,7 +10,7 @@ import { Fields } from './fields.js';
 import { Rows, keyOf } from './rows.js';
 import { search } from './search.js';
 import { Where } from './where.js';
-import { ENDS, foundWords, liveWords, progressWords } from './words.js';
+import { ENDS, foundWords, liveMeaning, liveWords, progressWords } from './words.js';
 
 const TYPING_MS = 400;
 const PAGE_ROWS = 100;
@@ -63,14 +63,15 @@ export class Records {
       oninput: () => this.typed(),
     });
     this.hold = h('button.btn.hold', { type: 'button', onclick: () => this.follow(this.stopped) });
-    this.info = h('span.note.infoline', { role: 'status' });
+    this.info = h('span.note.infoline', {});
+    this.said = h('span.vh', { role: 'status' });
     this.more = h('button.link', { type: 'button', onclick: () => this.goOn() }, 'Search further back');
     this.cancel = h('button.link', { type: 'button', onclick: () => this.stopSearch() }, 'Stop searching');
     this.unsort = h('button.link', { type: 'button', onclick: () => this.set('sort', null) });
     this.problem = h('p.note.bad', { role: 'alert' });
     const head = h('header', {}, h('h2', {}, 'Records'), ...this.where.els, this.key);
     head.append(this.filter, this.hold);
-    const foot = h('div.under', {}, this.info, h('span.acts', {}, this.unsort, this.more, this.cancel));
+    const foot = h('div.under', {}, this.info, this.said, h('span.acts', {}, this.unsort, this.more, this.cancel));
     this.el = h('section.sec.t-tail', {}, head, this.problem, this.rows.el, foot);
   }
 
@@ -353,7 +354,9 @@ export class Records {
   }
 
   paintInfo() {
-    text(this.info, this.infoWords());
+    const [words, meaning] = this.infoWords();
+    text(this.info, words);
+    text(this.said, meaning);
     this.cancel.hidden = !this.searching;
     const more = this.answer ? this.answer.places != null : this.isLive && this.stage === 'live';
     this.more.hidden = Boolean(this.searching) || !more;
@@ -362,17 +365,21 @@ export class Records {
     text(this.unsort, this.isNewest ? 'Newest first' : 'In order');
   }
 
+  // What is written, and what of it a screen reader is told: no numbers that run.
   infoWords() {
     if (this.searching) {
-      return progressWords(this.progress);
+      return [progressWords(this.progress), progressWords(null)];
     }
     const isFiltered = Boolean(this.page.get('filter') || this.page.get('key') || this.page.get('part'));
     if (this.isLive && !this.answer) {
-      return liveWords({ ...this.state(), isFiltered });
+      const list = { ...this.state(), isFiltered };
+      return [liveWords(list), liveMeaning(list)];
     }
-    if (!this.answer) {
-      return this.gaveUp ? ENDS.stopped : '';
-    }
+    const words = this.answer ? this.answerWords(isFiltered) : this.gaveUp ? ENDS.stopped : '';
+    return [words, words];
+  }
+
+  answerWords(isFiltered) {
     const then = this.to == null ? null : moment(this.to, this.page.now());
     return foundWords(this.answer, { then, shown: this.rows.count, isFiltered, at: this.at });
   }

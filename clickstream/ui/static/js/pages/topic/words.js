@@ -61,9 +61,27 @@ export function liveWords(list) {
     return `${why}, ${int(waiting)} newer${skipped}`;
   }
   if (!shown) {
-    return list.isFiltered
-      ? 'Nothing fits among the last records; what comes is looked at.'
-      : 'No records yet. Waiting for the first.';
+    return emptyWords(list);
   }
   return `Live, ${list.isSorted ? 'sorted' : 'newest first'}${skipped || ', all shown'}`;
 }
+
+/** The same without what changes all the time: what a screen reader is told. */
+export function liveMeaning(list) {
+  const { stage, words, stopped, shown } = list;
+  if (stage == null) {
+    return ''; // the server has not said anything yet
+  }
+  if (STAGES[stage]) {
+    return STAGES[stage](words);
+  }
+  if (stopped) {
+    return 'Paused';
+  }
+  return shown ? 'Live' : emptyWords(list);
+}
+
+const emptyWords = ({ isFiltered }) =>
+  isFiltered
+    ? 'Nothing fits among the last records; what comes is looked at.'
+    : 'No records yet. Waiting for the first.';

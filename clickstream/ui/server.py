@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4
 LOOK_AT_STOP_S = 0.1
-# Of the 3 s within which it ends.
+# Of the 3 s within which it ends; the history's readers have a second of them (history/history.py).
 BYE_WITHIN_S = 0.6
 SERVER_ENDS_WITHIN_S = 0.3
 READERS_END_WITHIN_S = 0.3  # after these

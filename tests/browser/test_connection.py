@@ -1,5 +1,6 @@
 """The socket: beats, hidden tabs, reconnects that are spread."""
 
+import re
 import time
 from collections import Counter
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import states
 from tests.browser.conftest import HIDE, Open, Opened
-from tests.browser.fakeserver import NO_TOKEN, FakeServer
+from tests.browser.fakeserver import NO_TOKEN, FakeServer, now_ms
 from tests.support import PATIENCE
 
+HOUR = 3_600_000
 NETWORK = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "503", "404", "401", "ERR_CONNECTION_RESET"]
 
 
@@ -177,6 +179,21 @@ def test_it_beats(open_page: Open, server: FakeServer) -> None:
     tab = open_page()
     tab.page.evaluate("() => window.clickstream.app.live.beat()")
     tab.wait_for(lambda: {"beat": 1} in server.heard)
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR])
+def test_how_long_the_server_is_away_is_told_by_one_clock(open_page: Open, server: FakeServer, ahead: int) -> None:
+    server.clock = lambda: now_ms() + ahead
+    tab = open_page(timezone_id="UTC")
+    tab.expected = NETWORK
+    server.stop_listening()
+    server.drop_all()
+    tab.wait_text(".strip.warned", "server does not answer")
+    since, passed = re.findall(r"since (\d\d:\d\d):\d\d, for (\d+) s", tab.text(".strip"))[0]
+    assert int(passed) < 60
+    assert since in {time.strftime("%H:%M", time.gmtime(server.clock() / 1000 - back)) for back in range(60)}
+    assert re.fullmatch(r"\d+ s", tab.text(".foot .dim")), tab.text(".foot .dim")
+    assert f"as of {since}" in tab.text(".fig .c")
 
 
 def test_paused_data_goes_on_arriving_and_the_view_waits(open_page: Open, server: FakeServer) -> None:

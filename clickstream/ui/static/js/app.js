@@ -151,12 +151,13 @@ class App {
   }
 
   /**
-   * Why there is nothing new; null if all is well.
+   * Why there is nothing new; null if all is well. `since` is by the server's clock, `retryAt` by this browser's.
    * @returns {{words: string, short: string, since: number|null, why?: string, alert: boolean, stands: boolean,
    *   retryAt?: number}|null}
    */
   down() {
-    const { stage, since, retryAt, words } = this.live.status;
+    const { stage, retryAt, words } = this.live.status;
+    const since = this.live.status.since + this.live.skew;
     if (stage === 'away') {
       const away = { words: 'The dashboard\u2019s server does not answer', short: 'Server away', alert: false };
       return { ...away, since, why: words, stands: this.frame != null, retryAt };
@@ -169,7 +170,7 @@ class App {
       const stale = { words: 'The server is connected, but sends nothing', short: 'Stale', alert: false };
       return { ...stale, since, stands: true };
     }
-    if (stage === 'connecting' && Date.now() - since > SLOW_START_MS) {
+    if (stage === 'connecting' && this.live.now() - since > SLOW_START_MS) {
       return { words: 'Connecting to the server', short: 'Connecting', since, alert: false, stands: false };
     }
     const kafka = this.frame?.kafka;

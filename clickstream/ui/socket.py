@@ -175,7 +175,7 @@ class Tab:
             self.end(BAD_DATA, str(problem)[:100])
             return
         if said.beat is not None:
-            self.outbox.put(Kind.BEAT, frame=wire.beat(said.beat))
+            self.outbox.put(Kind.BEAT, frame=wire.beat(said.beat, self._clock()))
         if said.hidden is not None:
             self._set_hidden(said.hidden)
         if said.close is not None:

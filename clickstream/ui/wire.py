@@ -75,9 +75,9 @@ def hello(said: Hello) -> str:
     return encode({"hello": said}).decode()
 
 
-def beat(number: int) -> str:
-    """The heartbeat."""
-    return encode({"beat": number}).decode()
+def beat(number: int, now: int) -> str:
+    """The heartbeat, with the server's clock."""
+    return encode({"beat": number, "now": now}).decode()
 
 
 def bye(words: str) -> str:

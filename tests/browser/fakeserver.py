@@ -268,7 +268,7 @@ class FakeServer:
         elif "close" in said:
             tab.opened.pop(said["close"], None)
         elif "beat" in said and not self.muted:
-            await self._send(tab, {"beat": said["beat"]})
+            await self._send(tab, {"beat": said["beat"], "now": self.clock()})
         elif "hidden" in said:
             tab.hidden = said["hidden"]
             if not tab.hidden:

@@ -181,6 +181,24 @@ def test_it_beats(open_page: Open, server: FakeServer) -> None:
     tab.wait_for(lambda: {"beat": 1} in server.heard)
 
 
+def test_the_page_has_the_servers_clock_and_no_state_that_took_its_time_sets_it_back(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.clock = lambda: now_ms() - HOUR
+    tab = open_page()
+    ahead = "(clock) => window.clickstream.app.live.now() - clock"
+    [[wire, params]] = [(one, params) for one, (name, params) in server.tabs[0].opened.items() if name == "overview"]
+    server.states |= {"frame": lambda _params, _now: None, "overview": lambda _params, _now: None}
+    begun = server.clock() - 40_000
+    server.say({"id": wire, "now": begun, "state": states.overview(params, begun)})
+    panel = "() => window.clickstream.app.live.panels.get('overview').now"
+    tab.wait_for(lambda: tab.page.evaluate(panel) == begun, "it came")
+    assert abs(tab.page.evaluate(ahead, server.clock())) < 20_000
+    server.clock = now_ms  # it was set right
+    tab.page.evaluate("() => window.clickstream.app.live.beat()")
+    tab.wait_for(lambda: abs(tab.page.evaluate(ahead, server.clock())) < 20_000, "beats tell of it")
+
+
 @pytest.mark.parametrize("ahead", [-HOUR, HOUR])
 def test_how_long_the_server_is_away_is_told_by_one_clock(open_page: Open, server: FakeServer, ahead: int) -> None:
     server.clock = lambda: now_ms() + ahead

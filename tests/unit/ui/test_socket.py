@@ -74,7 +74,7 @@ def test_hello_comes_first_then_states_and_beats(server: Server) -> None:
         [beat] = await browser.until("beat")
         assert "hello" in browser.frames[0]
         assert state == {"id": "x", "now": server.clock.now, "state": {"fine": True}}
-        assert beat == {"beat": 7}
+        assert beat == {"beat": 7, "now": server.clock.now}
         server.second()
         await browser.until("state", number=2)
         browser.leave()

@@ -68,7 +68,7 @@ export class Live {
     this.connect();
   }
 
-  /** The server's clock, epoch ms. */
+  /** The server's clock, epoch ms: as hello and beats tell it. States may have taken their time since theirs. */
   now() {
     return Date.now() + this.skew;
   }
@@ -204,6 +204,8 @@ export class Live {
       this.hello = message.hello;
       this.skew = message.hello.now - Date.now();
       this.onHello?.(message.hello);
+    } else if (message.beat != null) {
+      this.skew = (message.now ?? this.now()) - Date.now(); // an older server's have no time
     } else if (message.bye) {
       this.farewell = `It said goodbye: ${message.bye}.`;
     } else if (message.id != null) {
@@ -228,7 +230,6 @@ export class Live {
       panel.state = message.state;
       panel.now = message.now;
       panel.fresh = true;
-      this.skew = message.now - Date.now();
     }
     this.schedule();
   }

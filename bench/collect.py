@@ -36,8 +36,8 @@ _AGENT = (
 @dataclass(frozen=True)
 class Case:
     """`sends`: divolte (GET), one, batch or server (POST of one event, of 20 events of one visitor as a tag sends them,
-    or of 20 page views of 20 visitors); `rate`: requests per second, None: as many as it takes; `rich`: many agents, and
-    a database of places if there is one, else one agent."""
+    or of 20 page views of 20 visitors); `rate`: requests per second, None: as many as it takes; `rich`: many agents,
+    and a database of places if there is one, else one agent."""
 
     title: str
     sends: str

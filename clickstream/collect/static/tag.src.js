@@ -157,7 +157,7 @@
 
     function consent(given) {
       consented = !!given;
-      if (!consented) return forget();
+      if (refused()) return forget();
       const waiting = drafts;
       drafts = [];
       waiting.forEach(admit);
@@ -248,6 +248,8 @@
     function flush() {
       clearTimeout(timer);
       timer = 0;
+      // The visitor may have opted out in another tab since.
+      if (refused()) return forget();
       const wait = pausedUntil - Date.now();
       queue = queue.filter((event) => event.tries < MAX_TRIES && Date.now() - event.time < DAY);
       if (away) {
@@ -302,7 +304,7 @@
       batch.sure = keepalive && reachable();
       let answer = await post(body, keepalive);
       // What fails at once may not have fitted beside what other scripts have under way.
-      if (!answer && keepalive && performance.now() - began < 100) {
+      if (!answer && keepalive && performance.now() - began < 100 && !refused()) {
         batch.sure = false; // the browser ends this one with its page
         save();
         answer = await post(body);

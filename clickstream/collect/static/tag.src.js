@@ -330,7 +330,8 @@
       if (!flying.delete(batch)) return; // forgotten meanwhile, or the next page has it
       const { ok, status } = answer || {};
       if (ok || /^4(?!08|25|29)/.test(status)) {
-        failures = pausedUntil = 0;
+        failures = 0;
+        if (!asked) pausedUntil = 0;
         if (ok) {
           reached = Date.now();
           if (mayStore() && stored((storage) => left(storage)[0])) alone(adopt);

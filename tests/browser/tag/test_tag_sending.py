@@ -1,6 +1,7 @@
 """How events get to the collector: in batches, when a page is left, and again when they were not taken."""
 
 import email.utils
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -284,6 +285,30 @@ def test_the_collector_is_left_alone_for_as_long_as_it_asks(shop: Shop, collecto
     # What the first page left is taken over a while after the answer, by the page's clock.
     wait_until(lambda: page.clock.run_for(600) or len(collector.named("pageview")) >= 3, what="all page views")
     assert sorted(collector.urls()) == ["/", "/", "/other"]
+
+
+def test_what_is_taken_meanwhile_does_not_end_the_pause_that_was_asked_for(shop: Shop, collector: StandIn) -> None:
+    heeded = threading.Event()
+
+    def answer(post: Post) -> Answer:
+        if b"asked to wait" not in post.body:
+            heeded.wait(20 * PATIENCE)
+            return Answer()
+        return Answer() if heeded.is_set() else Answer(503, {"Retry-After": "3"})
+
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    hide(page)  # from now on events are not gathered: each is a batch
+    collector.answer = answer
+    page.evaluate("() => { clickstream.track('taken'); clickstream.track('asked to wait'); }")
+    page.wait_for_function("() => localStorage['clickstream.wait']")
+    heeded.set()
+
+    collector.wait(lambda collector: len(collector.named("asked to wait")) == 2, "it comes again")
+    first, again = [post.at for post in collector.posts if b"asked to wait" in post.body]
+    assert again - first >= 2.9
+    assert len(collector.named("taken")) == 1
 
 
 def test_pauses_grow_and_end_after_eight_tries(shop: Shop, collector: StandIn) -> None:

@@ -238,6 +238,7 @@
     let pausedUntil = 0; // epoch ms
     let asked = false; // the collector asked for this pause
     let reached = 0; // epoch ms: when the collector last took something
+    let refusedSize; // of the smallest event that the browser did not take of the page that is left
     let away = false; // the page is being left, frozen, or in the back/forward cache
     let saved; // something is under `key`
     let key = QUEUE + newId();
@@ -255,6 +256,7 @@
       if (away) {
         // What cannot be stored is tried a last time, unless the collector asked not to.
         if (wait > 0 && (asked || mayStore())) return;
+        refusedSize = BATCH_BYTES;
         while (queue.length) handOver(nextBatch());
       } else if (wait > 0) timer = later(flush, wait);
       else while (queue.length && (document.hidden || !flying.size)) fly(nextBatch()).catch(warn);
@@ -313,16 +315,20 @@
     }
 
     /** To the browser, as the page is left. That a fetch does not fit beside what other scripts have under way is told
-        in a task that a page which is gone never runs; of a beacon it is told at once. */
+        in a task that a page which is gone never runs; of a beacon it is told at once. Halves may fit; where none
+        of its events is smaller than one that did not, a batch is not halved, so that of a thousand few are tried. */
     function handOver(batch) {
       const body = bodyOf(batch);
       const beacon = navigator.sendBeacon;
       const taken = beacon?.call(navigator, endpoint, body);
-      if (!taken && batch.length > 1) {
+      if (!taken && batch[1] && batch.some((event) => event.size < refusedSize)) {
         const rest = batch.splice(batch.length >> 1);
         handOver(batch);
         handOver(rest);
-      } else if (!mayStore()) taken || post(body, !beacon);
+        return;
+      }
+      if (!taken) refusedSize = Math.min(refusedSize, batch[0].size);
+      if (!mayStore()) taken || post(body, !beacon);
       else if (!taken || !reachable()) unsure.push(...batch);
     }
 

@@ -126,6 +126,40 @@ def test_thirty_large_events_of_a_page_that_is_left_arrive_once(shop: Shop, coll
     assert queues(page) == {}
 
 
+@pytest.mark.parametrize("tag", ["data-cookieless", ""], ids=["cookieless", "stored"])
+def test_a_full_queue_is_few_requests_when_its_page_is_left(shop: Shop, collector: StandIn, tag: str) -> None:
+    """It is far more than browsers take of such a page, and all in one task, so that nothing is sent before."""
+    shop.page("/", tag=tag)
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    beacons, fetches, taken = page.evaluate(
+        """() => {
+          let beacons = 0;
+          let fetches = 0;
+          let taken = 0;
+          const beacon = navigator.sendBeacon;
+          navigator.sendBeacon = (url, body) => {
+            beacons++;
+            const isTaken = beacon.call(navigator, url, body);
+            if (isTaken) taken += body.length;
+            return isTaken;
+          };
+          const sends = window.fetch;
+          window.fetch = (...given) => { fetches++; return sends(...given); };
+          for (let n = 0; n < 1000; n++) clickstream.track('many', { n, text: 'x'.repeat((n * 7919) % 400) });
+          dispatchEvent(new Event('pagehide'));
+          return [beacons, fetches, taken];
+        }"""
+    )
+
+    assert beacons <= 200
+    assert fetches <= 100
+    assert taken > 60_000  # of 65,536: halves of what did not fit were tried
+    if tag:  # nothing is kept for the next page: this one sends all
+        collector.wait(lambda collector: len(set(ids(collector, "many"))) >= 999, "all of the queue")
+
+
 def test_what_another_script_has_under_way_leaves_nothing_behind(shop: Shop, collector: StandIn) -> None:
     collector.pages["/slow"] = Page("")
     page = shop.open("/")

@@ -182,7 +182,7 @@
         event,
         url,
         source: "tag",
-        site: options.site,
+        site: options.site || undefined,
         page: view.id,
         referrer: view.referrer || undefined,
         time: Date.now(),

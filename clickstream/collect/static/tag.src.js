@@ -346,7 +346,7 @@
         queue.unshift(...batch);
         pause(answer?.headers.get("Retry-After"));
       }
-      // What is refused will never be taken: the collector keeps it itself.
+      // What is refused will never be taken. The collector keeps only what it could read.
       if (!ok) warn(`${endpoint}:`, status || "no answer: connect-src?");
       save();
       if (queue.length && !away) flush();

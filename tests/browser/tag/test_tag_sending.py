@@ -165,6 +165,7 @@ def test_what_another_script_has_under_way_leaves_nothing_behind(shop: Shop, col
     page = shop.open("/")
     collector.wait_named("pageview")
     page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    collector.may_refuse = True  # what the other script sends
     # The quota is the page's: 60 KiB of it are taken for as long as this takes.
     collector.answer = lambda post: Answer(delay_s=PATIENCE if post.body.startswith(b"x") else 0)
     taken = {"url": f"{collector.url}/e", "size": 60 * 1024}
@@ -192,6 +193,7 @@ def test_quota_that_is_taken_holds_up_no_page_that_is_looked_at(shop: Shop, coll
     page = shop.open("/")
     collector.wait_named("pageview")
     page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    collector.may_refuse = True  # what another script sends
     collector.answer = lambda post: Answer(delay_s=3.0 * PATIENCE if post.body.startswith(b"x") else 0)
     page.evaluate(
         """(url) => {

@@ -9,7 +9,7 @@ import pytest
 
 from clickstream.serving.listening import listen
 from clickstream.shop.shop import Shop
-from tests.browser.tag.sites import StandIn
+from tests.browser.tag.sites import StandIn, standing_in
 from tests.support import PATIENCE
 
 TELLING = "[data-telling]"
@@ -18,9 +18,8 @@ Open = Callable[..., Any]
 
 @pytest.fixture
 def collector() -> Iterator[StandIn]:
-    server = StandIn()
-    yield server
-    server.close()
+    with standing_in() as server:
+        yield server
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@
 
     function consent(given) {
       consented = !!given;
-      if (!consented) return forget();
+      if (refused()) return forget();
       const waiting = drafts;
       drafts = [];
       waiting.forEach(admit);
@@ -182,7 +182,7 @@
         event,
         url,
         source: "tag",
-        site: options.site,
+        site: options.site || undefined,
         page: view.id,
         referrer: view.referrer || undefined,
         time: Date.now(),
@@ -238,6 +238,7 @@
     let pausedUntil = 0; // epoch ms
     let asked = false; // the collector asked for this pause
     let reached = 0; // epoch ms: when the collector last took something
+    let refusedSize; // of the smallest event that the browser did not take of the page that is left
     let away = false; // the page is being left, frozen, or in the back/forward cache
     let saved; // something is under `key`
     let key = QUEUE + newId();
@@ -248,11 +249,14 @@
     function flush() {
       clearTimeout(timer);
       timer = 0;
+      // The visitor may have opted out in another tab since.
+      if (refused()) return forget();
       const wait = pausedUntil - Date.now();
       queue = queue.filter((event) => event.tries < MAX_TRIES && Date.now() - event.time < DAY);
       if (away) {
         // What cannot be stored is tried a last time, unless the collector asked not to.
         if (wait > 0 && (asked || mayStore())) return;
+        refusedSize = BATCH_BYTES;
         while (queue.length) handOver(nextBatch());
       } else if (wait > 0) timer = later(flush, wait);
       else while (queue.length && (document.hidden || !flying.size)) fly(nextBatch()).catch(warn);
@@ -302,7 +306,7 @@
       batch.sure = keepalive && reachable();
       let answer = await post(body, keepalive);
       // What fails at once may not have fitted beside what other scripts have under way.
-      if (!answer && keepalive && performance.now() - began < 100) {
+      if (!answer && keepalive && performance.now() - began < 100 && !refused()) {
         batch.sure = false; // the browser ends this one with its page
         save();
         answer = await post(body);
@@ -311,16 +315,20 @@
     }
 
     /** To the browser, as the page is left. That a fetch does not fit beside what other scripts have under way is told
-        in a task that a page which is gone never runs; of a beacon it is told at once. */
+        in a task that a page which is gone never runs; of a beacon it is told at once. Halves may fit; where none
+        of its events is smaller than one that did not, a batch is not halved, so that of a thousand few are tried. */
     function handOver(batch) {
       const body = bodyOf(batch);
       const beacon = navigator.sendBeacon;
       const taken = beacon?.call(navigator, endpoint, body);
-      if (!taken && batch.length > 1) {
+      if (!taken && batch[1] && batch.some((event) => event.size < refusedSize)) {
         const rest = batch.splice(batch.length >> 1);
         handOver(batch);
         handOver(rest);
-      } else if (!mayStore()) taken || post(body, !beacon);
+        return;
+      }
+      if (!taken) refusedSize = Math.min(refusedSize, batch[0].size);
+      if (!mayStore()) taken || post(body, !beacon);
       else if (!taken || !reachable()) unsure.push(...batch);
     }
 
@@ -328,7 +336,8 @@
       if (!flying.delete(batch)) return; // forgotten meanwhile, or the next page has it
       const { ok, status } = answer || {};
       if (ok || /^4(?!08|25|29)/.test(status)) {
-        failures = pausedUntil = 0;
+        failures = 0;
+        if (!asked) pausedUntil = 0;
         if (ok) {
           reached = Date.now();
           if (mayStore() && stored((storage) => left(storage)[0])) alone(adopt);
@@ -337,7 +346,7 @@
         queue.unshift(...batch);
         pause(answer?.headers.get("Retry-After"));
       }
-      // What is refused will never be taken: the collector keeps it itself.
+      // What is refused will never be taken. The collector keeps only what it could read.
       if (!ok) warn(`${endpoint}:`, status || "no answer: connect-src?");
       save();
       if (queue.length && !away) flush();

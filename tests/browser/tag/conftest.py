@@ -9,7 +9,7 @@ import pytest
 
 from bench.tab import chromium
 from clickstream.errors import ClickstreamError
-from tests.browser.tag.sites import Page, Site, StandIn
+from tests.browser.tag.sites import Page, Site, StandIn, standing_in
 from tests.support import PATIENCE, missing
 
 # Names of the same machine: no secure contexts, as sites on plain http, and another host.
@@ -30,9 +30,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def collector() -> Iterator[StandIn]:
-    server = StandIn()
-    yield server
-    server.close()
+    with standing_in() as server:
+        yield server
 
 
 @dataclass(eq=False)

@@ -4,13 +4,17 @@ sent and answers as a test wants it."""
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from clickstream.collect.model import Refused, Request
+from clickstream.collect.protocols.events import JsonEvents
+from clickstream.collect.protocols.model import Limits
 from tests.support import PATIENCE, wait_until
 
 STATIC = Path(__file__).parents[3] / "clickstream" / "collect" / "static"
@@ -90,10 +94,16 @@ class Site:
 
 
 class StandIn(Site):
-    """Takes events as the collector does. `answer` says what to answer to each of its requests."""
+    """Takes events as the collector does. `answer` says what to answer to each of its requests.
+
+    `refused`: what the collector would not have taken of them.
+    """
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
+        self.refused: list[Refused] = []
+        self.may_refuse = False
+        self._reader = JsonEvents(Limits())
         self.answer: Callable[[Post], Answer] = lambda _post: Answer()
         super().__init__()
         self.pages["/tag.js"] = Page(
@@ -101,6 +111,8 @@ class StandIn(Site):
         )
 
     def take(self, post: Post) -> Answer:
+        request = Request("POST", "/e", "", post.headers, "127.0.0.1", 0, post.body)
+        self.refused.extend(self._reader.read(request).refused)
         self.posts.append(post)
         return self.answer(post)
 
@@ -134,6 +146,17 @@ class StandIn(Site):
 
     def _seen(self) -> list[str]:
         return [f"{event['event']} {event['url']} {event.get('properties', '')}" for event in self.events]
+
+
+@contextmanager
+def standing_in() -> Iterator[StandIn]:
+    """Fails in the end when something came that the collector refuses, unless the test set `may_refuse`."""
+    server = StandIn()
+    try:
+        yield server
+    finally:
+        server.close()
+    assert server.may_refuse or not server.refused
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -215,3 +215,15 @@ def test_engagement_belongs_to_the_view_before(shop: Shop, collector: StandIn) -
     second = collector.wait_named("engagement", 2)[1]
     assert second["properties"]["scroll_percent"] == pytest.approx(25, abs=1)
     assert second["page"] == collector.named("pageview")[1]["id"]
+
+
+def test_an_empty_name_of_a_site_is_none(shop: Shop, collector: StandIn) -> None:
+    """The collector takes the page's host then; an empty one it would refuse."""
+    shop.page("/")
+    page = shop.site.pages["/"]
+    shop.site.pages["/"] = Page(page.text.replace('data-site="shop"', 'data-site=""'))
+    assert page != shop.site.pages["/"]
+    shop.open("/")
+
+    [view] = collector.wait_named("pageview")
+    assert "site" not in view

@@ -123,6 +123,7 @@ def test_a_browser_that_lacks_what_is_new(shop: Shop, collector: StandIn) -> Non
 )
 def test_nothing_that_goes_wrong_reaches_the_page(shop: Shop, collector: StandIn, spoiled: str) -> None:
     """The fixture fails when a script of the page ends with an error."""
+    collector.may_refuse = True  # `properties` that are a text
     shop.page(
         "/",
         """<a href="http://[bad" onclick="return false">x</a>

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.tag.conftest import Shop, stored
-from tests.browser.tag.sites import STATIC, StandIn
+from tests.browser.tag.sites import STATIC, Answer, StandIn
 
 SETTLE = "() => new Promise((done) => setTimeout(done, 700))"
 
@@ -112,6 +112,71 @@ def test_who_opted_out_is_left_alone_until_they_opt_in(shop: Shop, collector: St
     collector.wait_named("pageview", 2)
     assert event["visitor"] != first["visitor"]
     assert collector.urls() == ["/", "/next"]
+
+
+# Of fetch and sendBeacon alike, as they are called.
+COUNT_SENT = """
+  window.sent = 0;
+  for (const [owner, name] of [[window, 'fetch'], [Navigator.prototype, 'sendBeacon']]) {
+    const sends = owner[name];
+    owner[name] = function (...given) { window.sent++; return sends.apply(this, given); };
+  }
+"""
+OPTED_OUT_HERE = "() => localStorage['clickstream.opted-out']"
+
+
+@pytest.mark.parametrize("then", ["online", "pagehide"])
+def test_who_opted_out_in_another_tab_is_not_told_of_by_what_waits(shop: Shop, collector: StandIn, then: str) -> None:
+    context = shop.context()
+    other = shop.open("/other", context=context)
+    page = shop.open("/", context=context, script=COUNT_SENT)
+    collector.wait_named("pageview", 2)
+    collector.answer = lambda _post: Answer(500)
+    page.evaluate("() => clickstream.track('waits')")
+    collector.wait_named("waits")
+    page.wait_for_function("() => Object.keys(localStorage).some((name) => name.startsWith('clickstream.queue.'))")
+
+    other.evaluate("() => clickstream.optOut()")
+    page.wait_for_function(OPTED_OUT_HERE)
+    collector.answer = lambda _post: Answer()
+    sent = page.evaluate(
+        "(then) => { const before = window.sent; dispatchEvent(new Event(then)); return window.sent - before; }", then
+    )
+
+    assert sent == 0
+    assert list(stored(page)) == ["clickstream.opted-out"]
+
+
+def test_consent_in_one_tab_undoes_no_opting_out_in_another(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", tag="data-consent")
+    context = shop.context()
+    page = shop.open("/", context=context, script=COUNT_SENT)
+    other = shop.open("/other", context=context)
+    collector.wait_named("pageview")
+    other.evaluate("() => clickstream.optOut()")
+    page.wait_for_function(OPTED_OUT_HERE)
+
+    page.evaluate("() => { clickstream.consent(true); dispatchEvent(new Event('pagehide')); }")
+
+    assert page.evaluate("() => window.sent") == 0
+    assert list(stored(page)) == ["clickstream.opted-out"]
+    assert collector.urls() == ["/other"]
+
+
+def test_what_failed_at_once_is_not_tried_again_after_opting_out(shop: Shop, collector: StandIn) -> None:
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.evaluate(
+        """() => {
+          window.calls = 0;
+          window.fetch = async () => { window.calls++; clickstream.optOut(); throw new TypeError('quota'); };
+          clickstream.track('event');
+        }"""
+    )
+    page.wait_for_function("() => window.calls")
+    page.evaluate("() => new Promise((done) => setTimeout(done))")  # what is tried again is so before this
+
+    assert page.evaluate("() => window.calls") == 1
 
 
 def test_cookieless_writes_nothing_and_names_nobody(shop: Shop, collector: StandIn) -> None:

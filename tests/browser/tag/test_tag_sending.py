@@ -1,6 +1,7 @@
 """How events get to the collector: in batches, when a page is left, and again when they were not taken."""
 
 import email.utils
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -125,11 +126,46 @@ def test_thirty_large_events_of_a_page_that_is_left_arrive_once(shop: Shop, coll
     assert queues(page) == {}
 
 
+@pytest.mark.parametrize("tag", ["data-cookieless", ""], ids=["cookieless", "stored"])
+def test_a_full_queue_is_few_requests_when_its_page_is_left(shop: Shop, collector: StandIn, tag: str) -> None:
+    """It is far more than browsers take of such a page, and all in one task, so that nothing is sent before."""
+    shop.page("/", tag=tag)
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    beacons, fetches, taken = page.evaluate(
+        """() => {
+          let beacons = 0;
+          let fetches = 0;
+          let taken = 0;
+          const beacon = navigator.sendBeacon;
+          navigator.sendBeacon = (url, body) => {
+            beacons++;
+            const isTaken = beacon.call(navigator, url, body);
+            if (isTaken) taken += body.length;
+            return isTaken;
+          };
+          const sends = window.fetch;
+          window.fetch = (...given) => { fetches++; return sends(...given); };
+          for (let n = 0; n < 1000; n++) clickstream.track('many', { n, text: 'x'.repeat((n * 7919) % 400) });
+          dispatchEvent(new Event('pagehide'));
+          return [beacons, fetches, taken];
+        }"""
+    )
+
+    assert beacons <= 200
+    assert fetches <= 100
+    assert taken > 60_000  # of 65,536: halves of what did not fit were tried
+    if tag:  # nothing is kept for the next page: this one sends all
+        collector.wait(lambda collector: len(set(ids(collector, "many"))) >= 999, "all of the queue")
+
+
 def test_what_another_script_has_under_way_leaves_nothing_behind(shop: Shop, collector: StandIn) -> None:
     collector.pages["/slow"] = Page("")
     page = shop.open("/")
     collector.wait_named("pageview")
     page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    collector.may_refuse = True  # what the other script sends
     # The quota is the page's: 60 KiB of it are taken for as long as this takes.
     collector.answer = lambda post: Answer(delay_s=PATIENCE if post.body.startswith(b"x") else 0)
     taken = {"url": f"{collector.url}/e", "size": 60 * 1024}
@@ -157,6 +193,7 @@ def test_quota_that_is_taken_holds_up_no_page_that_is_looked_at(shop: Shop, coll
     page = shop.open("/")
     collector.wait_named("pageview")
     page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    collector.may_refuse = True  # what another script sends
     collector.answer = lambda post: Answer(delay_s=3.0 * PATIENCE if post.body.startswith(b"x") else 0)
     page.evaluate(
         """(url) => {
@@ -284,6 +321,30 @@ def test_the_collector_is_left_alone_for_as_long_as_it_asks(shop: Shop, collecto
     # What the first page left is taken over a while after the answer, by the page's clock.
     wait_until(lambda: page.clock.run_for(600) or len(collector.named("pageview")) >= 3, what="all page views")
     assert sorted(collector.urls()) == ["/", "/", "/other"]
+
+
+def test_what_is_taken_meanwhile_does_not_end_the_pause_that_was_asked_for(shop: Shop, collector: StandIn) -> None:
+    heeded = threading.Event()
+
+    def answer(post: Post) -> Answer:
+        if b"asked to wait" not in post.body:
+            heeded.wait(20 * PATIENCE)
+            return Answer()
+        return Answer() if heeded.is_set() else Answer(503, {"Retry-After": "3"})
+
+    page = shop.open("/")
+    collector.wait_named("pageview")
+    page.wait_for_function(ANSWERED, arg=f"{collector.url}/e")
+    hide(page)  # from now on events are not gathered: each is a batch
+    collector.answer = answer
+    page.evaluate("() => { clickstream.track('taken'); clickstream.track('asked to wait'); }")
+    page.wait_for_function("() => localStorage['clickstream.wait']")
+    heeded.set()
+
+    collector.wait(lambda collector: len(collector.named("asked to wait")) == 2, "it comes again")
+    first, again = [post.at for post in collector.posts if b"asked to wait" in post.body]
+    assert again - first >= 2.9
+    assert len(collector.named("taken")) == 1
 
 
 def test_pauses_grow_and_end_after_eight_tries(shop: Shop, collector: StandIn) -> None:

@@ -1,7 +1,7 @@
 """Who reports on the status topic."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,6 +44,11 @@ class Seen:
     def is_forgotten(self, now: float) -> bool:
         """Whether its last word is so old that nobody wants to see it any more."""
         return self.silent_s(now) > (FORGET_FAILED_AFTER_S if self.has_failed else FORGET_AFTER_S)
+
+
+def living(parts: Iterable[Seen], now: float) -> list[Status]:
+    """What those say that run: neither dead nor failed. `now` is in epoch seconds."""
+    return [part.status for part in parts if not part.has_failed and not part.is_dead(now)]
 
 
 class Heard:

@@ -80,6 +80,12 @@ def test_a_part_that_failed_is_forgotten_when_it_starts_again(mocker: MockerFixt
     assert (part.has_failed, part.status) == (False, PART)
 
 
+def test_parts_that_are_dead_or_failed_do_not_run() -> None:
+    dead = msgspec.structs.replace(PART, id="dead")
+    parts = [status.Seen(PART, 100.0), status.Seen(dead, 99.9), status.Seen(FAILED, 110.0)]
+    assert status.living(parts, 110.0) == [PART]
+
+
 def test_a_part_whose_clock_is_hours_ahead_leaves_the_others_listed(mocker: MockerFixture) -> None:
     other = msgspec.structs.replace(PART, id="other")
     sound, ahead = Record(b"producer-here-1", encode(PART), 100.0), Record(b"other", encode(other), 40_000.0)

@@ -100,7 +100,9 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
         if own or any(place[0] == topic for member in group.members or () for place in member.partitions):
             members = None if group.members is None else len(group.members)
             found[group.name] = Reading(group.name, False, group.state, members, own, groups.at, group.problem or "")
-    for part in parts:
+    of_groups = {name: reading.state for name, reading in found.items()}
+    # The newest word wins: one that was killed goes on with the partitions that another member has taken over.
+    for part in sorted(parts, key=lambda part: part.at):
         status = part.status
         stored: dict[int, int | None] = {}
         for one in status.positions:
@@ -111,12 +113,10 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
             continue
         name = status.group or " ".join(filter(None, (status.kind, status.name)))
         known = found.get(name)
-        if known is not None and known.stored:  # another member of the same group
-            stored = {**known.next, **stored}
         found[name] = Reading(
             name,
             True,
-            known.state if known is not None and known.state else status.state,
+            of_groups.get(name) or status.state,
             known.members if known is not None else None,
             stored if known is None else {**known.next, **stored},
             part.at if known is None else max(part.at, known.at),

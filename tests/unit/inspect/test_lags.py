@@ -43,6 +43,17 @@ def test_readers_are_groups_and_our_parts_by_their_stored_offsets() -> None:
     assert not found["other"].stored
 
 
+@pytest.mark.parametrize("newest", [0, 1])
+def test_of_members_of_a_group_the_newest_word_on_a_partition_counts(newest: int) -> None:
+    words = [
+        status("counter", Position("t", 0, 50), Position("t", 1, 60), group="g"),
+        status("counter", Position("t", 1, 90), Position("t", 2, 70), group="g"),
+    ]
+    parts = [Seen(word, 100.0 + 10 * (number == newest)) for number, word in enumerate(words)]
+    [found] = readings("t", Looked([], 0.0), parts)
+    assert found.next == {0: 50, 1: (60, 90)[newest], 2: 70}
+
+
 KNOWN_AT = 900.0
 
 

@@ -72,7 +72,7 @@ class ReaderLag:
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads a topic: the next offset by partition (None: unknown), as known at a time in epoch seconds."""
+    """Who reads a topic: the next offset by partition (None: unknown), as known here at a time in epoch seconds."""
 
     name: str
     stored: bool
@@ -84,12 +84,14 @@ class Reading:
 
 
 class Told(Protocol):
-    """What a part said, and when (epoch seconds): parts/status.Seen."""
+    """What a part said, when, and when it was heard here (epoch seconds): parts/status.Seen."""
 
     @property
     def status(self) -> Status: ...
     @property
     def at(self) -> float: ...
+    @property
+    def heard_at(self) -> float: ...
 
 
 def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> list[Reading]:
@@ -119,7 +121,7 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
             of_groups.get(name) or status.state,
             known.members if known is not None else None,
             stored if known is None else {**known.next, **stored},
-            part.at if known is None else max(part.at, known.at),
+            part.heard_at if known is None else max(part.heard_at, known.at),
         )
     return [found[name] for name in sorted(found)]
 

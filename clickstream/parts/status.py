@@ -1,7 +1,8 @@
 """Who reports on the status topic."""
 
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,10 +24,14 @@ Told = TypeVar("Told", RunningSql, Requests)
 
 @dataclass(frozen=True)
 class Seen:
-    """A part's last word, and when it was said (epoch seconds, by the record's timestamp)."""
+    """A part's last word, when it was said (by the record's timestamp), and when it was heard here: epoch seconds.
+
+    `heard_at` is by our clock: it can be compared with when we asked Kafka for something.
+    """
 
     status: Status
     at: float
+    heard_at: float = 0.0
 
     def silent_s(self, now: float) -> float:
         """Seconds since the last word: a part that was killed says nothing more."""
@@ -54,7 +59,9 @@ def living(parts: Iterable[Seen], now: float) -> list[Status]:
 class Heard:
     """What the records of a status topic add up to."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is in epoch seconds."""
+        self._clock = clock
         self._seen: dict[bytes, Seen] = {}
         self._sql: dict[bytes, RunningSql] = {}
         self._requests: dict[bytes, Requests] = {}
@@ -77,7 +84,7 @@ class Heard:
             elif key.endswith(REQUESTS_KEY_END):
                 self._requests[key] = decode(value, Requests)
             else:
-                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000)
+                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000, self._clock())
         except (MsgspecError, UnicodeDecodeError):
             return  # a record of another kind, or none of ours
 

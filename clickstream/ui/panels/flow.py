@@ -218,7 +218,7 @@ class _Moment:
             partitions=line.partitions if line is not None else max(1, len(positions)),
             rate=None if line is None or line.rate is None else rounded(line.rate),
             records=None if line is None else line.records,
-            lag=None if part is None else self._lag(positions, part.at),
+            lag=None if part is None else self._lag(positions, part.heard_at),
             lag_s=self._lag_s(one.topic, part),
             final=final,
             delay_ms=None if final is None else max(0, self._now - final),

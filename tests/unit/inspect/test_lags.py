@@ -122,9 +122,15 @@ def test_the_slowest_reader_of_each_topic() -> None:
     limits = {("t", 0): Limits(10, 100), ("u", 0): Limits(0, 30)}
     found = slowest(Looked(groups, KNOWN_AT), [], Ends(limits, KNOWN_AT + 1))
     assert found == {"t": Slowest("slow", 90), "u": Slowest("gone", 30)}
-    parts = [Seen(status("counter", Position("u", 0, 900)), KNOWN_AT + 2)]
-    found = slowest(Looked([], KNOWN_AT), parts, Ends(limits, KNOWN_AT + 1))
-    assert found == {"u": Slowest("counter", 0)}, "more was written since the ends were asked for"
+
+
+@pytest.mark.parametrize("off_s", [-600.0, 0.0, 600.0])
+@pytest.mark.parametrize(("heard_after_s", "lag"), [(1.0, 0), (-1.0, 30)])
+def test_whether_a_part_is_ahead_of_ends_is_told_by_when_it_was_heard(
+    off_s: float, heard_after_s: float, lag: int
+) -> None:
+    word = Seen(status("counter", Position("u", 0, 900)), KNOWN_AT + off_s, KNOWN_AT + heard_after_s)
+    assert slowest(Looked([], 0.0), [word], Ends({("u", 0): Limits(0, 30)}, KNOWN_AT)) == {"u": Slowest("counter", lag)}
 
 
 @pytest.fixture

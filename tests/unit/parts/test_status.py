@@ -92,6 +92,12 @@ def test_a_part_whose_clock_is_hours_ahead_leaves_the_others_listed(mocker: Mock
     assert [part.status for part in seen(mocker, sound, ahead, now=101.0)] == [other, PART]
 
 
+def test_when_a_word_was_heard_is_told_by_the_clock_here() -> None:
+    heard = status.Heard(lambda: 50_000.0)
+    heard.take(Record(b"producer-here-1", encode(PART), 100.0))  # type: ignore[arg-type]
+    assert heard.parts(100.0) == [status.Seen(PART, 100.0, 50_000.0)]
+
+
 def test_what_a_killed_part_has_left_is_forgotten_an_hour_after_it() -> None:
     told, sql = Requests("producer-here-1", []), RunningSql("producer-here-1", "clicks", "SELECT 1", {})
     heard = status.Heard()

@@ -24,9 +24,10 @@ Told = TypeVar("Told", RunningSql, Requests)
 
 @dataclass(frozen=True)
 class Seen:
-    """A part's last word, when it was said (by the record's timestamp), and when it was heard here: epoch seconds.
+    """A part's last word, when it was said, and when it was heard here: epoch seconds.
 
-    `heard_at` is by our clock: it can be compared with when we asked Kafka for something.
+    `at` is by Kafka's clock where the topic is as config/topics.toml has it. `heard_at` is by our clock: it can be
+    compared with when we asked Kafka for something.
     """
 
     status: Status
@@ -90,7 +91,7 @@ class Heard:
 
     def parts(self, now: float) -> list[Seen]:
         """Those that have not ended well, oldest first; those that are forgotten are left out. `now` is in epoch s."""
-        # By our clock alone: one part whose clock is hours ahead must not have all others forgotten.
+        # By our clock alone: a topic that was there before may have times of the hosts, and one may be hours ahead.
         self._seen = {key: part for key, part in self._seen.items() if not part.is_forgotten(now)}
         self._forget_unlisted(self._sql, now)
         self._forget_unlisted(self._requests, now)
@@ -116,20 +117,22 @@ class Heard:
 class Reports:
     """The parts that report on a topic. Each `look` reads what came since the one before."""
 
-    def __init__(self, cluster: Cluster, topic: str) -> None:
+    def __init__(self, cluster: Cluster, topic: str, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is in epoch seconds."""
         self._cluster = cluster
         self._topic = topic
+        self._clock = clock
         self._heard = Heard()
         self._ends: Mapping[int, int] | None = None
 
-    def look(self, now: float, stop: threading.Event | None = None) -> list[Seen]:
+    def look(self, stop: threading.Event | None = None) -> list[Seen]:
         """The parts that have not ended well, oldest first.
 
         Those that have been silent for an hour, or failed more than ten minutes ago, are left out.
-        `now` is in epoch seconds. Raises ClickstreamError when Kafka does not answer; with `stop` it is waited for, and
-        Stopped is raised when that is set.
+        It may take long: how old a word is, is told by the time after it. Raises ClickstreamError when Kafka does not
+        answer; with `stop` it is waited for, and Stopped is raised when that is set.
         """
         if self._ends is None and self._topic not in existing(self._cluster):
             return []
         self._ends = read_to_end(self._cluster, self._topic, self._heard.take, start=self._ends, stop=stop)
-        return self._heard.parts(now)
+        return self._heard.parts(self._clock())

@@ -37,7 +37,7 @@ def seen(mocker: MockerFixture, *records: Record, now: float = 110.0) -> list[st
         return {0: len(records)}
 
     mocker.patch.object(status, "read_to_end", side_effect=read)
-    return status.Reports(Cluster("localhost:1"), "s").look(now)
+    return status.Reports(Cluster("localhost:1"), "s", lambda: now).look()
 
 
 def test_the_last_word_of_each_part_counts(mocker: MockerFixture) -> None:
@@ -144,7 +144,20 @@ def test_a_record_of_someone_else_is_ignored(mocker: MockerFixture) -> None:
     assert [part.status for part in parts] == [PART]
 
 
+def test_how_old_a_word_is_counts_from_after_it_was_waited_for(mocker: MockerFixture) -> None:
+    clock = [100.0]
+    mocker.patch.object(status, "existing", return_value={"s": 1})
+
+    def read(_cluster: object, _topic: str, take: Callable[[Record], None], **_more: object) -> dict[int, int]:
+        take(Record(b"producer-here-1", encode(PART), 100.0))
+        clock[0] += status.FORGET_AFTER_S + 1
+        return {0: 1}
+
+    mocker.patch.object(status, "read_to_end", side_effect=read)
+    assert status.Reports(Cluster("localhost:1"), "s", lambda: clock[0]).look() == []
+
+
 def test_no_topic_means_that_nothing_runs(mocker: MockerFixture) -> None:
     mocker.patch.object(status, "existing", return_value={})
 
-    assert status.Reports(Cluster("localhost:1"), "s").look(0.0) == []
+    assert status.Reports(Cluster("localhost:1"), "s").look() == []

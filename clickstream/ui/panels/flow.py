@@ -173,7 +173,8 @@ class _Moment:
         for one in status.positions:
             by_table.setdefault(one.table or one.topic, []).append(one)
         delay = status.gauges.get("watermark_delay_seconds")
-        by_clock = None if delay is None else int(self._now - delay * 1000)
+        # As of its last word: one that was killed goes on no more.
+        by_clock = None if delay is None else int((part.at - delay) * 1000)
         lost = {one.table: one for one in status.left_out}
         finals = {table: _final(positions, by_clock) for table, positions in by_table.items()}
         return File(

@@ -332,6 +332,7 @@ class Status(msgspec.Struct, frozen=True):
     control: bool = False  # it heeds commands on the control topic
     wanted_rate: float | None = None  # records per second; None: as fast as it can, or it has no such rate
     answers: list[Answer] = []  # to the latest commands, the last one last
+    said_at: int | None = None  # when this was said, epoch ms by the clock of its host; None: an older version
     left_out: list[LeftOut] = []  # only tables that have something left out
 
 

@@ -48,16 +48,15 @@ def tables(context: click.Context, _parameter: click.Parameter, typed: str) -> l
 
 def steerable(context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Ids of running parts that heed commands."""
-    from clickstream.parts.status import Reports
+    from clickstream.parts.status import Reports, living
 
     properties = _properties(context)
     if properties is None or _admin(context) is None:
         return []
     topic = context.meta[CONFIG_KEY]["status-topic"]
-    now = time.time()
     try:
         reports = Reports(Cluster(properties["bootstrap.servers"], common=properties), topic)
-        found = [one.status.id for one in reports.look(now) if one.status.control and not one.is_dead(now)]
+        found = [one.id for one in living(reports.look(), time.time()) if one.control]
     except (ClickstreamError, KafkaException):
         return []
     return _items(found, typed)

@@ -79,8 +79,7 @@ def _ask(app: App, part: str, action: Action, value: float | None = None) -> Non
     with app.connect() as cluster:
         stop = stop_event(drain_by_signal=NOTHING_TO_DRAIN)
         reports = Reports(cluster, app.config["status-topic"])
-        now = time.time()
-        found = commanding.steerable(reports.look(now, stop), part, now)
+        found = commanding.steerable(reports.look(stop), part, time.time())
         asked = commanding.command(found.id, action, value)
         answer = commanding.carry_out(cluster, app.config["control-topic"], reports, asked, stop)
     if not answer.done:

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -17,6 +18,7 @@ from clickstream.cli.registry import viewer_of
 from clickstream.cli.sink.parquet import parquet_needed, store_at
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.status import living
 from clickstream.records import RunningSql
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ def _history(app: App, cluster: Cluster, places: "Places", viewer: "Viewer | Non
         topics,
         limits,
         places=places,
-        statuses=lambda: [part.status for part in statuses.parts()],
+        statuses=lambda: living(statuses.parts(), time.time()),
         older=older,
         opened=None if viewer is None else viewer.open,
     )

@@ -59,8 +59,8 @@ def command(app: App, watch: bool, json: bool) -> None:
         if watch:
             _watch(app, cluster, reports, json)
             return
+        parts = reports.look()
         now = time.time()
-        parts = reports.look(now)
         if json:
             echo_json(*(as_object(part, now) for part in parts))
             return
@@ -126,12 +126,13 @@ def _watch(app: App, cluster: Cluster, reports: Reports, json: bool) -> None:
     with suppress(Stopped):
         if json or not interactive(sys.stdout):
             while not stop.is_set() and not reader_left():
-                _echo(reports.look(now := time.time(), stop), now, json)
+                _echo(reports.look(stop), time.time(), json)
                 stop.wait(STATUS_EVERY_S)
             return
         with live(sys.stdout) as view:
             while not stop.is_set():
-                parts = reports.look(now := time.time(), stop)
+                parts = reports.look(stop)
+                now = time.time()
                 view.draw(partial(_frame, _broker(app, cluster), [row(part, now) for part in parts]))
                 stop.wait(STATUS_EVERY_S)
 

@@ -105,8 +105,8 @@ class History:
         opened: Open | None = None,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
-        """`statuses` are the latest words of all parts: the watermark of the running tables is among them. `older` has
-        the clicks that their topic holds no more; `opened` makes JSON of records."""
+        """`statuses` are the latest words of the parts that run: the watermark of tables is among them. `older` has the
+        clicks that their topic holds no more; `opened` makes JSON of records."""
         self.topics = [topics.clicks, topics.events, topics.vip]
         self.store = Store(limits, places=places, own_hosts=own_hosts, clock=clock)
         self._cluster = cluster

@@ -72,7 +72,7 @@ class ReaderLag:
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads a topic: the next offset by partition (None: unknown), as known at a time in epoch seconds."""
+    """Who reads a topic: the next offset by partition (None: unknown), as known here at a time in epoch seconds."""
 
     name: str
     stored: bool
@@ -84,12 +84,14 @@ class Reading:
 
 
 class Told(Protocol):
-    """What a part said, and when (epoch seconds): parts/status.Seen."""
+    """What a part said, when, and when it was heard here (epoch seconds): parts/status.Seen."""
 
     @property
     def status(self) -> Status: ...
     @property
     def at(self) -> float: ...
+    @property
+    def heard_at(self) -> float: ...
 
 
 def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> list[Reading]:
@@ -100,7 +102,9 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
         if own or any(place[0] == topic for member in group.members or () for place in member.partitions):
             members = None if group.members is None else len(group.members)
             found[group.name] = Reading(group.name, False, group.state, members, own, groups.at, group.problem or "")
-    for part in parts:
+    of_groups = {name: reading.state for name, reading in found.items()}
+    # The newest word wins: one that was killed goes on with the partitions that another member has taken over.
+    for part in sorted(parts, key=lambda part: part.at):
         status = part.status
         stored: dict[int, int | None] = {}
         for one in status.positions:
@@ -111,15 +115,13 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
             continue
         name = status.group or " ".join(filter(None, (status.kind, status.name)))
         known = found.get(name)
-        if known is not None and known.stored:  # another member of the same group
-            stored = {**known.next, **stored}
         found[name] = Reading(
             name,
             True,
-            known.state if known is not None and known.state else status.state,
+            of_groups.get(name) or status.state,
             known.members if known is not None else None,
             stored if known is None else {**known.next, **stored},
-            part.at if known is None else max(part.at, known.at),
+            part.heard_at if known is None else max(part.heard_at, known.at),
         )
     return [found[name] for name in sorted(found)]
 
@@ -163,8 +165,8 @@ def ahead(at: int, limit: Limits) -> int:
 class Times(Protocol):
     """When records were written, in epoch seconds: WriteTimes, SeenTimes."""
 
-    def observe(self, topic: str, limits: Mapping[int, Limits]) -> None:
-        """Where the partitions end now."""
+    def observe(self, topic: str, limits: Mapping[int, Limits], at: float) -> None:
+        """Where the partitions ended at a time (epoch seconds); the same look may come again and again."""
         ...
 
     def written(self, places: Iterable[Place]) -> dict[Place, float]:
@@ -187,7 +189,7 @@ class Lags:
     def look(self, found: Sequence[Reading], ends: Ends) -> list[ReaderLag]:
         """The lag of each. Raises ClickstreamError when Kafka does not answer."""
         now = self._clock()
-        own = self.observe(ends.limits)
+        own = self.observe(ends)
         observes = now - self._observed_at >= OBSERVE_EVERY_S
         waiting = [
             (self._topic, number, place)
@@ -203,10 +205,10 @@ class Lags:
             self._history = {one.name: self._history[one.name] for one in lags if one.name in self._history}
         return lags
 
-    def observe(self, limits: Mapping[Partition, Limits]) -> dict[int, Limits]:
-        """Note where the partitions end now; the limits of this topic."""
-        own = {number: limit for (topic, number), limit in limits.items() if topic == self._topic}
-        self._times.observe(self._topic, own)
+    def observe(self, ends: Ends) -> dict[int, Limits]:
+        """Note where the partitions ended; the limits of this topic."""
+        own = {number: limit for (topic, number), limit in ends.limits.items() if topic == self._topic}
+        self._times.observe(self._topic, own, ends.at)
         return own
 
     def close(self) -> None:
@@ -274,23 +276,21 @@ class WriteTimes:
     It cannot have come before a moment at which the log was seen to end before it, so the later of the two counts.
     """
 
-    def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._clock = clock
         self._consumer: Consumer | None = None
         self._stamps: OrderedDict[Place, float | None] = OrderedDict()
         self._ends: dict[Partition, deque[tuple[float, int]]] = {}
 
-    def observe(self, topic: str, limits: Mapping[int, Limits]) -> None:
-        """Where the partitions end now."""
-        now = self._clock()
+    def observe(self, topic: str, limits: Mapping[int, Limits], at: float) -> None:
+        """Where the partitions ended at a time (epoch seconds); the same look may come again and again."""
         for number, limit in limits.items():
             seen = self._ends.setdefault((topic, number), deque(maxlen=OBSERVED))
             if seen and limit.high < seen[-1][1]:  # recreated
                 seen.clear()
                 self._stamps.clear()
-            if not seen or now - seen[-1][0] >= OBSERVE_EVERY_S:
-                seen.append((now, limit.high))
+            if not seen or at - seen[-1][0] >= OBSERVE_EVERY_S:
+                seen.append((at, limit.high))
 
     def written(self, places: Iterable[Place]) -> dict[Place, float]:
         """Of those whose record could be read, or whose coming was seen."""
@@ -354,17 +354,17 @@ class SeenTimes:
     came evenly. It asks nobody, so it tells of moments that are over; what is older than the first of them is unknown.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._ends: defaultdict[Partition, list[tuple[int, float]]] = defaultdict(list)
 
-    def observe(self, topic: str, limits: Mapping[int, Limits]) -> None:
-        """Where the partitions end now."""
+    def observe(self, topic: str, limits: Mapping[int, Limits], at: float) -> None:
+        """Where the partitions ended at a time (epoch seconds); the same look may come again and again."""
         for number, limit in limits.items():
             seen = self._ends[topic, number]
             if seen and limit.high < seen[-1][0]:  # recreated
                 seen.clear()
-            seen.append((limit.high, self._clock()))
+            if not seen or at > seen[-1][1]:
+                seen.append((limit.high, at))
 
     def written(self, places: Iterable[Place]) -> dict[Place, float]:
         """Of those that came between two moments."""

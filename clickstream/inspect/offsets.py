@@ -37,7 +37,7 @@ class Ends:
     at: float
 
     def of(self, partition: Partition, place: int, known_at: float) -> Limits | None:
-        """The limits of a partition that was read up to `place` at a time (epoch seconds).
+        """The limits of a partition that was read up to `place`, as was known here at a time (epoch seconds).
 
         A place beyond the end of newer limits is that of another topic, since recreated; older ones know nothing of
         what was written meanwhile: then the end is not before that place.

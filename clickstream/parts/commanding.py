@@ -56,7 +56,7 @@ def carry_out(
     stop = stop or threading.Event()
     deadline = time.monotonic() + ANSWERS_WITHIN_S
     while time.monotonic() < deadline and not stop.is_set():
-        answer = _answer(reports.look(time.time(), stop), command)
+        answer = _answer(reports.look(stop), command)
         if answer is not None:
             return answer
         stop.wait(LOOK_EVERY_S)

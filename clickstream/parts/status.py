@@ -1,7 +1,8 @@
 """Who reports on the status topic."""
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,10 +24,15 @@ Told = TypeVar("Told", RunningSql, Requests)
 
 @dataclass(frozen=True)
 class Seen:
-    """A part's last word, and when it was said (epoch seconds, by the record's timestamp)."""
+    """A part's last word, when it was said, and when it was heard here: epoch seconds.
+
+    `at` is by Kafka's clock where the topic is as config/topics.toml has it. `heard_at` is by our clock: it can be
+    compared with when we asked Kafka for something.
+    """
 
     status: Status
     at: float
+    heard_at: float = 0.0
 
     def silent_s(self, now: float) -> float:
         """Seconds since the last word: a part that was killed says nothing more."""
@@ -46,10 +52,17 @@ class Seen:
         return self.silent_s(now) > (FORGET_FAILED_AFTER_S if self.has_failed else FORGET_AFTER_S)
 
 
+def living(parts: Iterable[Seen], now: float) -> list[Status]:
+    """What those say that run: neither dead nor failed. `now` is in epoch seconds."""
+    return [part.status for part in parts if not part.has_failed and not part.is_dead(now)]
+
+
 class Heard:
     """What the records of a status topic add up to."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is in epoch seconds."""
+        self._clock = clock
         self._seen: dict[bytes, Seen] = {}
         self._sql: dict[bytes, RunningSql] = {}
         self._requests: dict[bytes, Requests] = {}
@@ -72,13 +85,13 @@ class Heard:
             elif key.endswith(REQUESTS_KEY_END):
                 self._requests[key] = decode(value, Requests)
             else:
-                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000)
+                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000, self._clock())
         except (MsgspecError, UnicodeDecodeError):
             return  # a record of another kind, or none of ours
 
     def parts(self, now: float) -> list[Seen]:
         """Those that have not ended well, oldest first; those that are forgotten are left out. `now` is in epoch s."""
-        # By our clock alone: one part whose clock is hours ahead must not have all others forgotten.
+        # By our clock alone: a topic that was there before may have times of the hosts, and one may be hours ahead.
         self._seen = {key: part for key, part in self._seen.items() if not part.is_forgotten(now)}
         self._forget_unlisted(self._sql, now)
         self._forget_unlisted(self._requests, now)
@@ -104,20 +117,22 @@ class Heard:
 class Reports:
     """The parts that report on a topic. Each `look` reads what came since the one before."""
 
-    def __init__(self, cluster: Cluster, topic: str) -> None:
+    def __init__(self, cluster: Cluster, topic: str, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is in epoch seconds."""
         self._cluster = cluster
         self._topic = topic
+        self._clock = clock
         self._heard = Heard()
         self._ends: Mapping[int, int] | None = None
 
-    def look(self, now: float, stop: threading.Event | None = None) -> list[Seen]:
+    def look(self, stop: threading.Event | None = None) -> list[Seen]:
         """The parts that have not ended well, oldest first.
 
         Those that have been silent for an hour, or failed more than ten minutes ago, are left out.
-        `now` is in epoch seconds. Raises ClickstreamError when Kafka does not answer; with `stop` it is waited for, and
-        Stopped is raised when that is set.
+        It may take long: how old a word is, is told by the time after it. Raises ClickstreamError when Kafka does not
+        answer; with `stop` it is waited for, and Stopped is raised when that is set.
         """
         if self._ends is None and self._topic not in existing(self._cluster):
             return []
         self._ends = read_to_end(self._cluster, self._topic, self._heard.take, start=self._ends, stop=stop)
-        return self._heard.parts(now)
+        return self._heard.parts(self._clock())

@@ -16,6 +16,7 @@ from clickstream.kafka.errors import passes
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.kafka.statistics import LostBrokers
+from clickstream.logtime import now_ms
 from clickstream.parts.control import Control
 from clickstream.parts.endpoint import Endpoint
 from clickstream.parts.metrics import serve
@@ -189,6 +190,7 @@ class _Told:
             wanted_rate=controls.wanted_rate if controls is not None else None,
             answers=control.answers(self.id) if control is not None else [],
             left_out=part.left_out(),
+            said_at=now_ms(),
         )
 
     def sql(self) -> RunningSql | None:

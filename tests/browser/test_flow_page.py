@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -222,7 +221,7 @@ def test_the_flow_is_that_of_the_running_tables(
         reports = Reports(Cluster(kafka), status_topic)
 
         def settled() -> Any:
-            found = [one.status for one in reports.look(time.time())]
+            found = [one.status for one in reports.look()]
             return found[0] if found and found[0].totals.get("dead_letters") == 2 and found[0].positions else None
 
         status = wait_until(settled, 90, part.said)

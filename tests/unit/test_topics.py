@@ -33,6 +33,10 @@ def test_the_shipped_topics_are_well_formed() -> None:
     assert declared()["event-topic"] == Declared("event-topic", 3, -1)
 
 
+def test_when_a_part_said_something_is_by_kafkas_clock() -> None:
+    assert declared()["clickstream-status"].config["message.timestamp.type"] == "LogAppendTime"
+
+
 def test_what_is_left_out_is_the_brokers_default(write: Write) -> None:
     assert declared(write("[a]\n[b]\npartitions = 2\n")) == {"a": Declared("a", -1, -1, {}), "b": Declared("b", 2)}
 

@@ -50,9 +50,8 @@ class Control:
     def _carried_out(self, asked: Asked, stop: Event) -> Answer:
         cluster, settings = self._wiring.services.cluster, self._wiring.services.settings
         reports = Reports(cluster, settings["status-topic"])
-        now = time.time()
         try:
-            found = commanding.steerable(reports.look(now, stop), asked.part, now)
+            found = commanding.steerable(reports.look(stop), asked.part, time.time())
         except ClickstreamError as problem:
             raise Refused(409, str(problem)) from None
         command = commanding.command(found.id, asked.action, asked.value)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from clickstream.inspect.hub import Stage
+from clickstream.parts.status import living
 from clickstream.records import Requests, WebLoss
 from clickstream.ui.panels.contract import At, StateKind
 from clickstream.ui.remembered.asof import Past, or_past
@@ -61,7 +62,7 @@ class CollectedPanel:
         sites = sites_of([one for one in self._hours.values() if one.hour <= last], last)
         topic = self._services.topic_state(self._listener)
         statuses = self._services.statuses
-        collects = any(part.status.kind == COLLECTOR for part in statuses.parts(now / 1000))
+        collects = any(one.kind == COLLECTOR for one in living(statuses.parts(now / 1000), now / 1000))
         more = max(0, len(sites) - MAX_SITES)
         return Collected(topic, sites[:MAX_SITES], more, collects, last_requests(statuses.requests().values()))
 

@@ -173,7 +173,8 @@ class _Moment:
         for one in status.positions:
             by_table.setdefault(one.table or one.topic, []).append(one)
         delay = status.gauges.get("watermark_delay_seconds")
-        by_clock = None if delay is None else int(self._now - delay * 1000)
+        # As of its last word: one that was killed goes on no more.
+        by_clock = None if delay is None else int((part.at - delay) * 1000)
         lost = {one.table: one for one in status.left_out}
         finals = {table: _final(positions, by_clock) for table, positions in by_table.items()}
         return File(
@@ -218,7 +219,7 @@ class _Moment:
             partitions=line.partitions if line is not None else max(1, len(positions)),
             rate=None if line is None or line.rate is None else rounded(line.rate),
             records=None if line is None else line.records,
-            lag=None if part is None else self._lag(positions, part.at),
+            lag=None if part is None else self._lag(positions, part.heard_at),
             lag_s=self._lag_s(one.topic, part),
             final=final,
             delay_ms=None if final is None else max(0, self._now - final),

@@ -7,6 +7,7 @@ import msgspec
 from clickstream.errors import ClickstreamError
 from clickstream.history.model import EVENTS, EventTally
 from clickstream.inspect.hub import Stage
+from clickstream.parts.status import living
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.panels.figures import bucket_of
 from clickstream.ui.past import Asked, Unhurried, checked, history_of, source_of, unread
@@ -91,7 +92,7 @@ class LiveCount:
         """What is known at `now`, epoch ms."""
         told = self._tallies.told()
         proof = self._tallies.proof(told, self._services.watching.topics.get(0.0).answer)
-        statuses = [part.status for part in self._services.statuses.parts(now / 1000)]
+        statuses = living(self._services.statuses.parts(now / 1000), now / 1000)
         return Count(now, told, proof, ran(statuses, proof.topic), self._tallies.topic())
 
     def close(self) -> None:
@@ -119,7 +120,7 @@ class PastCount:
             return Count(self._at, None, proof, ran([], proof.topic), unread, str(problem))
         others = moment.others
         proof = others.proof or proof
-        statuses = [part.status for part in moment.parts.parts]
+        statuses = living(moment.parts.parts, moment.at / 1000)
         return Count(moment.at, others.told, proof, ran(statuses, proof.topic), others.tallies or missing)
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from clickstream.inspect.letters import mark_of
 from clickstream.inspect.names import is_internal
 from clickstream.inspect.render import timestamp_of
-from clickstream.parts.status import Seen
+from clickstream.parts.status import Seen, living
 from clickstream.ui.flow.holds import trouble_of
 from clickstream.ui.services import Services
 from clickstream.ui.wire import Number as Number
@@ -24,8 +24,9 @@ class RailNumbers:
 
     def numbers(self, now: int, names: Collection[str] | None) -> dict[str, Number]:
         """By page; what is not known is not there. `now` is in epoch ms; `names` are those of all topics."""
-        parts = self._services.statuses.parts()
-        numbers = {"sources": Number(len(parts), words="parts that report"), **flow(parts, now)}
+        parts = self._services.statuses.parts(now / 1000)
+        reporting = len(living(parts, now / 1000))
+        numbers = {"sources": Number(reporting, words="parts that report"), **flow(parts, now)}
         if names is not None:
             own = sum(not is_internal(name) for name in names)
             numbers["topics"] = Number(own, words="topics, without Kafka's own")

@@ -4,6 +4,7 @@ import msgspec
 
 from clickstream.history.history import HistoryStatus
 from clickstream.inspect.hub import Stage
+from clickstream.parts.status import living
 from clickstream.ui.services import Services
 
 
@@ -33,6 +34,7 @@ def setup(services: Services, status: HistoryStatus, newest: int | None) -> Setu
         Step(False, f"{what} {clicks.topic}. Make up some clicks:", services.hints.command(clicks.topic)),
         Step(False, "or send the ones you have:", "clickstream replay access.log"),
     ]
-    if not any(part.status.kind == "tables" for part in services.statuses.parts()):
+    now = services.clock() / 1000
+    if not any(one.kind == "tables" for one in living(services.statuses.parts(now), now)):
         steps.append(Step(False, "No tables run. Compute them:", "clickstream tables run clickstream"))
     return Setup("No clicks yet", steps)

@@ -18,10 +18,11 @@ from clickstream.ui.statuses import TopicState
 MAIN = ("acknowledged", "rows", "counted", "events", "frames_sent")
 BUCKET_MS = 5_000
 BUCKETS = 120
+NOTICED_AHEAD_MS = 3_000
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One part; times are epoch ms. `state` is running, paused, failed or dead.
+    """One part; times are epoch ms by Kafka's clock. `state` is running, paused, failed or dead.
 
     `main`: the name of the rate that says how busy it is, and `history` that rate every `bucket_ms`, oldest first, as
     far back as it is known. `control`: it heeds commands. `wanted`: records per second that it is to reach.
@@ -102,6 +103,12 @@ def main_rate(part: Seen) -> str | None:
 def source(part: Seen, now: float, history: list[float]) -> Source:
     """`now` in epoch seconds."""
     status = part.status
+    ahead = _ahead_ms(part)
+
+    def by_kafka(utc: str | None) -> int | None:
+        at = _milliseconds(utc)
+        return None if at is None else at - ahead
+
     state = "dead" if part.is_dead(now) else "paused" if status.paused else status.state
     return Source(
         id=status.id,
@@ -110,15 +117,15 @@ def source(part: Seen, now: float, history: list[float]) -> Source:
         host=status.host,
         state=state,
         silent_s=round(part.silent_s(now), 1),
-        since=_milliseconds(status.since) or 0,
+        since=by_kafka(status.since) or 0,
         rates=status.rates,
         totals=status.totals,
         gauges=status.gauges,
         topics=status.topics,
         group=status.group,
-        last_success=_milliseconds(status.last_success),
+        last_success=by_kafka(status.last_success),
         error=status.error,
-        error_at=_milliseconds(status.error_at),
+        error_at=by_kafka(status.error_at),
         control=status.control,
         paused=status.paused,
         wanted=status.wanted_rate,
@@ -126,6 +133,14 @@ def source(part: Seen, now: float, history: list[float]) -> Source:
         history=history,
         answers=status.answers,
     )
+
+
+def _ahead_ms(part: Seen) -> int:
+    """How far the clock of its host is ahead of Kafka's, in whole seconds; what is less than the way there is none."""
+    said_at = part.status.said_at
+    if said_at is None or abs(ahead := said_at - part.at * 1000) < NOTICED_AHEAD_MS:
+        return 0
+    return round(ahead / 1000) * 1000
 
 
 def _milliseconds(utc: str | None) -> int | None:

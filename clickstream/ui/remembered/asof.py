@@ -110,7 +110,7 @@ class Past:
 
         if topics is None:
             topics = sorted({place.topic for one in self.moment.parts.parts for place in one.status.positions})
-        times = SeenTimes(clock)
+        times = SeenTimes()
         known = {topic: Lags(topic, times, clock=clock) for topic in topics}
         looked: dict[str, list[ReaderLag]] = {}
         for moment in self.moments:
@@ -121,7 +121,7 @@ class Past:
             now = max(now, seen.at)
             if moment.at <= self.at - TREND_MS:
                 for one in known.values():
-                    one.observe(seen.answer.limits)
+                    one.observe(seen.answer.ends)
                 continue
             for topic, one in known.items():
                 readings = lags.readings(topic, moment.groups, moment.parts.parts)

@@ -40,7 +40,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> list[Seen]:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)  # it stands still: how long a part is silent is told by it
     monkeypatch.setattr(App, "connect", connect)
-    monkeypatch.setattr(Reports, "look", lambda _reports, _now, _stop=None: list(found))
+    monkeypatch.setattr(Reports, "look", lambda _reports, _stop=None: list(found))
     return found
 
 
@@ -111,6 +111,26 @@ def test_nothing_runs(run: Run, parts: list[Seen]) -> None:
     assert parts == []
 
 
+@pytest.mark.parametrize("watch", [False, True])
+def test_how_long_a_part_is_silent_counts_from_after_kafka_was_waited_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, parts: list[Seen], watch: bool
+) -> None:
+    said_at = time.time()
+    looks = iter([[Seen(PART, said_at)]])
+
+    def look(_reports: Reports, _stop: object = None) -> list[Seen]:
+        monkeypatch.setattr(time, "time", lambda: said_at + 50)
+        found = next(looks, None)
+        if found is None:
+            raise Stopped("Ctrl-C")
+        return found
+
+    monkeypatch.setattr(module, "STATUS_EVERY_S", 0.01)
+    monkeypatch.setattr(Reports, "look", look)
+    out = run("status", "-b", "kafka:9092", "--json", *(["--watch"] if watch else [])).out
+    assert json.loads(out)["silent_s"] == 50.0
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_watching_in_a_pipe_writes_lines(
     run: Run, parts: list[Seen], monkeypatch: pytest.MonkeyPatch, as_json: bool
@@ -118,7 +138,7 @@ def test_watching_in_a_pipe_writes_lines(
     monkeypatch.setattr(module, "STATUS_EVERY_S", 0.01)
     looks = iter([[Seen(PART, time.time())], [], [Seen(PART, time.time() - 42)], [Seen(FAILED, time.time())]])
 
-    def look(_reports: Reports, _now: float, _stop: object = None) -> list[Seen]:
+    def look(_reports: Reports, _stop: object = None) -> list[Seen]:
         found = next(looks, None)
         if found is None:
             raise Stopped("Ctrl-C")

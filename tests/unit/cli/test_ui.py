@@ -1,11 +1,17 @@
 import socket
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.cli import dashboard, ui
+from clickstream.config import load
+from clickstream.parts.status import DEAD_AFTER_S, Seen
+from clickstream.records import Status
 from tests.unit.cli.conftest import Run
 
 
@@ -52,6 +58,16 @@ def test_the_page_that_leads_to_it_is_for_this_users_eyes(tmp_path: Path) -> Non
     assert page.stat().st_mode & 0o077 == 0
     assert 'url=http://127.0.0.1:8321/#token=a&quot;b"' in page.read_text()
     assert dashboard._page_that_leads_to("http://other", tmp_path / "ui") == page
+
+
+def test_the_history_hears_nothing_of_a_part_that_was_killed(mocker: MockerFixture) -> None:
+    now = time.time()
+    runs, killed = (Status(name, "tables", "h", "", "running", {}, []) for name in ("runs", "killed"))
+    statuses = SimpleNamespace(parts=lambda: [Seen(killed, now - DEAD_AFTER_S - 60), Seen(runs, now)])
+    app: Any = SimpleNamespace(config=load(None, {}))
+    made = mocker.patch("clickstream.history.history.History")
+    dashboard._history(app, mocker.Mock(), mocker.Mock(), None)(cast(Any, statuses))
+    assert made.call_args.kwargs["statuses"]() == [runs]
 
 
 def test_a_file_to_draw_is_checked_before_anything_is_started(run: Run, tmp_path: Path) -> None:

@@ -43,13 +43,24 @@ def test_readers_are_groups_and_our_parts_by_their_stored_offsets() -> None:
     assert not found["other"].stored
 
 
+@pytest.mark.parametrize("newest", [0, 1])
+def test_of_members_of_a_group_the_newest_word_on_a_partition_counts(newest: int) -> None:
+    words = [
+        status("counter", Position("t", 0, 50), Position("t", 1, 60), group="g"),
+        status("counter", Position("t", 1, 90), Position("t", 2, 70), group="g"),
+    ]
+    parts = [Seen(word, 100.0 + 10 * (number == newest)) for number, word in enumerate(words)]
+    [found] = readings("t", Looked([], 0.0), parts)
+    assert found.next == {0: 50, 1: (60, 90)[newest], 2: 70}
+
+
 KNOWN_AT = 900.0
 
 
 def look(
     next_: Mapping[int, int | None], limits: Mapping[int, Limits], mocker: MockerFixture, **times: Any
 ) -> ReaderLag:
-    watch = Lags("t", WriteTimes(Cluster("k"), lambda: 1_000.0), clock=lambda: 1_000.0)
+    watch = Lags("t", WriteTimes(Cluster("k")), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value=times.get("written", {}))
     ends = Ends({("t", one): limit for one, limit in limits.items()}, times.get("asked_at", KNOWN_AT + 1))
     [found] = watch.look([Reading("g", False, "stable", 1, next_, KNOWN_AT)], ends)
@@ -111,17 +122,23 @@ def test_the_slowest_reader_of_each_topic() -> None:
     limits = {("t", 0): Limits(10, 100), ("u", 0): Limits(0, 30)}
     found = slowest(Looked(groups, KNOWN_AT), [], Ends(limits, KNOWN_AT + 1))
     assert found == {"t": Slowest("slow", 90), "u": Slowest("gone", 30)}
-    parts = [Seen(status("counter", Position("u", 0, 900)), KNOWN_AT + 2)]
-    found = slowest(Looked([], KNOWN_AT), parts, Ends(limits, KNOWN_AT + 1))
-    assert found == {"u": Slowest("counter", 0)}, "more was written since the ends were asked for"
+
+
+@pytest.mark.parametrize("off_s", [-600.0, 0.0, 600.0])
+@pytest.mark.parametrize(("heard_after_s", "lag"), [(1.0, 0), (-1.0, 30)])
+def test_whether_a_part_is_ahead_of_ends_is_told_by_when_it_was_heard(
+    off_s: float, heard_after_s: float, lag: int
+) -> None:
+    word = Seen(status("counter", Position("u", 0, 900)), KNOWN_AT + off_s, KNOWN_AT + heard_after_s)
+    assert slowest(Looked([], 0.0), [word], Ends({("u", 0): Limits(0, 30)}, KNOWN_AT)) == {"u": Slowest("counter", lag)}
 
 
 @pytest.fixture
 def times(mocker: MockerFixture) -> WriteTimes:
-    """Of a log of ten records, one a second from 100 s on, looked at from 200 s on."""
+    """Of a log of ten records, one a second from 100 s on."""
     log = Log([record(offset, timestamp=(100 + offset) * 1000) for offset in range(10)], {("t", 0): 10})
     mocker.patch.object(lags, "reader", return_value=log)
-    return WriteTimes(Cluster("k"), lambda: 200.0)
+    return WriteTimes(Cluster("k"))
 
 
 def test_the_time_of_a_record_is_its_timestamp(times: WriteTimes) -> None:
@@ -129,12 +146,21 @@ def test_the_time_of_a_record_is_its_timestamp(times: WriteTimes) -> None:
 
 
 def test_what_was_replayed_from_an_old_log_has_waited_since_it_came(times: WriteTimes) -> None:
-    times.observe("t", {0: Limits(0, 5)})
+    times.observe("t", {0: Limits(0, 5)}, 200.0)
     assert times.written([("t", 0, 3), ("t", 0, 7)]) == {("t", 0, 3): 103.0, ("t", 0, 7): 200.0}
 
 
+def test_while_kafka_is_away_what_waits_has_waited_since_before(times: WriteTimes) -> None:
+    now = [200.0]
+    watch = Lags("t", times, clock=lambda: now[0])
+    ends = Ends({("t", 0): Limits(0, 5)}, 190.0)
+    for now[0] in (200.0, 800.0):
+        watch.look([], ends)
+    assert times.written([("t", 0, 7)]) == {("t", 0, 7): 190.0}
+
+
 def test_a_group_that_nobody_is_in_keeps_its_lag(mocker: MockerFixture) -> None:
-    watch = Lags("t", WriteTimes(Cluster("k"), lambda: 1_000.0), clock=lambda: 1_000.0)
+    watch = Lags("t", WriteTimes(Cluster("k")), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value={})
     [reading] = readings("t", Looked([Group("g", "empty", "consumer", [], [Progress("t", 0, 4, 9, None)])], 0.0), [])
     [found] = watch.look([reading], Ends({("t", 0): Limits(0, 9)}, 1.0))

@@ -37,7 +37,7 @@ def seen(mocker: MockerFixture, *records: Record, now: float = 110.0) -> list[st
         return {0: len(records)}
 
     mocker.patch.object(status, "read_to_end", side_effect=read)
-    return status.Reports(Cluster("localhost:1"), "s").look(now)
+    return status.Reports(Cluster("localhost:1"), "s", lambda: now).look()
 
 
 def test_the_last_word_of_each_part_counts(mocker: MockerFixture) -> None:
@@ -80,10 +80,22 @@ def test_a_part_that_failed_is_forgotten_when_it_starts_again(mocker: MockerFixt
     assert (part.has_failed, part.status) == (False, PART)
 
 
+def test_parts_that_are_dead_or_failed_do_not_run() -> None:
+    dead = msgspec.structs.replace(PART, id="dead")
+    parts = [status.Seen(PART, 100.0), status.Seen(dead, 99.9), status.Seen(FAILED, 110.0)]
+    assert status.living(parts, 110.0) == [PART]
+
+
 def test_a_part_whose_clock_is_hours_ahead_leaves_the_others_listed(mocker: MockerFixture) -> None:
     other = msgspec.structs.replace(PART, id="other")
     sound, ahead = Record(b"producer-here-1", encode(PART), 100.0), Record(b"other", encode(other), 40_000.0)
     assert [part.status for part in seen(mocker, sound, ahead, now=101.0)] == [other, PART]
+
+
+def test_when_a_word_was_heard_is_told_by_the_clock_here() -> None:
+    heard = status.Heard(lambda: 50_000.0)
+    heard.take(Record(b"producer-here-1", encode(PART), 100.0))  # type: ignore[arg-type]
+    assert heard.parts(100.0) == [status.Seen(PART, 100.0, 50_000.0)]
 
 
 def test_what_a_killed_part_has_left_is_forgotten_an_hour_after_it() -> None:
@@ -132,7 +144,20 @@ def test_a_record_of_someone_else_is_ignored(mocker: MockerFixture) -> None:
     assert [part.status for part in parts] == [PART]
 
 
+def test_how_old_a_word_is_counts_from_after_it_was_waited_for(mocker: MockerFixture) -> None:
+    clock = [100.0]
+    mocker.patch.object(status, "existing", return_value={"s": 1})
+
+    def read(_cluster: object, _topic: str, take: Callable[[Record], None], **_more: object) -> dict[int, int]:
+        take(Record(b"producer-here-1", encode(PART), 100.0))
+        clock[0] += status.FORGET_AFTER_S + 1
+        return {0: 1}
+
+    mocker.patch.object(status, "read_to_end", side_effect=read)
+    assert status.Reports(Cluster("localhost:1"), "s", lambda: clock[0]).look() == []
+
+
 def test_no_topic_means_that_nothing_runs(mocker: MockerFixture) -> None:
     mocker.patch.object(status, "existing", return_value={})
 
-    assert status.Reports(Cluster("localhost:1"), "s").look(0.0) == []
+    assert status.Reports(Cluster("localhost:1"), "s").look() == []

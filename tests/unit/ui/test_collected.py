@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from clickstream.records import Requests, WebLoss, encode
+from clickstream.parts.status import DEAD_AFTER_S, Seen
+from clickstream.records import Requests, Status, WebLoss, encode
 from clickstream.ui.panels.collected import HOUR_MS, HOURS, MAX_SITES, CollectedPanel, Site, last_requests
 from clickstream.ui.services import Services
 from tests.unit.ui.listeners import FakeHub
@@ -20,8 +21,12 @@ def hub() -> FakeHub:
 
 
 @pytest.fixture
-def panel(hub: FakeHub) -> CollectedPanel:
-    statuses = SimpleNamespace(parts=lambda _now: [], requests=dict)
+def statuses() -> SimpleNamespace:
+    return SimpleNamespace(parts=lambda _now: [], requests=dict)
+
+
+@pytest.fixture
+def panel(hub: FakeHub, statuses: SimpleNamespace) -> CollectedPanel:
     services: Any = SimpleNamespace(
         hub=hub, topic_state=lambda listener: listener.state, statuses=statuses, settings={"collect.loss-topic": TOPIC}
     )
@@ -61,6 +66,14 @@ def test_the_largest_sites_are_shown(hub: FakeHub, panel: CollectedPanel) -> Non
     hub.say(TOPIC, {str(n): loss(f"s{n}", 500, n + 1) for n in range(MAX_SITES + 3)}, anew=True)
     state = panel.state(NOW)
     assert (len(state.sites), state.more, state.sites[0].site) == (MAX_SITES, 3, f"s{MAX_SITES + 2}")
+
+
+@pytest.mark.parametrize(("silent_s", "collects"), [(0.0, True), (DEAD_AFTER_S + 1, False)])
+def test_a_collector_that_was_killed_collects_no_more(
+    panel: CollectedPanel, statuses: SimpleNamespace, silent_s: float, collects: bool
+) -> None:
+    statuses.parts = lambda now: [Seen(Status("c", "collect", "h", "", "running", {}, []), now - silent_s)]
+    assert panel.state(NOW).collects == collects
 
 
 def test_the_last_requests_of_all_collectors_newest_first() -> None:

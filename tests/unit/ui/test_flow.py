@@ -183,6 +183,16 @@ def test_the_panel_says_what_the_status_says() -> None:
     assert by_name["user_clickstream"].final == NOW - 20_000
 
 
+def test_a_part_that_was_killed_goes_on_no_more_with_the_wall_clock() -> None:
+    idle = [Position("clickstream", 0, 90, "clickstream", NOW, idle=True)]
+    tables = status("tables", positions=idle, gauges={"watermark_delay_seconds": 5.0})
+    running = {"tables-1": RunningSql("tables-1", "a.sql", "", plan("clickstream"))}
+    panel = flow_panel(services([Seen(tables, NOW / 1000)], running))
+    for now in (NOW, NOW + 600_000):
+        clicks = panel.state(now).files[0].sources[0]
+        assert (clicks.final, clicks.delay_ms) == (NOW - 5_000, now - NOW + 5_000)
+
+
 def test_files_are_shown_only_while_none_runs() -> None:
     shown = RunningSql("file vip.sql", "vip.sql", (CONFIG / "vip.sql").read_text(), plan("vip"))
     panel = flow_panel(services([], {}, [shown]))

@@ -17,6 +17,8 @@ from clickstream.history.store import Limits
 from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.refreshed import Seen
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.status import DEAD_AFTER_S
+from clickstream.parts.status import Seen as Word
 from clickstream.records import Position, Status
 from clickstream.ui.hints import Hints
 from clickstream.ui.panels.alerts import TOPIC
@@ -212,6 +214,18 @@ def test_without_clicks_it_says_which_command_makes_some(
     assert found.steps[1].command == "clickstream generate web"
     history.store.add_clicks(CLICKS)
     assert state(services).setup is None
+
+
+@pytest.mark.parametrize(("silent_s", "wanting"), [(0.0, False), (DEAD_AFTER_S + 1, True)])
+def test_without_clicks_it_says_that_no_tables_run(
+    services: Services, history: History, silent_s: float, wanting: bool
+) -> None:
+    history._readers["clicks"] = cast(Any, Live(Stage.LIVE))
+    tables = Status("i", "tables", "h", "s", "running", {}, [])
+    statuses = SimpleNamespace(parts=lambda now: [Word(tables, now - silent_s)])
+    found = state(replace(services, statuses=cast(Any, statuses))).setup
+    assert found is not None
+    assert any("No tables run" in step.words for step in found.steps) == wanting
 
 
 def test_while_it_reads_it_does_not_say_that_there_is_nothing(services: Services, history: History) -> None:

@@ -21,6 +21,8 @@ from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.offsets import Limits as Offsets
 from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.status import DEAD_AFTER_S
+from clickstream.parts.status import Seen as Word
 from clickstream.records import CounterState, Status, Tally, encode, utc_text
 from clickstream.ui.hints import Hints
 from clickstream.ui.panels import errors, funnel, products, sessions, vip
@@ -411,6 +413,21 @@ def test_what_parts_say_of_the_topic() -> None:
         "event-topic",
     )
     assert (found.producers, found.acknowledged, found.counters, found.counted, found.dead_letters) == (1, 5, 2, 4, 1)
+
+
+def test_only_what_runs_is_counted(services: Services) -> None:
+    then = NOW - 5 * MINUTE
+    counters = [Status(name, "counter", "h", "s", "running", {}, ["event-topic"]) for name in ("runs", "killed")]
+
+    def parts(now: float) -> list[Word]:
+        return [Word(counters[0], now), Word(counters[1], now - DEAD_AFTER_S - 1)]
+
+    ring = Ring(60 * MINUTE)
+    nothing: Looked[Any] = Looked(None, 0.0)
+    ring.add(then, packed(nothing, nothing, Parts(services.statuses.topic(), parts(then / 1000)), [], Others()))
+    services = replace(services, statuses=cast(Any, SimpleNamespace(parts=parts)), memory=ring)
+    assert products.LiveCount(services).count(NOW).ran.counters == 1
+    assert products.PastCount(services, then).count(NOW).ran.counters == 1
 
 
 def test_a_funnel_with_removals(services: Services, history: History) -> None:

@@ -9,7 +9,7 @@ from confluent_kafka import Message
 from clickstream.inspect import letters
 from clickstream.inspect.hub import News, Stage, State
 from clickstream.inspect.refreshed import Seen as Looked
-from clickstream.parts.status import Seen
+from clickstream.parts.status import DEAD_AFTER_S, Seen
 from clickstream.records import FAILED, RUNNING, Status
 from clickstream.ui.panels.rail import LETTERS_OF_MS, RailNumbers, flow
 from clickstream.ui.services import Services
@@ -48,6 +48,7 @@ class Place:
 
     def __init__(self, *names: str) -> None:
         self.names: list[str] | None = list(names)
+        self.parts = [part("ui")]
         self.listener = Listener()
         self.listened: list[str] = []
         hub = SimpleNamespace(recent=self._listen)
@@ -55,7 +56,7 @@ class Place:
         found = SimpleNamespace(
             hub=hub,
             watching=watching,
-            statuses=SimpleNamespace(parts=lambda: [part("ui")]),
+            statuses=SimpleNamespace(parts=lambda now: self.parts),
             settings={"dead-letter-topic": "dead"},
         )
         self.rail = RailNumbers(cast(Services, found))
@@ -76,6 +77,12 @@ def test_topics_are_counted_without_kafkas_own() -> None:
 def test_what_is_not_known_yet_has_no_number() -> None:
     place = Place()
     assert place.rail.numbers(NOW, None).keys() == {"sources"}
+
+
+def test_parts_that_report_are_those_that_run() -> None:
+    place = Place()
+    place.parts = [part("ui"), part("tables", FAILED), Seen(part("counter").status, NOW / 1000 - DEAD_AFTER_S - 1)]
+    assert place.of("sources") == (1, False)
 
 
 def test_a_dead_letter_topic_that_is_not_there_is_not_listened_to() -> None:

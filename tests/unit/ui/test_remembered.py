@@ -301,11 +301,9 @@ def test_what_was_shown_once_stays() -> None:
 
 
 def test_when_a_record_came_is_told_from_where_its_partition_ended() -> None:
-    now = [0.0]
-    times = SeenTimes(lambda: now[0])
+    times = SeenTimes()
     for at, end in ((10.0, 100), (20.0, 200), (30.0, 200), (40.0, 240)):
-        now[0] = at
-        times.observe("t", {0: Limits(0, end)})
+        times.observe("t", {0: Limits(0, end)}, at)
     places = [("t", 0, offset) for offset in (99, 100, 150, 199, 200, 220, 240)]
     assert times.written(places) == {
         ("t", 0, 100): 10.0,
@@ -314,8 +312,7 @@ def test_when_a_record_came_is_told_from_where_its_partition_ended() -> None:
         ("t", 0, 200): 30.0,
         ("t", 0, 220): 35.0,
     }
-    now[0] = 50.0
-    times.observe("t", {0: Limits(0, 5)})  # recreated
+    times.observe("t", {0: Limits(0, 5)}, 50.0)  # recreated
     assert times.written(places) == {}
 
 

@@ -7,10 +7,10 @@ import pytest
 from starlette.applications import Starlette
 
 from clickstream.parts.status import Reports, Seen
-from clickstream.records import Answer, Status
+from clickstream.records import Answer, Status, utc_text
 from clickstream.ui.api.control import Asked, _asked, routes
 from clickstream.ui.api.jobs import Refused
-from clickstream.ui.panels.sources import BUCKET_MS, SourcesPanel
+from clickstream.ui.panels.sources import BUCKET_MS, SourcesPanel, source
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 from clickstream.ui.wiring import Wiring
@@ -47,6 +47,14 @@ def test_parts_with_their_rates_and_what_was_asked() -> None:
     parts.append(Seen(status(id="x"), NOW / 1000 - 100))
     dead = panel.state(NOW + 3 * BUCKET_MS).parts[1]
     assert (dead.state, dead.history) == ("dead", [0.0])
+
+
+@pytest.mark.parametrize("ahead_s", [0, 600, -600])
+def test_times_of_a_part_are_by_kafkas_clock(ahead_s: int) -> None:
+    there = NOW + ahead_s * 1000
+    at = utc_text(there / 1000 - 60)
+    shown = source(Seen(status(since=at, error_at=at, said_at=there - 300), NOW / 1000), NOW / 1000, [])
+    assert (shown.since, shown.error_at) == (NOW - 60_000,) * 2
 
 
 def test_what_is_asked() -> None:

@@ -90,7 +90,7 @@ class LiveCount:
     def count(self, now: int) -> Count:
         """What is known at `now`, epoch ms."""
         told = self._tallies.told()
-        proof = self._tallies.proof(told, self._services.watching.topics.get(0.0).answer)
+        proof = self._tallies.proof(told, self._services.watching.topics.get(0.0).answer, now)
         statuses = [part.status for part in self._services.statuses.parts(now / 1000)]
         return Count(now, told, proof, ran(statuses, proof.topic), self._tallies.topic())
 
@@ -110,7 +110,7 @@ class PastCount:
         """What is remembered of it."""
         settings = self._services.settings
         topic = settings["run-counter.to-topic"]
-        proof = Counted(settings["run-counter.from-topic"], 0, None, None, None)
+        proof = Counted(settings["run-counter.from-topic"], 0, None, None, None, None)
         missing = TopicState(topic, Stage.MISSING.value, self._at, "", self._services.hints.command(topic))
         try:
             moment = self._kept.moment(now)

@@ -62,8 +62,11 @@ class State(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct, frozen=True):
+    """`read_until` is of before the counts: what came while they were taken is in some of them."""
+
     start: int
     end: int
+    read_until: int | None
     tally: EventTally
     minutes: EventTally
     last: EventTally
@@ -150,7 +153,7 @@ class ProductsPanel:
             bucket=bucket_of(self._params.range),
             final=found.end - OPEN_MS,
             covered_from=found.tally.covered_from if found.tally.covered_from > found.start else None,
-            read_until=unread(self._history.read_until(EVENTS), found.end),
+            read_until=unread(found.read_until, found.end),
             times=found.tally.times,
             series={name: found.tally.names.get(name, missing) for name in shown},
             totals={name: found.tally.totals.get(name, 0) for name in shown},
@@ -179,6 +182,7 @@ class ProductsPanel:
         return _Found(
             start=start,
             end=end,
+            read_until=self._history.read_until(EVENTS),
             tally=self._history.tally(start, end, bucket),
             minutes=self._history.tally(start // MINUTE_MS * MINUTE_MS, end, MINUTE_MS),
             last=self._history.tally(final - RATE_OF_MS, final, RATE_OF_MS),

@@ -12,6 +12,7 @@ from clickstream.enrich.places import MadeUpPlaces
 from clickstream.errors import ConfigError
 from clickstream.history.decode import Click
 from clickstream.history.history import History, TopicStatus
+from clickstream.history.model import Question, Traffic
 from clickstream.history.store import Limits
 from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.refreshed import Seen
@@ -240,6 +241,37 @@ def test_a_history_that_is_behind_says_up_to_when_it_has_read(services: Services
     assert (behind.topic, behind.until) == ("clickstream", NOW - 90_000)
     assert history.final_end("clicks", NOW) == NOW - 90_000
     assert history.final_end("events", NOW) == NOW - 30_000
+
+
+def test_what_is_read_while_it_is_counted_is_not_known_to_be_counted(
+    services: Services, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.store.add_clicks(CLICKS)
+    read_until(history, clicks=NOW - 90_000)
+    place = Position("clickstream", 0, 0, watermark=NOW - 4_000)
+    history._statuses = lambda: [Status("i", "tables", "h", "s", "running", {}, ["clickstream"], positions=[place])]
+    traffic = history.traffic
+
+    def counted(question: Question) -> Traffic:
+        read_until(history)
+        return traffic(question)
+
+    monkeypatch.setattr(history, "traffic", counted)
+    found = state(services)
+    assert (found.read_until, found.final) == (NOW - 90_000, NOW - 90_000)
+
+
+def test_lists_that_were_counted_before_all_was_read_are_not_complete(services: Services, history: History) -> None:
+    history.store.add_clicks(CLICKS)
+    panel = cast(OverviewPanel, KIND.make(services, Params(range=5 * MINUTE)))
+    read_until(history, clicks=NOW - 90_000)
+    panel.state(NOW)
+    read_until(history)
+    panel._tops_due = float("inf")
+    assert panel.state(NOW).read_until == NOW - 90_000
+    panel._tops_due = 0.0
+    assert panel.state(NOW).read_until is None
+    panel.close()
 
 
 def test_a_moment_is_not_behind(services: Services, history: History) -> None:

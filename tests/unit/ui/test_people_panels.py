@@ -247,6 +247,23 @@ def test_errors_are_those_of_a_plain_count(services: Services, history: History)
     assert (found.last_hits, found.last_errors) == (len(last), sum((one.status or 0) >= 400 for one in last))
 
 
+@pytest.mark.parametrize(("panel", "kind", "asks"), [(errors, "clicks", "traffic"), (products, "events", "tally")])
+def test_what_is_read_while_it_is_counted_is_not_known_to_be_counted(
+    services: Services, history: History, monkeypatch: pytest.MonkeyPatch, panel: Any, kind: str, asks: str
+) -> None:
+    reached = SimpleNamespace(until=NOW - 90_000)
+    history._readers[kind] = cast(Any, SimpleNamespace(state=State(Stage.LIVE, 0.0), reached=reached))
+    count = getattr(history, asks)
+
+    def counted(*asked: Any) -> Any:
+        reached.until = None
+        return count(*asked)
+
+    monkeypatch.setattr(history, asks, counted)
+    assert state(services, panel).read_until == NOW - 90_000
+    assert state(services, panel).read_until is None
+
+
 def test_where_errors_come_from(services: Services, history: History) -> None:
     came = clicks()
     history.store.add_clicks(came)

@@ -128,7 +128,7 @@ class OverviewPanel:
             setup=setup(self._services, self._history.status(), coverage.newest),
             figures=self._figures(question, traffic, before, series, final),
             series=series,
-            alerts=self._alerts.since(question.start),
+            alerts=self._alerts.since(question.start, self._params.to),
             read_until=unread(_earlier(until, tops_until), question.end),
             tops={name: listed(top) for name, top in tops.items()},
             names={"status": self._codes.names([row.value for row in tops["status"].rows])},

@@ -1,5 +1,6 @@
 """The Overview's state, on a history without Kafka: numbers against plain counting."""
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,7 @@ from clickstream.history.store import Limits
 from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.refreshed import Seen
 from clickstream.kafka.clients import Cluster
-from clickstream.records import Position, Status
+from clickstream.records import Position, Status, utc_text
 from clickstream.ui.hints import Hints
 from clickstream.ui.panels.alerts import TOPIC
 from clickstream.ui.panels.frame import FramePanel, kafka
@@ -132,6 +133,19 @@ def test_a_past_instant_shows_what_was_then(services: Services, history: History
     assert found.to == NOW - 30_000
     assert found.figures["hits"].value == 2
     assert found.figures["visitors"].value == 2
+
+
+def test_a_past_instant_has_the_alerts_that_were_known_then(services: Services, hub: FakeHub) -> None:
+    def row(end: int, count: int) -> bytes:
+        start, end_ = (utc_text(at / 1000).removesuffix("UTC").replace("T", " ") for at in (end - MINUTE, end))
+        return json.dumps({"status": 404, "window_start": start, "window_end": end_, "errors": count}).encode()
+
+    windows: dict[str, bytes | None] = {"a": row(NOW - 2 * MINUTE, 7), "b": row(NOW - MINUTE, 9)}
+    hub.say(TOPIC, windows, anew=True)
+    assert [(one.to, one.peak) for one in state(services).alerts] == [(NOW - MINUTE, 9)]
+    hub.say(TOPIC, windows, anew=True)
+    then = state(services, to=NOW - MINUTE - 30_000).alerts
+    assert [(one.to, one.peak) for one in then] == [(NOW - 2 * MINUTE, 7)]
 
 
 def test_filters_include_and_exclude_and_a_list_keeps_its_own_choice(services: Services, history: History) -> None:

@@ -193,8 +193,9 @@ class OverviewPanel:
             "errors": (error_rate(traffic), error_rate(before) if whole else None),
             "active": (mean(series["active"].values), _whole_mean(series["active"].before)),
         }
-        few_errors = min(traffic.totals.errors, before.totals.errors) < FEW
         few = min(traffic.totals.hits, before.totals.hits) < FEW
+        # A rate that rises from nearly nothing says most: errors need to be many in one of the two periods.
+        few_errors = few or max(traffic.totals.errors, before.totals.errors) < FEW
         return {
             name: Figure(
                 values[name],

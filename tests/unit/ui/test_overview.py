@@ -115,6 +115,19 @@ def test_a_dragged_time_is_counted_as_a_whole(services: Services, history: Histo
     assert figures["errors"].value == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "few"),
+    [((20, 3), (40, 30), False), ((40, 30), (20, 0), False), ((20, 3), (40, 9), True), ((5, 0), (40, 30), True)],
+)
+def test_a_change_of_the_error_rate_is_told_when_one_period_has_enough_errors(
+    services: Services, history: History, before: tuple[int, int], now: tuple[int, int], few: bool
+) -> None:
+    """Each: clicks, and errors among them."""
+    for at, (hits, errors) in ((NOW - 7 * MINUTE, before), (NOW - 2 * MINUTE, now)):
+        history.store.add_clicks([click(at, status=404 if number < errors else 200) for number in range(hits)])
+    assert state(services).figures["errors"].few is few
+
+
 def test_series_are_rates_by_bucket(services: Services, history: History) -> None:
     history.store.add_clicks(CLICKS)
     found = state(services)

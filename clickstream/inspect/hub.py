@@ -312,7 +312,7 @@ class TopicReader(threading.Thread):
             while not self.stop.is_set():
                 first = consumer.poll(POLL_S)
                 # One poll, then what is there: a consume() of a batch would wait out its time at the end of a topic.
-                self._take([] if first is None else [first, *consumer.consume(BATCH - 1, 0)])
+                self._take(consumer, [] if first is None else [first, *consumer.consume(BATCH - 1, 0)])
                 if time.monotonic() >= self._look_at:
                     self._look_again(admin, consumer)
         finally:
@@ -322,7 +322,7 @@ class TopicReader(threading.Thread):
         self.reached.begin(self._next)
         consumer.assign([TopicPartition(self.topic, *place) for place in self._next.items()])
 
-    def _take(self, batch: list[Message]) -> None:
+    def _take(self, consumer: Consumer, batch: list[Message]) -> None:
         parts = list(split(batch, self._cluster.address))
         came = [message for part in parts if isinstance(part, Run) for message in part.messages]
         if self._opened is not None:
@@ -333,17 +333,24 @@ class TopicReader(threading.Thread):
         # Only now does any place move on: what the sink did not take is read again.
         for part in parts:
             if isinstance(part, End):
-                self._behind.discard(part.partition)
-                self.reached.end(part.partition)
                 # What ends a transaction has an offset as well, and is no record.
                 self._next[part.partition] = max(part.offset, self._next.get(part.partition, 0))
+                self._see_end(part.partition)
+                continue
+            self._next[part.partition] = after = (part.messages[-1].offset() or 0) + 1
+            # Only an answer without records tells of an end, and a topic that is written all the time has none.
+            if 0 <= consumer.get_watermark_offsets(TopicPartition(self.topic, part.partition), cached=True)[1] <= after:
+                self._see_end(part.partition)
             else:
                 self.reached.record(part.partition, timestamp_of(part.messages[-1]))
-                self._next[part.partition] = (part.messages[-1].offset() or 0) + 1
         if parts and self._was_away:
             self._look_at = 0.0  # other partitions may have missed more
         if parts:
             self._say(Stage.CATCHING_UP if self._behind else Stage.LIVE, news=bool(came))
+
+    def _see_end(self, partition: int) -> None:
+        self._behind.discard(partition)
+        self.reached.end(partition)
 
     def _look_again(self, admin: Admin, consumer: Consumer) -> None:
         try:

@@ -169,7 +169,9 @@ class TopicRates:
         first = not self._known
         self._known = {name: self._known.get(name) or _Known() for name in names}
         now = self._clock()
-        if now - self._slowly >= SLOW_EVERY_S or any(one not in self._lows for one in ends):
+        # A partition that ends before its beginning is of a topic that was recreated.
+        unknown = any(one not in self._lows or end < self._lows[one] for one, end in ends.items())
+        if unknown or now - self._slowly >= SLOW_EVERY_S:
             self._look_slowly(self._admin, names, partitions, ends)
             self._slowly = now
         if not first and now - self._settings >= SETTINGS_EVERY_S:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class History(Protocol):
     """The recent past, as far as the server itself knows it: a part that reads and answers."""
 
-    def run(self, stop: threading.Event) -> None: ...
+    def run(self, stop: threading.Event, ends_within_s: float) -> None:
+        """Read until `stop` is set; what Kafka holds up then is waited for that long."""
+        ...
 
     def final(self) -> int | None:
         """The watermark in epoch ms."""

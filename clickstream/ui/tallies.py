@@ -1,10 +1,13 @@
 """The counter's result, and the proof of it: how far the group that counts has come, partition by partition."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from confluent_kafka import Message
 
+from clickstream.inspect.lags import ahead
+from clickstream.inspect.offsets import Ends, Limits
 from clickstream.inspect.rates import TopicList
 from clickstream.records import CounterState, Status, Tally
 from clickstream.ui.keyed import Keyed, reader
@@ -23,17 +26,18 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """Offsets of one moment, added up over partitions; None is not known.
+    """Offsets, added up over partitions; None is not known, also when it is not known of one of the partitions.
 
-    `end`: where the topic ends, `passed`: up to where the counter has saved its counts, and `counted` how many records
-    those counts are of. `passed` and `counted` are the same moment's, in one record for each partition: their
-    difference are records that were deleted before they were counted, or have no name.
+    `end`: where the topic ends, `passed`: up to where the counter has saved its counts, `behind` how many records are
+    between, and `counted` how many records those counts are of. `passed` and `counted` are the same moment's, in one
+    record for each partition: their difference are records that were deleted before they were counted, or have no name.
     """
 
     topic: str
     partitions: int
     end: int | None
     passed: int | None
+    behind: int | None
     counted: int | None
 
 
@@ -54,6 +58,7 @@ class Tallies:
         self._services = services
         self._tallies = Keyed(services, services.settings["run-counter.to-topic"], _told)
         self._states: tuple[str, Keyed[CounterState]] | None = None
+        self._known: dict[int, tuple[int, int]] = {}  # by partition: the next offset, and since when it is known
 
     def topic(self) -> TopicState:
         return self._tallies.topic()
@@ -66,21 +71,46 @@ class Tallies:
         newest = max(found, key=lambda one: one.at)
         return msgspec.structs.replace(newest, groups=len(found))
 
-    def proof(self, told: Told | None, topics: TopicList | None) -> Counted:
-        """How far the group of `told` is; `topics` tell where the one that it counts ends."""
+    def proof(self, told: Told | None, topics: TopicList | None, now: int) -> Counted:
+        """How far the group of `told` is at `now`, epoch ms; `topics` tell where the one that it counts ends."""
         topic = self._services.settings["run-counter.from-topic"]
         states = saved(self._saved_counts(told.group)) if told is not None else {}
         if states:
             topic = next(iter(states.values())).topic
-        limits = {} if topics is None else topics.limits
-        ends = {place[1]: one.high for place, one in limits.items() if place[0] == topic}
+        self._note(states, now)
+        partitions = {} if topics is None else topics.leaders.get(topic, {})
+        limits = {} if topics is None else self._limits(topic, partitions, topics.ends)
+        complete = bool(limits) and len(limits) == len(partitions)
+        behind = sum(
+            ahead(states[number].next_offset if number in states else limit.low, limit)
+            for number, limit in limits.items()
+        )
         return Counted(
             topic=topic,
-            partitions=len(ends),
-            end=sum(ends.values()) if ends else None,
+            partitions=len(partitions),
+            end=sum(limit.high for limit in limits.values()) if complete else None,
             passed=sum(one.next_offset for one in states.values()) if states else None,
+            behind=behind if complete and states else None,
             counted=sum(sum(one.counts.values()) for one in states.values()) if states else None,
         )
+
+    def _note(self, states: Mapping[int, CounterState], now: int) -> None:
+        """Since when each place is known: the ends of topics are of a moment of their own."""
+        known = self._known
+        self._known = {
+            number: known[number] if number in known and known[number][0] == one.next_offset else (one.next_offset, now)
+            for number, one in states.items()
+        }
+
+    def _limits(self, topic: str, partitions: Iterable[int], ends: Ends) -> dict[int, Limits]:
+        """Of those partitions of which they are known."""
+        found = {}
+        for number in partitions:
+            place, known_at = self._known.get(number, (0, 0))
+            limit = ends.of((topic, number), place, known_at / 1000)
+            if limit is not None:
+                found[number] = limit
+        return found
 
     def close(self) -> None:
         self._tallies.close()

@@ -105,10 +105,15 @@ class State(msgspec.Struct, frozen=True):
 
 
 class _Counted(msgspec.Struct, frozen=True):
-    """What was found in the history, in [start, end); `minutes` has whole minutes only."""
+    """What was found in the history, in [start, end); `minutes` has whole minutes only.
+
+    `final` and `read_until` are of before the counts: what came while they were taken is in some of them.
+    """
 
     start: int
     end: int
+    final: int | None
+    read_until: int | None
     traffic: Traffic
     minutes: Traffic
     last: Traffic
@@ -134,7 +139,7 @@ class ErrorsPanel:
         found = self._counted.get(lambda: self._count(now))
         start, end = found.start, found.end
         said = self._alerts.since(start, end)
-        coverage, final = self._history.coverage(), self._history.final()
+        final = found.final
         still = (end if final is None else min(end, final)) - OPEN_MS
         minutes = found.minutes
         return State(
@@ -142,9 +147,9 @@ class ErrorsPanel:
             to=end,
             bucket=bucket_of(self._params.range),
             final=None if final is None else min(final, end),
-            newest=coverage.newest,
+            newest=self._history.coverage().newest,
             covered_from=found.traffic.covered_from if found.traffic.covered_from > start else None,
-            read_until=unread(self._history.read_until(CLICKS), end),
+            read_until=unread(found.read_until, end),
             times=found.traffic.times,
             series={status: found.traffic.statuses[status] for status in errors_in(found.traffic.statuses)},
             minutes=minutes.times,
@@ -174,19 +179,21 @@ class ErrorsPanel:
         history, filters, bucket = self._history, self._filters, bucket_of(self._params.range)
         end = self._params.end(now)
         start = (end - self._params.range) // bucket * bucket
+        final, until = history.final(), history.read_until(CLICKS)
         traffic = history.traffic(Question(start, end, bucket, filters))
         last = history.traffic(Question(end - MINUTE_MS, end, MINUTE_MS, filters))
         first, behind = -(-start // MINUTE_MS) * MINUTE_MS, end // MINUTE_MS * MINUTE_MS
         minutes = history.traffic(Question(first, behind, MINUTE_MS, filters)) if first < behind else last
         of_errors = only_errors(filters, traffic.statuses)
         if of_errors is None:
-            return _Counted(start, end, traffic, minutes, last, {}, Visitors(0, history.visitors(start, end, filters)))
+            visitors = Visitors(0, history.visitors(start, end, filters))
+            return _Counted(start, end, final, until, traffic, minutes, last, {}, visitors)
         before = history.traffic(Question(start, end, bucket, filters).before)
         # Also those that came in the period before only: they are in the numbers of that period.
         of_both = only_errors(filters, traffic.statuses | before.statuses) or of_errors
         tops = history.tops(Question(start, end, MINUTE_MS, of_both), WHERE, MAX_WHERE)
         visitors = Visitors(history.visitors(start, end, of_errors), history.visitors(start, end, filters))
-        return _Counted(start, end, traffic, minutes, last, tops, visitors)
+        return _Counted(start, end, final, until, traffic, minutes, last, tops, visitors)
 
     def _names(self, tops: Mapping[str, Top]) -> dict[str, str]:
         people = self._people.by_id()

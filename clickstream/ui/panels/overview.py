@@ -107,14 +107,16 @@ class OverviewPanel:
         self._visitors_before = Sliding(lambda end: history.current(end, self._filters))
         self._before: tuple[int, Traffic, list[int | None]] | None = None
         self._tops: dict[str, Top] = {}
+        self._tops_until: int | None = None
         self._tops_due = 0.0
 
     def state(self, now: int) -> Overview:
         question = self._question(now)
+        # Before the counts: what comes while they are taken is in some of them.
+        final, until = self._history.final(), self._history.read_until(CLICKS)
         traffic = self._history.traffic(question)
-        final = self._history.final()
         series, before = self._series(question, traffic, final)
-        tops = self._lists(question)
+        tops, tops_until = self._lists(question, until)
         coverage = self._history.coverage()
         covered = max(traffic.covered_from, question.start)
         return Overview(
@@ -128,8 +130,8 @@ class OverviewPanel:
             setup=setup(self._services, self._history.status(), coverage.newest),
             figures=self._figures(question, traffic, before, series, final),
             series=series,
-            alerts=self._alerts.since(question.start),
-            read_until=unread(self._history.read_until(CLICKS), question.end),
+            alerts=self._alerts.since(question.start, self._params.to),
+            read_until=unread(_earlier(until, tops_until), question.end),
             tops={name: listed(top) for name, top in tops.items()},
             names={"status": self._codes.names([row.value for row in tops["status"].rows])},
             places=PlacesState(self._history.status().places, tops["country"].unknown),
@@ -193,8 +195,9 @@ class OverviewPanel:
             "errors": (error_rate(traffic), error_rate(before) if whole else None),
             "active": (mean(series["active"].values), _whole_mean(series["active"].before)),
         }
-        few_errors = min(traffic.totals.errors, before.totals.errors) < FEW
         few = min(traffic.totals.hits, before.totals.hits) < FEW
+        # A rate that rises from nearly nothing says most: errors need to be many in one of the two periods.
+        few_errors = few or max(traffic.totals.errors, before.totals.errors) < FEW
         return {
             name: Figure(
                 values[name],
@@ -227,13 +230,14 @@ class OverviewPanel:
 
     # --- lists
 
-    def _lists(self, question: Question) -> dict[str, Top]:
+    def _lists(self, question: Question, until: int | None) -> tuple[dict[str, Top], int | None]:
+        """The lists, and up to when was read what is counted in them; `until` is that of now."""
         begun = time.monotonic()
         if begun >= self._tops_due or not self._tops:
-            self._tops = self._asked_lists(question)
+            self._tops, self._tops_until = self._asked_lists(question), until
             took = time.monotonic() - begun
             self._tops_due = begun + max(LISTS_EVERY_S, took * (1 + REST))
-        return self._tops
+        return self._tops, self._tops_until
 
     def _asked_lists(self, question: Question) -> dict[str, Top]:
         """The values of a dimension with an included one are counted without it: one click changes the choice."""
@@ -250,6 +254,11 @@ class OverviewPanel:
 def listed(top: Top) -> List:
     """A dimension's most frequent values, as the page lists them."""
     return List([(row.value, row.hits, row.before) for row in top.rows], top.more, top.total)
+
+
+def _earlier(*until: int | None) -> int | None:
+    """The earliest; None is up to date."""
+    return min((one for one in until if one is not None), default=None)
 
 
 def _whole_mean(values: Values) -> float | None:

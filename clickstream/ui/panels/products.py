@@ -63,8 +63,11 @@ class State(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct, frozen=True):
+    """`read_until` is of before the counts: what came while they were taken is in some of them."""
+
     start: int
     end: int
+    read_until: int | None
     tally: EventTally
     minutes: EventTally
     last: EventTally
@@ -91,7 +94,7 @@ class LiveCount:
     def count(self, now: int) -> Count:
         """What is known at `now`, epoch ms."""
         told = self._tallies.told()
-        proof = self._tallies.proof(told, self._services.watching.topics.get(0.0).answer)
+        proof = self._tallies.proof(told, self._services.watching.topics.get(0.0).answer, now)
         statuses = living(self._services.statuses.parts(now / 1000), now / 1000)
         return Count(now, told, proof, ran(statuses, proof.topic), self._tallies.topic())
 
@@ -111,7 +114,7 @@ class PastCount:
         """What is remembered of it."""
         settings = self._services.settings
         topic = settings["run-counter.to-topic"]
-        proof = Counted(settings["run-counter.from-topic"], 0, None, None, None)
+        proof = Counted(settings["run-counter.from-topic"], 0, None, None, None, None)
         missing = TopicState(topic, Stage.MISSING.value, self._at, "", self._services.hints.command(topic))
         try:
             moment = self._kept.moment(now)
@@ -151,7 +154,7 @@ class ProductsPanel:
             bucket=bucket_of(self._params.range),
             final=found.end - OPEN_MS,
             covered_from=found.tally.covered_from if found.tally.covered_from > found.start else None,
-            read_until=unread(self._history.read_until(EVENTS), found.end),
+            read_until=unread(found.read_until, found.end),
             times=found.tally.times,
             series={name: found.tally.names.get(name, missing) for name in shown},
             totals={name: found.tally.totals.get(name, 0) for name in shown},
@@ -180,6 +183,7 @@ class ProductsPanel:
         return _Found(
             start=start,
             end=end,
+            read_until=self._history.read_until(EVENTS),
             tally=self._history.tally(start, end, bucket),
             minutes=self._history.tally(start // MINUTE_MS * MINUTE_MS, end, MINUTE_MS),
             last=self._history.tally(final - RATE_OF_MS, final, RATE_OF_MS),

@@ -1,7 +1,7 @@
 """Every part that reports on the status topic, and how it is doing."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from clickstream.parts.status import Seen
 from clickstream.records import Answer, utc_seconds
 from clickstream.ui.panels.contract import At, StateKind
-from clickstream.ui.remembered.asof import EVERY_MS, moments_before, or_past
+from clickstream.ui.remembered.asof import EVERY_MS, STANDS_FOR_MS, moments_before, or_past
 from clickstream.ui.remembered.moment import Moment
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
@@ -64,18 +64,19 @@ class Sources(msgspec.Struct, frozen=True):
 class SourcesPanel:
     """The parts that report, with what can be asked of them; see contract.StatePanel."""
 
-    def __init__(self, services: Services, moments: Iterable[Moment] = ()) -> None:
-        """`moments`: what is remembered of before, the oldest first: the histories begin with that."""
+    def __init__(self, services: Services, moments: Callable[[], Iterable[Moment]] = tuple) -> None:
+        """`moments`: what is remembered of the last ten minutes, the oldest first: the histories have it for the time
+        in which nobody looked."""
         self._statuses = services.statuses
         self._control_topic: str = services.settings["control-topic"]
+        self._moments = moments
         self._history: dict[str, deque[float]] = {}
         self._bucket = 0
-        for moment in moments:
-            for at in range(moment.at - EVERY_MS + BUCKET_MS, moment.at + 1, BUCKET_MS):
-                self._note(moment.parts.parts, at)
 
     def state(self, now: int) -> Sources:
         parts = self._statuses.parts(now / 1000)
+        if now // BUCKET_MS > self._bucket + 1:
+            self._note_moments()
         self._note(parts, now)
         shown = [source(one, now / 1000, list(self._history.get(one.status.id, ()))) for one in parts]
         return Sources(now, self._statuses.topic(), BUCKET_MS, self._control_topic, shown)
@@ -83,16 +84,29 @@ class SourcesPanel:
     def close(self) -> None:
         """The statuses stay: other panels share them."""
 
+    def _note_moments(self) -> None:
+        for moment in self._moments():
+            for at in range(moment.at - EVERY_MS + BUCKET_MS, moment.at + 1, BUCKET_MS):
+                if at // BUCKET_MS > self._bucket:
+                    self._note(moment.parts.parts, at)
+
     def _note(self, parts: list[Seen], now: int) -> None:
-        """Once in each bucket of time, the rates."""
-        if now // BUCKET_MS == self._bucket:
+        """Once in each bucket of time, the rates; they stand for a few buckets before as well of which nothing is
+        known. After more of those the histories begin anew."""
+        bucket = now // BUCKET_MS
+        if bucket == self._bucket:
             return
-        self._bucket = now // BUCKET_MS
+        missed = max(0, bucket - self._bucket - 1)
         known, self._history = self._history, {}
+        if missed * BUCKET_MS > STANDS_FOR_MS:
+            known, missed = {}, 0
+        self._bucket = bucket
         for one in parts:
-            history = self._history[one.status.id] = known.get(one.status.id, deque(maxlen=BUCKETS))
+            before = known.get(one.status.id)
+            history = self._history[one.status.id] = deque(maxlen=BUCKETS) if before is None else before
             main = main_rate(one)
-            history.append(0.0 if main is None or one.is_dead(now / 1000) else one.status.rates[main])
+            rate = 0.0 if main is None or one.is_dead(now / 1000) else one.status.rates[main]
+            history.extend([rate] * (1 if before is None else 1 + missed))
 
 
 def main_rate(part: Seen) -> str | None:
@@ -152,7 +166,7 @@ def _milliseconds(utc: str | None) -> int | None:
 
 
 def _make(services: Services, _params: Any) -> SourcesPanel:
-    return SourcesPanel(services, moments_before(services))
+    return SourcesPanel(services, lambda: moments_before(services))
 
 
 KIND = StateKind(At, or_past(_make))

@@ -68,7 +68,7 @@ class Taking:
         return Others(
             numbers=self._piece("The numbers beside pages", lambda: self._rail.numbers(now, names), {}),
             told=told,
-            proof=None if tallies is None else self._piece("The proof", lambda: tallies.proof(told, topics), None),
+            proof=None if tallies is None else self._piece("The proof", lambda: tallies.proof(told, topics, now), None),
             tallies=None if tallies is None else tallies.topic(),
             collected=None
             if collected is None

@@ -35,6 +35,7 @@ class FakeKafka:
         self.problem: int | None = None
         self.error: Message | None = None  # what the next poll returns
         self.held = False  # consumers get nothing
+        self.busy = False  # no consumer is told of an end: more always comes
         self.consumers: list[FakeConsumer] = []
 
     @property
@@ -132,10 +133,14 @@ class FakeConsumer:
             if at < len(log):
                 self._at[partition] += 1
                 return log[at]
-            if self._ended.get(partition) != at:
+            if self._ended.get(partition) != at and not self._kafka.busy:
                 self._ended[partition] = at
                 return end(at, partition=partition, topic=TOPIC)
         return None
+
+    def get_watermark_offsets(self, place: TopicPartition, *, cached: bool) -> tuple[int, int]:
+        assert cached, "no reader waits for an answer"
+        return 0, len(self._kafka.logs[place.partition])
 
     def close(self) -> None:
         self.closed = True
@@ -271,6 +276,19 @@ def test_what_was_written_while_kafka_was_away_is_known_to_be_missing(kafka: Fak
     assert values(listener, 1) == [b"2"]
     until(listener, Stage.LIVE)
     assert (behind[0] is None, listener.topic.reached.until) == (False, None)
+
+
+def test_a_topic_of_which_no_end_is_told_is_read_to_its_end_whatever_its_timestamps_are(
+    kafka: FakeKafka, hub: Hub
+) -> None:
+    kafka.busy = True
+    kafka.write(b"1", b"2", b"3")
+    listener = hub.recent(TOPIC)
+    until(listener, Stage.LIVE)
+    assert listener.topic.reached.until is None
+    kafka.write(b"4")
+    assert values(listener, 4) == [b"1", b"2", b"3", b"4"]
+    wait_until(lambda: listener.topic.reached.until is None, 60, "it is up to date")
 
 
 def test_partitions_that_are_added_are_read_from_their_beginning(kafka: FakeKafka, hub: Hub) -> None:

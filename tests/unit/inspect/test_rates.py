@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from clickstream.inspect.offsets import EARLIEST, LATEST
+from clickstream.inspect.offsets import EARLIEST, LATEST, Limits
 from clickstream.inspect.rates import BUCKETS, Rate, TopicRates
 from clickstream.kafka.clients import Cluster
 
@@ -44,6 +44,7 @@ class Broker:
 
     def __init__(self, mocker: MockerFixture) -> None:
         self.ends = {("a", 0): 10, ("a", 1): 0, ("b", 0): 7}
+        self.lows = dict.fromkeys(self.ends, 0)
         self.asked: list[str] = []
         self.writes: list[Any] = []
         partition = mocker.Mock(leader=1, replicas=[1, 2], isrs=[1, 2])
@@ -64,7 +65,7 @@ class Broker:
     def _ask(self, mocker: MockerFixture) -> Any:
         def ask(_cluster: Any, _admin: Any, partitions: Any, spec: Any) -> Any:
             self.asked.append({EARLIEST: "earliest", LATEST: "latest"}[spec])
-            return {one: mocker.Mock(offset=self.ends[one] if spec is LATEST else 0) for one in partitions}
+            return {one: mocker.Mock(offset=(self.ends if spec is LATEST else self.lows)[one]) for one in partitions}
 
         return ask
 
@@ -117,3 +118,14 @@ def test_lines_tell_what_is_there_and_what_comes_in(broker: Broker) -> None:
     assert (second["b"].rate, second["b"].last_write) == (0.0, 5_000)
     assert second["b"].about, "compaction leaves offsets without records"
     assert second["b"].retention_ms == -1
+
+
+def test_a_topic_that_is_recreated_has_its_new_beginning_at_once(broker: Broker) -> None:
+    now = 0.0
+    topics = TopicRates(Cluster("k"), clock=lambda: now)
+    broker.ends["b", 0], broker.lows["b", 0] = 1_000_300, 1_000_000
+    assert {one.name: one.records for one in topics.look().lines}["b"] == 300
+    now, broker.ends["b", 0], broker.lows["b", 0] = 1.0, 40, 0
+    found = topics.look()
+    assert {one.name: one.records for one in found.lines}["b"] == 40
+    assert found.limits["b", 0] == Limits(0, 40)

@@ -1,5 +1,6 @@
 """The Overview's state, on a history without Kafka: numbers against plain counting."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,13 +14,14 @@ from clickstream.enrich.places import MadeUpPlaces, Place
 from clickstream.errors import ConfigError
 from clickstream.history.decode import Click
 from clickstream.history.history import History, TopicStatus
+from clickstream.history.model import Question, Traffic
 from clickstream.history.store import Limits
 from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.refreshed import Seen
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.status import DEAD_AFTER_S
 from clickstream.parts.status import Seen as Word
-from clickstream.records import Position, Status
+from clickstream.records import Position, Status, utc_text
 from clickstream.ui.hints import Hints
 from clickstream.ui.panels.alerts import TOPIC
 from clickstream.ui.panels.frame import FramePanel, kafka
@@ -116,6 +118,19 @@ def test_a_dragged_time_is_counted_as_a_whole(services: Services, history: Histo
     assert figures["errors"].value == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "few"),
+    [((20, 3), (40, 30), False), ((40, 30), (20, 0), False), ((20, 3), (40, 9), True), ((5, 0), (40, 30), True)],
+)
+def test_a_change_of_the_error_rate_is_told_when_one_period_has_enough_errors(
+    services: Services, history: History, before: tuple[int, int], now: tuple[int, int], few: bool
+) -> None:
+    """Each: clicks, and errors among them."""
+    for at, (hits, errors) in ((NOW - 7 * MINUTE, before), (NOW - 2 * MINUTE, now)):
+        history.store.add_clicks([click(at, status=404 if number < errors else 200) for number in range(hits)])
+    assert state(services).figures["errors"].few is few
+
+
 def test_series_are_rates_by_bucket(services: Services, history: History) -> None:
     history.store.add_clicks(CLICKS)
     found = state(services)
@@ -134,6 +149,19 @@ def test_a_past_instant_shows_what_was_then(services: Services, history: History
     assert found.to == NOW - 30_000
     assert found.figures["hits"].value == 2
     assert found.figures["visitors"].value == 2
+
+
+def test_a_past_instant_has_the_alerts_that_were_known_then(services: Services, hub: FakeHub) -> None:
+    def row(end: int, count: int) -> bytes:
+        start, end_ = (utc_text(at / 1000).removesuffix("UTC").replace("T", " ") for at in (end - MINUTE, end))
+        return json.dumps({"status": 404, "window_start": start, "window_end": end_, "errors": count}).encode()
+
+    windows: dict[str, bytes | None] = {"a": row(NOW - 2 * MINUTE, 7), "b": row(NOW - MINUTE, 9)}
+    hub.say(TOPIC, windows, anew=True)
+    assert [(one.to, one.peak) for one in state(services).alerts] == [(NOW - MINUTE, 9)]
+    hub.say(TOPIC, windows, anew=True)
+    then = state(services, to=NOW - MINUTE - 30_000).alerts
+    assert [(one.to, one.peak) for one in then] == [(NOW - 2 * MINUTE, 7)]
 
 
 def test_filters_include_and_exclude_and_a_list_keeps_its_own_choice(services: Services, history: History) -> None:
@@ -280,6 +308,37 @@ def test_a_history_that_is_behind_says_up_to_when_it_has_read(services: Services
     assert (behind.topic, behind.until) == ("clickstream", NOW - 90_000)
     assert history.final_end("clicks", NOW) == NOW - 90_000
     assert history.final_end("events", NOW) == NOW - 30_000
+
+
+def test_what_is_read_while_it_is_counted_is_not_known_to_be_counted(
+    services: Services, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.store.add_clicks(CLICKS)
+    read_until(history, clicks=NOW - 90_000)
+    place = Position("clickstream", 0, 0, watermark=NOW - 4_000)
+    history._statuses = lambda: [Status("i", "tables", "h", "s", "running", {}, ["clickstream"], positions=[place])]
+    traffic = history.traffic
+
+    def counted(question: Question) -> Traffic:
+        read_until(history)
+        return traffic(question)
+
+    monkeypatch.setattr(history, "traffic", counted)
+    found = state(services)
+    assert (found.read_until, found.final) == (NOW - 90_000, NOW - 90_000)
+
+
+def test_lists_that_were_counted_before_all_was_read_are_not_complete(services: Services, history: History) -> None:
+    history.store.add_clicks(CLICKS)
+    panel = cast(OverviewPanel, KIND.make(services, Params(range=5 * MINUTE)))
+    read_until(history, clicks=NOW - 90_000)
+    panel.state(NOW)
+    read_until(history)
+    panel._tops_due = float("inf")
+    assert panel.state(NOW).read_until == NOW - 90_000
+    panel._tops_due = 0.0
+    assert panel.state(NOW).read_until is None
+    panel.close()
 
 
 def test_a_moment_is_not_behind(services: Services, history: History) -> None:

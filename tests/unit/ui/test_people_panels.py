@@ -19,6 +19,7 @@ from clickstream.history.history import History
 from clickstream.history.store import Limits
 from clickstream.inspect.hub import Hub, Stage, State
 from clickstream.inspect.offsets import Limits as Offsets
+from clickstream.inspect.rates import TopicList
 from clickstream.inspect.refreshed import Seen as Looked
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.status import DEAD_AFTER_S
@@ -49,10 +50,15 @@ class Watching:
 
     def __init__(self) -> None:
         self.limits: dict[tuple[str, int], Offsets] = {}
+        self.leaderless: dict[tuple[str, int], None] = {}
+        self.asked_at = NOW / 1000
         self.topics = self
 
     def get(self, _wait_s: float = 0.5) -> Any:
-        return SimpleNamespace(answer=SimpleNamespace(limits=self.limits))
+        leaders: dict[str, dict[int, Any]] = {}
+        for topic, partition in (*self.limits, *self.leaderless):
+            leaders.setdefault(topic, {})[partition] = None
+        return SimpleNamespace(answer=TopicList([], self.limits, leaders, self.asked_at))
 
 
 @pytest.fixture
@@ -243,6 +249,23 @@ def test_errors_are_those_of_a_plain_count(services: Services, history: History)
     assert (found.last_hits, found.last_errors) == (len(last), sum((one.status or 0) >= 400 for one in last))
 
 
+@pytest.mark.parametrize(("panel", "kind", "asks"), [(errors, "clicks", "traffic"), (products, "events", "tally")])
+def test_what_is_read_while_it_is_counted_is_not_known_to_be_counted(
+    services: Services, history: History, monkeypatch: pytest.MonkeyPatch, panel: Any, kind: str, asks: str
+) -> None:
+    reached = SimpleNamespace(until=NOW - 90_000)
+    history._readers[kind] = cast(Any, SimpleNamespace(state=State(Stage.LIVE, 0.0), reached=reached))
+    count = getattr(history, asks)
+
+    def counted(*asked: Any) -> Any:
+        reached.until = None
+        return count(*asked)
+
+    monkeypatch.setattr(history, asks, counted)
+    assert state(services, panel).read_until == NOW - 90_000
+    assert state(services, panel).read_until is None
+
+
 def test_where_errors_come_from(services: Services, history: History) -> None:
     came = clicks()
     history.store.add_clicks(came)
@@ -357,14 +380,61 @@ def test_the_tally_is_proven_by_saved_counts(
     )
     found = state(services, products)
     assert (found.tally.group, found.tally.total) == ("g", 180)
-    assert (found.proof.end, found.proof.passed, found.proof.counted, found.proof.partitions) == (200, 185, 180, 2)
+    assert found.proof == Counted("event-topic", 2, end=200, passed=185, behind=15, counted=180)
     assert found.names == ["productview", "purchase"]
+
+
+def test_a_partition_that_is_ahead_of_an_older_look_hides_nothing_of_the_others(
+    services: Services, hub: FakeHub, watching: Watching
+) -> None:
+    watching.limits = {("event-topic", number): Offsets(0, 100) for number in range(2)}
+    watching.asked_at = NOW / 1000 - 5
+    tell(hub, (0, 160), (1, 70))
+    proof = state(services, products).proof
+    assert (proof.end, proof.passed, proof.behind) == (260, 230, 30)
+
+
+def test_what_is_beyond_the_ends_of_a_newer_look_is_all_behind(
+    services: Services, hub: FakeHub, watching: Watching
+) -> None:
+    tallies = products.LiveCount(services)
+    watching.limits = {("event-topic", 0): Offsets(0, 1_000)}
+    tell(hub, (0, 990))
+    assert tallies.count(NOW).proof.behind == 10
+    watching.limits = {("event-topic", 0): Offsets(0, 300)}  # recreated
+    watching.asked_at = NOW / 1000 + 1
+    proof = tallies.count(NOW + 2_000).proof
+    assert (proof.end, proof.passed, proof.behind) == (300, 990, 300)
+    tallies.close()
+
+
+def test_what_was_deleted_and_was_never_counted_is_not_behind(
+    services: Services, hub: FakeHub, watching: Watching
+) -> None:
+    watching.limits = {("event-topic", 0): Offsets(50, 80), ("event-topic", 1): Offsets(20, 90)}
+    tell(hub, (0, 40))
+    assert state(services, products).proof.behind == 30 + 70
+
+
+def test_while_a_partition_has_no_leader_it_is_not_known_where_the_topic_ends(
+    services: Services, hub: FakeHub, watching: Watching
+) -> None:
+    watching.limits, watching.leaderless = {("event-topic", 0): Offsets(0, 100)}, {("event-topic", 1): None}
+    tell(hub, (0, 90), (1, 500))
+    proof = state(services, products).proof
+    assert (proof.partitions, proof.end, proof.passed, proof.behind) == (2, None, 590, None)
+
+
+def tell(hub: FakeHub, *places: tuple[int, int]) -> None:
+    """A tally, and the next offsets of partitions up to which it goes."""
+    hub.say("unique-event-topic", {"g": Tally({}, "2026-01-01").encode()})
+    hub.say("g-state", {str(partition): saved(1, partition, offset) for partition, offset in places})
 
 
 def test_at_a_past_instant_the_tally_is_the_one_that_is_remembered(services: Services, hub: FakeHub) -> None:
     then = NOW - 5 * MINUTE
     ring = Ring(60 * MINUTE)
-    told, proof = Told("g", {"purchase": 7}, 7, then - 300, 1), Counted("event-topic", 2, 20, 19, 18)
+    told, proof = Told("g", {"purchase": 7}, 7, then - 300, 1), Counted("event-topic", 2, 20, 19, 1, 18)
     others = Others(told=told, proof=proof, tallies=services.statuses.topic())
     nothing: Looked[Any] = Looked(None, 0.0)
     ring.add(then, packed(nothing, nothing, Parts(services.statuses.topic(), []), [], others))

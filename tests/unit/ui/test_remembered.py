@@ -18,6 +18,7 @@ from clickstream.parts.status import Seen
 from clickstream.records import Position, RunningSql, Status
 from clickstream.ui.panels import PANELS
 from clickstream.ui.panels.contract import At, StateKind
+from clickstream.ui.panels.sources import BUCKET_MS
 from clickstream.ui.panels.topic import Params
 from clickstream.ui.remembered.asof import EVERY_MS, STANDS_FOR_MS, PastPanel, past
 from clickstream.ui.remembered.moment import Moment, Others, Partition, Parts, packed
@@ -237,7 +238,7 @@ def test_parts_are_as_they_were_with_their_rates_up_to_then() -> None:
     now = NOW + 3 * EVERY_MS
     made = Seen(status("generate-web", 0, acknowledged=9.0), now / 1000)
     live = PANELS["sources"].make(services(ring, now, [made]), At())
-    [part] = cast(Any, live).state(now + EVERY_MS).parts
+    [part] = cast(Any, live).state(now + BUCKET_MS).parts
     assert part.history == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 9.0], "what is remembered goes before"
 
 

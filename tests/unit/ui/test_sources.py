@@ -11,6 +11,7 @@ from clickstream.records import Answer, Status, utc_text
 from clickstream.ui.api.control import Asked, _asked, routes
 from clickstream.ui.api.jobs import Refused
 from clickstream.ui.panels.sources import BUCKET_MS, SourcesPanel, source
+from clickstream.ui.remembered.moment import Moment
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
 from clickstream.ui.wiring import Wiring
@@ -55,6 +56,52 @@ def test_times_of_a_part_are_by_kafkas_clock(ahead_s: int) -> None:
     at = utc_text(there / 1000 - 60)
     shown = source(Seen(status(since=at, error_at=at, said_at=there - 300), NOW / 1000), NOW / 1000, [])
     assert (shown.since, shown.error_at) == (NOW - 60_000,) * 2
+
+
+def rated(rate: float, at: int) -> list[Seen]:
+    return [Seen(status(rates={"acknowledged": rate}), at / 1000)]
+
+
+class Looked:
+    """A panel of one part, and what is remembered of it: a test says how many a second it does."""
+
+    def __init__(self) -> None:
+        self.parts = rated(0.0, NOW)
+        self.moments: list[Moment] = []
+        statuses = SimpleNamespace(parts=lambda _now: self.parts, topic=lambda: TopicState("status", "live", 0, "", ""))
+        services = SimpleNamespace(statuses=statuses, settings={"control-topic": "control"})
+        self._panel = SourcesPanel(cast(Services, services), lambda: self.moments)
+
+    def remember(self, rate: float, at: int) -> None:
+        parts = SimpleNamespace(parts=rated(rate, at))
+        self.moments.append(cast(Moment, SimpleNamespace(at=at, parts=parts)))
+
+    def history(self, rate: float, at: int) -> list[float]:
+        self.parts = rated(rate, at)
+        return self._panel.state(at).parts[0].history
+
+
+def test_a_history_begins_with_what_is_remembered() -> None:
+    looked = Looked()
+    looked.remember(1.0, NOW - 10_000)
+    looked.remember(2.0, NOW)
+    assert looked.history(3.0, NOW + BUCKET_MS) == [1.0, 1.0, 2.0, 2.0, 3.0]
+
+
+def test_a_history_has_what_is_remembered_of_the_time_in_which_nobody_looked() -> None:
+    looked = Looked()
+    assert looked.history(1.0, NOW) == [1.0]
+    for number in range(1, 4):
+        looked.remember(10.0 * number, NOW + 10_000 * number)
+    assert looked.history(2.0, NOW + 40_000) == [1.0, 10.0, 10.0, 20.0, 20.0, 30.0, 30.0, 2.0, 2.0]
+    assert looked.history(3.0, NOW + 45_000) == [1.0, 10.0, 10.0, 20.0, 20.0, 30.0, 30.0, 2.0, 2.0, 3.0]
+
+
+def test_a_history_begins_anew_after_a_time_of_which_nothing_is_known() -> None:
+    looked = Looked()
+    looked.history(1.0, NOW)
+    assert looked.history(2.0, NOW + 300_000) == [2.0]
+    assert looked.history(3.0, NOW + 300_000 + BUCKET_MS) == [2.0, 3.0]
 
 
 def test_what_is_asked() -> None:

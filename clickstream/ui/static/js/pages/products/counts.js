@@ -39,13 +39,13 @@ export class Counts {
    * @param {number} now epoch ms
    */
   paint({ tally, proof, ran, tallies, count_words: why }, now) {
-    const { end, passed, counted, partitions, topic } = proof;
+    const { end, passed, behind, counted, partitions, topic } = proof;
     const number = (value) => (value == null ? NONE : int(value));
     const rest = passed == null ? null : passed - counted;
     const words = {
       end: number(end),
       passed: number(passed),
-      behind: end == null || passed == null ? NONE : count(Math.max(0, end - passed), 'event', 'events'),
+      behind: behind == null ? NONE : count(behind, 'event', 'events'),
       counted: number(counted),
       rest: number(rest),
       tally: tally ? `${hms(tally.at)}, ${ago(now - tally.at)}` : NONE,

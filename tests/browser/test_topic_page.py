@@ -314,6 +314,19 @@ def test_an_instant_and_a_place_to_begin_at_are_a_span_of_what_is_shown_and_expo
     assert exported == [{"from": "7", "to": str(AT), "filter": "n", "format": "jsonl"}]
 
 
+def test_times_of_a_filter_are_in_the_zone_of_the_page(
+    open_page: Open, server: FakeServer, asked: list[dict[str, str]]
+) -> None:
+    hash_ = f"#/topics/clickstream?to={AT}&filter=$time>2020-09-13T18:00"
+    tab = opened(open_page, hash_, timezone_id="Asia/Kathmandu")
+    tab.wait_for(lambda: asked, "the search")
+    assert asked[-1]["zone"] in ("Asia/Kathmandu", "Asia/Katmandu")
+    tab.page.keyboard.press("u")
+    tab.wait_for(lambda: asked[-1]["zone"] == "UTC", "the search in the other zone")
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(lambda: [one["zone"] for panel, one in server.panels() if panel == "tail"] == ["UTC"], "the live list")
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -93,7 +93,12 @@ export class Results {
     this.paintNote();
   }
 
-  /** After a change of the zone, which it tells a time in. */
+  /** After a change of the zone, which they tell times in. */
+  paintTimes() {
+    this.paintNote();
+    this.chart?.paintReading();
+  }
+
   paintNote() {
     if (this.about && !this.el.hasAttribute('aria-busy')) {
       text(this.note, this.about());

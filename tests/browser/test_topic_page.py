@@ -223,6 +223,17 @@ def test_axe_finds_nothing(open_page: Open, scheme: str) -> None:
     assert not told
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_list_of_topics(open_page: Open, server: FakeServer, scheme: str) -> None:
+    server.states["topics"] = topicstates.topics
+    script = (VENDOR / "axe.min.js").read_text("utf-8")
+    tab = open_page("#/topics", ready=False, scripts=(script,), color_scheme=scheme)
+    tab.wait_for(lambda: tab.page.locator(".topics tbody a").count() == 1, "the list")
+    found = tab.page.evaluate("async () => (await axe.run()).violations")
+    told = [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+    assert not told
+
+
 AVRO = b"\0\0\0\0\7\2\0"
 RECORD: dict[str, Any] = {
     "topic": "clickstream", "partition": 0, "offset": "5", "time": None, "time_by": None, "size": len(AVRO),

@@ -213,6 +213,32 @@ def test_settings_say_what_holds_who_set_it_and_the_default_in_the_same_unit(ope
     assert shown["cleanup.policy"] == "delete"
 
 
+def test_where_sizes_are_not_known_it_says_why(open_page: Open, server: FakeServer) -> None:
+    why = "The size on the disk is known of the embedded Kafka only."
+
+    def foreign(state: dict[str, Any]) -> dict[str, Any]:
+        return state | {"no_size": why}
+
+    def topic(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topic(params, now)
+        return foreign(state) | {"bytes_per_s": None, "topic": state["topic"] | {"size": None}}
+
+    def topics(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topics(params, now)
+        return foreign(state) | {"topics": [one | {"size": None} for one in state["topics"]]}
+
+    server.states |= {"topic": topic, "topics": topics}
+    tab = opened(open_page, "#/topics/clickstream")
+    for label in ("on disk", "bytes/s in"):
+        figure = tab.page.locator(f".kv[title='{why}']", has_text=label)
+        figure.wait_for()
+        assert figure.locator("b").inner_text() == "\u2013"
+    tab.page.locator("a.crumb").click()
+    size = tab.page.locator(".topics tbody td[title]").filter(has_text="\u2013")
+    tab.wait_for(lambda: size.count() == 1, "the list")
+    assert size.get_attribute("title") == why
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(open_page: Open, scheme: str) -> None:
     script = (VENDOR / "axe.min.js").read_text("utf-8")

@@ -64,6 +64,11 @@ def test_the_switch_to_utc_changes_every_label_and_is_remembered(open_page: Open
     tab.wait_text(".strip .until", label(NOW - states.DELAY, zone))
 
 
+def check_hour(tab: Opened, hour: str) -> None:
+    tab.page.evaluate("() => window.drawn.clear()")
+    tab.wait_for(lambda: {words[:2] for words in drawn(tab)} == {hour}, f"labels of the hour {hour}")
+
+
 def check_switch(tab: Opened, *places: str, moment: int = NOW, chart: bool = False) -> None:
     """All these places tell the one moment in the zone of the page, before and after it is switched; with a `chart`,
     so do the labels of its axis, which are of the same hour."""
@@ -73,8 +78,7 @@ def check_switch(tab: Opened, *places: str, moment: int = NOW, chart: bool = Fal
         for place in places:
             tab.wait_text(place, label(moment, zone))
         if chart:
-            tab.page.evaluate("() => window.drawn.clear()")
-            tab.wait_for(lambda zone=zone: {words[:2] for words in drawn(tab)} == {label(moment, zone, "%H")}, zone)
+            check_hour(tab, label(moment, zone, "%H"))
 
 
 def test_records_and_the_chosen_one_are_in_the_same_zone(open_page: Open, server: FakeServer, at: Any) -> None:

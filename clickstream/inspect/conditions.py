@@ -16,6 +16,7 @@ are no regular expressions: what a record costs grows with its length and the nu
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
@@ -154,8 +155,11 @@ class Compares:
         return not isinstance(found, dict | list) and self.wanted.casefold() in _text(found).casefold()
 
 
-def parse(text: str) -> Condition:
-    """The condition that `text` is; an empty one fits every record. Raises ValueError, which says what is expected."""
+def parse(text: str, zone: tzinfo | None = None) -> Condition:
+    """The condition that `text` is; an empty one fits every record. Raises ValueError, which says what is expected.
+
+    What $time is compared with is in `zone` if it says none; None: local.
+    """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"a filter has at most {MAX_LENGTH:,} characters")
     if not text.strip():
@@ -163,7 +167,7 @@ def parse(text: str) -> Condition:
     parts = _split(text.strip())
     if len(parts) > MAX_TERMS:
         raise ValueError(f"a filter has at most {MAX_TERMS} terms")
-    return Condition(tuple(map(_term, parts)))
+    return Condition(tuple(_term(part, zone) for part in parts))
 
 
 def _split(text: str) -> list[str]:
@@ -176,7 +180,7 @@ def _split(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _term(text: str) -> Term:
+def _term(text: str, zone: tzinfo | None) -> Term:
     text = text.strip()
     if not text:
         raise ValueError("something is missing beside an and")
@@ -193,7 +197,7 @@ def _term(text: str) -> Term:
         raise ValueError(f"there is no {field}: {', '.join(_OWN)} and {_HEADER}NAME are known")
     wanted = _unquoted(wanted)
     if field == "$time":
-        wanted = _time(wanted)
+        wanted = _time(wanted, zone)
     if operator in _ORDER and not wanted:
         raise ValueError(f"a value is missing after {field} {operator}")
     return Compares(_unquoted(field), quoted, operator, wanted)
@@ -208,11 +212,11 @@ def _unquoted(text: str) -> str:
         raise ValueError(f"{text} is no text in quotes as JSON has them") from None
 
 
-def _time(text: str) -> str:
+def _time(text: str, zone: tzinfo | None) -> str:
     """Epoch ms of an ISO time; a number stays what it is."""
     if _number(text) is not None:
         return text
-    match position.parse(text):
+    match position.parse(text, zone):
         case position.Time(timestamp):
             return str(timestamp)
     return "0"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in its __all__
     OffsetSpec,
@@ -43,8 +44,16 @@ class Time:
 Position = Beginning | End | Offset | Time
 
 
-def parse(text: str) -> Position:
-    """Raises ValueError when `text` is none of the four. A time without a zone is local.
+def zone_of(name: str) -> tzinfo:
+    """The time zone with this IANA name, as Europe/Paris. Raises ValueError when this machine knows none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name[:50]!r}") from None
+
+
+def parse(text: str, zone: tzinfo | None = None) -> Position:
+    """Raises ValueError when `text` is none of the four. A time that says no zone is in `zone`; None: local.
 
     A time before 1970 is the beginning: no record is older, and to Kafka negative times mean other things.
     """
@@ -56,11 +65,13 @@ def parse(text: str) -> Position:
     if text.isdecimal() and text.isascii():
         return Offset(int(text))
     try:
-        timestamp = _epoch_ms(datetime.fromisoformat(text))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            "beginning, end, an offset, or a time as 2026-03-25T19:05:49Z is expected (without a zone: local time)"
+            "beginning, end, an offset, or a time as 2026-03-25T19:05:49Z is expected "
+            f"(without a zone: {zone or 'local time'})"
         ) from None
+    timestamp = _epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     return Beginning() if timestamp < 0 else Time(timestamp)
 
 

@@ -221,7 +221,7 @@ class FakeServer:
             params = dict(parse_qsl(parts.query)) | ({"body": asked} if asked else {})
             status, answer = self.answers[parts.path](params)
             body = answer if isinstance(answer, str) else json.dumps(answer)
-            return status, "application/json", body.encode()
+            return status, "text/html" if body.startswith("<") else "application/json", body.encode()
         if parts.path == "/healthz":
             return 200, "text/plain", b"ok"
         file = _file(parts.path)

@@ -50,6 +50,28 @@ def test_a_server_that_has_enough_tabs_is_left_alone_for_longer(open_page: Open,
     tab.wait_text(".strip.on", "407")
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((502, "<html><title>502 Bad Gateway</title></html>"), "The server answered 502."),
+        ((503, "no healthy upstream"), "no healthy upstream"),
+        ((404, "There is no such file."), "opens no WebSocket"),
+    ],
+)
+def test_what_a_proxy_says_of_a_server_that_is_down_is_told_and_not_taken_for_a_full_one(
+    open_page: Open, server: FakeServer, answer: tuple[int, str], words: str
+) -> None:
+    tab = open_page()
+    tab.expected = [*NETWORK, "502"]
+    server.refuse = answer[0]
+    server.answers["/live"] = lambda _params: answer
+    server.drop_all()
+    said = tab.wait_text(".strip.warned", words)
+    assert ("tabs" in said, "<" in said) == (False, False)
+    server.refuse = None
+    tab.wait_text(".strip.on", "407")
+
+
 def test_a_tab_without_the_token_says_so_and_shows_all_once_it_has_it(open_page: Open, server: FakeServer) -> None:
     server.token = "s3cret"
     tab = open_page(ready=False)

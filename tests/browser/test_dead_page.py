@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.browser import topicstates
-from tests.browser.conftest import Open, Opened
+from tests.browser.conftest import VENDOR, Open, Opened
 from tests.browser.fakeserver import FakeServer
 from tests.browser.topicstates import letter, whole_letter
 
@@ -89,3 +89,15 @@ def test_a_letter_that_came_later_says_so(open_page: Open) -> None:
     tab.page.locator(".d-list tbody tr").first.click()
     tab.wait_for(lambda: tab.page.locator(".d-side .reason", has_text="no JSON 2").count() == 1, "another letter")
     assert not later.is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("more", ["", "?letter=0:2", f"?letter=0:0&to={AT}"], ids=["list", "form", "past"])
+def test_axe_finds_nothing(open_page: Open, more: str, scheme: str) -> None:
+    script = (VENDOR / "axe.min.js").read_text("utf-8")
+    tab = open_page(f"#/dead{more}", ready=False, scripts=(script,), color_scheme=scheme)
+    tab.wait_for(lambda: reasons(tab), "the list")
+    tab.wait_for(lambda: not more or tab.page.locator(".repairbox").count() == 1, "the letter")
+    found = tab.page.evaluate("async () => (await axe.run()).violations")
+    told = [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+    assert not told

@@ -173,6 +173,19 @@ def test_keys_do_what_their_list_says(open_page: Open) -> None:
     tab.wait_for(lambda: "last final" in tab.text(".traffic .read"))
 
 
+def test_the_theme_follows_the_system_until_one_is_chosen(open_page: Open) -> None:
+    tab = open_page(color_scheme="dark")
+    looks = "() => [document.documentElement.dataset.theme, getComputedStyle(document.body).color]"
+    found = {}
+    for scheme in ("dark", "light", "dark"):
+        tab.page.emulate_media(color_scheme=scheme)
+        tab.page.wait_for_selector(f"html[data-theme='{scheme}']")
+        found[scheme] = tab.page.evaluate(looks)[1]
+    assert found["dark"] != found["light"]
+    tab.page.evaluate("() => { window.theme.wanted = 'light'; }")
+    assert tab.page.evaluate(looks) == ["light", found["light"]]
+
+
 def test_all_that_can_be_pressed_can_be_reached_by_tab(open_page: Open) -> None:
     tab = open_page()
     seen: list[str] = []

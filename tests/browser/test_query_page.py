@@ -121,6 +121,18 @@ def test_a_chart_over_time_and_one_of_bars(answers: Callable[..., None], open_pa
     tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.livingCharts()") == 0, "no chart is left")
 
 
+def test_heads_say_that_times_are_utc_in_whichever_zone_the_page_is(
+    answers: Callable[..., None], open_page: Open
+) -> None:
+    kinds = ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE"]
+    answers(states.answer([[kind.lower(), kind] for kind in kinds], [["2026-03-25 14:00:00"] * 3]))
+    for width in (1280, 400):
+        tab = open_page("#/query", timezone_id="Asia/Kathmandu", viewport={"width": width, "height": 900})
+        heads = tab.page.locator(".q-out th")
+        heads.nth(2).wait_for()
+        assert ["UTC" in head for head in heads.all_inner_texts()] == [True, False, False], width
+
+
 def test_columns_are_shown_and_go_into_the_text(answers: Callable[..., None], open_page: Open) -> None:
     tab = open_page("#/query?sql=SELECT")
     tab.page.get_by_role("button", name="event-topic").click()
@@ -150,6 +162,7 @@ def test_a_preview_shows_each_result_and_what_hints_at_mistakes(answers: Callabl
     tab.wait_text(".q-out h2", "Preview")
     assert "Over 900 records of clickstream. No topic was written." in tab.text(".q-out header .note")
     assert cells(tab) == [["2026-03-25 14:00:00", "5"], ["2026-03-25 14:01:00", "7"]]
+    assert tab.page.locator(".q-out th").all_inner_texts() == ["window_startTIMESTAMP(3) UTC", "hitsBIGINT"]
     words = tab.text(".q-out .out")
     assert "2 rows; 3 rows came too late" in words
     assert "2 records of x cannot be read as y." in words

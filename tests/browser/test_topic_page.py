@@ -250,11 +250,48 @@ def test_settings_say_what_holds_who_set_it_and_the_default_in_the_same_unit(ope
     assert shown["cleanup.policy"] == "delete"
 
 
+def test_where_sizes_are_not_known_it_says_why(open_page: Open, server: FakeServer) -> None:
+    why = "The size on the disk is known of the embedded Kafka only."
+
+    def foreign(state: dict[str, Any]) -> dict[str, Any]:
+        return state | {"no_size": why}
+
+    def topic(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topic(params, now)
+        return foreign(state) | {"bytes_per_s": None, "topic": state["topic"] | {"size": None}}
+
+    def topics(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topics(params, now)
+        return foreign(state) | {"topics": [one | {"size": None} for one in state["topics"]]}
+
+    server.states |= {"topic": topic, "topics": topics}
+    tab = opened(open_page, "#/topics/clickstream")
+    for label in ("on disk", "bytes/s in"):
+        figure = tab.page.locator(f".kv[title='{why}']", has_text=label)
+        figure.wait_for()
+        assert figure.locator("b").inner_text() == "\u2013"
+    tab.page.locator("a.crumb").click()
+    size = tab.page.locator(".topics tbody td[title]").filter(has_text="\u2013")
+    tab.wait_for(lambda: size.count() == 1, "the list")
+    assert size.get_attribute("title") == why
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(open_page: Open, scheme: str) -> None:
     script = (VENDOR / "axe.min.js").read_text("utf-8")
     tab = opened(open_page, "#/topics/clickstream?group=slow&sort=size-", scripts=(script,), color_scheme=scheme)
     come(tab, BEFORE + AFTER, anew=True)
+    found = tab.page.evaluate("async () => (await axe.run()).violations")
+    told = [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+    assert not told
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_list_of_topics(open_page: Open, server: FakeServer, scheme: str) -> None:
+    server.states["topics"] = topicstates.topics
+    script = (VENDOR / "axe.min.js").read_text("utf-8")
+    tab = open_page("#/topics", ready=False, scripts=(script,), color_scheme=scheme)
+    tab.wait_for(lambda: tab.page.locator(".topics tbody a").count() == 1, "the list")
     found = tab.page.evaluate("async () => (await axe.run()).violations")
     told = [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
     assert not told
@@ -349,6 +386,19 @@ def test_an_instant_and_a_place_to_begin_at_are_a_span_of_what_is_shown_and_expo
     tab.page.get_by_role("button", name="JSON lines exact").click()
     tab.wait_for(lambda: exported, "the export")
     assert exported == [{"from": "7", "to": str(AT), "filter": "n", "format": "jsonl"}]
+
+
+def test_times_of_a_filter_are_in_the_zone_of_the_page(
+    open_page: Open, server: FakeServer, asked: list[dict[str, str]]
+) -> None:
+    hash_ = f"#/topics/clickstream?to={AT}&filter=$time>2020-09-13T18:00"
+    tab = opened(open_page, hash_, timezone_id="Asia/Kathmandu")
+    tab.wait_for(lambda: asked, "the search")
+    assert asked[-1]["zone"] in ("Asia/Kathmandu", "Asia/Katmandu")
+    tab.page.keyboard.press("u")
+    tab.wait_for(lambda: asked[-1]["zone"] == "UTC", "the search in the other zone")
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(lambda: [one["zone"] for panel, one in server.panels() if panel == "tail"] == ["UTC"], "the live list")
 
 
 @pytest.mark.parametrize(

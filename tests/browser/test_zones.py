@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.browser import flowstates, states, topicstates
+from tests.browser import flowstates, peoplestates, querystates, states, topicstates
 from tests.browser.conftest import NOTE_DRAWN_TEXT, Open, Opened
 from tests.browser.fakeserver import FakeServer
 
@@ -24,12 +24,6 @@ def label(at: int, zone: str, form: str = "%H:%M:%S") -> str:
 def drawn(tab: Opened) -> set[str]:
     found: list[str] = tab.page.evaluate("() => [...window.drawn].filter((words) => /^\\d\\d:\\d\\d/.test(words))")
     return set(found)
-
-
-def wait_drawn(tab: Opened, expected: set[str]) -> None:
-    tab.page.evaluate("() => window.drawn.clear()")
-    tab.wait_for(lambda: expected <= drawn(tab), f"{expected} among {drawn(tab)}")
-    assert drawn(tab) <= expected, "labels of another zone, or twice"
 
 
 @pytest.fixture
@@ -70,15 +64,21 @@ def test_the_switch_to_utc_changes_every_label_and_is_remembered(open_page: Open
     tab.wait_text(".strip .until", label(NOW - states.DELAY, zone))
 
 
-KATHMANDU, UTC_TIME = "20:15:15", "14:30:15"
+def check_hour(tab: Opened, hour: str) -> None:
+    tab.page.evaluate("() => window.drawn.clear()")
+    tab.wait_for(lambda: {words[:2] for words in drawn(tab)} == {hour}, f"labels of the hour {hour}")
 
 
-def check_switch(tab: Opened, *places: str) -> None:
-    """All these places tell the one moment in the zone of the page, before and after it is switched."""
-    for time in (KATHMANDU, UTC_TIME, KATHMANDU):
+def check_switch(tab: Opened, *places: str, moment: int = NOW, chart: bool = False) -> None:
+    """All these places tell the one moment in the zone of the page, before and after it is switched; with a `chart`,
+    so do the labels of its axis, which are of the same hour."""
+    for turn, zone in enumerate(["Asia/Kathmandu", "UTC", "Asia/Kathmandu"]):
+        if turn:
+            tab.page.get_by_role("button", name="UTC").click()
         for place in places:
-            tab.wait_text(place, time)
-        tab.page.get_by_role("button", name="UTC").click()
+            tab.wait_text(place, label(moment, zone))
+        if chart:
+            check_hour(tab, label(moment, zone, "%H"))
 
 
 def test_records_and_the_chosen_one_are_in_the_same_zone(open_page: Open, server: FakeServer, at: Any) -> None:
@@ -118,6 +118,61 @@ def test_what_was_asked_and_collected_is_in_one_zone(open_page: Open, server: Fa
     tab = open_page("#/sources", timezone_id="Asia/Kathmandu")
     tab.page.locator(".requests tbody tr").click()
     check_switch(tab, ".did li", ".requests tbody", "div.steps h3")
+
+
+def test_alerts_and_the_chart_of_errors_are_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+    at(NOW + 5_000)
+    alerts = [peoplestates.alert("404", NOW, NOW + 4_000, 100, False)]
+    server.states["errors"] = lambda params, now: {**peoplestates.errors(params, now), "alerts": alerts}
+    tab = open_page("#/errors?range=5", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
+    # 5 s buckets, of which the last final one begins at 14:30:10.
+    check_switch(tab, ".e-log tbody", chart=True)
+    check_switch(tab, "section.plain .read", moment=NOW - 5_000)
+
+
+def test_the_table_and_the_lanes_of_sessions_are_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+    at(NOW)
+
+    def sessions(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = peoplestates.sessions(params, now)
+        ended = {"start": NOW - 50_000, "last": NOW - peoplestates.GAP, "open": False}
+        return {**state, "rows": [{**state["rows"][0], **ended}]}
+
+    server.states["sessions"] = sessions
+    tab = open_page("#/sessions?range=5", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
+    check_switch(tab, ".s-table tbody", chart=True)  # when it was closed
+    check_switch(tab, ".s-table tbody .c-start", moment=NOW - 50_000)
+
+
+def test_events_the_tally_and_what_customers_do_are_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+    at(NOW)
+    tally = {**peoplestates.products({"to": NOW, "range": 300_000}, NOW)["tally"], "at": NOW}
+    server.states |= {
+        "products": lambda params, now: {**peoplestates.products(params, now), "tally": tally},
+        "funnel": peoplestates.funnel,
+        "vip": lambda _params, _now: None,
+    }
+    tab = open_page("#/products?range=5", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
+    row = {"id": "0:5", "time": NOW, "user": "5", "name": "Ann", "action": "login", "page": 3}
+    feed = {"rows": [row], "skipped": 0, "anew": True, "stage": "live", "words": ""}
+    tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.live.panels.has('vip')"))
+    tab.page.evaluate("feed => window.clickstream.app.live.panels.get('vip').handlers.feed(feed)", feed)
+    check_switch(tab, ".p-vip tbody", ".p-count .facts", chart=True)
+
+
+def test_rows_of_sql_are_in_utc_and_say_so_and_their_chart_is_in_the_zone_of_the_page(
+    open_page: Open, server: FakeServer
+) -> None:
+    rows = [[f"2026-01-19 14:{minute}:15", minute] for minute in (29, 30)]
+    newest = {"clicks": {"rows": 2, "since": NOW}}
+    columns = [["minute", "TIMESTAMP"], ["hits", "BIGINT"]]
+    server.answers |= querystates.answers(querystates.answer(columns, rows, newest=newest))
+    tab = open_page("#/query", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
+    check_switch(tab, ".q-out header .note")  # since when clicks were asked
+    assert "UTC" in tab.text(".q-out th")
+    assert tab.page.locator(".q-out td").all_inner_texts()[2] == "2026-01-19 14:30:15"
+    tab.page.get_by_role("button", name="Chart").click()
+    check_switch(tab, ".q-keys")
 
 
 @pytest.mark.parametrize("change", [SPRING, AUTUMN], ids=["spring", "autumn"])

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -20,7 +21,9 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 MAX_TEXT = 4_000
 
-_KNOWN = frozenset(["from", "to", "partition", "key", "key64", "filter", "limit", "column", "places", "format", "raw"])
+_KNOWN = frozenset(
+    ["from", "to", "partition", "key", "key64", "filter", "zone", "limit", "column", "places", "format", "raw"]
+)
 
 
 def question(name: str, params: QueryParams, *, limit: int = DEFAULT_LIMIT) -> Question:
@@ -31,18 +34,20 @@ def question(name: str, params: QueryParams, *, limit: int = DEFAULT_LIMIT) -> Q
     partition   only that one
     key, key64  only records with this key: a text, or base64
     filter      a condition (inspect/conditions.py)
+    zone        of times in `from` and `filter` that say none, as Europe/Paris
     limit       at most so many records
     places      go on there, as an answer said: `0:120,1:98`
     """
     unknown = sorted(set(params) - _KNOWN)
     if unknown:
         raise Refused(400, f"There is no parameter {unknown[0][:50]!r}.")
+    zone = _zone(params["zone"]) if "zone" in params else None
     return Question(
         topic=topic(name),
-        start=_start(params.get("from", "newest")),
+        start=_start(params.get("from", "newest"), zone),
         partition=whole("partition", params["partition"]) if "partition" in params else None,
         key=_key(params),
-        condition=_condition(params.get("filter", "")),
+        condition=_condition(params.get("filter", ""), zone),
         limit=_limit(params["limit"]) if "limit" in params else limit,
         places=_places(params["places"]) if "places" in params else None,
         instant=_instant(params["to"]) if "to" in params else None,
@@ -86,21 +91,28 @@ def _instant(text: str) -> int:
     return instant
 
 
-def _start(text: str) -> Position | None:
+def _zone(name: str) -> tzinfo:
+    try:
+        return position.zone_of(name)
+    except ValueError as error:
+        raise Refused(400, f"zone: {error}.") from None
+
+
+def _start(text: str, zone: tzinfo | None) -> Position | None:
     match text:
         case "newest" | "":
             return None
         case "oldest":
             return position.Beginning()
     try:
-        return position.parse(text)
+        return position.parse(text, zone)
     except ValueError as error:
         raise Refused(400, f"from: newest, oldest, {error}.") from None
 
 
-def _condition(text: str) -> Condition:
+def _condition(text: str, zone: tzinfo | None) -> Condition:
     try:
-        return conditions.parse(text)
+        return conditions.parse(text, zone)
     except ValueError as error:
         raise Refused(400, f"filter: {error}.") from None
 

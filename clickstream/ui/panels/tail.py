@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import conditions, shown
+from clickstream.inspect import conditions, position, shown
 from clickstream.inspect.hub import Stage
 from clickstream.inspect.search import Question, newest_first
 from clickstream.ui.panels.contract import FeedKind
@@ -17,10 +17,12 @@ MAX_ROWS = 200
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of which topic; `filter` as in inspect/conditions.py, `columns` the paths of fields that rows have as cells."""
+    """Of which topic; `filter` as in inspect/conditions.py, its times in `zone` (an IANA name) if they say none,
+    `columns` the paths of fields that rows have as cells."""
 
     topic: str
     filter: str = ""
+    zone: str | None = None
     partition: int | None = None
     key: str | None = None
     columns: list[str] = []
@@ -32,7 +34,8 @@ class Tail:
     def __init__(self, services: Services, params: Params) -> None:
         """Raises ClickstreamError for a filter that is none."""
         try:
-            condition = conditions.parse(params.filter)
+            zone = None if params.zone is None else position.zone_of(params.zone)
+            condition = conditions.parse(params.filter, zone)
         except ValueError as error:
             raise ClickstreamError(f"Filter: {error}.") from None
         if len(params.columns) > shown.MAX_COLUMNS:

@@ -2,6 +2,7 @@ import contextlib
 import json
 import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -231,6 +232,21 @@ def test_a_condition_takes_for_json_what_a_line_shows_as_json(value: bytes, at: 
 def test_what_the_record_says_beside_its_value(text: str, fits: bool) -> None:
     headers: list[tuple[str, bytes | None]] = [("trace", b"xabcx"), ("none", None)]
     assert accepts(text, b"{}", key=b"k1", partition=3, headers=headers) is fits
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        ("2020-09-13T14:26:40", True),  # summer time
+        ("2020-09-13T14:26:40.124", False),
+        ('"2020-09-13 14:26:40"', True),
+        ("2020-09-13T12:26:41Z", False),
+        ("1600000000123", True),
+    ],
+)
+def test_a_time_that_says_no_zone_is_in_the_one_that_is_given(wanted: str, fits: bool) -> None:
+    condition = conditions.parse(f"$time >= {wanted}", ZoneInfo("Europe/Paris"))
+    assert condition.accepts(record(5, b"{}")) is fits
 
 
 def test_a_field_whose_name_begins_with_a_dollar_stands_in_quotes() -> None:

@@ -24,6 +24,11 @@ def ask(query: str) -> Question:
         ("key=a%20b", Question("clicks", key=b"a b")),
         ("key64=/wA=", Question("clicks", key=b"\xff\x00")),
         ("filter=status+%3E%3D+400", Question("clicks", condition=conditions.parse("status >= 400"))),
+        (
+            "filter=$time%3E2020-09-13T18:11:40&zone=Asia/Kathmandu",
+            Question("clicks", condition=conditions.parse("$time > 1600000000000")),
+        ),
+        ("from=2020-09-13T18:11:40&zone=Asia/Kathmandu", Question("clicks", position.Time(1_600_000_000_000))),
         ("to=1600000000000", Question("clicks", instant=1_600_000_000_000)),
         ("places=0:12,3:9223372036854775807", Question("clicks", places={0: 12, 3: 2**63 - 1})),
     ],
@@ -45,6 +50,9 @@ def test_questions(query: str, asked: Question) -> None:
         ("places=1", "places"),
         ("to=yesterday", "to: a whole number"),
         ("to=9223372036854775807", "to: a time in epoch ms"),
+        ("zone=Asia/Nowhere", "zone: there is no time zone 'Asia/Nowhere'"),
+        ("zone=../../etc/passwd", "there is no time zone"),
+        ("zone=Asia", "there is no time zone"),
         ("plaices=1", "no parameter 'plaices'"),
     ],
 )

@@ -117,6 +117,18 @@ def test_only_what_fits(services: Services, hub: Hub) -> None:
     assert offsets(panel.take().rows) == ["1"]
 
 
+def test_times_of_a_filter_are_in_the_zone_of_the_page(services: Services, hub: Hub) -> None:
+    asked = tail.Params("t", filter="$time >= 2020-09-13T18:11:40", zone="Asia/Kathmandu")
+    panel = tail.Tail(services, asked)
+    hub.listener.coming = [news(record(0, timestamp=1_599_999_999_999), record(1, timestamp=1_600_000_000_000))]
+    assert offsets(panel.take().rows) == ["1"]
+
+
+def test_a_zone_that_is_none_is_told(services: Services) -> None:
+    with pytest.raises(ClickstreamError, match="Filter: there is no time zone 'Nowhere'"):
+        tail.Tail(services, tail.Params("t", zone="Nowhere"))
+
+
 def test_a_filter_that_is_none_is_told(services: Services) -> None:
     with pytest.raises(ClickstreamError, match=r"Filter: there is no \$nothing"):
         tail.Tail(services, tail.Params("t", filter="$nothing = 1"))

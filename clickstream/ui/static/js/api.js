@@ -43,10 +43,11 @@ async function ask(address, request) {
 
 /**
  * Why an answer is none, in words for people. What is refused comes as {"error": words} from a question, and as plain
- * words from the layer in front of it.
+ * words from the layer in front of it; a page is a proxy's, and says no more than its status.
  */
 export async function refusalOf(answer) {
-  const body = await answer.text();
+  const isPage = answer.headers.get('content-type')?.startsWith('text/html');
+  const body = isPage ? '' : await answer.text();
   let words = body;
   try {
     words = JSON.parse(body).error ?? body;

@@ -12,7 +12,10 @@ const MOST_WAIT_MS = 30000;
 // The first wait is drawn from up to 4 s, not from half a second: all tabs lose a restarted server in the same instant.
 const FIRST_WAIT_MS = 4000;
 const BUSY = 1013;
+const FULL = 'It has as many tabs open as it takes.';
 const UNAUTHORIZED = 401;
+const NOT_FOUND = 404;
+const NO_SOCKETS = 'It answers, but opens no WebSocket: a proxy in front of it must pass them on.';
 // The server heard nothing from this tab: it was frozen, or the machine slept. The server itself is well.
 const SILENT = 4001;
 const FEED_ROWS = 1000;
@@ -175,11 +178,11 @@ export class Live {
       this.retryIn(MOST_WAIT_MS * (1 + Math.random()), 'refused', since, answer.words);
       return;
     }
-    const busy = event.code === BUSY || answer != null;
+    const busy = event.code === BUSY;
     const wasAsleep = event.code === SILENT && !this.tries && !document.hidden;
     const wait = wasAsleep ? Math.random() * LEAST_WAIT_MS : waitBefore(this.tries, busy, Math.random());
     this.tries += 1;
-    this.retryIn(wait, 'away', since, busy ? 'It has as many tabs open as it takes.' : this.farewell);
+    this.retryIn(wait, 'away', since, busy ? FULL : answer?.words ?? this.farewell);
   }
 
   retryIn(ms, stage, since, words) {
@@ -317,11 +320,13 @@ function joined(old, next) {
   return { ...next, rows: rows.slice(over), skipped: old.skipped + next.skipped + over, anew: old.anew };
 }
 
-// What plain HTTP is answered at the socket's address, for which the same token is needed; null: nothing.
+// What plain HTTP is answered at the socket's address, for which the same token is needed; null: nothing. A server that
+// is well has no file there; what else is answered may come from a proxy in front of one that is down.
 async function answerAt(url) {
   try {
     const answer = await fetch(url.replace(/^ws/, 'http'), { headers: headers(), signal: AbortSignal.timeout(3000) });
-    return { status: answer.status, words: await refusalOf(answer) };
+    const words = answer.status === NOT_FOUND ? NO_SOCKETS : await refusalOf(answer);
+    return { status: answer.status, words };
   } catch {
     return null;
   }

@@ -83,7 +83,7 @@ class Query {
     const records = Number(this.page.get('records'));
     this.records.value = String(RECORDS.includes(records) ? records : RECORDS[1]);
     this.results.setForm(this.page.get('view') === 'chart' ? 'chart' : 'table');
-    this.results.paintNote();
+    this.results.paintTimes();
     const mode = this.page.get('mode') === 'check' ? 'check' : 'ask';
     const sql = this.page.get('sql') ?? '';
     const { to } = this.page.state;

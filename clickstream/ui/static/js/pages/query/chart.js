@@ -27,6 +27,11 @@ export class AnswerChart {
     }
   }
 
+  /** After a change of the zone, which it tells a time in; its axis is drawn again with all others. */
+  paintReading() {
+    this.read?.(this.chart.hover);
+  }
+
   destroy() {
     this.chart?.destroy();
   }
@@ -34,7 +39,7 @@ export class AnswerChart {
   overTime({ xs, series, left, bucket }) {
     const host = h('div.plot.q-plot', { tabindex: '0', role: 'img', 'aria-label': 'The rows over time' });
     const reading = h('span.note', { 'aria-live': 'off' });
-    const paint = (index) => {
+    this.read = (index) => {
       const at = index ?? xs.length - 2;
       const words = series.map(({ name, values }) => `${name} ${values[at] == null ? '\u2013' : numberOf(values[at])}`);
       reading.replaceChildren(...nodes(`${dayTime(xs[at])}: ${words.join(', ')}`));
@@ -45,9 +50,9 @@ export class AnswerChart {
       width: 1.5,
       dash: DASHES[place],
     }));
-    this.chart = new TimeChart(host, { series: shown, format: short, lines: 4, onHover: paint });
+    this.chart = new TimeChart(host, { series: shown, format: short, lines: 4, onHover: this.read });
     this.chart.set(xs, series.map(({ values }) => values), { from: xs[0], to: xs[0] + span(xs, bucket) });
-    paint(null);
+    this.read(null);
     const keys = series.map(({ name }, place) =>
       h(place ? 'span.key.dash.note' : 'span.key.note', { '--k': `var(${COLOURS[place]})` }, nodes(name)),
     );

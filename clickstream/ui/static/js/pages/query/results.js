@@ -97,7 +97,12 @@ export class Results {
     text(this.said, this.about());
   }
 
-  /** After a change of the zone, which it tells a time in. */
+  /** After a change of the zone, which they tell times in. */
+  paintTimes() {
+    this.paintNote();
+    this.chart?.paintReading();
+  }
+
   paintNote() {
     if (this.about && !this.el.hasAttribute('aria-busy')) {
       text(this.note, this.about());

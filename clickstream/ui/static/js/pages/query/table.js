@@ -13,6 +13,9 @@ export const isNumber = (type) => /INT|^(FLOAT|DOUBLE|REAL|DECIMAL)/.test(type) 
 /** Whether a column has times. */
 export const isTime = (type) => /^(TIMESTAMP|DATE$)/.test(type);
 
+// Cells are texts of the server's, in UTC whatever the zone of the page; those of times with a zone say theirs.
+const isUtc = (type) => type.startsWith('TIMESTAMP') && !type.endsWith('WITH TIME ZONE');
+
 /**
  * @param {Array<{name: string, type: string}>} columns
  * @param {Array<Array<*>>} rows
@@ -20,9 +23,10 @@ export const isTime = (type) => /^(TIMESTAMP|DATE$)/.test(type);
  */
 export function rowsTable(columns, rows, early = []) {
   const most = columns.map(({ type }, place) => (isNumber(type) ? largest(rows, place) : null));
-  const heads = columns.map(({ name, type }) =>
-    h(isNumber(type) ? 'th.num' : 'th', { scope: 'col' }, nodes(name), h('span.ty', {}, type)),
-  );
+  const heads = columns.map(({ name, type }) => {
+    const zone = isUtc(type) && h('span.note', {}, ' UTC');
+    return h(isNumber(type) ? 'th.num' : 'th', { scope: 'col' }, nodes(name), h('span.ty', {}, type), zone);
+  });
   const lines = rows.map((row, index) =>
     h(early[index] ? 'tr.early' : 'tr', { title: early[index] ? 'its window was still open' : null },
       row.map((value, place) => cell(value, columns[place].type, most[place]))),

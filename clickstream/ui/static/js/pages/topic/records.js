@@ -4,7 +4,7 @@
 import { h, icon, text } from '../../dom.js';
 import { members, unquoted } from '../../json.js';
 import { sortOf, sortWords } from '../../table.js';
-import { moment } from '../../time.js';
+import { moment, zone } from '../../time.js';
 import { Resting } from '../resting.js';
 import { Fields } from './fields.js';
 import { Rows, keyOf } from './rows.js';
@@ -109,10 +109,12 @@ export class Records {
 
   /** What is asked for, as parameters of api/questions.py. */
   question() {
+    const filter = this.page.get('filter');
     return {
       from: this.at,
       to: this.page.state.to,
-      filter: this.page.get('filter'),
+      filter,
+      zone: filter?.includes('$time') ? zone() : null, // the server has another one
       partition: this.page.get('part'),
       key: this.page.get('key'),
     };
@@ -166,8 +168,8 @@ export class Records {
   }
 
   openTail() {
-    const { filter, partition, key } = this.question();
-    const params = { topic: this.topic, filter: filter ?? '', columns: this.columns };
+    const { filter, zone: times, partition, key } = this.question();
+    const params = { topic: this.topic, filter: filter ?? '', zone: times, columns: this.columns };
     if (partition != null) {
       params.partition = Number(partition);
     }
@@ -402,6 +404,7 @@ const FILTER_HELP = `A text, or comparisons joined by "and":
 status >= 400 and agent ~ curl
 =  !=  <  <=  >  >=  ~ (contains)  !~
 $key  $value  $size  $time  $partition  $offset  $tombstone  $header.NAME
+$time >= 2026-03-25T19:05 is in the zone of this page
 "in quotes" is one text`;
 
 // The first fields that say something: no key again, no times, nothing nested.

@@ -128,7 +128,7 @@ class Application:
             if len(headers) != len(listed):
                 headers = _joined(listed)
             answer = await self._answer(scope, protocol, headers)
-            out = [*answer.headers, *self._cors.headers(headers)]
+            out = [*answer.headers, *self._cors.headers(headers)] if answer.for_pages else [*answer.headers]
             if self.draining:
                 out.append(_CLOSE)
             if answer.body and scope.method != "HEAD":
@@ -288,7 +288,7 @@ async def _healthz(application: Application, _scope: Any, _protocol: Any, _heade
 
 async def _metrics(application: Application, _scope: Any, _protocol: Any, _headers: dict[str, str]) -> Answer:
     shown = application.shown
-    return Answer(200, [("content-type", shown.metrics_type), ("cache-control", "no-store")], shown.metrics)
+    return answers.metrics(shown.metrics_type, shown.metrics)
 
 
 async def _privacy(application: Application, _scope: Any, _protocol: Any, _headers: dict[str, str]) -> Answer:

@@ -305,8 +305,25 @@ def test_one_address_may_not_send_without_end() -> None:
     assert site.ask("GET", "/ping", {"x-client": "a"}).status == 200
 
 
+@pytest.mark.parametrize("origins", [[], ["https://shop.example"]], ids=["all", "listed"])
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/ping"])
+@pytest.mark.parametrize("trouble", [False, True])
+def test_how_the_collector_does_no_page_may_read(path: str, origins: list[str], trouble: bool) -> None:
+    site = Site(Shown(metrics=b"m 1\n", spooling=trouble), origins=origins)
+    site.application.draining = trouble
+    for method in ("GET", "HEAD"):
+        answer = site.ask(method, path, {"origin": "https://shop.example"})
+        assert answer.status in (200, 503)
+        assert not [name for name, _value in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(("method", "target"), [("GET", "/e.gif"), ("GET", "/csc-event"), ("GET", "/privacy.json")])
+def test_pages_may_read_what_is_for_them(method: str, target: str) -> None:
+    assert Site().ask(method, target).header("access-control-allow-origin") == "*"
+
+
 @pytest.mark.parametrize("target", ["/e", "/nothing", "/tag.js"])
-def test_any_page_may_read_any_answer_without_credentials(target: str) -> None:
+def test_any_page_may_read_what_is_said_to_events_without_credentials(target: str) -> None:
     answer = Site().ask("POST", target, {"origin": "https://shop.example"}, b"{}")
     assert answer.header("access-control-allow-origin") == "*"
     assert answer.header("access-control-allow-credentials") is None

@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,41 @@ def test_a_collector_that_is_killed_leaves_no_workers(kafka: str, topic_name: st
             wait_until(lambda: len(sent.acknowledged) > before + 100, 90, "events go on")
             sent.stop.set()
             all_there(again, sent)
+
+
+@pytest.mark.parametrize("killed", ["worker", "parent", "all"])
+def test_what_the_spool_has_outlives_a_kill(mortal: MortalBroker, topic_name: str, tmp_path: Path, killed: str) -> None:
+    with (
+        collecting(mortal.address, topic_name, tmp_path, "--workers", "2") as found,
+        load(found.port) as sent,
+        ExitStack() as restarted,
+    ):
+        wait_until(lambda: len(sent.acknowledged) > 100, 60, "events are acknowledged")
+        with mortal.frozen():
+            spooled_more(sent)
+            workers = workers_of(found.part)
+            victims = {"worker": workers[:1], "parent": [], "all": workers}[killed]
+            for pid in victims if killed == "worker" else [found.part.process.pid, *victims]:
+                with suppress(ProcessLookupError):  # a worker that has noticed already
+                    os.kill(pid, signal.SIGKILL)
+            now = found
+            if killed == "worker":
+                wait_until(lambda: len({*workers_of(found.part)} - {*victims}) == 2, 90, "a new one")
+            else:
+                wait_until(lambda: all(map(is_gone, workers)), 90, "they are gone")
+                found.part.wait()
+                again = collecting(mortal.address, topic_name, tmp_path, "--workers", "2", port=found.port)
+                now = restarted.enter_context(again)
+            spooled_more(sent)
+        sent.stop.set()
+        all_there(now, sent)
+        assert now.metrics()["drained"] > 0
+
+
+def spooled_more(sent: Load) -> None:
+    """While Kafka is away: its client may have acknowledged some of the first ones."""
+    before = len(sent.acknowledged)
+    wait_until(lambda: len(sent.acknowledged) > before + 200, 90, "the spool takes them")
 
 
 @pytest.mark.parametrize("ack", ["kafka", "queue"])

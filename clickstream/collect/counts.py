@@ -19,6 +19,7 @@ TOTALS = (
     "too_slow",
     "broken_bodies",
     "encoded_bodies",
+    "not_json_bodies",
     "rate_limited",
     "unavailable",
     "failed",

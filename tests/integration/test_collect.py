@@ -1,11 +1,14 @@
 """The collector on a real Kafka: what it acknowledges is there, whatever dies meanwhile."""
 
+import itertools
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from clickstream.collect.delivery.entry import encoded
 from clickstream.collect.delivery.spool.spool import Bounds, Spool
 from clickstream.collect.model import Record
 from clickstream.java import ports
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.consume import read_to_end
 from clickstream.records import Requests, WebClick, WebEvent, decode
 from tests.integration.brokers import MortalBroker
 from tests.integration.collectsupport import (
@@ -39,6 +44,8 @@ from tests.integration.support import (
     value,
 )
 from tests.support import PATIENCE, free_port, wait_until
+
+BACKLOG_BYTES = 10**9
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +209,67 @@ def test_a_collector_that_is_killed_leaves_no_workers(kafka: str, topic_name: st
             wait_until(lambda: len(sent.acknowledged) > before + 100, 90, "events go on")
             sent.stop.set()
             all_there(again, sent)
+
+
+@pytest.mark.parametrize("killed", ["worker", "parent", "all"])
+def test_what_the_spool_has_outlives_a_kill(mortal: MortalBroker, topic_name: str, tmp_path: Path, killed: str) -> None:
+    with (
+        collecting(mortal.address, topic_name, tmp_path, "--workers", "2") as found,
+        load(found.port) as sent,
+        ExitStack() as restarted,
+    ):
+        wait_until(lambda: len(sent.acknowledged) > 100, 60, "events are acknowledged")
+        with mortal.frozen():
+            spooled_more(sent)
+            workers = workers_of(found.part)
+            victims = {"worker": workers[:1], "parent": [], "all": workers}[killed]
+            for pid in victims if killed == "worker" else [found.part.process.pid, *victims]:
+                with suppress(ProcessLookupError):  # a worker that has noticed already
+                    os.kill(pid, signal.SIGKILL)
+            now = found
+            if killed == "worker":
+                wait_until(lambda: len({*workers_of(found.part)} - {*victims}) == 2, 90, "a new one")
+            else:
+                wait_until(lambda: all(map(is_gone, workers)), 90, "they are gone")
+                found.part.wait()
+                again = collecting(mortal.address, topic_name, tmp_path, "--workers", "2", port=found.port)
+                now = restarted.enter_context(again)
+            spooled_more(sent)
+        sent.stop.set()
+        all_there(now, sent)
+        assert now.metrics()["drained"] > 0
+
+
+def spooled_more(sent: Load) -> None:
+    """While Kafka is away: its client may have acknowledged some of the first ones."""
+    before = len(sent.acknowledged)
+    wait_until(lambda: len(sent.acknowledged) > before + 200, 90, "the spool takes them")
+
+
+@pytest.mark.slow
+def test_a_gigabyte_in_the_spool_is_delivered_in_little_memory(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    topic = f"{topic_name}-events"
+    make_topic(kafka, topic)
+    spool = Spool(tmp_path / "collect" / "spool", Bounds(2 * BACKLOG_BYTES, free_floor=0))
+    text = json.dumps(event(id="NUMBER", properties={"note": "x" * 500})).encode()
+    numbers = itertools.count()
+    while spool.size < BACKLOG_BYTES:
+        keys = [b"%d" % next(numbers) for _ in range(1_000)]
+        made = [Record(topic, key, text.replace(b"NUMBER", key)) for key in keys]
+        payloads = [encoded(int(time.time() * 1000), None, [record]) for record in made]
+        assert spool.append(payloads) == len(keys)
+    spool.close()
+    with collecting(kafka, topic_name, tmp_path) as found:
+        [worker] = workers_of(found.part)
+        wait_until(lambda: not spooled(found), 1_800, lambda: f"the spool is delivered: {found.metrics()}", 0.5)
+        peak = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{worker}/status").read_text(), re.MULTILINE)
+        assert peak is not None
+        assert int(peak[1]) * 1024 < 150e6
+        assert found.metrics()["memory_bytes"] < 150e6
+        assert workers_of(found.part) == [worker]
+    there: set[bytes | None] = set()
+    read_to_end(Cluster(kafka), topic, lambda record: there.add(record.key()))
+    assert len(there) == next(numbers)
 
 
 @pytest.mark.parametrize("ack", ["kafka", "queue"])

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from clickstream.collect.delivery.entry import Entry, decoded
 from clickstream.collect.delivery.link import Link
 from clickstream.collect.delivery.spool.spool import Chunk, Spool
 from clickstream.collect.delivery.tickets import Ticket
+from clickstream.collect.model import Record
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ _NEVER = frozenset(
 class _Sent:
     payload: bytes
     entry: Entry
+    records: Sequence[Record]  # of the entry, those that were not acknowledged yet
     error: KafkaError | None = None  # of the last attempt
     dated: bool = True  # its records get the time when they came
 
@@ -124,7 +126,8 @@ class Drain:
 
     def _prepared(self, payload: bytes) -> _Sent | None:
         try:
-            return _Sent(payload, decoded(payload))
+            entry = decoded(payload)
+            return _Sent(payload, entry, entry.outgoing)
         except MsgspecError as problem:
             self._spool.refuse(payload, f"it cannot be decoded ({type(problem).__name__})")
             return None
@@ -132,14 +135,14 @@ class Drain:
     async def _attempt(self, sent: list[_Sent]) -> list[_Sent]:
         """Those that failed, to be sent again in their order."""
         self._reports.clear()
-        tickets = [Ticket(one.entry.outgoing, one.entry.id, one.entry.at, self._reports) for one in sent]
+        tickets = [Ticket(one.records, one.entry.id, one.entry.at, self._reports) for one in sent]
         for one, ticket in zip(sent, tickets, strict=True):
             self._link.send(ticket, ticket.records, ticket.at if one.dated else 0)
         while len(self._reports) < len(tickets):
             self._reported.clear()
             await self._reported.wait()
         for one, ticket in zip(sent, tickets, strict=True):
-            one.error = ticket.error
+            one.error, one.records = ticket.error, ticket.records
             if ticket.error is None:
                 self._delivered(one.entry)
             elif ticket.error.code() == KafkaError.INVALID_TIMESTAMP:

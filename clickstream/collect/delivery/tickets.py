@@ -62,10 +62,12 @@ class Waiting:
 class Ticket:
     """The records of one Outgoing on their way to Kafka: `reported` is called for each of them, on the loop.
 
-    The event itself is not kept: it would be 1.3 of 3.6 kB for each of thousands that wait in the client.
+    Once it is finished with an error, `records` are those that were not acknowledged: a click has no id, so nobody
+    could tell one that came again. The event itself is not kept: it would be 1.3 of 3.6 kB for each of thousands that
+    wait in the client.
     """
 
-    __slots__ = ("_finished", "_left", "at", "error", "id", "places", "records", "waiting")
+    __slots__ = ("_failed", "_finished", "_left", "at", "error", "id", "places", "records", "waiting")
 
     def __init__(self, records: Sequence[Record], id_: str | None, at: int, finished: "list[Ticket]") -> None:
         """It is put into `finished` with the report of its last record. `at`: epoch ms."""
@@ -77,21 +79,31 @@ class Ticket:
         self.places: list[tuple[list[str], int]] = []  # where --explain reads what came of it
         self._finished = finished
         self._left = len(records)
+        self._failed: Sequence[str | None] = ()  # topics
 
-    def reported(self, error: KafkaError | None, _message: Message | None) -> None:
+    def reported(self, error: KafkaError | None, message: Message | None) -> None:
         """Of a record: delivered, or not."""
         if error is not None:
             self.error = error
+            self._failed = [*self._failed, message.topic() if message is not None else None]
         self._left -= 1
         if self._left == 0:
+            if self._failed:
+                self._keep_failed()
             self._finished.append(self)
 
     def cut(self, queued: int, error: KafkaError) -> None:
         """Only that many of its records were handed over."""
         self.error = error
+        self._failed = [*self._failed, *(record.topic for record in self.records[queued:])]
         self._left -= len(self.records) - queued
         if self._left == 0:
+            self._keep_failed()
             self._finished.append(self)
+
+    def _keep_failed(self) -> None:
+        if None not in self._failed:
+            self.records = [record for record in self.records if record.topic in self._failed]
 
     @property
     def over(self) -> bool:
@@ -99,7 +111,7 @@ class Ticket:
         return self._left <= 0
 
     def give_up(self, error: KafkaError) -> None:
-        """Wait for no report any more; those that come later change nothing."""
+        """Wait for no report any more; those that come later change nothing. All of its records count as failed."""
         if self._left > 0:
             self.error = error
             self._left = 0
@@ -108,6 +120,7 @@ class Ticket:
     def again(self) -> None:
         """It is about to be sent once more."""
         self.error = None
+        self._failed = ()
         self._left = len(self.records)
 
     def served(self) -> None:

@@ -20,15 +20,16 @@ _NO_STORE = ("cache-control", "no-store")
 
 
 class Answer(NamedTuple):
-    """As it goes out, but for the headers that all answers have."""
+    """As it goes out, but for the headers that all answers have. `for_pages`: pages of other hosts may read it."""
 
     status: int
     headers: Headers
     body: bytes = b""
+    for_pages: bool = True
 
 
-def _plain(status: int, words: str, *headers: tuple[str, str]) -> Answer:
-    return Answer(status, [_TEXT, _NO_STORE, *headers], f"{words}\n".encode())
+def _plain(status: int, words: str, *headers: tuple[str, str], for_pages: bool = True) -> Answer:
+    return Answer(status, [_TEXT, _NO_STORE, *headers], f"{words}\n".encode(), for_pages)
 
 
 PIXEL = Answer(200, [("content-type", "image/gif"), _NO_STORE], GIF)
@@ -36,10 +37,11 @@ _DIVOLTE = list(divolte.HEADERS)
 DIVOLTE_PIXEL = Answer(200, _DIVOLTE, GIF)
 DIVOLTE_AGAIN = Answer(304, [header for header in _DIVOLTE if header[0] != "content-type"])
 NOTHING = Answer(204, [_NO_STORE])
-HEALTHY = _plain(200, "ok")
-SPOOLING = _plain(200, "ok: Kafka is away, or was until now; events go to the spool")
-PONG = _plain(200, "pong")
-DRAINING = _plain(503, "This collector is ending.", ("retry-after", "1"))
+# How the collector does is nobody's business who only has a page open in a browser that reaches it.
+HEALTHY = _plain(200, "ok", for_pages=False)
+SPOOLING = _plain(200, "ok: Kafka is away, or was until now; events go to the spool", for_pages=False)
+PONG = _plain(200, "pong", for_pages=False)
+DRAINING = _plain(503, "This collector is ending.", ("retry-after", "1"), for_pages=False)
 
 _CLOSE = ("connection", "close")
 NOT_FOUND = _plain(404, "There is nothing here.")
@@ -74,6 +76,11 @@ def preflight(methods: str) -> Answer:
             ("access-control-max-age", "86400"),
         ],
     )
+
+
+def metrics(content_type: str, body: bytes) -> Answer:
+    """For Prometheus: what sites there are, and how much they have to do, is not for pages."""
+    return Answer(200, [("content-type", content_type), _NO_STORE], body, for_pages=False)
 
 
 def json(body: bytes) -> Answer:

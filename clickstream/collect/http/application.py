@@ -128,7 +128,7 @@ class Application:
             if len(headers) != len(listed):
                 headers = _joined(listed)
             answer = await self._answer(scope, protocol, headers)
-            out = [*answer.headers, *self._cors.headers(headers)]
+            out = [*answer.headers, *self._cors.headers(headers)] if answer.for_pages else [*answer.headers]
             if self.draining:
                 out.append(_CLOSE)
             if answer.body and scope.method != "HEAD":
@@ -141,10 +141,10 @@ class Application:
     async def _answer(self, scope: Any, protocol: Any, headers: dict[str, str]) -> Answer:
         methods = self._routes.get(scope.path)
         if methods is None:
-            return answers.NOT_FOUND
+            return self._astray(scope, headers, answers.NOT_FOUND, "nothing takes events at this path")
         answering = methods.get(scope.method)
         if answering is None:
-            return answers.not_allowed(list(methods))
+            return self._astray(scope, headers, answers.not_allowed(list(methods)), "another method is expected")
         try:
             return await answering(self, scope, protocol, headers)
         except Exception as problem:
@@ -154,7 +154,21 @@ class Application:
                 # Its text may quote the request.
                 log.error("A request failed of an unexpected %s.", type(problem).__name__)
                 log.debug("Traceback:", exc_info=problem)
+            self._note_unread(scope, headers, answers.FAILED, "an unexpected error")
             return answers.FAILED
+
+    def _astray(self, scope: Any, headers: dict[str, str], answer: Answer, why: str) -> Answer:
+        # Browsers and scanners ask for much; only what is sent may be an event that somebody misses.
+        if scope.method == "POST":
+            self._note_unread(scope, headers, answer, why)
+        return answer
+
+    def _note_unread(self, scope: Any, headers: dict[str, str], answer: Answer, why: str) -> None:
+        """Without an address, which may be what cannot be told, and without a path that is the sender's own words."""
+        if self._recent is not None and not opted_out(headers):
+            path = scope.path if scope.path in self._routes else "(another path)"
+            endpoint = f"{scope.method} {path}"
+            self._recent.note(Seen(int(time.time() * 1000), endpoint, answer.status, limit=why))
 
     def request(self, scope: Any, headers: dict[str, str]) -> Request | Answer:
         """The request, without a body; or what is answered to one that is over a limit."""
@@ -185,6 +199,11 @@ class Application:
             self._count[counted] += 1
             return self._limited(request, answer, why)
         return Request(request.method, request.path, request.query, headers, request.peer, request.received_at, body)
+
+    def not_json(self, request: Request) -> Answer:
+        """What is answered to a body that does not say that it is JSON where it has to."""
+        self._count["not_json_bodies"] += 1
+        return self._limited(request, answers.NOT_JSON, "the body is not application/json")
 
     def _limited(self, request: Request, answer: Answer, why: str) -> Answer:
         # Of whoever has opted out nothing is kept, not even that a limit was met.
@@ -264,7 +283,10 @@ async def _divolte_json(application: Application, scope: Any, protocol: Any, hea
     if not isinstance(request, Request):
         return request
     answer = _DIVOLTE_JSON[json_status(request)]
-    return answer if answer is answers.NOT_JSON else await application.store(request, lambda _taken: answer)
+    # Of whoever has opted out nothing else is asked.
+    if answer is answers.NOT_JSON and not opted_out(headers):
+        return application.not_json(request)
+    return await application.store(request, lambda _taken: answer)
 
 
 _DIVOLTE_JSON = {204: answers.NOTHING, 400: answers.INCOMPLETE, 415: answers.NOT_JSON}
@@ -288,7 +310,7 @@ async def _healthz(application: Application, _scope: Any, _protocol: Any, _heade
 
 async def _metrics(application: Application, _scope: Any, _protocol: Any, _headers: dict[str, str]) -> Answer:
     shown = application.shown
-    return Answer(200, [("content-type", shown.metrics_type), ("cache-control", "no-store")], shown.metrics)
+    return answers.metrics(shown.metrics_type, shown.metrics)
 
 
 async def _privacy(application: Application, _scope: Any, _protocol: Any, _headers: dict[str, str]) -> Answer:

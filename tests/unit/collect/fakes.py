@@ -28,6 +28,7 @@ class LinkedProducer:
         self.undated = False  # what has a timestamp is refused
         self.frozen = False  # nothing is ever reported of what it was given, not even when it is purged
         self.purged = 0
+        self._topics: dict[bytes, str] = {}  # by value
 
     @property
     def client(self) -> Producer:
@@ -35,7 +36,7 @@ class LinkedProducer:
 
     def produce(
         self,
-        _topic: str,
+        topic: str,
         value: bytes,
         _key: bytes | None = None,
         _partition: int = -1,
@@ -46,6 +47,7 @@ class LinkedProducer:
     ) -> None:
         report = callback or on_delivery
         assert report is not None
+        self._topics[value] = topic
         if self.refusal is not None:
             raise KafkaException(self.refusal)
         if len(self) >= self.room:
@@ -75,7 +77,7 @@ class LinkedProducer:
             raise trouble
         served, self.reports = self.reports, []
         for value, report, error in served:
-            report(error, Message(topic="t", value=value))
+            report(error, Message(topic=self._topics[value], value=value))
         return len(served)
 
     def purge(self, in_queue: bool = True, in_flight: bool = True, blocking: bool = True) -> None:

@@ -13,6 +13,7 @@ from clickstream.collect.delivery.delivery import Delivery
 from clickstream.collect.delivery.seen import SeenIds
 from clickstream.collect.delivery.spool.spool import Bounds, Spool
 from clickstream.collect.delivery.tickets import NobodyTookIt, Ticket, Unawaited
+from clickstream.collect.model import Outgoing, Record
 from tests.support import PATIENCE
 from tests.unit.collect.fakes import TIMED_OUT, LinkedProducer, outgoing
 
@@ -183,6 +184,78 @@ def test_what_waits_behind_the_first_that_fails_is_not_overtaken(tmp_path: Path)
 
 async def _awaited(waited: Awaitable[None]) -> None:
     await waited
+
+
+# An event is told by its id when it comes again. A click has none.
+VIEW = Outgoing([Record("events", None, b"event"), Record("clicks", None, b"click")], "1")
+
+
+@pytest.mark.parametrize("clicks_first", [False, True])
+def test_of_an_event_only_what_was_not_acknowledged_is_sent_again(tmp_path: Path, clicks_first: bool) -> None:
+    async def check() -> None:
+        given = Given(tmp_path)
+        waited = given.delivery.submit([VIEW])
+        if clicks_first:
+            given.now.queue.reverse()
+        given.now.acknowledge(1)
+        given.now.fail()
+        await asyncio.wait_for(_awaited(waited), 5 * PATIENCE)
+        given.now.automatic = True
+        given.now.acknowledge()
+        await until(lambda: not given.delivery.spooling)
+        assert sorted(given.now.acknowledged) == [b"click", b"event"]
+        await given.close()
+
+    asyncio.run(check())
+
+
+def test_of_an_event_only_what_found_no_room_is_sent_again(tmp_path: Path) -> None:
+    async def check() -> None:
+        given = Given(tmp_path, room=1)
+        waited = given.delivery.submit([VIEW])
+        given.now.acknowledge()
+        await asyncio.wait_for(_awaited(waited), 5 * PATIENCE)
+        given.now.room, given.now.automatic = 10, True
+        given.now.acknowledge()
+        await until(lambda: not given.delivery.spooling)
+        assert given.now.acknowledged == [b"event", b"click"]
+        await given.close()
+
+    asyncio.run(check())
+
+
+def test_from_the_spool_only_what_was_not_acknowledged_is_sent_again(tmp_path: Path) -> None:
+    async def check() -> None:
+        given = Given(tmp_path)
+        given.delivery.submit([VIEW])
+        given.now.fail()
+        await until(lambda: len(given.now.queue) == 2)
+        given.now.acknowledge(1)
+        given.now.fail()
+        await until(lambda: given.now.queue)
+        given.now.automatic = True
+        given.now.acknowledge()
+        await until(lambda: not given.delivery.spooling)
+        assert given.now.acknowledged == [b"event", b"click"]
+        await given.close()
+
+    asyncio.run(check())
+
+
+def test_what_is_never_reported_is_sent_again_as_a_whole() -> None:
+    finished: list[Ticket] = []
+    ticket = Ticket(VIEW.records, "1", 7, finished)
+    ticket.reported(None, Message(topic="events", value=b"event"))
+    ticket.give_up(TIMED_OUT)
+    assert [one.records for one in finished] == [VIEW.records]
+
+
+def test_a_failure_that_does_not_say_of_what_is_one_of_all() -> None:
+    finished: list[Ticket] = []
+    ticket = Ticket(VIEW.records, "1", 7, finished)
+    for error in (TIMED_OUT, None):
+        ticket.reported(error, None)
+    assert [one.records for one in finished] == [VIEW.records]
 
 
 def test_a_full_queue_leads_to_the_spool(tmp_path: Path) -> None:

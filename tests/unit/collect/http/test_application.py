@@ -305,8 +305,25 @@ def test_one_address_may_not_send_without_end() -> None:
     assert site.ask("GET", "/ping", {"x-client": "a"}).status == 200
 
 
+@pytest.mark.parametrize("origins", [[], ["https://shop.example"]], ids=["all", "listed"])
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/ping"])
+@pytest.mark.parametrize("trouble", [False, True])
+def test_how_the_collector_does_no_page_may_read(path: str, origins: list[str], trouble: bool) -> None:
+    site = Site(Shown(metrics=b"m 1\n", spooling=trouble), origins=origins)
+    site.application.draining = trouble
+    for method in ("GET", "HEAD"):
+        answer = site.ask(method, path, {"origin": "https://shop.example"})
+        assert answer.status in (200, 503)
+        assert not [name for name, _value in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(("method", "target"), [("GET", "/e.gif"), ("GET", "/csc-event"), ("GET", "/privacy.json")])
+def test_pages_may_read_what_is_for_them(method: str, target: str) -> None:
+    assert Site().ask(method, target).header("access-control-allow-origin") == "*"
+
+
 @pytest.mark.parametrize("target", ["/e", "/nothing", "/tag.js"])
-def test_any_page_may_read_any_answer_without_credentials(target: str) -> None:
+def test_any_page_may_read_what_is_said_to_events_without_credentials(target: str) -> None:
     answer = Site().ask("POST", target, {"origin": "https://shop.example"}, b"{}")
     assert answer.header("access-control-allow-origin") == "*"
     assert answer.header("access-control-allow-credentials") is None
@@ -363,6 +380,54 @@ def test_with_explain_the_last_requests_are_told_step_by_step() -> None:
     assert limited["steps"] == [{"step": "limits", "verdict": "refused", "detail": "the body is too large"}]
     assert limited["address"] == "192.0.2.0"
     json.dumps(recent.recent())
+
+
+def test_a_body_that_does_not_say_to_be_json_is_told_and_counted() -> None:
+    recent = Recent()
+    site = Site(recent=recent)
+    assert site.ask("POST", "/json-source?p=0:a:b", {"content-type": "text/plain"}, b"{}").status == 415
+    (seen,) = recent.recent()
+    assert (seen["endpoint"], seen["status"], seen["address"]) == ("POST /json-source", 415, "192.0.2.0")
+    assert seen["steps"] == [{"step": "limits", "verdict": "refused", "detail": "the body is not application/json"}]
+    assert site.totals.of["not_json_bodies"] == 1
+
+
+def test_who_has_opted_out_is_not_asked_for_json() -> None:
+    site = Site()
+    site.intake.taken = lambda _request: Taken(opted_out=True)
+    answer = site.ask("POST", "/json-source?p=0:a:b", {"content-type": "text/plain", "dnt": "1"}, b"{}")
+    assert answer.status == 204
+    assert (site.totals.of["opted_out"], site.totals.of["not_json_bodies"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "endpoint", "status", "why"),
+    [
+        ("/secret?secret", "POST (another path)", 404, "nothing takes events at this path"),
+        ("/ping?secret", "POST /ping", 405, "another method is expected"),
+        ("/e?secret", "POST /e", 500, "an unexpected error"),
+    ],
+)
+def test_what_was_sent_and_not_read_is_told_in_fixed_words(target: str, endpoint: str, status: int, why: str) -> None:
+    def broken(_request: object) -> Taken:
+        raise RuntimeError("secret")
+
+    recent = Recent()
+    site = Site(recent=recent)
+    site.intake.taken = broken
+    assert site.ask("POST", target, body=b"secret").status == status
+    assert site.ask("POST", target, {"sec-gpc": "1"}, body=b"secret").status == status  # and nothing is kept of it
+    (seen,) = recent.recent()
+    assert (seen["endpoint"], seen["status"]) == (endpoint, status)
+    assert seen["steps"] == [{"step": "limits", "verdict": "refused", "detail": why}]
+    assert "secret" not in json.dumps(seen)
+
+
+def test_of_what_is_only_asked_for_nothing_is_told() -> None:
+    recent = Recent()
+    site = Site(recent=recent)
+    assert [site.ask("GET", target).status for target in ("/nothing", "/e")] == [404, 405]
+    assert recent.recent() == []
 
 
 @pytest.mark.parametrize("header", ["sec-gpc", "dnt"])

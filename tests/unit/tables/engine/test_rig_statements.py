@@ -106,6 +106,20 @@ def test_an_insert_that_is_added_begins_where_the_file_stands(tmp_path: Path, ca
     assert {found["window_start"][-2:]: found["total"] for found in rig.table("sums").values()} == {"20": 5, "30": 4}
 
 
+def test_an_added_insert_may_bring_the_settings_that_it_needs(tmp_path: Path) -> None:
+    copy = appended("copied", "ip STRING, n INT") + "INSERT INTO copied SELECT ip, n FROM clicks;\n"
+    clicks = source("clicks")
+    settings = SETTINGS + "SET 'table.exec.sink.not-null-enforcer' = 'DROP';\n"
+    with Rig(clicks + copy, tmp_path) as rig:
+        rig.put("clicks", 0, row(1, n=1))
+        rig.step()
+        rig.restart(settings + clicks + copy + PER_IP + COUNT_IP)
+        rig.put("clicks", 0, row(11, n=2))
+        rig.finish()
+        assert [found["n"] for found in rig.rows("copied") if found] == [1, 2]
+        assert [found["n"] for found in rig.table("per_ip").values()] == [1]
+
+
 @pytest.mark.parametrize("changes", [False, True], ids=["final", "changes"])
 @pytest.mark.parametrize("function", ["HOP", "CUMULATE", "SESSION"])
 def test_no_incomplete_window_of_an_added_insert_is_written(tmp_path: Path, function: str, changes: bool) -> None:

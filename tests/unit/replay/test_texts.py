@@ -86,7 +86,8 @@ def test_utf_16_that_is_cut_off_or_has_half_a_pair() -> None:
 def test_what_comes_before_damage_is_text_however_little_it_is(data: bytes, before: bytes, size: int) -> None:
     wrong = bytearray(gzipped(data))
     wrong[-8] ^= 1  # the checksum
-    chunks, found = text(bytes(wrong[at : at + size]) for at in range(0, len(wrong), size)), []
+    chunks = text(bytes(wrong[at : at + size]) for at in range(0, len(wrong), size))
+    found: list[bytes] = []
     with pytest.raises(Damaged, match="incorrect data check"):
         found.extend(chunks)
     assert b"".join(found) == before

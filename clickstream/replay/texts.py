@@ -38,11 +38,14 @@ def text(chunks: Iterator[bytes], around: Codec | None = None) -> Iterator[bytes
     after what came before, where decoding cannot go on.
     """
     head = b""
-    for chunk in chunks:
-        head += chunk
-        if not _may_become_more(head):
-            break
-        yield b""
+    try:
+        for chunk in chunks:
+            head += chunk
+            if not _may_become_more(head):
+                break
+            yield b""
+    except Damaged as damage:
+        chunks = _failing(damage)  # behind what there is
     whole = itertools.chain([head], chunks)
     codec = next((codec for codec in CODECS if head.startswith(codec.magic)), None)
     if codec and around:
@@ -56,6 +59,11 @@ def text(chunks: Iterator[bytes], around: Codec | None = None) -> Iterator[bytes
     if mark:
         whole = itertools.chain([head[len(mark) :]], chunks)
     yield from _as_utf_8(whole, encoding) if encoding else whole
+
+
+def _failing(damage: Damaged) -> Iterator[bytes]:
+    yield b""
+    raise damage
 
 
 def _may_become_more(head: bytes) -> bool:

@@ -40,6 +40,7 @@ class Flow:
         self._filled: set[str] = set()
         self._touched: list[Placed] = []
         self._past_end: set[str] = set()  # operators whose rows' own watermarks are where an earlier run has ended
+        self._judging: dict[str, int] = {}  # ms, by operator: no row of a coming batch has a lower watermark of its own
         # Whether a row of the batches is behind its watermark: most are not, and need not be looked through.
         self.behind = False
 
@@ -115,6 +116,10 @@ class Flow:
     def _judge_by_floor(self, db: Database, placed: Placed, watermarks: Watermarks) -> None:
         """Have rows late that are below a floor, although they are not behind their own watermarks."""
         name, floor = placed.operator.name, watermarks.floor(placed.closes_with)
+        if floor < self._judging.get(name, BEGINNING):
+            floor = BEGINNING  # it would change nothing, and have all rows looked through for ever
+        # A table's watermark is never ahead of those that its rows bring; this batch's own are from before it.
+        self._judging[name] = min(watermarks.of((table,)) for table in placed.tables)
         ended = watermarks.ended(name)
         if ended > BEGINNING and name not in self._past_end:
             floor = max(floor, ended)

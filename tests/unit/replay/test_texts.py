@@ -72,6 +72,27 @@ def test_utf_16_that_is_cut_off_or_has_half_a_pair() -> None:
     assert read(half) == b"a\xed\xa0\x80b"  # no valid UTF-8: its line is a dead letter
 
 
+@pytest.mark.parametrize(
+    ("data", "before"),
+    [
+        (b"", b""),
+        (b"\0\0\0\0" + LOG.encode(), b"\0\0\0\0" + LOG.encode()),
+        ("a line\n".encode("utf-16-le"), b"a line\n"),
+        ("a line\n".encode("utf-16-be"), b"a line\n"),
+    ],
+    ids=["nothing", "NULs", "utf-16-le", "utf-16-be"],
+)
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_what_comes_before_damage_is_text_however_little_it_is(data: bytes, before: bytes, size: int) -> None:
+    wrong = bytearray(gzipped(data))
+    wrong[-8] ^= 1  # the checksum
+    chunks = text(bytes(wrong[at : at + size]) for at in range(0, len(wrong), size))
+    found: list[bytes] = []
+    with pytest.raises(Damaged, match="incorrect data check"):
+        found.extend(chunks)
+    assert b"".join(found) == before
+
+
 @pytest.mark.parametrize("line", [b"a line\n", b"P\n", codecs.BOM_UTF16_LE + "a line\n".encode("utf-16-le")])
 def test_a_line_of_a_pipe_is_not_held_back(line: bytes) -> None:
     chunks = text(iter([line, b"", b"later"]))

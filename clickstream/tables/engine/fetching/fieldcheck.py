@@ -3,6 +3,7 @@
 import difflib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class FieldCheck:
         self._said = dict.fromkeys(types, False)  # whether a value of another type was said
         self._records = 0
         self._fields: dict[str, None] = {}
+        self._inside: dict[str, str] = {}  # where a field of that name is in another one
         self._sampled = 0
         self._began: float | None = None
 
@@ -73,11 +75,23 @@ class FieldCheck:
         self._records += len(present)
         left = [name for name in self._absent if rows[engine_name(name)].null_count == rows.num_rows]
         # A field that is there may be null, or of no use for its column.
-        self._absent = [name for name in left if not _has(name, present)]
+        self._absent = [name for name in left if not self._has(name, present)]
         for value in present[: SAMPLE - self._sampled] if self._absent else ():
             self._sampled += 1
-            if isinstance(found := _decoded(value), dict):
+            for found in _objects(value):
                 self._fields |= dict.fromkeys(found)
+
+    def _has(self, name: str, values: Sequence[bytes]) -> bool:
+        """Whether any record has the field; notes where one has it in another field."""
+        # As it stands in JSON, if not with escapes. To look for the text costs little; it may be of something else.
+        quoted = msgspec.json.encode(name)
+        for value in values:
+            for one in _objects(value) if quoted in value or b"\\u" in value else ():
+                if name in one:
+                    return True
+                if name not in self._inside and (place := _place(name, one)):
+                    self._inside[name] = place
+        return False
 
     def _look_at_types(self, values: Sequence[bytes | None], rows: pa.Table, nulled: Mapping[str, int]) -> None:
         for name in nulled.keys() & self._said.keys():
@@ -102,8 +116,8 @@ class FieldCheck:
     def _say(self, name: str, similar: str | None) -> None:
         fields = list(self._fields)
         more = ", ..." if len(fields) > SHOWN_FIELDS else ""
-        if similar is not None:
-            hint = f"there is {similar}"
+        if (there := self._inside.get(name, similar)) is not None:
+            hint = f"there is {there}"
         elif fields:
             hint = f"they have {', '.join(fields[:SHOWN_FIELDS])}{more}"
         else:
@@ -118,19 +132,22 @@ class FieldCheck:
         )
 
 
-def _has(name: str, values: Sequence[bytes]) -> bool:
-    # As it stands in JSON; a name that is written with escapes is found by decoding.
-    quoted = msgspec.json.encode(name)
-    if any(quoted in value for value in values):
-        return True
-    return any(b"\\u" in value and name in (_decoded(value) or ()) for value in values)
-
-
-def _decoded(value: bytes | None) -> Any:
+def _objects(value: bytes) -> list[dict[str, Any]]:
     try:
-        return msgspec.json.decode(value or b"null")
-    except (msgspec.DecodeError, RecursionError):
-        return None
+        return objects(value)
+    except Unreadable:
+        return []
+
+
+def _place(name: str, record: Mapping[str, Any]) -> str | None:
+    """The path of the uppermost field of that name."""
+    waiting: deque[tuple[str, Mapping[str, Any]]] = deque([("", record)])
+    while waiting:
+        path, one = waiting.popleft()
+        if name in one:
+            return f"{path}{name}"
+        waiting.extend((f"{path}{key}.", inner) for key, inner in one.items() if isinstance(inner, dict))
+    return None
 
 
 def _example(name: str, values: Sequence[bytes | None], rows: pa.Table) -> str:

@@ -112,8 +112,9 @@ class KeepFirst:
         return None if last is None else int(last) + 1
 
     def _rows(self, db: duckdb.DuckDBPyConnection, into: str, condition: str) -> None:
-        # A row is final when the watermark has reached its time: no earlier one can come any more.
-        window = f'{TIME} AS "$start", {TIME} + 1 AS "$end"'
+        # A row is final when the watermark has reached its time: no earlier one can come any more. It is of no window
+        # that could have begun before the INSERT came to the file.
+        window = f'NULL::BIGINT AS "$start", {TIME} + 1 AS "$end"'
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS "
             f"SELECT {self._names}, {window} FROM {self._waiting} WHERE {condition} ORDER BY {self._order}"

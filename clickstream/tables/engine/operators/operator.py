@@ -66,8 +66,8 @@ class Operator(Protocol):
     def close(self, db: duckdb.DuckDBPyConnection, watermark: int, into: str) -> None:
         """Make temp table `into` of the rows that are final at `watermark` (ms), and forget their state.
 
-        Beside the node's fields it has "$start" and "$end" (ms) of each row's window, NULL without windows. Rows that
-        could not be judged before may be noted as late.
+        Beside the node's fields it has "$start" and "$end" (ms) of each row's window. Without windows "$start" is NULL,
+        and so may "$end" be. Rows that could not be judged before may be noted as late.
         """
 
     def early(self, db: duckdb.DuckDBPyConnection, into: str) -> None:

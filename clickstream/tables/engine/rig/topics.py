@@ -97,6 +97,13 @@ class Topics:
         partitions = len(self.logs.pop(topic))
         self.create(topic, partitions)
 
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Have a partition begin at that offset, as retention does."""
+        with self._lock:
+            self.firsts[topic, partition] = before
+            log = self.logs[topic][partition]
+            log[:] = [record for record in log if record.offset >= before]
+
     def append(
         self,
         topic: str,
@@ -301,7 +308,11 @@ class _Consumer(_Metadata):
     def _read(self, places: list[TopicPartition]) -> Iterator[Message]:
         for place in places:
             log = self._topics.logs[place.topic][place.partition]
-            first = 0 if place.offset == OFFSET_BEGINNING else place.offset
+            low = self._topics.first(place.topic, place.partition)
+            first = low if place.offset == OFFSET_BEGINNING else place.offset
+            if first < low:
+                error = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+                yield Message(topic=place.topic, partition=place.partition, offset=first, error=error)
             yield from (record.message() for record in log if record.offset >= first)
             end = KafkaError(KafkaError._PARTITION_EOF)
             offset = self._topics.ends(place.topic)[place.partition]

@@ -1,7 +1,8 @@
 """What a state belongs to: for each INSERT, the statements that its rows depend on.
 
 Layout, comments, unused statements and the order of a file do not matter, nor do connection values: where Kafka and a
-schema registry are, who reads, whether the read is bounded. Everything else does, what a `${NAME}` stands for included.
+schema registry are, who reads, whether the read is bounded. Nor do settings (SET): they make no row another one, and an
+INSERT that is added may need one. Everything else matters, what a `${NAME}` stands for included.
 """
 
 import re
@@ -18,32 +19,28 @@ Statements = Mapping[str, Mapping[str, str]]
 _NAMED = re.compile(
     r"(CREATE (?:TEMPORARY )?(?:TABLE|VIEW)|INSERT INTO) (?:IF NOT EXISTS )?(`(?:[^`]|``)*`|[^\s(`]+)", re.IGNORECASE
 )
-# Options of tables, and settings, that say how to reach and to read a topic, not what its rows are.
+# Options of tables that say how to reach and to read a topic, not what its rows are.
 _CONNECTION = (
     *("properties.", "scan.bounded.", "scan.watermark.idle-timeout", "scan.topic-partition-discovery."),
     *(f"{part}{AVRO}.{name}" for part in ("", "key.", "value.") for name in ("url", "basic-auth.", "ssl.")),
 )
-_IDLE = "table.exec.source.idle-timeout"
+_SETTING = "SET "  # as the names of settings begin, which states of earlier versions have
 
 
 def statements_of(checked: Checked) -> dict[str, dict[str, str]]:
     """The statements that the rows of each INSERT's target depend on."""
     texts = dict(_texts(checked))
-    program = checked.program
-    settings = {f"SET '{name}'": value for name, value in sorted(program.settings.items()) if name != _IDLE}
+    tables = checked.program.tables
     return {
-        insert.target.name: {
-            **{name: _meaning(texts, name, program.tables) for name in dict.fromkeys(_needed(insert))},
-            **settings,
-        }
-        for insert in program.inserts
+        insert.target.name: {name: _meaning(texts, name, tables) for name in dict.fromkeys(_needed(insert))}
+        for insert in checked.program.inserts
     }
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What became of the statements of one INSERT, in sentences' pieces."""
     changed = [f"{name} was changed" for name in before if name in now and before[name] != now[name]]
-    gone = [f"{name} is gone" for name in before if name not in now]
+    gone = [f"{name} is gone" for name in before if name not in now and not name.startswith(_SETTING)]
     new = [f"{name} is new" for name in now if name not in before]
     return [*changed, *gone, *new]
 

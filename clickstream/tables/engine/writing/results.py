@@ -12,6 +12,7 @@ Rows of windows leave in the order of their windows' ends, over all branches: an
 event time, and find none of them late.
 """
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -37,6 +38,8 @@ from clickstream.tables.engine.writing.sending import Outgoing
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Insert, Program
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 50_000
 
@@ -112,8 +115,17 @@ class Result:
             last[key or b""] = value
             found[self._outgoing.written_rows.identity(key, value)] += 1
 
-        # Partitions that came after the last commit have nothing that was written before it.
-        start = {**beginnings(cluster, self.target.topic, stop=stop), **ends}
+        # Partitions that came after the last commit have nothing that was written before it. Others may begin behind
+        # the mark: the topic's retention has deleted what was written since.
+        lows = beginnings(cluster, self.target.topic, stop=stop)
+        start = {partition: max(low, ends.get(partition, low)) for partition, low in lows.items()}
+        deleted = sum(start[partition] - end for partition, end in ends.items() if partition in start)
+        if deleted:
+            log.warning(
+                "INSERT INTO %s: %s records that topic %s got after the last commit were deleted before they were read "
+                "back. Rows among them are written again.",
+                *(self.name, f"{deleted:,}", self.target.topic),
+            )
         read_to_end(cluster, self.target.topic, note, start=start, stop=stop)
         if self.appends:
             left = self._outbox.forget_written(state.db, found)

@@ -90,6 +90,26 @@ def test_a_field_whose_name_is_written_with_escapes_is_there(caplog: pytest.LogC
     assert not caplog.messages
 
 
+def test_a_field_of_objects_in_an_array_is_there(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("price")
+    look(check, [[{"a": 1}, {"price": None}]] * ENOUGH_RECORDS, price=[None] * ENOUGH_RECORDS)
+    assert not caplog.messages
+
+
+def test_a_field_in_another_one_is_not_the_column_s_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    check, _ = checked("name")
+    record = {"id": 1, "names": 2, "user": {"address": {"name": 3}, "name": 4}}
+    look(check, [record] * ENOUGH_RECORDS, name=[None] * ENOUGH_RECORDS)
+    assert caplog.messages == ["Table orders: column name is in none of 1,000 records of shop; there is user.name."]
+
+
+@pytest.mark.parametrize("record", [{"kind": "price"}, {"kind": {"a": ["price"]}}, ["price"]])
+def test_a_text_that_is_the_column_s_name_is_no_field(caplog: pytest.LogCaptureFixture, record: Any) -> None:
+    check, _ = checked("price")
+    look(check, [record] * ENOUGH_RECORDS, price=[None] * ENOUGH_RECORDS)
+    assert "column price is in none of 1,000 records of shop;" in caplog.text
+
+
 def test_records_without_a_value_are_none(caplog: pytest.LogCaptureFixture) -> None:
     check, _ = checked("price")
     look(check, [None] * ENOUGH_RECORDS, price=[None] * ENOUGH_RECORDS)

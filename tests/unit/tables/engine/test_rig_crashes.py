@@ -238,6 +238,27 @@ def test_partitions_that_were_added_to_a_result_topic_are_read_back(tmp_path: Pa
             assert rig.stream(topic(kind)) == undisturbed.stream(topic(kind)), kind
 
 
+def test_what_retention_has_deleted_of_a_result_before_it_was_read_back_is_written_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql = source("a") + appended("copied", "n INT") + "INSERT INTO copied SELECT n FROM a;"
+    with Rig(sql, tmp_path) as rig:
+        rig.put("a", 0, row(1, n=1), row(2, n=2))
+        rig.step()
+        rig.put("a", 0, row(3, n=3), row(4, n=4), row(5, n=5))
+        rig.crash(Instant.ACKNOWLEDGED)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.topics.delete_records("copied", 0, 4)  # all but the last
+        rig.restart()
+        assert caplog.messages == [
+            "INSERT INTO copied: 2 records that topic copied got after the last commit were deleted before they were "
+            "read back. Rows among them are written again."
+        ]
+        rig.finish()
+        assert [found["n"] for found in rig.rows("copied") if found] == [5, 3, 4]
+
+
 def test_groups_are_what_the_state_says_right_after_a_restart(tmp_path: Path) -> None:
     """At every step: rows that were acknowledged, and not committed, are corrected or removed."""
     with Rig(keyed(["groups"]), tmp_path, partitions=PARTITIONS) as rig:

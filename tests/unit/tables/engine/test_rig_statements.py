@@ -106,6 +106,20 @@ def test_an_insert_that_is_added_begins_where_the_file_stands(tmp_path: Path, ca
     assert {found["window_start"][-2:]: found["total"] for found in rig.table("sums").values()} == {"20": 5, "30": 4}
 
 
+def test_an_added_insert_may_bring_the_settings_that_it_needs(tmp_path: Path) -> None:
+    copy = appended("copied", "ip STRING, n INT") + "INSERT INTO copied SELECT ip, n FROM clicks;\n"
+    clicks = source("clicks")
+    settings = SETTINGS + "SET 'table.exec.sink.not-null-enforcer' = 'DROP';\n"
+    with Rig(clicks + copy, tmp_path) as rig:
+        rig.put("clicks", 0, row(1, n=1))
+        rig.step()
+        rig.restart(settings + clicks + copy + PER_IP + COUNT_IP)
+        rig.put("clicks", 0, row(11, n=2))
+        rig.finish()
+        assert [found["n"] for found in rig.rows("copied") if found] == [1, 2]
+        assert [found["n"] for found in rig.table("per_ip").values()] == [1]
+
+
 @pytest.mark.parametrize("changes", [False, True], ids=["final", "changes"])
 @pytest.mark.parametrize("function", ["HOP", "CUMULATE", "SESSION"])
 def test_no_incomplete_window_of_an_added_insert_is_written(tmp_path: Path, function: str, changes: bool) -> None:
@@ -129,6 +143,23 @@ def test_no_incomplete_window_of_an_added_insert_is_written(tmp_path: Path, func
     assert complete
     assert rig.table("late") == complete
     assert rig.table("late", early=True) == complete
+
+
+@pytest.mark.parametrize("changes", [False, True], ids=["final", "changes"])
+def test_first_rows_of_an_added_insert_count_from_where_the_file_stands(tmp_path: Path, changes: bool) -> None:
+    """They are of no window: one that is in time is written, although the file has seen later ones before."""
+    tables = TABLES.replace("ts - INTERVAL '0'", "ts - INTERVAL '5'")
+    added = appended("firsts", "ip STRING, n INT") + (
+        "INSERT INTO firsts SELECT ip, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY ts) AS place "
+        "FROM clicks) WHERE place = 1;\n"
+    )
+    with Rig(tables + PER_IP + COUNT_IP, tmp_path, changes=changes) as rig:
+        rig.put("clicks", 0, row(1, ip="x"), row(13, ip="z"))
+        rig.step()
+        rig.restart(tables + added + PER_IP + COUNT_IP)
+        rig.put("clicks", 0, row(12, ip="x", n=12), row(20, ip="x", n=20), row(21, ip="y", n=21))
+        rig.finish()
+    assert rig.rows("firsts") == [{"ip": "x", "n": 12}, {"ip": "y", "n": 21}]
 
 
 def test_a_changed_statement_is_refused_by_its_name(tmp_path: Path) -> None:

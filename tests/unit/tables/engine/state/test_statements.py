@@ -17,10 +17,7 @@ def of(sql: str, **variables: str) -> dict[str, dict[str, str]]:
 
 def test_an_insert_depends_on_what_it_reads_and_writes() -> None:
     assert {target: list(texts) for target, texts in of(SQL).items()} == {
-        "results": [
-            *("INSERT INTO results", "CREATE TABLE results", "CREATE TABLE clicks"),
-            "SET 'table.exec.sink.require-on-conflict'",
-        ]
+        "results": ["INSERT INTO results", "CREATE TABLE results", "CREATE TABLE clicks"]
     }
 
 
@@ -72,13 +69,17 @@ def test_what_else_a_variable_stands_for_does_matter() -> None:
     assert of(sql, IP="a") != of(sql, IP="b")
 
 
-def test_the_idle_time_out_may_change() -> None:
-    setting = "SET 'table.exec.source.idle-timeout' = '{} s';"
-    assert of(setting.format(1) + SQL) == of(setting.format(2) + SQL) == of(SQL)
-
-
-def test_settings_that_change_rows_matter() -> None:
-    assert of("SET 'table.exec.sink.not-null-enforcer' = 'DROP';" + SQL) != of(SQL)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("table.exec.source.idle-timeout", "2 s"),
+        ("table.exec.sink.not-null-enforcer", "DROP"),
+        ("table.exec.sink.require-on-conflict", "true"),
+        ("table.local-time-zone", "UTC"),
+    ],
+)
+def test_settings_may_come_and_change(name: str, value: str) -> None:
+    assert of(f"SET '{name}' = '{value}';" + SQL) == of(SQL)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_only_one_at_a_time(tmp_path: Path) -> None:
     ("now", "says"),
     [
         ({"b": {**OF_B, "CREATE TABLE a": "CREATE TABLE a (y INT)"}}, "CREATE TABLE a was changed"),
-        ({"b": {**OF_B, "SET x": "1"}}, "SET x is new"),
+        ({"b": {**OF_B, "CREATE VIEW v": "CREATE VIEW v AS SELECT 1"}}, "CREATE VIEW v is new"),
         ({"c": OF_B}, "INSERT INTO b is gone"),
     ],
 )
@@ -128,6 +128,13 @@ def test_other_statements_are_refused_by_name(tmp_path: Path, now: Statements, s
         pass
     with opened(tmp_path):  # and the state is free and as it was
         pass
+
+
+def test_settings_that_an_earlier_version_has_noted_do_not_matter(tmp_path: Path) -> None:
+    with opened(tmp_path, {"b": {**OF_B, "SET 'table.exec.sink.require-on-conflict'": "false"}}):
+        pass
+    with opened(tmp_path) as state:
+        assert state.added == []
 
 
 def test_an_insert_more_keeps_the_state_and_is_of_a_later_generation(tmp_path: Path) -> None:

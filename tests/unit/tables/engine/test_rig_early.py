@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clickstream.errors import ClickstreamError
-from clickstream.tables.engine.rig import Rig
+from clickstream.tables.engine.rig import Crash, Instant, Rig
 from clickstream.tables.engine.writing.early import EARLY
 from tests.unit.tables.engine.rigs import SETTINGS, WINDOW, appended, row, source, upsert, windows
 
@@ -188,3 +188,38 @@ def test_without_a_time_a_record_is_written_now(tmp_path: Path) -> None:
         rig.put("a", 0, row(5, n=1))
         rig.finish()
     assert [record.timestamp for record in rig.sent("results")] == [0]
+
+
+OPEN = [("TUMBLE", (90,), ""), ("HOP", (45, 90), ""), ("CUMULATE", (45, 90), ""), ("SESSION", (90,), "ip")]
+
+
+@pytest.mark.parametrize(("function", "sizes", "by"), OPEN, ids=[function for function, *_ in OPEN])
+@pytest.mark.parametrize("instant", [Instant.COMMITTED, Instant.HANDED_OVER])
+def test_a_restart_shows_what_a_crash_kept_from_being_shown(
+    tmp_path: Path, function: str, sizes: tuple[int, ...], by: str, instant: Instant
+) -> None:
+    """Nothing comes afterwards."""
+    with Rig(results(hits("a", *sizes, function=function, by=by)), tmp_path, changes=True) as rig:
+        rig.put("a", 0, row(1))
+        rig.step()
+        rig.put("a", 0, row(2), row(3, ip="c"))
+        rig.crash(instant, luck=None)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        rig.step()
+        found = {(one["ip"], one["n"]) for one in rig.table("results", early=True).values()}
+    assert found == {("a", 2), ("c", 1)}
+
+
+@pytest.mark.parametrize(("function", "sizes", "by"), OPEN, ids=[function for function, *_ in OPEN])
+def test_what_is_open_is_shown_once_early_rows_are_asked_for(
+    tmp_path: Path, function: str, sizes: tuple[int, ...], by: str
+) -> None:
+    with Rig(results(hits("a", *sizes, function=function, by=by)), tmp_path) as rig:
+        rig.put("a", 0, row(1))
+        rig.step()
+        assert not rig.sent("results")
+        rig.restart(changes=True)
+        rig.step()
+        assert {one["n"] for one in rig.table("results", early=True).values()} == {1}

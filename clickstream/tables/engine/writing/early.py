@@ -5,6 +5,7 @@ a row that nobody knows of. A final row takes its place; where none comes, becau
 window stayed without a row, or a session got another start, a tombstone does.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -17,19 +18,31 @@ from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.names import identifier, relation, string
+from clickstream.tables.sql.branches import told_apart
+from clickstream.tables.sql.model import Insert
+from clickstream.tables.sql.plans import split_union
 
 EARLY: Headers = [("final", b"0")]
 Row = tuple[Any, ...]
 
 
-def has_early_rows(branch: Branch) -> bool:
-    """Whether rows of the branch can be shown before they are final."""
-    return (
-        branch.insert.target.upsert
-        and branch.early is not None
-        and branch.placed is not None
+def early_branches(insert: Insert, branches: Sequence[Branch]) -> list[Branch]:
+    """Those of an INSERT's branches whose rows can be shown before they are final.
+
+    An early row must never take the place of another branch's final one: if its window stayed without a row, that one
+    would be gone.
+    """
+    if not insert.target.upsert:
+        return []
+    keys = [insert.columns.index(name) for name in insert.target.primary_key]
+    plans = [part.plan for part in split_union(insert.plan)]
+    return [
+        branch
+        for number, branch in enumerate(branches)
+        if branch.placed is not None
         and not isinstance(branch.placed.operator, Groups)
-    )
+        and all(told_apart(plans[number], plan, keys) for place, plan in enumerate(plans) if place != number)
+    ]
 
 
 class EarlyRows:

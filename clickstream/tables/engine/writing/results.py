@@ -29,7 +29,7 @@ from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Identity, State
-from clickstream.tables.engine.writing.early import EarlyRows, has_early_rows
+from clickstream.tables.engine.writing.early import EarlyRows, early_branches
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.outbox import Outbox
@@ -50,6 +50,7 @@ class Result:
         self.insert = insert
         self.target = insert.target
         self.branches = [one for one in flow.branches if one.insert is insert]
+        self.shown_early = early_branches(insert, self.branches)
         self._flow = flow
         self._encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
         self._form = form
@@ -225,9 +226,7 @@ class Result:
 
         Several results may show those of one operator, which gives them once.
         """
-        for branch in self.branches:
-            if not has_early_rows(branch):
-                continue
+        for branch in self.shown_early:
             assert branch.placed is not None
             name = branch.placed.operator.name
             with naming(self.insert.described):

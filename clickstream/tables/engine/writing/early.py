@@ -10,13 +10,14 @@ from typing import Any
 
 import duckdb
 
-from clickstream.kafka.deadletter import Sends
 from clickstream.kafka.produce import Headers
 from clickstream.tables.engine.compile.compiled import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
+from clickstream.tables.engine.writing.sending import time_and_headers
+from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.names import identifier, relation, string
 from clickstream.tables.sql.branches import told_apart
 from clickstream.tables.sql.model import Insert
@@ -48,12 +49,12 @@ def early_branches(insert: Insert, branches: Sequence[Branch]) -> list[Branch]:
 class EarlyRows:
     """Of one INSERT. `count` is of rows since the start."""
 
-    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, sender: Sends) -> None:
+    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, writer: Writer) -> None:
         self.count = 0
         self._topic = topic
         self._encoder = encoder
         self._form = form
-        self._sender = sender
+        self._writer = writer
         self._noted = identifier(relation("early", name))
         self._name = name
         self._pending: list[Row] = []
@@ -84,7 +85,8 @@ class EarlyRows:
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(present, True)})")
         empty = made.not_null(rows)
         where = f" WHERE NOT ({empty})" if empty else ""
-        found = db.execute(f"SELECT {made.key} AS k, {made.value} AS v, {WINDOW_END} FROM {rows}{where}").fetchall()
+        items = ", ".join([f"{made.key} AS k", f"{made.value} AS v", *made.extras])
+        found = db.execute(f"SELECT {items} FROM {rows}{where}").fetchall()
         self._pending += found
         buried: list[str] = []
         if self.shown(branch):
@@ -102,8 +104,9 @@ class EarlyRows:
 
     def send(self) -> None:
         """Write the rows that were noted; their keys are in the state."""
-        for key, value, _end in self._form.packed(self._pending):
-            self._sender.send(self._topic, value, key, headers=EARLY)
+        for row in self._form.packed(self._pending):
+            timestamp, headers = time_and_headers(self._encoder, row)
+            self._writer.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
         self.count += len(self._pending)
         self._pending = []
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 import duckdb
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
@@ -33,7 +34,7 @@ from clickstream.tables.engine.writing.early import EarlyRows, early_branches
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.outbox import Outbox
-from clickstream.tables.engine.writing.sending import Outgoing
+from clickstream.tables.engine.writing.sending import Outgoing, time_and_headers
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Insert, Program
@@ -103,14 +104,14 @@ class Result:
         if not self.is_read_back or not ends:
             return
         found: Counter[Identity] = Counter()
-        last: dict[bytes, bytes | None] = {}
+        last: dict[bytes, tuple[bytes | None, Message]] = {}
 
-        def note(message: Any) -> None:
+        def note(message: Message) -> None:
             texts = self._form.unpacked(message.key(), message.value())
             if texts is None:
                 return  # somebody else's
             key, value = texts
-            last[key or b""] = value
+            last[key or b""] = value, message
             found[self._outgoing.written_rows.identity(key, value)] += 1
 
         # Partitions that came after the last commit have nothing that was written before it.
@@ -124,9 +125,10 @@ class Result:
             self._put_right(state.db, last)
         self._outgoing.unmarked = True
 
-    def _put_right(self, db: duckdb.DuckDBPyConnection, written: dict[bytes, bytes | None]) -> None:
+    def _put_right(self, db: duckdb.DuckDBPyConnection, written: dict[bytes, tuple[bytes | None, Message]]) -> None:
         """Have the keys that were written since the last commit say what the state says, or nothing."""
-        right: dict[bytes, bytes] = {}
+        made = self._encoder
+        right: dict[bytes, tuple[Any, ...]] = {}
         for branch in self.branches:
             if not branch.updates:
                 continue  # its rows will be written again
@@ -135,19 +137,28 @@ class Result:
             assert branch.early is not None
             table = relation("all", branch.name)
             branch.placed.operator.present_rows(db, table)
-            made, rows = self._encoder, f"({branch.early(table, True)})"
-            items = f"{made.key} AS k, {made.value} AS v, {made.not_null(rows) or 'FALSE'}"
-            for key, value, empty in db.execute(f"SELECT {items} FROM {rows}").fetchall():
-                if key is None or key.encode() not in written:
+            rows = f"({branch.early(table, True)})"
+            items = ", ".join([made.not_null(rows) or "FALSE", made.key, made.value, *made.extras])
+            for empty, *row in db.execute(f"SELECT {items} FROM {rows}").fetchall():
+                key = row[0].encode() if row[0] is not None else None
+                if key not in written:
                     continue
                 if empty:  # it is not written, whatever is there
-                    del written[key.encode()]
+                    del written[key]
                 else:
-                    right[key.encode()] = value.encode()
-        changed = [(key, right[key]) for key in right if written[key] != right[key]]
-        gone = [key.decode() for key, value in written.items() if value is not None and key not in right]
-        self._writer.put(lambda _db: self._outgoing.send(changed, each=False))
+                    right[key] = tuple(row)
+        changed = [row for key, row in right.items() if not self._says(*written[key], row)]
+        gone = [key.decode() for key, (value, _) in written.items() if value is not None and key not in right]
+        self._writer.put(lambda _db: self._outgoing.send(changed, each=bool(made.extras)))
         self._bury(gone)
+
+    def _says(self, value: bytes | None, message: Message, row: tuple[Any, ...]) -> bool:
+        """Whether a record, the text of whose value is given, is that of a row. Headers are none of groups' columns."""
+        kind, there = message.timestamp()
+        timestamp, _ = time_and_headers(self._encoder, row)
+        # What a row without a time was given, or a broker that gives all of them, says nothing.
+        same_time = not timestamp or kind != TIMESTAMP_CREATE_TIME or there == timestamp
+        return value == row[1].encode() and same_time
 
     def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
         """All is acknowledged: note from where a restart reads back. `ends` asks where a topic's partitions end."""

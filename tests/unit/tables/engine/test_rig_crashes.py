@@ -259,6 +259,42 @@ def test_groups_are_what_the_state_says_right_after_a_restart(tmp_path: Path) ->
     assert different > 3
 
 
+@pytest.mark.parametrize("number", ["COUNT(*)", "MIN(n)"], ids=["another value", "another time only"])
+def test_a_correction_has_its_timestamp(tmp_path: Path, number: str) -> None:
+    table = upsert("results", "ip STRING, n BIGINT, latest TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'", "ip")
+    sql = f"{TABLES}{table}INSERT INTO results SELECT ip, {number}, MAX(ts) FROM a GROUP BY ip;"
+    with Rig(sql, tmp_path) as rig:
+        rig.put("a", 0, row(1, n=1))
+        rig.step()
+        rig.put("a", 0, row(5, n=1))
+        rig.crash(Instant.ACKNOWLEDGED)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        assert [record.timestamp for record in rig.sent("results")] == [1_000, 5_000, 1_000]
+        assert {found["n"] for found in rig.table("results").values()} == {1}
+
+
+@pytest.mark.parametrize("instant", [Instant.COMMITTED, Instant.HANDED_OVER])
+def test_rows_that_were_owed_have_their_headers_and_timestamps(tmp_path: Path, instant: Instant) -> None:
+    columns = "ip STRING, headers MAP<STRING, BYTES> METADATA"
+    first = "SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY ts) AS place FROM clicks"
+    sql = (
+        SETTINGS
+        + source("clicks", f"{columns} VIRTUAL")
+        + appended("firsts", f"{columns}, came TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'")
+        + f"INSERT INTO firsts SELECT ip, headers, ts FROM ({first}) WHERE place = 1;"
+    )
+    with Rig(sql, tmp_path) as rig:
+        rig.topics.append("clicks", 0, b'{"ip":"a","at_":5000}', headers=[("one", b"1"), ("two", b"2")])
+        rig.put("clicks", 0, row(9, ip="a"))
+        rig.crash(instant, luck=None)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        assert [(one.timestamp, one.headers) for one in rig.sent("firsts")] == [(5_000, [("one", b"1"), ("two", b"2")])]
+
+
 def test_late_rows_are_counted_once_however_many_results_miss_them(tmp_path: Path) -> None:
     sql = keyed(["tumble", "hop", "session", "two tables together"])
     with Rig(sql, tmp_path, partitions=PARTITIONS, late_topic="late") as rig:

@@ -192,6 +192,14 @@ def test_without_a_time_a_record_is_written_now(tmp_path: Path) -> None:
     assert [record.timestamp for record in rig.sent("results")] == [0]
 
 
+def test_early_rows_have_their_timestamps(tmp_path: Path) -> None:
+    target = upsert("results", f"{WRITTEN}, ws TIMESTAMP(3)", "n, ws")
+    with Rig(TABLES + target + f"INSERT INTO results {PER_WINDOW};", tmp_path, changes=True) as rig:
+        rig.put("a", 0, row(2.5, n=1), row(3, n=1))
+        rig.step()
+        assert [(record.timestamp, record.headers) for record in rig.sent("results")] == [(2_500, EARLY)]
+
+
 OPEN = [("TUMBLE", (90,), ""), ("HOP", (45, 90), ""), ("CUMULATE", (45, 90), ""), ("SESSION", (90,), "ip")]
 
 

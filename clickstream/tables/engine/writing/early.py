@@ -102,13 +102,14 @@ class EarlyRows:
             self._count(db)
         return [*buried, *self._moved_sessions(db, branch)]
 
-    def send(self) -> None:
-        """Write the rows that were noted; their keys are in the state."""
+    def send(self) -> int:
+        """Write the rows that were noted; their keys are in the state. Returns how many."""
         for row in self._form.packed(self._pending):
             timestamp, headers = time_and_headers(self._encoder, row)
             self._writer.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
-        self.count += len(self._pending)
-        self._pending = []
+        sent, self._pending = len(self._pending), []
+        self.count += sent
+        return sent
 
     def replaced(self, db: duckdb.DuckDBPyConnection, final: str) -> None:
         """Final rows, in table `final`, take the place of early ones of their keys, whichever branch these are of:

@@ -1,4 +1,4 @@
-"""Rows of windows on their way to an append-only topic.
+"""Rows of windows on their way to a topic.
 
 They are stored, encoded, with the state that they were made from, and written after that commit; the next commit
 forgets those that are acknowledged. So after a crash the very same bytes tell which of them are there already,
@@ -47,15 +47,15 @@ class Outbox:
         found = db.execute(f"INSERT INTO {self._table} BY NAME SELECT {', '.join(items)} FROM {rows}").fetchall()
         self._stored += found[0][0]
 
-    def unsent(self, db: duckdb.DuckDBPyConnection) -> list[Row]:
-        """The committed rows that were not handed over yet: call it once for them."""
+    def unsent(self, db: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
+        """The first of the committed rows that were not handed over yet, some `limit` at most; each is given once."""
         if self._sent >= self._stored:
             return []
-        rows = db.execute(
-            f"SELECT k, v, ts_ms, headers FROM {self._table} WHERE n > {self._sent} AND n <= {self._stored} ORDER BY n"
+        found = db.execute(
+            f"SELECT n, k, v, ts_ms, headers FROM {self._table} WHERE n > {self._sent} ORDER BY n LIMIT {limit}"
         ).fetchall()
-        self._sent = self._stored
-        return rows
+        self._sent = found[-1][0] if len(found) == limit else self._stored
+        return [row[1:] for row in found]
 
     @property
     def owes(self) -> bool:

@@ -6,10 +6,10 @@ and loses none.
   after a crash depends on how the batches are cut. So what was written since the last commit is read back, and put
   right to what the state says before anything else is done.
 - In append-only topics a repeat would be a second row: rows of streams are read back, too, and what is there is
-  skipped; rows of windows are stored before they are sent (see `outbox`).
-
-Rows of windows leave in the order of their windows' ends, over all branches: another file may read them by their
-event time, and find none of them late.
+  skipped.
+- Rows of windows are stored before they are sent, and none is sent again (see `outbox`): they leave in the order of
+  their windows' ends, over all branches, so that another file may read them by their event time, and find none of
+  them late. A table is read so as well, with 'connector' = 'kafka': a repeat would count twice there.
 """
 
 import threading
@@ -30,7 +30,7 @@ from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Identity, State
-from clickstream.tables.engine.writing.early import EarlyRows, early_branches
+from clickstream.tables.engine.writing.early import EARLY, EarlyRows, early_branches
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.outbox import Outbox
@@ -83,7 +83,12 @@ class Result:
     @property
     def is_read_back(self) -> bool:
         """Whether a restart needs to know where the topic ended at the last commit."""
-        return self.appends or any(branch.updates for branch in self.branches)
+        return self.appends or self._keeps or any(branch.updates for branch in self.branches)
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether rows are in the outbox before they are sent."""
+        return any(not branch.stream and not branch.updates for branch in self.branches)
 
     # --- between runs
 
@@ -92,7 +97,7 @@ class Result:
         for branch in self.branches:
             db.execute(f"CREATE OR REPLACE TEMP VIEW {self._rows_of(branch)} AS {branch.sql}")
         self.early.create(db)
-        if self.appends:
+        if self._keeps:
             self._outbox.create(db)
 
     def read_back(self, cluster: Cluster, state: State, stop: threading.Event) -> None:
@@ -112,14 +117,16 @@ class Result:
                 return  # somebody else's
             key, value = texts
             last[key or b""] = value, message
-            found[self._outgoing.written_rows.identity(key, value)] += 1
+            if EARLY[0] not in (message.headers() or []):  # the final row may be the same
+                found[self._outgoing.written_rows.identity(key, value)] += 1
 
         # Partitions that came after the last commit have nothing that was written before it.
         start = {**beginnings(cluster, self.target.topic, stop=stop), **ends}
         read_to_end(cluster, self.target.topic, note, start=start, stop=stop)
+        if self._keeps:
+            found = self._outbox.forget_written(state.db, found)
         if self.appends:
-            left = self._outbox.forget_written(state.db, found)
-            self._outgoing.written_rows.add(left)
+            self._outgoing.written_rows.add(found)
             self._outgoing.written_rows.add(state.there(self.name))
         elif last:
             self._put_right(state.db, last)
@@ -162,7 +169,7 @@ class Result:
 
     def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
         """All is acknowledged: note from where a restart reads back. `ends` asks where a topic's partitions end."""
-        if self.appends:
+        if self._keeps:
             self._outbox.forget_sent(state.db)
         if self.is_read_back and self._outgoing.unmarked:
             state.save_written(self.name, ends(self.target.topic), self._outgoing.written_rows.left())
@@ -170,22 +177,23 @@ class Result:
 
     def after_commit(self, db: duckdb.DuckDBPyConnection) -> None:
         """Hand over what had to be in the state first."""
-        if self.appends and (rows := self._outbox.unsent(db)):
+        while self._keeps and (rows := self._outbox.unsent(db, ROWS_AT_ONCE)):
             each = self._encoder.timestamp is not None or self._encoder.headers is not None
             extras = [self._encoder.timestamp is not None, self._encoder.headers is not None]
             kept = [(*row[:2], *(one for one, there in zip(row[2:], extras, strict=True) if there)) for row in rows]
-            self._writer.put(lambda _db: self._outgoing.send(kept, each=each))
-        self.early.send()
+            self._writer.put(partial(self._send, rows=kept, each=each))
+        if self.early.send():
+            self._outgoing.unmarked = True
 
     @property
     def owes(self) -> bool:
         """Whether a former run committed rows and could not hand them over."""
-        return self.appends and self._outbox.owes
+        return self._keeps and self._outbox.owes
 
     @property
     def settled(self) -> bool:
         """Whether nothing was handed over that the state still has to forget."""
-        return not (self.appends and self._outbox.holds)
+        return not (self._keeps and self._outbox.holds)
 
     # --- rows
 
@@ -221,10 +229,7 @@ class Result:
                     f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
                 )
         union = " UNION ALL ".join(f"SELECT * FROM {relation}" for relation in relations.values())
-        if self.appends:
-            self._store(db, union)
-        else:
-            self._write(db, f'{union} ORDER BY "$t"')
+        self._store(db, union)
         if any_shown:
             for final in relations.values():
                 self.early.replaced(db, final)
@@ -259,8 +264,11 @@ class Result:
             if rows.num_rows:
                 self._writer.put(partial(self._outgoing.rows, rows=rows, ordered=ordered))
 
+    def _send(self, _db: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], *, each: bool) -> None:
+        self._outgoing.send(rows, each=each)
+
     def _store(self, db: duckdb.DuckDBPyConnection, union: str) -> None:
-        """Keep final rows for an append-only topic until they are committed; without NULLs where none may be."""
+        """Keep final rows until they are committed; without NULLs where none may be."""
         rows = identifier(relation("final", self.name))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS {union}")
         self._outgoing.leave_out_nulls(db, rows)

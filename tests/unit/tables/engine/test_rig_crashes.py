@@ -259,6 +259,28 @@ def test_groups_are_what_the_state_says_right_after_a_restart(tmp_path: Path) ->
     assert different > 3
 
 
+@pytest.mark.parametrize("changes", [False, True], ids=["final", "changes"])
+@pytest.mark.parametrize("luck", [None, 0, 1, 2])
+@pytest.mark.parametrize("instant", list(Instant))
+def test_final_rows_of_a_table_come_once_in_the_order_of_their_windows(
+    tmp_path: Path, instant: Instant, luck: int | None, changes: bool
+) -> None:
+    """Another file may read them as a stream."""
+    with Rig(keyed(["tumble"]), tmp_path, changes=changes) as rig:
+        rig.put("a", 0, row(1), row(12))
+        rig.step()
+        rig.put("a", 0, row(23), row(34), row(65))
+        rig.crash(instant, luck=luck)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        rig.finish()
+        rows = zip(rig.sent("tumble"), rig.rows("tumble"), strict=True)
+        final = [value["window_start"][-2:] for record, value in rows if value and not record.headers]
+        assert final == ["00", "10", "20", "30", "00"]
+        assert rig.table("tumble", early=True) == rig.table("tumble")
+
+
 @pytest.mark.parametrize("number", ["COUNT(*)", "MIN(n)"], ids=["another value", "another time only"])
 def test_a_correction_has_its_timestamp(tmp_path: Path, number: str) -> None:
     table = upsert("results", "ip STRING, n BIGINT, latest TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'", "ip")

@@ -6,7 +6,8 @@ and loses none.
   after a crash depends on how the batches are cut. So what was written since the last commit is read back, and put
   right to what the state says before anything else is done.
 - In append-only topics a repeat would be a second row: rows of streams are read back, too, and what is there is
-  skipped.
+  skipped. Rows of joins may be others then, and are stored first, as those of windows are, unless they carry their
+  origin.
 - Rows of windows are stored before they are sent, and none is sent again (see `outbox`): they leave in the order of
   their windows' ends, over all branches, so that another file may read them by their event time, and find none of
   them late. A table is read so as well, with 'connector' = 'kafka': a repeat would count twice there.
@@ -88,7 +89,15 @@ class Result:
     @property
     def _keeps(self) -> bool:
         """Whether rows are in the outbox before they are sent."""
-        return any(not branch.stream and not branch.updates for branch in self.branches)
+        return self._keeps_streams or any(not branch.stream and not branch.updates for branch in self.branches)
+
+    @property
+    def _keeps_streams(self) -> bool:
+        """Whether rows of streams are, too: those of a join, which may have found another version after a crash, and
+        have nothing else to be told by.
+        """
+        joined = any(branch.stream and branch.joined for branch in self.branches)
+        return joined and self.appends and not self._outgoing.knows_origins
 
     # --- between runs
 
@@ -202,7 +211,11 @@ class Result:
         for branch in self.branches:
             if branch.stream:
                 with naming(self.insert.described):
-                    self._write(db, f"SELECT * FROM {self._rows_of(branch)}", ordered=True)
+                    if self._keeps_streams:
+                        self._store(db, f"SELECT * FROM {self._rows_of(branch)}", '"$p", "$o"')
+                        self._outbox.leave_out(db, self._outgoing.written_rows)
+                    else:
+                        self._write(db, f"SELECT * FROM {self._rows_of(branch)}", ordered=True)
 
     def write_closed(self, db: duckdb.DuckDBPyConnection, moved: Collection[str], watermark: int) -> None:
         """Write the rows of outputs that `moved`: final ones, and groups that changed; bury what holds no more.
@@ -229,7 +242,7 @@ class Result:
                     f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
                 )
         union = " UNION ALL ".join(f"SELECT * FROM {relation}" for relation in relations.values())
-        self._store(db, union)
+        self._store(db, union, '"$t"')
         if any_shown:
             for final in relations.values():
                 self.early.replaced(db, final)
@@ -267,12 +280,12 @@ class Result:
     def _send(self, _db: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], *, each: bool) -> None:
         self._outgoing.send(rows, each=each)
 
-    def _store(self, db: duckdb.DuckDBPyConnection, union: str) -> None:
-        """Keep final rows until they are committed; without NULLs where none may be."""
+    def _store(self, db: duckdb.DuckDBPyConnection, union: str, order: str) -> None:
+        """Keep rows until they are committed; without NULLs where none may be."""
         rows = identifier(relation("final", self.name))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS {union}")
         self._outgoing.leave_out_nulls(db, rows)
-        self._outbox.store(db, rows, '"$t"')
+        self._outbox.store(db, rows, order)
 
     def _retract(self, db: duckdb.DuckDBPyConnection, branch: Branch) -> None:
         """Tombstones for groups that fulfilled HAVING before, and do not now."""

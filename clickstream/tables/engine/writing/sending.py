@@ -46,6 +46,11 @@ class Outgoing:
         self._origin = origin_columns(insert)
         self.written_rows = WrittenRows(self._origin)
 
+    @property
+    def knows_origins(self) -> bool:
+        """Whether rows carry the partition and offset that they come from."""
+        return self._origin is not None
+
     def rows(self, db: duckdb.DuckDBPyConnection, rows: pa.Table | pa.RecordBatch, *, ordered: bool) -> None:
         """Send rows with the insert's fields; `ordered`: rows of the same "$p" by their "$o".
 

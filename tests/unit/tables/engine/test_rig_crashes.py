@@ -281,6 +281,36 @@ def test_final_rows_of_a_table_come_once_in_the_order_of_their_windows(
         assert rig.table("tumble", early=True) == rig.table("tumble")
 
 
+@pytest.mark.parametrize("instant", list(Instant))
+def test_joined_rows_without_origin_are_not_doubled_when_the_reference_has_changed(
+    tmp_path: Path, instant: Instant
+) -> None:
+    with Rig(appending(["joined stream without origin"]), tmp_path) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "old"}, timestamp=1)
+        rig.put("a", 0, row(1, n=1), row(2, n=2), row(20, n=3))
+        rig.crash(instant, luck=1)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.put("users", 0, {"ip": "a", "name": "new"}, timestamp=500)
+        rig.restart()
+        rig.finish()
+        assert sorted(found["n"] for found in rig.rows(topic("joined stream without origin")) if found) == [1, 2, 3]
+
+
+def test_joined_rows_of_an_engine_that_did_not_store_them_are_not_doubled(tmp_path: Path) -> None:
+    name = topic("joined stream without origin")
+    with Rig(appending(["joined stream without origin"]), tmp_path) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "x"}, timestamp=1)
+        rig.put("a", 0, row(1, n=1, price=0.5), row(2, n=2, price=0.5), row(2.5, n=1, price=0.5), row(20, n=3))
+        rig.crash(Instant.ACKNOWLEDGED)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.topics.append(name, 0, b'{"ip":"x","n":1,"price":0.5}')
+        rig.restart()
+        rig.finish()
+        assert sorted(found["n"] for found in rig.rows(name) if found) == [1, 1, 2, 3]
+
+
 @pytest.mark.parametrize("number", ["COUNT(*)", "MIN(n)"], ids=["another value", "another time only"])
 def test_a_correction_has_its_timestamp(tmp_path: Path, number: str) -> None:
     table = upsert("results", "ip STRING, n BIGINT, latest TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'", "ip")

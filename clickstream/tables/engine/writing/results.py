@@ -28,6 +28,7 @@ from clickstream.kafka.offsets import beginnings
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.compile.compiled import Branch
 from clickstream.tables.engine.flow import Flow
+from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Identity, State
@@ -89,7 +90,14 @@ class Result:
     @property
     def _keeps(self) -> bool:
         """Whether rows are in the outbox before they are sent."""
-        return self._keeps_streams or any(not branch.stream and not branch.updates for branch in self.branches)
+        return self._keeps_streams or any(self._keeps_rows_of(branch) for branch in self.branches)
+
+    def _keeps_rows_of(self, branch: Branch) -> bool:
+        """First rows of a table have no window: nobody reads them by its end."""
+        if branch.stream or branch.updates:
+            return False
+        made = [one.operator for one in self._flow.operators if one.output in branch.outputs]
+        return self.appends or not all(isinstance(one, KeepFirst) for one in made)
 
     @property
     def _keeps_streams(self) -> bool:
@@ -242,7 +250,10 @@ class Result:
                     f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
                 )
         union = " UNION ALL ".join(f"SELECT * FROM {relation}" for relation in relations.values())
-        self._store(db, union, '"$t"')
+        if self._keeps:
+            self._store(db, union, '"$t"')
+        else:
+            self._write(db, f'{union} ORDER BY "$t"')
         if any_shown:
             for final in relations.values():
                 self.early.replaced(db, final)

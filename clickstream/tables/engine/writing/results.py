@@ -145,7 +145,7 @@ class Result:
         if self.appends:
             self._outgoing.written_rows.add(found)
             self._outgoing.written_rows.add(state.there(self.name))
-        elif last:
+        elif last and any(branch.updates for branch in self.branches):
             self._put_right(state.db, last)
         self._outgoing.unmarked = True
 

@@ -279,6 +279,7 @@ def test_final_rows_of_a_table_come_once_in_the_order_of_their_windows(
         final = [value["window_start"][-2:] for record, value in rows if value and not record.headers]
         assert final == ["00", "10", "20", "30", "00"]
         assert rig.table("tumble", early=True) == rig.table("tumble")
+        assert len(rig.table("tumble")) == 5
 
 
 @pytest.mark.parametrize("instant", list(Instant))

@@ -77,6 +77,9 @@ class Flow:
         self.absorb(db, _NOTHING)
         for placed in self.operators:
             placed.operator.close(db, BEGINNING, placed.output)
+        for placed in self._touched:
+            if isinstance(placed.operator, Panes):
+                placed.operator.touch_open(db)
         # Only now: rows that wait in joins since an earlier run would have been handed on before anything takes them.
         self._made.joins_at_once = self._changes
 

@@ -18,7 +18,6 @@ from clickstream.tables.engine.flow import Flow
 from clickstream.tables.engine.operators.references import Reference
 from clickstream.tables.engine.report import ResultReport
 from clickstream.tables.engine.state.store import Membership, State
-from clickstream.tables.engine.writing.early import has_early_rows
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.lateness import LateRows
 from clickstream.tables.engine.writing.results import Result
@@ -51,7 +50,7 @@ class Pipeline:
             flow = Flow(compiled(part, references, membership.generation, membership.begins), changes=changes)
             results = [Result(program, one, flow, forms[one.target.name], sender, writer) for one in inserts]
             if changes:
-                shown = [one for result in results for one in result.branches if has_early_rows(one)]
+                shown = [one for result in results for one in result.shown_early]
                 flow.show_early({one.placed.operator.name for one in shown if one.placed is not None})
             self.flows.append(flow)
             self.results += results

@@ -51,11 +51,13 @@ class Transactions:
         self.saved: dict[str, Progress] = {}  # by table, as it is stored
 
     def resume(self) -> None:
-        """Show where the run goes on: nothing may come for long, and the last run may have died before it showed it."""
+        """Show where the run goes on, and what is open, soon: nothing may come for long, and the last run may have
+        died before it showed it."""
         for name in self._sources.by_table:
             if (progress := self._state.progress(name)) is not None:
                 self.saved[name] = progress
         self._sources.show_lag()
+        self._timetable.changed()  # early rows that the last run noted, and could not write
 
     def begin(self) -> None:
         """Begin one, unless one is open."""

@@ -6,7 +6,7 @@ from clickstream.tables.sql.avro import refusal
 from clickstream.tables.sql.calls import Report, did_you_mean
 from clickstream.tables.sql.model import Column, GroupBy, Plan, Table
 from clickstream.tables.sql.nodes import InsertNode
-from clickstream.tables.sql.plans import grouping, key_columns, walk
+from clickstream.tables.sql.plans import grouping, key_columns, split_union, walk
 from clickstream.tables.sql.types import stores
 
 CONFLICT = "table.exec.sink.require-on-conflict"
@@ -78,7 +78,8 @@ def keyed(
         hint = f"Write  SET '{CONFLICT}' = 'false';  before it: Flink asks for it where appended rows get a key."
         report(f"{table.name} is an upsert-kafka table, the query only appends.", node.this, hint)
         return False
-    return group is None or _identifies(node, plan, group, table, columns, report)
+    groups = [(part.plan, found) for part in split_union(plan) if (found := grouping(part.plan)) is not None]
+    return all(_identifies(node, one, found, table, columns, report) for one, found in groups)
 
 
 def _identifies(

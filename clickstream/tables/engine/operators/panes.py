@@ -111,6 +111,11 @@ class Panes:
             f"FROM {rows} WHERE {TIME} IS NOT NULL"
         )
 
+    def touch_open(self, db: duckdb.DuckDBPyConnection) -> None:
+        """The same of all groups of open windows: what a former run had still to show is not known."""
+        keys = "".join(f", {name}" for name in self._keys)
+        db.execute(f"INSERT INTO {self._touched} SELECT DISTINCT pane, first_end{keys} FROM {self._table}")
+
     def due(self, watermark: int) -> bool:
         return self._grid.closed_at(watermark) > self._closed
 

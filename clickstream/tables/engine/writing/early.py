@@ -5,42 +5,56 @@ a row that nobody knows of. A final row takes its place; where none comes, becau
 window stayed without a row, or a session got another start, a tombstone does.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 
-from clickstream.kafka.deadletter import Sends
 from clickstream.kafka.produce import Headers
 from clickstream.tables.engine.compile.compiled import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.sessions import Sessions
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
+from clickstream.tables.engine.writing.sending import time_and_headers
+from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.names import identifier, relation, string
+from clickstream.tables.sql.branches import told_apart
+from clickstream.tables.sql.model import Insert
+from clickstream.tables.sql.plans import split_union
 
 EARLY: Headers = [("final", b"0")]
 Row = tuple[Any, ...]
 
 
-def has_early_rows(branch: Branch) -> bool:
-    """Whether rows of the branch can be shown before they are final."""
-    return (
-        branch.insert.target.upsert
-        and branch.early is not None
-        and branch.placed is not None
+def early_branches(insert: Insert, branches: Sequence[Branch]) -> list[Branch]:
+    """Those of an INSERT's branches whose rows can be shown before they are final.
+
+    An early row must never take the place of another branch's final one: if its window stayed without a row, that one
+    would be gone.
+    """
+    if not insert.target.upsert:
+        return []
+    keys = [insert.columns.index(name) for name in insert.target.primary_key]
+    plans = [part.plan for part in split_union(insert.plan)]
+    return [
+        branch
+        for number, branch in enumerate(branches)
+        if branch.placed is not None
         and not isinstance(branch.placed.operator, Groups)
-    )
+        and all(told_apart(plans[number], plan, keys) for place, plan in enumerate(plans) if place != number)
+    ]
 
 
 class EarlyRows:
     """Of one INSERT. `count` is of rows since the start."""
 
-    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, sender: Sends) -> None:
+    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, writer: Writer) -> None:
         self.count = 0
         self._topic = topic
         self._encoder = encoder
         self._form = form
-        self._sender = sender
+        self._writer = writer
         self._noted = identifier(relation("early", name))
         self._name = name
         self._pending: list[Row] = []
@@ -71,7 +85,8 @@ class EarlyRows:
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(present, True)})")
         empty = made.not_null(rows)
         where = f" WHERE NOT ({empty})" if empty else ""
-        found = db.execute(f"SELECT {made.key} AS k, {made.value} AS v, {WINDOW_END} FROM {rows}{where}").fetchall()
+        items = ", ".join([f"{made.key} AS k", f"{made.value} AS v", *made.extras])
+        found = db.execute(f"SELECT {items} FROM {rows}{where}").fetchall()
         self._pending += found
         buried: list[str] = []
         if self.shown(branch):
@@ -87,12 +102,14 @@ class EarlyRows:
             self._count(db)
         return [*buried, *self._moved_sessions(db, branch)]
 
-    def send(self) -> None:
-        """Write the rows that were noted; their keys are in the state."""
-        for key, value, _end in self._form.packed(self._pending):
-            self._sender.send(self._topic, value, key, headers=EARLY)
-        self.count += len(self._pending)
-        self._pending = []
+    def send(self) -> int:
+        """Write the rows that were noted; their keys are in the state. Returns how many."""
+        for row in self._form.packed(self._pending):
+            timestamp, headers = time_and_headers(self._encoder, row)
+            self._writer.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
+        sent, self._pending = len(self._pending), []
+        self.count += sent
+        return sent
 
     def replaced(self, db: duckdb.DuckDBPyConnection, final: str) -> None:
         """Final rows, in table `final`, take the place of early ones of their keys, whichever branch these are of:

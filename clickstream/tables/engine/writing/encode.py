@@ -34,6 +34,11 @@ class Encoder:
         self.timestamp = self._metadata("timestamp", "epoch_ms({})")
         self.headers = self._metadata("headers", "{}")
 
+    @property
+    def extras(self) -> list[str]:
+        """SQL: the record's own timestamp and headers, as far as the table writes them."""
+        return [one for one in (self.timestamp, self.headers) if one is not None]
+
     def select(self, relation: str) -> str:
         """SQL: k and v of the rows of a relation; ts_ms and headers where the table writes them."""
         outputs = {"k": self.key, "v": self.value, "ts_ms": self.timestamp, "headers": self.headers}

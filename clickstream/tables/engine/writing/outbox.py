@@ -1,9 +1,10 @@
-"""Rows of windows on their way to an append-only topic.
+"""Rows of windows, and of joins that do not carry their origin, on their way to a topic.
 
 They are stored, encoded, with the state that they were made from, and written after that commit; the next commit
 forgets those that are acknowledged. So after a crash the very same bytes tell which of them are there already,
 however the batches are cut then: a sum of fractions in another order, or a session of rows that come otherwise, would
-have made another row. Streams need none of this: their rows carry their origin, or are made of one record each.
+have made another row, and a reference that has changed meanwhile another one of a join. Other streams need none of
+this: their rows carry their origin, or are made of one record each.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ import duckdb
 from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.state.store import Identity
 from clickstream.tables.engine.writing.encode import Encoder
+from clickstream.tables.engine.writing.written import WrittenRows
 from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.types import Type
 
@@ -28,6 +30,7 @@ class Outbox:
         self._table = identifier(relation("outbox", name))
         self._encoder = encoder
         self._stored = self._sent = 0  # numbers of the last rows that were stored, and handed over
+        self._before = 0  # of the last one that was stored before the last call of `store`
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make its table if it is not there, and learn what it holds."""
@@ -45,17 +48,17 @@ class Outbox:
         ]
         items += [f"{made.timestamp or 'NULL'} AS ts_ms", f"{made.headers or 'NULL'} AS headers"]
         found = db.execute(f"INSERT INTO {self._table} BY NAME SELECT {', '.join(items)} FROM {rows}").fetchall()
-        self._stored += found[0][0]
+        self._before, self._stored = self._stored, self._stored + found[0][0]
 
-    def unsent(self, db: duckdb.DuckDBPyConnection) -> list[Row]:
-        """The committed rows that were not handed over yet: call it once for them."""
+    def unsent(self, db: duckdb.DuckDBPyConnection, limit: int) -> list[Row]:
+        """The first of the committed rows that were not handed over yet, some `limit` at most; each is given once."""
         if self._sent >= self._stored:
             return []
-        rows = db.execute(
-            f"SELECT k, v, ts_ms, headers FROM {self._table} WHERE n > {self._sent} AND n <= {self._stored} ORDER BY n"
+        found = db.execute(
+            f"SELECT n, k, v, ts_ms, headers FROM {self._table} WHERE n > {self._sent} ORDER BY n LIMIT {limit}"
         ).fetchall()
-        self._sent = self._stored
-        return rows
+        self._sent = found[-1][0] if len(found) == limit else self._stored
+        return [row[1:] for row in found]
 
     @property
     def owes(self) -> bool:
@@ -74,6 +77,16 @@ class Outbox:
             if self._sent == self._stored:
                 self._sent = self._stored = 0
 
+    def leave_out(self, db: duckdb.DuckDBPyConnection, written: WrittenRows) -> None:
+        """Have the rows that were stored last not sent as far as they are among those of an engine that sent them
+        before it stored them; these are told by their bytes.
+        """
+        if not written:
+            return
+        rows = db.execute(f"SELECT k, v, n FROM {self._table} WHERE n > {self._before} ORDER BY n").fetchall()
+        left = {number for _, _, number in written.without(rows)}
+        self._delete(db, [number for _, _, number in rows if number not in left])
+
     def forget_written(self, db: duckdb.DuckDBPyConnection, there: Mapping[Identity, int]) -> Counter[Identity]:
         """After a crash: leave out what is in the topic already. Returns the rows there that are none of these."""
         left, written = Counter(there), []
@@ -83,9 +96,12 @@ class Outbox:
             if identity is not None and left[identity] > 0:
                 left[identity] -= 1
                 written.append(number)
-        if written:
-            db.execute(f"DELETE FROM {self._table} WHERE n IN ({', '.join(map(str, written))})")
+        self._delete(db, written)
         return +left
+
+    def _delete(self, db: duckdb.DuckDBPyConnection, numbers: list[int]) -> None:
+        if numbers:
+            db.execute(f"DELETE FROM {self._table} WHERE n IN ({', '.join(map(str, numbers))})")
 
 
 def _bytes(text: str | bytes | None) -> bytes | None:

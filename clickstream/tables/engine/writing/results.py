@@ -6,10 +6,11 @@ and loses none.
   after a crash depends on how the batches are cut. So what was written since the last commit is read back, and put
   right to what the state says before anything else is done.
 - In append-only topics a repeat would be a second row: rows of streams are read back, too, and what is there is
-  skipped; rows of windows are stored before they are sent (see `outbox`).
-
-Rows of windows leave in the order of their windows' ends, over all branches: another file may read them by their
-event time, and find none of them late.
+  skipped. Rows of joins may be others then, and are stored first, as those of windows are, unless they carry their
+  origin.
+- Rows of windows are stored before they are sent, and none is sent again (see `outbox`): they leave in the order of
+  their windows' ends, over all branches, so that another file may read them by their event time, and find none of
+  them late. A table is read so as well, with 'connector' = 'kafka': a repeat would count twice there.
 """
 
 import logging
@@ -20,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import duckdb
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
@@ -27,14 +29,15 @@ from clickstream.kafka.offsets import beginnings
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.compile.compiled import Branch
 from clickstream.tables.engine.flow import Flow
+from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Identity, State
-from clickstream.tables.engine.writing.early import EarlyRows, has_early_rows
+from clickstream.tables.engine.writing.early import EARLY, EarlyRows, early_branches
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.outbox import Outbox
-from clickstream.tables.engine.writing.sending import Outgoing
+from clickstream.tables.engine.writing.sending import Outgoing, time_and_headers
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Insert, Program
@@ -53,6 +56,7 @@ class Result:
         self.insert = insert
         self.target = insert.target
         self.branches = [one for one in flow.branches if one.insert is insert]
+        self.shown_early = early_branches(insert, self.branches)
         self._flow = flow
         self._encoder = Encoder(insert.target, insert.plan.fields, insert.columns)
         self._form = form
@@ -84,7 +88,27 @@ class Result:
     @property
     def is_read_back(self) -> bool:
         """Whether a restart needs to know where the topic ended at the last commit."""
-        return self.appends or any(branch.updates for branch in self.branches)
+        return self.appends or self._keeps or any(branch.updates for branch in self.branches)
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether rows are in the outbox before they are sent."""
+        return self._keeps_streams or any(self._keeps_rows_of(branch) for branch in self.branches)
+
+    def _keeps_rows_of(self, branch: Branch) -> bool:
+        """First rows of a table have no window: nobody reads them by its end."""
+        if branch.stream or branch.updates:
+            return False
+        made = [one.operator for one in self._flow.operators if one.output in branch.outputs]
+        return self.appends or not all(isinstance(one, KeepFirst) for one in made)
+
+    @property
+    def _keeps_streams(self) -> bool:
+        """Whether rows of streams are, too: those of a join, which may have found another version after a crash, and
+        have nothing else to be told by.
+        """
+        joined = any(branch.stream and branch.joined for branch in self.branches)
+        return joined and self.appends and not self._outgoing.knows_origins
 
     # --- between runs
 
@@ -93,7 +117,7 @@ class Result:
         for branch in self.branches:
             db.execute(f"CREATE OR REPLACE TEMP VIEW {self._rows_of(branch)} AS {branch.sql}")
         self.early.create(db)
-        if self.appends:
+        if self._keeps:
             self._outbox.create(db)
 
     def read_back(self, cluster: Cluster, state: State, stop: threading.Event) -> None:
@@ -105,15 +129,16 @@ class Result:
         if not self.is_read_back or not ends:
             return
         found: Counter[Identity] = Counter()
-        last: dict[bytes, bytes | None] = {}
+        last: dict[bytes, tuple[bytes | None, Message]] = {}
 
-        def note(message: Any) -> None:
+        def note(message: Message) -> None:
             texts = self._form.unpacked(message.key(), message.value())
             if texts is None:
                 return  # somebody else's
             key, value = texts
-            last[key or b""] = value
-            found[self._outgoing.written_rows.identity(key, value)] += 1
+            last[key or b""] = value, message
+            if EARLY[0] not in (message.headers() or []):  # the final row may be the same
+                found[self._outgoing.written_rows.identity(key, value)] += 1
 
         # Partitions that came after the last commit have nothing that was written before it. Others may begin behind
         # the mark: the topic's retention has deleted what was written since.
@@ -127,17 +152,19 @@ class Result:
                 *(self.name, f"{deleted:,}", self.target.topic),
             )
         read_to_end(cluster, self.target.topic, note, start=start, stop=stop)
+        if self._keeps:
+            found = self._outbox.forget_written(state.db, found)
         if self.appends:
-            left = self._outbox.forget_written(state.db, found)
-            self._outgoing.written_rows.add(left)
+            self._outgoing.written_rows.add(found)
             self._outgoing.written_rows.add(state.there(self.name))
-        elif last:
+        elif last and any(branch.updates for branch in self.branches):
             self._put_right(state.db, last)
         self._outgoing.unmarked = True
 
-    def _put_right(self, db: duckdb.DuckDBPyConnection, written: dict[bytes, bytes | None]) -> None:
+    def _put_right(self, db: duckdb.DuckDBPyConnection, written: dict[bytes, tuple[bytes | None, Message]]) -> None:
         """Have the keys that were written since the last commit say what the state says, or nothing."""
-        right: dict[bytes, bytes] = {}
+        made = self._encoder
+        right: dict[bytes, tuple[Any, ...]] = {}
         for branch in self.branches:
             if not branch.updates:
                 continue  # its rows will be written again
@@ -146,23 +173,32 @@ class Result:
             assert branch.early is not None
             table = relation("all", branch.name)
             branch.placed.operator.present_rows(db, table)
-            made, rows = self._encoder, f"({branch.early(table, True)})"
-            items = f"{made.key} AS k, {made.value} AS v, {made.not_null(rows) or 'FALSE'}"
-            for key, value, empty in db.execute(f"SELECT {items} FROM {rows}").fetchall():
-                if key is None or key.encode() not in written:
+            rows = f"({branch.early(table, True)})"
+            items = ", ".join([made.not_null(rows) or "FALSE", made.key, made.value, *made.extras])
+            for empty, *row in db.execute(f"SELECT {items} FROM {rows}").fetchall():
+                key = row[0].encode() if row[0] is not None else None
+                if key not in written:
                     continue
                 if empty:  # it is not written, whatever is there
-                    del written[key.encode()]
+                    del written[key]
                 else:
-                    right[key.encode()] = value.encode()
-        changed = [(key, right[key]) for key in right if written[key] != right[key]]
-        gone = [key.decode() for key, value in written.items() if value is not None and key not in right]
-        self._writer.put(lambda _db: self._outgoing.send(changed, each=False))
+                    right[key] = tuple(row)
+        changed = [row for key, row in right.items() if not self._says(*written[key], row)]
+        gone = [key.decode() for key, (value, _) in written.items() if value is not None and key not in right]
+        self._writer.put(lambda _db: self._outgoing.send(changed, each=bool(made.extras)))
         self._bury(gone)
+
+    def _says(self, value: bytes | None, message: Message, row: tuple[Any, ...]) -> bool:
+        """Whether a record, the text of whose value is given, is that of a row. Headers are none of groups' columns."""
+        kind, there = message.timestamp()
+        timestamp, _ = time_and_headers(self._encoder, row)
+        # What a row without a time was given, or a broker that gives all of them, says nothing.
+        same_time = not timestamp or kind != TIMESTAMP_CREATE_TIME or there == timestamp
+        return value == row[1].encode() and same_time
 
     def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
         """All is acknowledged: note from where a restart reads back. `ends` asks where a topic's partitions end."""
-        if self.appends:
+        if self._keeps:
             self._outbox.forget_sent(state.db)
         if self.is_read_back and self._outgoing.unmarked:
             state.save_written(self.name, ends(self.target.topic), self._outgoing.written_rows.left())
@@ -170,22 +206,23 @@ class Result:
 
     def after_commit(self, db: duckdb.DuckDBPyConnection) -> None:
         """Hand over what had to be in the state first."""
-        if self.appends and (rows := self._outbox.unsent(db)):
+        while self._keeps and (rows := self._outbox.unsent(db, ROWS_AT_ONCE)):
             each = self._encoder.timestamp is not None or self._encoder.headers is not None
             extras = [self._encoder.timestamp is not None, self._encoder.headers is not None]
             kept = [(*row[:2], *(one for one, there in zip(row[2:], extras, strict=True) if there)) for row in rows]
-            self._writer.put(lambda _db: self._outgoing.send(kept, each=each))
-        self.early.send()
+            self._writer.put(partial(self._send, rows=kept, each=each))
+        if self.early.send():
+            self._outgoing.unmarked = True
 
     @property
     def owes(self) -> bool:
         """Whether a former run committed rows and could not hand them over."""
-        return self.appends and self._outbox.owes
+        return self._keeps and self._outbox.owes
 
     @property
     def settled(self) -> bool:
         """Whether nothing was handed over that the state still has to forget."""
-        return not (self.appends and self._outbox.holds)
+        return not (self._keeps and self._outbox.holds)
 
     # --- rows
 
@@ -194,7 +231,11 @@ class Result:
         for branch in self.branches:
             if branch.stream:
                 with naming(self.insert.described):
-                    self._write(db, f"SELECT * FROM {self._rows_of(branch)}", ordered=True)
+                    if self._keeps_streams:
+                        self._store(db, f"SELECT * FROM {self._rows_of(branch)}", '"$p", "$o"')
+                        self._outbox.leave_out(db, self._outgoing.written_rows)
+                    else:
+                        self._write(db, f"SELECT * FROM {self._rows_of(branch)}", ordered=True)
 
     def write_closed(self, db: duckdb.DuckDBPyConnection, moved: Collection[str], watermark: int) -> None:
         """Write the rows of outputs that `moved`: final ones, and groups that changed; bury what holds no more.
@@ -221,8 +262,8 @@ class Result:
                     f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
                 )
         union = " UNION ALL ".join(f"SELECT * FROM {relation}" for relation in relations.values())
-        if self.appends:
-            self._store(db, union)
+        if self._keeps:
+            self._store(db, union, '"$t"')
         else:
             self._write(db, f'{union} ORDER BY "$t"')
         if any_shown:
@@ -237,9 +278,7 @@ class Result:
 
         Several results may show those of one operator, which gives them once.
         """
-        for branch in self.branches:
-            if not has_early_rows(branch):
-                continue
+        for branch in self.shown_early:
             assert branch.placed is not None
             name = branch.placed.operator.name
             with naming(self.insert.described):
@@ -261,12 +300,15 @@ class Result:
             if rows.num_rows:
                 self._writer.put(partial(self._outgoing.rows, rows=rows, ordered=ordered))
 
-    def _store(self, db: duckdb.DuckDBPyConnection, union: str) -> None:
-        """Keep final rows for an append-only topic until they are committed; without NULLs where none may be."""
+    def _send(self, _db: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], *, each: bool) -> None:
+        self._outgoing.send(rows, each=each)
+
+    def _store(self, db: duckdb.DuckDBPyConnection, union: str, order: str) -> None:
+        """Keep rows until they are committed; without NULLs where none may be."""
         rows = identifier(relation("final", self.name))
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS {union}")
         self._outgoing.leave_out_nulls(db, rows)
-        self._outbox.store(db, rows, '"$t"')
+        self._outbox.store(db, rows, order)
 
     def _retract(self, db: duckdb.DuckDBPyConnection, branch: Branch) -> None:
         """Tombstones for groups that fulfilled HAVING before, and do not now."""

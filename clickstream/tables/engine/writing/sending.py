@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from clickstream.errors import ClickstreamError
-from clickstream.kafka.produce import Sender, record_time
+from clickstream.kafka.produce import Headers, Sender, record_time
 from clickstream.tables.engine.operators.operator import OFFSET, PARTITION, first_row, only_row, partition_of
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.writing.encode import Encoder
@@ -46,6 +46,11 @@ class Outgoing:
         self._origin = origin_columns(insert)
         self.written_rows = WrittenRows(self._origin)
 
+    @property
+    def knows_origins(self) -> bool:
+        """Whether rows carry the partition and offset that they come from."""
+        return self._origin is not None
+
     def rows(self, db: duckdb.DuckDBPyConnection, rows: pa.Table | pa.RecordBatch, *, ordered: bool) -> None:
         """Send rows with the insert's fields; `ordered`: rows of the same "$p" by their "$o".
 
@@ -56,14 +61,13 @@ class Outgoing:
         # They nearly always are in order: a join with references that have changed may mix them up.
         order = ' ORDER BY "$p", "$o"' if ordered and not _in_order(rows) else ""
         origin = [partition_of(PARTITION), OFFSET] if self.written_rows and self._origin else []
-        extras = [one for one in (made.timestamp, made.headers) if one is not None]
         # In one query: another one for the NULLs would cost as much as a small result itself.
-        items = ", ".join([f"({empty}) AS without", f"{made.key} AS k", f"{made.value} AS v", *origin, *extras])
+        items = ", ".join([f"({empty}) AS without", f"{made.key} AS k", f"{made.value} AS v", *origin, *made.extras])
         db.register(_ROWS, rows)
         try:
             with naming(self._insert.described):
-                few = rows.num_rows <= FEW and not extras
-                dropped = self._query(db, f"SELECT {items} FROM {_ROWS}{order}", few=few, each=bool(extras))
+                few = rows.num_rows <= FEW and not made.extras
+                dropped = self._query(db, f"SELECT {items} FROM {_ROWS}{order}", few=few, each=bool(made.extras))
                 if dropped and not self._drops:
                     self._refuse(db, empty)
             self.dropped += dropped
@@ -104,11 +108,9 @@ class Outgoing:
 
     def _each(self, rows: list[_Row]) -> None:
         """Rows with a timestamp or headers of their own."""
-        timed, headed = self._encoder.timestamp is not None, self._encoder.headers is not None
         for row in rows:
-            timestamp = row[-2 if headed else -1] if timed else None
-            headers = list(row[-1] or []) if headed else None
-            self._sender.send(self._topic, row[1], row[0], timestamp=record_time(timestamp), headers=headers)
+            timestamp, headers = time_and_headers(self._encoder, row)
+            self._sender.send(self._topic, row[1], row[0], timestamp=timestamp, headers=headers)
         self._count(len(rows))
 
     def _together(self, messages: list[dict[str, Any]]) -> None:
@@ -140,6 +142,14 @@ class Outgoing:
             f"{json.dumps(row, ensure_ascii=False)}. "
             "SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out."
         )
+
+
+def time_and_headers(made: Encoder, row: _Row) -> tuple[int, Headers]:
+    """The record's own ones (ms, 0: none) of a row that ends in `made.extras`. Raises ClickstreamError before 1970."""
+    timed, headed = made.timestamp is not None, made.headers is not None
+    timestamp = row[-2 if headed else -1] if timed else None
+    # A dict of a row that was fetched, pairs of one that came through Arrow.
+    return record_time(timestamp), list(dict(row[-1] or ()).items()) if headed else []
 
 
 def _chunks(db: duckdb.DuckDBPyConnection, sql: str) -> Iterator[list[list[Any]]]:

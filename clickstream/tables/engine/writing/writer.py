@@ -53,12 +53,20 @@ class Writer:
                 deadline = self._patience(deadline)
 
     def send(
-        self, topic: str, value: bytes | None, key: bytes | None = None, *, headers: Headers | None = None
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        headers: Headers | None = None,
+        timestamp: int = 0,
     ) -> None:
-        """Hand over one record at once, beside the works; waits while the client has no room. Raises as `put`."""
+        """Hand over one record at once, with a time in epoch ms (0: now), beside the works; waits while the client has
+        no room. Raises as `put`.
+        """
         deadline: float | None = None
         self._raise()
-        while not self._sender.offer(topic, value, key, headers=headers):
+        while not self._sender.offer(topic, value, key, headers=headers, timestamp=timestamp):
             self._sender.flush(LOOK_EVERY_S)
             deadline = self._patience(deadline)
 

@@ -46,14 +46,23 @@ def test_rows_are_handed_over_once_in_their_order_and_forgotten_with_the_next_co
 ) -> None:
     box = outbox(db)
     store(db, box, 2, 1)
-    assert values(box.unsent(db)) == ['{"x":1}', '{"x":2}']
-    assert box.unsent(db) == []
+    assert values(box.unsent(db, 9)) == ['{"x":1}', '{"x":2}']
+    assert box.unsent(db, 9) == []
     store(db, box, 3)
     box.forget_sent(db)
-    assert values(box.unsent(db)) == ['{"x":3}']
+    assert values(box.unsent(db, 9)) == ['{"x":3}']
     box.forget_sent(db)
     store(db, box, 4)
-    assert values(box.unsent(db)) == ['{"x":4}']
+    assert values(box.unsent(db, 9)) == ['{"x":4}']
+
+
+def test_many_rows_are_handed_over_piece_by_piece(db: duckdb.DuckDBPyConnection) -> None:
+    box = outbox(db)
+    store(db, box, 1, 2, 3, 4)
+    assert values(box.unsent(db, 2)) == ['{"x":1}', '{"x":2}']
+    assert values(box.unsent(db, 2)) == ['{"x":3}', '{"x":4}']
+    assert not box.owes
+    assert box.unsent(db, 2) == []
 
 
 def test_after_a_crash_what_is_in_the_topic_is_left_out_and_the_rest_sent(db: duckdb.DuckDBPyConnection) -> None:
@@ -61,6 +70,6 @@ def test_after_a_crash_what_is_in_the_topic_is_left_out_and_the_rest_sent(db: du
     again = outbox(db)
     there: dict[Identity, int] = {(None, None, None, b'{"x":2}'): 2, (None, None, None, b"of a stream"): 1}
     assert again.forget_written(db, there) == {(None, None, None, b"of a stream"): 1}
-    assert values(again.unsent(db)) == ['{"x":1}', '{"x":2}']
+    assert values(again.unsent(db, 9)) == ['{"x":1}', '{"x":2}']
     again.forget_sent(db)
-    assert values(outbox(db).unsent(db)) == []
+    assert values(outbox(db).unsent(db, 9)) == []

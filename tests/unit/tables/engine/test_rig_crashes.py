@@ -280,6 +280,95 @@ def test_groups_are_what_the_state_says_right_after_a_restart(tmp_path: Path) ->
     assert different > 3
 
 
+@pytest.mark.parametrize("changes", [False, True], ids=["final", "changes"])
+@pytest.mark.parametrize("luck", [None, 0, 1, 2])
+@pytest.mark.parametrize("instant", list(Instant))
+def test_final_rows_of_a_table_come_once_in_the_order_of_their_windows(
+    tmp_path: Path, instant: Instant, luck: int | None, changes: bool
+) -> None:
+    """Another file may read them as a stream."""
+    with Rig(keyed(["tumble"]), tmp_path, changes=changes) as rig:
+        rig.put("a", 0, row(1), row(12))
+        rig.step()
+        rig.put("a", 0, row(23), row(34), row(65))
+        rig.crash(instant, luck=luck)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        rig.finish()
+        rows = zip(rig.sent("tumble"), rig.rows("tumble"), strict=True)
+        final = [value["window_start"][-2:] for record, value in rows if value and not record.headers]
+        assert final == ["00", "10", "20", "30", "00"]
+        assert rig.table("tumble", early=True) == rig.table("tumble")
+        assert len(rig.table("tumble")) == 5
+
+
+@pytest.mark.parametrize("instant", list(Instant))
+def test_joined_rows_without_origin_are_not_doubled_when_the_reference_has_changed(
+    tmp_path: Path, instant: Instant
+) -> None:
+    with Rig(appending(["joined stream without origin"]), tmp_path) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "old"}, timestamp=1)
+        rig.put("a", 0, row(1, n=1), row(2, n=2), row(20, n=3))
+        rig.crash(instant, luck=1)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.put("users", 0, {"ip": "a", "name": "new"}, timestamp=500)
+        rig.restart()
+        rig.finish()
+        assert sorted(found["n"] for found in rig.rows(topic("joined stream without origin")) if found) == [1, 2, 3]
+
+
+def test_joined_rows_of_an_engine_that_did_not_store_them_are_not_doubled(tmp_path: Path) -> None:
+    name = topic("joined stream without origin")
+    with Rig(appending(["joined stream without origin"]), tmp_path) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "x"}, timestamp=1)
+        rig.put("a", 0, row(1, n=1, price=0.5), row(2, n=2, price=0.5), row(2.5, n=1, price=0.5), row(20, n=3))
+        rig.crash(Instant.ACKNOWLEDGED)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.topics.append(name, 0, b'{"ip":"x","n":1,"price":0.5}')
+        rig.restart()
+        rig.finish()
+        assert sorted(found["n"] for found in rig.rows(name) if found) == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("number", ["COUNT(*)", "MIN(n)"], ids=["another value", "another time only"])
+def test_a_correction_has_its_timestamp(tmp_path: Path, number: str) -> None:
+    table = upsert("results", "ip STRING, n BIGINT, latest TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'", "ip")
+    sql = f"{TABLES}{table}INSERT INTO results SELECT ip, {number}, MAX(ts) FROM a GROUP BY ip;"
+    with Rig(sql, tmp_path) as rig:
+        rig.put("a", 0, row(1, n=1))
+        rig.step()
+        rig.put("a", 0, row(5, n=1))
+        rig.crash(Instant.ACKNOWLEDGED)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        assert [record.timestamp for record in rig.sent("results")] == [1_000, 5_000, 1_000]
+        assert {found["n"] for found in rig.table("results").values()} == {1}
+
+
+@pytest.mark.parametrize("instant", [Instant.COMMITTED, Instant.HANDED_OVER])
+def test_rows_that_were_owed_have_their_headers_and_timestamps(tmp_path: Path, instant: Instant) -> None:
+    columns = "ip STRING, headers MAP<STRING, BYTES> METADATA"
+    first = "SELECT *, ROW_NUMBER() OVER (PARTITION BY ip ORDER BY ts) AS place FROM clicks"
+    sql = (
+        SETTINGS
+        + source("clicks", f"{columns} VIRTUAL")
+        + appended("firsts", f"{columns}, came TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'")
+        + f"INSERT INTO firsts SELECT ip, headers, ts FROM ({first}) WHERE place = 1;"
+    )
+    with Rig(sql, tmp_path) as rig:
+        rig.topics.append("clicks", 0, b'{"ip":"a","at_":5000}', headers=[("one", b"1"), ("two", b"2")])
+        rig.put("clicks", 0, row(9, ip="a"))
+        rig.crash(instant, luck=None)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        assert [(one.timestamp, one.headers) for one in rig.sent("firsts")] == [(5_000, [("one", b"1"), ("two", b"2")])]
+
+
 def test_late_rows_are_counted_once_however_many_results_miss_them(tmp_path: Path) -> None:
     sql = keyed(["tumble", "hop", "session", "two tables together"])
     with Rig(sql, tmp_path, partitions=PARTITIONS, late_topic="late") as rig:

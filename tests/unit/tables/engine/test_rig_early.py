@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clickstream.errors import ClickstreamError
-from clickstream.tables.engine.rig import Rig
+from clickstream.tables.engine.rig import Crash, Instant, Rig
 from clickstream.tables.engine.writing.early import EARLY
 from tests.unit.tables.engine.rigs import SETTINGS, WINDOW, appended, row, source, upsert, windows
 
@@ -53,19 +53,21 @@ def test_branches_do_not_bury_each_others_early_rows(tmp_path: Path) -> None:
     assert rig.table("results", early=True) == rig.table("results")
 
 
-def test_a_final_row_outlives_the_early_row_of_another_branch_with_its_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [False, True], ids=["final", "changes"])
+def test_a_final_row_outlives_the_early_row_of_another_branch_with_its_key(tmp_path: Path, changes: bool) -> None:
     """Both branches have windows that start together; the key does not say which one it is."""
     sql = results(hits("a", 10), hits("a", 20, having=" HAVING COUNT(*) < 3"), key="ip, window_start")
-    with Rig(sql, tmp_path, changes=True) as rig:
-        rig.put("a", 0, row(1))
-        rig.step()
-        rig.put("a", 0, row(2), row(3), row(15), row(41))
+    with Rig(sql, tmp_path, changes=changes) as rig:
+        for second in (1, 12, 13, 14, 41):  # that of 10 seconds is final when the other one stops to hold
+            rig.put("a", 0, row(second))
+            rig.step()
         rig.finish()
     assert {(found["window_start"][-2:], found["n"]) for found in rig.table("results").values()} == {
-        ("00", 3),
-        ("10", 1),
+        ("00", 1),
+        ("10", 3),
         ("40", 1),
     }
+    assert rig.table("results", early=True) == rig.table("results")
 
 
 @pytest.mark.parametrize(("function", "sizes"), [("TUMBLE", (10,)), ("HOP", (10, 10)), ("CUMULATE", (10, 10))])
@@ -188,3 +190,46 @@ def test_without_a_time_a_record_is_written_now(tmp_path: Path) -> None:
         rig.put("a", 0, row(5, n=1))
         rig.finish()
     assert [record.timestamp for record in rig.sent("results")] == [0]
+
+
+def test_early_rows_have_their_timestamps(tmp_path: Path) -> None:
+    target = upsert("results", f"{WRITTEN}, ws TIMESTAMP(3)", "n, ws")
+    with Rig(TABLES + target + f"INSERT INTO results {PER_WINDOW};", tmp_path, changes=True) as rig:
+        rig.put("a", 0, row(2.5, n=1), row(3, n=1))
+        rig.step()
+        assert [(record.timestamp, record.headers) for record in rig.sent("results")] == [(2_500, EARLY)]
+
+
+OPEN = [("TUMBLE", (90,), ""), ("HOP", (45, 90), ""), ("CUMULATE", (45, 90), ""), ("SESSION", (90,), "ip")]
+
+
+@pytest.mark.parametrize(("function", "sizes", "by"), OPEN, ids=[function for function, *_ in OPEN])
+@pytest.mark.parametrize("instant", [Instant.COMMITTED, Instant.HANDED_OVER])
+def test_a_restart_shows_what_a_crash_kept_from_being_shown(
+    tmp_path: Path, function: str, sizes: tuple[int, ...], by: str, instant: Instant
+) -> None:
+    """Nothing comes afterwards."""
+    with Rig(results(hits("a", *sizes, function=function, by=by)), tmp_path, changes=True) as rig:
+        rig.put("a", 0, row(1))
+        rig.step()
+        rig.put("a", 0, row(2), row(3, ip="c"))
+        rig.crash(instant, luck=None)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.restart()
+        rig.step()
+        found = {(one["ip"], one["n"]) for one in rig.table("results", early=True).values()}
+    assert found == {("a", 2), ("c", 1)}
+
+
+@pytest.mark.parametrize(("function", "sizes", "by"), OPEN, ids=[function for function, *_ in OPEN])
+def test_what_is_open_is_shown_once_early_rows_are_asked_for(
+    tmp_path: Path, function: str, sizes: tuple[int, ...], by: str
+) -> None:
+    with Rig(results(hits("a", *sizes, function=function, by=by)), tmp_path) as rig:
+        rig.put("a", 0, row(1))
+        rig.step()
+        assert not rig.sent("results")
+        rig.restart(changes=True)
+        rig.step()
+        assert {one["n"] for one in rig.table("results", early=True).values()} == {1}

@@ -158,6 +158,12 @@ INSERTS = [
     ),
     (sink(COLUMNS, "ip") + f"INSERT INTO [[results]] {COUNT}", "needs window_start or window_end", "It is (ip) now."),
     (
+        sink(COLUMNS, "ip") + f"INSERT INTO [[results]] SELECT ip, CAST(NULL AS TIMESTAMP(3)), "
+        f"CAST(NULL AS TIMESTAMP(3)), `_time` FROM clicks UNION ALL {COUNT}",
+        "needs window_start or window_end",
+        "It is (ip) now.",
+    ),
+    (
         sink(COLUMNS, "ws") + f"INSERT INTO [[results]] {COUNT}",
         "needs ip, or groups overwrite each other.",
         "It is (ws) now.",

@@ -237,7 +237,7 @@ def test_what_the_spool_has_outlives_a_kill(mortal: MortalBroker, topic_name: st
             spooled_more(sent)
         sent.stop.set()
         all_there(now, sent)
-        assert now.metrics()["drained"] > 0
+        wait_until(lambda: now.metrics()["drained"] > 0, 30, lambda: f"it says so: {now.metrics()}")
 
 
 def spooled_more(sent: Load) -> None:

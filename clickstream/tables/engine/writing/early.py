@@ -6,7 +6,6 @@ window stayed without a row, or a session got another start, a tombstone does.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 
@@ -24,7 +23,6 @@ from clickstream.tables.sql.model import Insert
 from clickstream.tables.sql.plans import split_union
 
 EARLY: Headers = [("final", b"0")]
-Row = tuple[Any, ...]
 
 
 def early_branches(insert: Insert, branches: Sequence[Branch]) -> list[Branch]:
@@ -56,8 +54,9 @@ class EarlyRows:
         self._form = form
         self._writer = writer
         self._noted = identifier(relation("early", name))
+        self._waiting = identifier(relation("early_waiting", name))
         self._name = name
-        self._pending: list[Row] = []
+        self._pending = 0
         self._shown: dict[str, int] = {}  # how many keys of each branch are noted
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
@@ -65,6 +64,7 @@ class EarlyRows:
         db.execute(f"CREATE TABLE IF NOT EXISTS {self._noted} (branch VARCHAR, k VARCHAR, until BIGINT)")
         found = db.execute(f"SELECT branch, count(*) FROM {self._noted} GROUP BY branch").fetchall()
         self._shown = dict(found)
+        db.execute(f"DROP TABLE IF EXISTS {self._waiting}")
 
     def shown(self, branch: Branch) -> bool:
         """Whether any key of the branch has an early row."""
@@ -85,8 +85,11 @@ class EarlyRows:
         db.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM ({branch.early(present, True)})")
         empty = made.not_null(rows)
         where = f" WHERE NOT ({empty})" if empty else ""
-        items = ", ".join([f"{made.key} AS k", f"{made.value} AS v", *made.extras])
-        found = db.execute(f"SELECT {items} FROM {rows}{where}").fetchall()
+        items = ", ".join(f"{item} AS c{number}" for number, item in enumerate([made.key, made.value, *made.extras]))
+        noted = f"SELECT {items} FROM {rows}{where}"
+        # Not in Python's memory: after a start these are the rows of all open windows.
+        db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {self._waiting} AS {noted} LIMIT 0")
+        [(found,)] = db.execute(f"INSERT INTO {self._waiting} {noted}").fetchall()
         self._pending += found
         buried: list[str] = []
         if self.shown(branch):
@@ -102,12 +105,17 @@ class EarlyRows:
             self._count(db)
         return [*buried, *self._moved_sessions(db, branch)]
 
-    def send(self) -> int:
-        """Write the rows that were noted; their keys are in the state. Returns how many."""
-        for row in self._form.packed(self._pending):
-            timestamp, headers = time_and_headers(self._encoder, row)
-            self._writer.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
-        sent, self._pending = len(self._pending), []
+    def send(self, db: duckdb.DuckDBPyConnection, at_once: int) -> int:
+        """Write the rows that were noted, so many `at_once`; their keys are in the state. Returns how many."""
+        sent, self._pending = self._pending, 0
+        if not sent:
+            return 0
+        rows = db.execute(f"SELECT * FROM {self._waiting}")
+        while some := rows.fetchmany(at_once):
+            for row in self._form.packed(some):
+                timestamp, headers = time_and_headers(self._encoder, row)
+                self._writer.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
+        db.execute(f"DROP TABLE {self._waiting}")
         self.count += sent
         return sent
 

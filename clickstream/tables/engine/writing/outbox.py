@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from clickstream.tables.engine.expressions.translate import duckdb_type
 from clickstream.tables.engine.state.store import Identity
@@ -21,6 +22,8 @@ from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.types import Type
 
 Row = tuple[Any, ...]
+
+ROWS_AT_ONCE = 50_000  # in Python's memory
 
 
 class Outbox:
@@ -81,8 +84,6 @@ class Outbox:
         """Have the rows that were stored last not sent as far as they are among those of an engine that sent them
         before it stored them; these are told by their bytes.
         """
-        if not written:
-            return
         rows = db.execute(f"SELECT k, v, n FROM {self._table} WHERE n > {self._before} ORDER BY n").fetchall()
         left = {number for _, _, number in written.without(rows)}
         self._delete(db, [number for _, _, number in rows if number not in left])
@@ -91,17 +92,21 @@ class Outbox:
         """After a crash: leave out what is in the topic already. Returns the rows there that are none of these."""
         left, written = Counter(there), []
         by_bytes: dict[tuple[bytes | None, bytes | None], Identity] = {(one[2], one[3]): one for one in there}
-        for number, key, value in db.execute(f"SELECT n, k, v FROM {self._table} ORDER BY n").fetchall():
-            identity = by_bytes.get((_bytes(key), _bytes(value)))
-            if identity is not None and left[identity] > 0:
-                left[identity] -= 1
-                written.append(number)
+        rows = db.execute(f"SELECT n, k, v FROM {self._table} ORDER BY n")
+        while some := rows.fetchmany(ROWS_AT_ONCE):
+            for number, key, value in some:
+                identity = by_bytes.get((_bytes(key), _bytes(value)))
+                if identity is not None and left[identity] > 0:
+                    left[identity] -= 1
+                    written.append(number)
         self._delete(db, written)
         return +left
 
     def _delete(self, db: duckdb.DuckDBPyConnection, numbers: list[int]) -> None:
-        if numbers:
-            db.execute(f"DELETE FROM {self._table} WHERE n IN ({', '.join(map(str, numbers))})")
+        if numbers:  # a statement with all of them in it takes 5 kB of memory for each
+            db.register("numbers", pa.table({"n": numbers}))
+            db.execute(f"DELETE FROM {self._table} WHERE n IN (SELECT n FROM numbers)")
+            db.unregister("numbers")
 
 
 def _bytes(text: str | bytes | None) -> bytes | None:

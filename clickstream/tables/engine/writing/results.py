@@ -36,15 +36,13 @@ from clickstream.tables.engine.state.store import Identity, State
 from clickstream.tables.engine.writing.early import EARLY, EarlyRows, early_branches
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
-from clickstream.tables.engine.writing.outbox import Outbox
+from clickstream.tables.engine.writing.outbox import ROWS_AT_ONCE, Outbox
 from clickstream.tables.engine.writing.sending import Outgoing, time_and_headers
 from clickstream.tables.engine.writing.writer import Writer
 from clickstream.tables.names import identifier, relation
 from clickstream.tables.sql.model import Insert, Program
 
 log = logging.getLogger(__name__)
-
-ROWS_AT_ONCE = 50_000
 
 
 class Result:
@@ -151,13 +149,18 @@ class Result:
                 "back. Rows among them are written again.",
                 *(self.name, f"{deleted:,}", self.target.topic),
             )
-        read_to_end(cluster, self.target.topic, note, start=start, stop=stop)
+        read = read_to_end(cluster, self.target.topic, note, start=start, stop=stop)
+        # One transaction: a start that ends before its first commit must not have the next one read the same rows once
+        # more, and take those that the outbox has forgotten for others.
+        state.begin()
         if self._keeps:
             found = self._outbox.forget_written(state.db, found)
         if self.appends:
             self._outgoing.written_rows.add(found)
             self._outgoing.written_rows.add(state.there(self.name))
-        elif last and any(branch.updates for branch in self.branches):
+            state.save_written(self.name, read, self._outgoing.written_rows.left())
+        state.commit()
+        if last and any(branch.updates for branch in self.branches):
             self._put_right(state.db, last)
         self._outgoing.unmarked = True
 
@@ -211,7 +214,7 @@ class Result:
             extras = [self._encoder.timestamp is not None, self._encoder.headers is not None]
             kept = [(*row[:2], *(one for one, there in zip(row[2:], extras, strict=True) if there)) for row in rows]
             self._writer.put(partial(self._send, rows=kept, each=each))
-        if self.early.send():
+        if self.early.send(db, ROWS_AT_ONCE):
             self._outgoing.unmarked = True
 
     @property
@@ -233,7 +236,7 @@ class Result:
                 with naming(self.insert.described):
                     if self._keeps_streams:
                         self._store(db, f"SELECT * FROM {self._rows_of(branch)}", '"$p", "$o"')
-                        self._outbox.leave_out(db, self._outgoing.written_rows)
+                        self._leave_out_written(db)
                     else:
                         self._write(db, f"SELECT * FROM {self._rows_of(branch)}", ordered=True)
 
@@ -299,6 +302,11 @@ class Result:
         for rows in parts:
             if rows.num_rows:
                 self._writer.put(partial(self._outgoing.rows, rows=rows, ordered=ordered))
+
+    def _leave_out_written(self, db: duckdb.DuckDBPyConnection) -> None:
+        if self._outgoing.written_rows:
+            self._outbox.leave_out(db, self._outgoing.written_rows)
+            self._outgoing.unmarked = True  # each of them is left out once
 
     def _send(self, _db: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], *, each: bool) -> None:
         self._outgoing.send(rows, each=each)

@@ -333,6 +333,44 @@ def test_joined_rows_of_an_engine_that_did_not_store_them_are_not_doubled(tmp_pa
         assert sorted(found["n"] for found in rig.rows(name) if found) == [1, 1, 2, 3]
 
 
+def test_what_was_left_out_of_a_stream_is_left_out_once(tmp_path: Path) -> None:
+    name = topic("joined stream without origin")
+    with Rig(appending(["joined stream without origin"]), tmp_path) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "x"}, timestamp=1)
+        rig.put("a", 0, row(1, n=1, price=0.5), row(2, n=2, price=0.5), row(20, n=9))
+        rig.crash(Instant.ACKNOWLEDGED)
+        with pytest.raises(Crash):
+            rig.step()
+        for number in (1, 2):
+            rig.topics.append(name, 0, b'{"ip":"x","n":%d,"price":0.5}' % number)
+        rig.restart()
+        while rig.step(records=1):
+            pass
+        rig.stop()
+        rig.restart()
+        rig.put("a", 0, row(30, n=1, price=0.5), row(31, n=2, price=0.5), row(60, n=8))
+        rig.finish()
+        assert [found["n"] for found in rig.rows(name) if found] == [1, 2, 9, 1, 2, 8]
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_start_that_dies_before_its_first_commit_loses_no_later_row(tmp_path: Path, after: int) -> None:
+    name = topic("joined stream without origin")
+    with Rig(appending(["joined stream without origin"]), tmp_path) as rig:
+        rig.put("users", 0, {"ip": "a", "name": "x"}, timestamp=1)
+        rig.put("a", 0, row(1, n=1), row(20, n=9))
+        rig.crash(Instant.ARRIVED)
+        with pytest.raises(Crash):
+            rig.step()
+        rig.crash(Instant.ACKNOWLEDGED, after=after, starting=True)
+        with pytest.raises(Crash):
+            rig.restart()
+        rig.restart()
+        rig.put("a", 0, row(21, n=1), row(40, n=9))
+        rig.finish()
+        assert [found["n"] for found in rig.rows(name) if found] == [1, 9, 1, 9]
+
+
 @pytest.mark.parametrize("number", ["COUNT(*)", "MIN(n)"], ids=["another value", "another time only"])
 def test_a_correction_has_its_timestamp(tmp_path: Path, number: str) -> None:
     table = upsert("results", "ip STRING, n BIGINT, latest TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'", "ip")

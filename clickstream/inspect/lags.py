@@ -28,6 +28,7 @@ HISTORY = 60
 OBSERVE_EVERY_S = 5.0
 OBSERVED = 360  # half an hour
 MAX_TIMES = 10_000
+LONG_AGO = 0.0
 READ_WITHIN_S = 2.0
 # Of the mean lag, so that a breath is no trend.
 TREND_SHARE = 0.1
@@ -72,14 +73,14 @@ class ReaderLag:
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads a topic: the next offset by partition (None: unknown), as known here at a time in epoch seconds."""
+    """Who reads a topic: the next offset by partition (None: unknown), and since when we know it, epoch seconds."""
 
     name: str
     stored: bool
     state: str | None
     members: int | None
     next: Mapping[int, int | None]
-    at: float
+    known_at: Mapping[int, float]
     problem: str = ""
 
 
@@ -98,10 +99,13 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
     """Who reads `topic`, by name. A part that reports stored offsets stands there with those, not with its commits."""
     found: dict[str, Reading] = {}
     for group in groups.answer or []:
-        own = {one.partition: one.committed for one in group.progress if one.topic == topic}
+        told = [one for one in group.progress if one.topic == topic]
+        own = {one.partition: one.committed for one in told}
+        # Its end was asked for after the commit: what is beyond it is of another topic for sure.
+        known_at = {one.partition: LONG_AGO if (one.lag or 0) < 0 else groups.at for one in told}
         if own or any(place[0] == topic for member in group.members or () for place in member.partitions):
             members = None if group.members is None else len(group.members)
-            found[group.name] = Reading(group.name, False, group.state, members, own, groups.at, group.problem or "")
+            found[group.name] = Reading(group.name, False, group.state, members, own, known_at, group.problem or "")
     of_groups = {name: reading.state for name, reading in found.items()}
     # The newest word wins: one that was killed goes on with the partitions that another member has taken over.
     for part in sorted(parts, key=lambda part: part.at):
@@ -121,7 +125,7 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
             of_groups.get(name) or status.state,
             known.members if known is not None else None,
             stored if known is None else {**known.next, **stored},
-            part.heard_at if known is None else max(part.heard_at, known.at),
+            {**(known.known_at if known else {}), **dict.fromkeys(stored, part.heard_at)},
         )
     return [found[name] for name in sorted(found)]
 
@@ -152,7 +156,7 @@ def _behind(topic: str, reading: Reading, ends: Ends) -> int | None:
     known = [
         ahead(at, limit)
         for number, at in reading.next.items()
-        if at is not None and (limit := ends.of((topic, number), at, reading.at)) is not None
+        if at is not None and (limit := ends.of((topic, number), at, reading.known_at[number])) is not None
     ]
     return sum(known) if known else None
 
@@ -218,7 +222,7 @@ class Lags:
     def _lag(self, reading: Reading, ends: Ends, since: Mapping[Place, float], now: float, observes: bool) -> ReaderLag:
         parts = []
         for number, at in reading.next.items():
-            limit = ends.of((self._topic, number), at or 0, reading.at)
+            limit = ends.of((self._topic, number), at or 0, reading.known_at[number])
             parts.append(self._partition(number, at, limit, since, now))
         known = [one.lag for one in parts if one.lag is not None]
         lag = sum(known) if known else None

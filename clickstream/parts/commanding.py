@@ -10,7 +10,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.logtime import now_ms
 from clickstream.parts.control import EXPIRES_AFTER_MS
-from clickstream.parts.status import Reports, Seen
+from clickstream.parts.status import Reports, Seen, living
 from clickstream.records import Action, Answer, Command, Status, encode
 from clickstream.topics import ensure
 
@@ -30,7 +30,7 @@ def steerable(parts: Sequence[Seen], name: str, now: float) -> Status:
 
     `now` is in epoch seconds.
     """
-    live = [one.status for one in parts if not one.is_dead(now)]
+    live = living(parts, now)
     found = [one for one in live if one.id == name] or [one for one in live if one.kind == name]
     if not found:
         ids = ", ".join(one.id for one in live if one.control)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from confluent_kafka import Message
@@ -27,16 +28,24 @@ class Seen:
     """A part's last word, when it was said, and when it was heard here: epoch seconds.
 
     `at` is by Kafka's clock where the topic is as config/topics.toml has it. `heard_at` is by our clock: it can be
-    compared with when we asked Kafka for something.
+    compared with when we asked Kafka for something. `live`: it was heard as soon as it was said.
     """
 
     status: Status
     at: float
     heard_at: float = 0.0
+    live: bool = False
 
     def silent_s(self, now: float) -> float:
-        """Seconds since the last word: a part that was killed says nothing more."""
-        return max(0.0, now - self.at)
+        """Seconds since the last word: a part that was killed says nothing more.
+
+        By our clock alone where it was heard live. What was there before is as young as Kafka or its host say,
+        unless that is in the future: of three clocks one may be wrong.
+        """
+        if self.live or not self.heard_at:
+            return max(0.0, now - (self.heard_at or self.at))
+        told = [self.at] if self.status.said_at is None else [self.at, self.status.said_at / 1000]
+        return max(0.0, now - max((one for one in told if one <= self.heard_at), default=self.heard_at))
 
     @property
     def has_failed(self) -> bool:
@@ -68,8 +77,8 @@ class Heard:
         self._requests: dict[bytes, Requests] = {}
         self._unlisted: dict[bytes, float] = {}  # since when the part of such a record is not listed
 
-    def take(self, message: Message) -> None:
-        """The next record."""
+    def take(self, message: Message, *, live: bool = False) -> None:
+        """The next record; `live`: it has just been written."""
         key = message.key() or b""
         _kind, milliseconds = message.timestamp()
         value = message.value()
@@ -85,7 +94,7 @@ class Heard:
             elif key.endswith(REQUESTS_KEY_END):
                 self._requests[key] = decode(value, Requests)
             else:
-                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000, self._clock())
+                self._seen[key] = Seen(decode(value, Status), milliseconds / 1000, self._clock(), live)
         except (MsgspecError, UnicodeDecodeError):
             return  # a record of another kind, or none of ours
 
@@ -134,5 +143,6 @@ class Reports:
         """
         if self._ends is None and self._topic not in existing(self._cluster):
             return []
-        self._ends = read_to_end(self._cluster, self._topic, self._heard.take, start=self._ends, stop=stop)
+        take = partial(self._heard.take, live=self._ends is not None)
+        self._ends = read_to_end(self._cluster, self._topic, take, start=self._ends, stop=stop)
         return self._heard.parts(self._clock())

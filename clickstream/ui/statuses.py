@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from clickstream.inspect.hub import Hub, Listener, State
+from clickstream.inspect.hub import Hub, Listener, Stage, State
 from clickstream.parts.status import Heard, Seen
 from clickstream.records import Requests, RunningSql
 from clickstream.ui.hints import Hints
@@ -79,8 +79,10 @@ class Statuses:
         return self._listener
 
     def _take(self) -> None:
-        news = self._listening().take()
+        listener = self._listening()
+        live = listener.state.stage is Stage.LIVE  # before it is asked for news: those are of that time, or later
+        news = listener.take()
         if news.anew:
             self._heard = Heard()
         for record in news.records:
-            self._heard.take(record)
+            self._heard.take(record, live=live and not news.anew)

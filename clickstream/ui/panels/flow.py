@@ -173,8 +173,9 @@ class _Moment:
         for one in status.positions:
             by_table.setdefault(one.table or one.topic, []).append(one)
         delay = status.gauges.get("watermark_delay_seconds")
-        # As of its last word: one that was killed goes on no more.
-        by_clock = None if delay is None else int((part.at - delay) * 1000)
+        # As of its last word, by the clock that the delay is of: one that was killed goes on no more.
+        said_at = int(part.at * 1000) if status.said_at is None else status.said_at
+        by_clock = None if delay is None else int(said_at - delay * 1000)
         lost = {one.table: one for one in status.left_out}
         finals = {table: _final(positions, by_clock) for table, positions in by_table.items()}
         return File(

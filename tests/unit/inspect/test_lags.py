@@ -57,13 +57,21 @@ def test_of_members_of_a_group_the_newest_word_on_a_partition_counts(newest: int
 KNOWN_AT = 900.0
 
 
+def test_since_when_a_place_is_known_is_told_by_partition() -> None:
+    beyond = Group("beyond", "stable", "consumer", [], [Progress("t", 0, 50, 9, None), Progress("t", 1, 5, 9, None)])
+    killed = Seen(status("counter", Position("t", 0, 90), group="counter"), 1.0, heard_at=100.0)
+    living = Seen(status("counter", Position("t", 1, 7), group="counter"), 2.0, heard_at=KNOWN_AT)
+    found = {one.name: one.known_at for one in readings("t", Looked([beyond], KNOWN_AT), [killed, living])}
+    assert found == {"beyond": {0: 0.0, 1: KNOWN_AT}, "counter": {0: 100.0, 1: KNOWN_AT}}
+
+
 def look(
     next_: Mapping[int, int | None], limits: Mapping[int, Limits], mocker: MockerFixture, **times: Any
 ) -> ReaderLag:
     watch = Lags("t", WriteTimes(Cluster("k")), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value=times.get("written", {}))
     ends = Ends({("t", one): limit for one, limit in limits.items()}, times.get("asked_at", KNOWN_AT + 1))
-    [found] = watch.look([Reading("g", False, "stable", 1, next_, KNOWN_AT)], ends)
+    [found] = watch.look([Reading("g", False, "stable", 1, next_, dict.fromkeys(next_, KNOWN_AT))], ends)
     return found
 
 

@@ -3,7 +3,7 @@ import pytest
 from clickstream.errors import ClickstreamError
 from clickstream.parts.commanding import command, steerable
 from clickstream.parts.status import Seen
-from clickstream.records import Status
+from clickstream.records import FAILED, Status
 
 NOW = 1_000.0
 
@@ -15,12 +15,14 @@ def part(id: str, kind: str, *, control: bool = True, at: float = NOW) -> Seen:
 WEB, OTHER, VIP = part("web-1", "generate-web"), part("web-2", "generate-web"), part("vip-1", "generate-vip")
 DEAF = part("counter-1", "counter", control=False)
 DEAD = part("dead-1", "producer", at=NOW - 60)
+GONE = Seen(Status("web-0", "generate-web", "h", "2026-01-01T00:00:00UTC", FAILED, {}, [], control=True), NOW)
 
 
 def test_a_part_is_named_by_its_id_or_by_its_kind() -> None:
     assert steerable([WEB, VIP], "web-1", NOW) is WEB.status
     assert steerable([WEB, VIP], "generate-vip", NOW) is VIP.status
     assert steerable([WEB, OTHER], "web-2", NOW) is OTHER.status
+    assert steerable([GONE, WEB], "generate-web", NOW) is WEB.status
 
 
 @pytest.mark.parametrize(

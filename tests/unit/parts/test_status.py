@@ -59,6 +59,32 @@ def test_a_part_silent_for_ten_seconds_is_dead(mocker: MockerFixture) -> None:
     assert [part.is_dead(now) for now in (99.0, 110.0, 110.1)] == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("at", "said_at", "silent_s"),
+    [
+        (990.0, None, 10.0),
+        (960.0, 999.0, 1.0),  # Kafka is behind
+        (999.0, 400.0, 1.0),  # its host is behind
+        (999.0, 5_000.0, 1.0),  # its host is ahead
+        (5_000.0, 990.0, 10.0),  # Kafka is ahead
+        (5_000.0, 6_000.0, 0.0),
+    ],
+)
+def test_how_old_a_word_is_that_was_there_before(at: float, said_at: float | None, silent_s: float) -> None:
+    said = msgspec.structs.replace(PART, said_at=None if said_at is None else int(said_at * 1000))
+    assert status.Seen(said, at, 1_000.0).silent_s(1_000.0) == silent_s
+
+
+@pytest.mark.parametrize("at", [100.0, 990.0, 5_000.0])
+def test_how_old_a_word_is_that_was_heard_live_is_told_by_our_clock(at: float) -> None:
+    clock = iter([1_000.0, 1_002.0])
+    heard = status.Heard(lambda: next(clock))
+    for live in (False, True):
+        heard.take(Record(b"producer-here-1", encode(PART), at), live=live)  # type: ignore[arg-type]
+    [part] = heard.parts(1_002.0)
+    assert part.silent_s(1_005.0) == 3.0
+
+
 @pytest.mark.parametrize(("now", "listed"), [(100.0 + 3599, 1), (100.0 + 3601, 0)])
 def test_a_part_silent_for_an_hour_is_not_listed(mocker: MockerFixture, now: float, listed: int) -> None:
     assert len(seen(mocker, Record(b"producer-here-1", encode(PART), 100.0), now=now)) == listed

@@ -185,9 +185,9 @@ def test_the_panel_says_what_the_status_says() -> None:
 
 def test_a_part_that_was_killed_goes_on_no_more_with_the_wall_clock() -> None:
     idle = [Position("clickstream", 0, 90, "clickstream", NOW, idle=True)]
-    tables = status("tables", positions=idle, gauges={"watermark_delay_seconds": 5.0})
+    tables = status("tables", positions=idle, gauges={"watermark_delay_seconds": 5.0}, said_at=NOW)
     running = {"tables-1": RunningSql("tables-1", "a.sql", "", plan("clickstream"))}
-    panel = flow_panel(services([Seen(tables, NOW / 1000)], running))
+    panel = flow_panel(services([Seen(tables, NOW / 1000 + 60)], running))  # Kafka's clock is ahead
     for now in (NOW, NOW + 600_000):
         clicks = panel.state(now).files[0].sources[0]
         assert (clicks.final, clicks.delay_ms) == (NOW - 5_000, now - NOW + 5_000)

@@ -78,6 +78,15 @@ def test_parts_come_and_go(hub: FakeHub, statuses: Statuses) -> None:
     assert statuses.parts(NOW / 1000) == []
 
 
+@pytest.mark.parametrize(("stage", "live"), [(Stage.LIVE, True), (Stage.CATCHING_UP, False)])
+def test_what_comes_when_all_was_read_is_heard_live(hub: FakeHub, statuses: Statuses, stage: Stage, live: bool) -> None:
+    hub.say(record(STATUS.id, encode(STATUS)), anew=True)
+    assert [part.live for part in statuses.parts(NOW / 1000)] == [False]
+    hub.state = State(stage, 1_767_225_600.0)
+    hub.say(record(STATUS.id, encode(STATUS)))
+    assert [part.live for part in statuses.parts(NOW / 1000)] == [live]
+
+
 def test_a_topic_that_was_recreated_begins_without_parts(hub: FakeHub, statuses: Statuses) -> None:
     hub.say(record(STATUS.id, encode(STATUS)), anew=True)
     statuses.parts(NOW / 1000)

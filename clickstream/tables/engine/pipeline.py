@@ -173,11 +173,11 @@ class Pipeline:
                 found.setdefault(name, (reference, set()))[1].update(together)
         return list(found.values())
 
-    def note_early(self, db: duckdb.DuckDBPyConnection) -> None:
-        """Take up early rows; they are written after the commit."""
+    def note_early(self, db: duckdb.DuckDBPyConnection) -> bool:
+        """Take up early rows; they are written after the commit. Returns whether there are any."""
         present: dict[str, str] = {}
-        for result in self.results:
-            result.note_early(db, present)
+        noted = [result.note_early(db, present) for result in self.results]
+        return any(noted)
 
     def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
         """All that was sent is acknowledged. `ends` asks where a topic's partitions end."""

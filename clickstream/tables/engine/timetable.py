@@ -61,10 +61,12 @@ class Timetable:
         """Whether there is something to show, and the last early rows are old enough."""
         return self._early_interval is not None and self._changed and self._clock() >= self._early_at
 
-    def wrote_early_rows(self) -> None:
-        """They show all that there is."""
+    def showed(self, *, anything: bool) -> None:
+        """Early rows show all that there is; `anything`: there are some."""
         assert self._early_interval is not None
-        self._early_at, self._changed = self._clock() + self._early_interval, False
+        self._changed = False
+        if anything:
+            self._early_at = self._clock() + self._early_interval
 
     def early_rows_in(self) -> float | None:
         """In how many seconds early rows will be due; None: nothing is to be shown."""

@@ -108,8 +108,7 @@ class Transactions:
             self._closed_at = self._watermarks.now()
             self._pipeline.close(self._state.db, self._closed_at)
         if self._timetable.early_rows_are_due():
-            self._timetable.wrote_early_rows()
-            self._pipeline.note_early(self._state.db)
+            self._timetable.showed(anything=self._pipeline.note_early(self._state.db))
         self.commit()
 
     def commit(self) -> None:

@@ -6,10 +6,12 @@ window stayed without a row, or a session got another start, a tombstone does.
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import duckdb
 
-from clickstream.kafka.produce import Headers
+from clickstream.kafka.produce import Headers, Sender
 from clickstream.tables.engine.compile.compiled import WINDOW_END, Branch
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.operators.sessions import Sessions
@@ -47,11 +49,12 @@ def early_branches(insert: Insert, branches: Sequence[Branch]) -> list[Branch]:
 class EarlyRows:
     """Of one INSERT. `count` is of rows since the start."""
 
-    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, writer: Writer) -> None:
+    def __init__(self, name: str, topic: str, encoder: Encoder, form: Form, sender: Sender, writer: Writer) -> None:
         self.count = 0
         self._topic = topic
         self._encoder = encoder
         self._form = form
+        self._sender = sender
         self._writer = writer
         self._noted = identifier(relation("early", name))
         self._waiting = identifier(relation("early_waiting", name))
@@ -69,6 +72,11 @@ class EarlyRows:
     def shown(self, branch: Branch) -> bool:
         """Whether any key of the branch has an early row."""
         return self._shown.get(branch.name, 0) > 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether rows were noted that were not sent yet."""
+        return self._pending > 0
 
     @property
     def any_shown(self) -> bool:
@@ -112,12 +120,15 @@ class EarlyRows:
             return 0
         rows = db.execute(f"SELECT * FROM {self._waiting}")
         while some := rows.fetchmany(at_once):
-            for row in self._form.packed(some):
-                timestamp, headers = time_and_headers(self._encoder, row)
-                self._writer.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
+            self._writer.put(partial(self._hand_over, rows=some))  # behind the final rows of before
         db.execute(f"DROP TABLE {self._waiting}")
         self.count += sent
         return sent
+
+    def _hand_over(self, _db: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]) -> None:
+        for row in self._form.packed(rows):
+            timestamp, headers = time_and_headers(self._encoder, row)
+            self._sender.send(self._topic, row[1], row[0], headers=[*headers, *EARLY], timestamp=timestamp)
 
     def replaced(self, db: duckdb.DuckDBPyConnection, final: str) -> None:
         """Final rows, in table `final`, take the place of early ones of their keys, whichever branch these are of:

@@ -61,7 +61,7 @@ class Result:
         self._writer = writer
         self._outgoing = Outgoing(insert, self._encoder, form, sender, drops=program.drops_null_keys)
         self._outbox = Outbox(self.name, self._encoder)
-        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, writer)
+        self.early = EarlyRows(self.name, insert.target.topic, self._encoder, form, sender, writer)
 
     @property
     def name(self) -> str:
@@ -276,10 +276,10 @@ class Result:
             if self.early.shown(branch):
                 self._bury(self.early.closed(db, branch, watermark))
 
-    def note_early(self, db: duckdb.DuckDBPyConnection, present: dict[str, str]) -> None:
-        """Take up early rows of all branches; `after_commit` writes them. `present`: tables of them, by operator.
+    def note_early(self, db: duckdb.DuckDBPyConnection, present: dict[str, str]) -> bool:
+        """Take up early rows of all branches; `after_commit` writes them. Returns whether there are any.
 
-        Several results may show those of one operator, which gives them once.
+        `present`: tables of them, by operator. Several results may show those of one operator, which gives them once.
         """
         for branch in self.shown_early:
             assert branch.placed is not None
@@ -289,6 +289,7 @@ class Result:
                     present[name] = relation("present", name)
                     self._flow.early(db, branch.placed, present[name])
                 self._bury(self.early.note(db, branch, present[name]))
+        return self.early.waits
 
     # --- helpers
 

@@ -53,20 +53,12 @@ class Writer:
                 deadline = self._patience(deadline)
 
     def send(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        *,
-        headers: Headers | None = None,
-        timestamp: int = 0,
+        self, topic: str, value: bytes | None, key: bytes | None = None, *, headers: Headers | None = None
     ) -> None:
-        """Hand over one record at once, with a time in epoch ms (0: now), beside the works; waits while the client has
-        no room. Raises as `put`.
-        """
+        """Hand over one record at once, beside the works; waits while the client has no room. Raises as `put`."""
         deadline: float | None = None
         self._raise()
-        while not self._sender.offer(topic, value, key, headers=headers, timestamp=timestamp):
+        while not self._sender.offer(topic, value, key, headers=headers):
             self._sender.flush(LOOK_EVERY_S)
             deadline = self._patience(deadline)
 

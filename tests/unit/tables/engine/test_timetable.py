@@ -64,7 +64,11 @@ def test_early_rows_are_due_when_there_is_something_to_show_and_the_last_are_old
     assert not times.early_rows_are_due()
     times.changed()
     assert times.early_rows_are_due()
-    times.wrote_early_rows()
+    times.showed(anything=False)
+    assert not times.early_rows_are_due()
+    times.changed()
+    assert times.early_rows_are_due(), "nothing was shown before"
+    times.showed(anything=True)
     assert not times.early_rows_are_due()
     assert times.early_rows_in() is None
     times.changed()

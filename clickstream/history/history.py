@@ -129,10 +129,10 @@ class History:
 
     # --- the part
 
-    def run(self, stop: threading.Event, ends_within_s: float = ENDS_WITHIN_S) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Read until `stop` is set. Kafka, and topics that do not exist yet, are waited for.
 
-        A Kafka that does not answer holds readers up: they are waited for up to `ends_within_s`, and end on their own.
+        A Kafka that does not answer holds readers up: they are waited for a second, and end on their own.
         """
         ending = threading.Event()
         for kind, topic in zip((CLICKS, EVENTS, VIP), self.topics, strict=True):
@@ -159,7 +159,7 @@ class History:
             ending.set()
             for reader in self._readers.values():
                 reader.stop.set()
-            deadline = time.monotonic() + ends_within_s
+            deadline = time.monotonic() + ENDS_WITHIN_S
             for thread in (*self._readers.values(), backfill):
                 thread.join(max(0.0, deadline - time.monotonic()))
 

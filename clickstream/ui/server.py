@@ -115,7 +115,7 @@ class Dashboard(Part):
         ended, over = threading.Event(), threading.Event()
         threads = Threads(failed=ended.set)
         if asked.history is not None:
-            threads.start(asked.history.run, over, READERS_END_WITHIN_S, name="history")
+            threads.start(asked.history.run, over, name="history")
         threads.start(Taking(asked, memory).run, over, name="memory")
         try:
             asyncio.run(self._serve(asked, lambda: stop.is_set() or ended.is_set()))

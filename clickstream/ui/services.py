@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class History(Protocol):
     """The recent past, as far as the server itself knows it: a part that reads and answers."""
 
-    def run(self, stop: threading.Event, ends_within_s: float) -> None:
-        """Read until `stop` is set; what Kafka holds up then is waited for that long."""
+    def run(self, stop: threading.Event) -> None:
+        """Read until `stop` is set; what Kafka holds up then is not waited for long."""
         ...
 
     def final(self) -> int | None:

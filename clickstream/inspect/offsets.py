@@ -1,6 +1,6 @@
 """First, next and newest offsets of many partitions, each kind in one request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -31,20 +31,25 @@ class UnsupportedByBroker(Exception):
 
 @dataclass(frozen=True)
 class Ends:
-    """The limits of partitions, and when they were asked for (epoch seconds)."""
+    """The limits of partitions, and when they were asked for (epoch seconds); `before`: of the seconds before, the
+    newest first."""
 
     limits: Mapping[Partition, Limits]
     at: float
+    before: "Sequence[Ends]" = ()
 
     def of(self, partition: Partition, place: int, known_at: float) -> Limits | None:
         """The limits of a partition that was read up to `place`, as was known here at a time (epoch seconds).
 
-        A place beyond the end of newer limits is that of another topic, since recreated; older ones know nothing of
-        what was written meanwhile: then the end is not before that place.
+        They are those of that time, if it was a moment ago: else who reads as fast as is written would be behind by
+        what came since. A place beyond the end of newer limits is that of another topic, since recreated; older ones
+        know nothing of what was written meanwhile: then the end is not before that place.
         """
-        limit = self.limits.get(partition)
-        if limit is None or self.at > known_at:
-            return limit
+        looks = (one for one in (self, *self.before) if one.at <= known_at and partition in one.limits)
+        then = next(looks, None)
+        if then is None:
+            return self.limits.get(partition)
+        limit = then.limits[partition]
         return Limits(limit.low, max(limit.high, place))
 
 

@@ -22,6 +22,8 @@ from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster
 
 LOOK_EVERY_S = 1.0
+# Of what parts say every other second, and groups are asked for every three, it is known where topics ended then.
+KEPT_S = 5.0
 # Below ten: who looks every ten seconds, a little more or less, looks slowly each time.
 SLOW_EVERY_S = 9.5
 SETTINGS_EVERY_S = 60.0
@@ -123,17 +125,18 @@ class _Known:
 @dataclass(frozen=True)
 class TopicList:
     """Every topic by name, Kafka's own ones too; `limits` and `leaders` are those of the same look, which began at
-    `asked_at` (epoch seconds)."""
+    `asked_at` (epoch seconds). `before`: the ends of the looks before, the newest first."""
 
     lines: list[TopicLine]
     limits: Mapping[Partition, Limits]
     leaders: Leaders
     asked_at: float
+    before: Sequence[Ends] = ()
 
     @property
     def ends(self) -> Ends:
-        """The limits, with their time."""
-        return Ends(self.limits, self.asked_at)
+        """The limits, with their time, and those before."""
+        return Ends(self.limits, self.asked_at, self.before)
 
 
 class TopicRates:
@@ -152,6 +155,7 @@ class TopicRates:
         self._admin: Admin | None = None
         self._known: dict[str, _Known] = {}
         self._lows: dict[Partition, int] = {}
+        self._before: Sequence[Ends] = ()
         self._slowly = self._settings = float("-inf")
 
     def look(self) -> TopicList:
@@ -179,7 +183,9 @@ class TopicRates:
             self._settings = now
         limits = {one: Limits(self._lows[one], max(self._lows[one], end)) for one, end in ends.items()}
         lines = [self._line(name, leaders[name], limits, now) for name in names]
-        return TopicList(lines, limits, leaders, asked_at)
+        before = tuple(one for one in self._before if one.at > asked_at - KEPT_S)
+        self._before = (Ends(limits, asked_at), *before)
+        return TopicList(lines, limits, leaders, asked_at, before)
 
     def _look_slowly(
         self, admin: Admin, names: Sequence[str], partitions: Iterable[Partition], ends: Mapping[Partition, int]

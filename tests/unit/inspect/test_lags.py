@@ -105,6 +105,18 @@ def test_who_is_beyond_ends_that_were_asked_for_before_is_not_behind(asked_at: f
     assert (found.lag, [one.note for one in found.partitions]) == (2, ["", ""])
 
 
+@pytest.mark.parametrize(("known_at", "lag"), [(98.5, 0), (99.5, 0), (97.0, 250), (90.0, 250)])
+def test_a_place_of_a_moment_ago_is_compared_with_the_end_of_then(known_at: float, lag: int) -> None:
+    def ends(at: float, high: int) -> Ends:
+        return Ends({("t", 0): Limits(0, high)}, at)
+
+    now = Ends({("t", 0): Limits(0, 300)}, 100.0, [ends(99.0, 200), ends(98.0, 50)])
+    place = 50 if known_at < 99 else 200
+    found = now.of(("t", 0), place, known_at)
+    assert found is not None
+    assert lags.ahead(place, found) == lag
+
+
 def test_a_partition_that_cannot_be_asked_has_no_lag(mocker: MockerFixture) -> None:
     found = look({0: 5}, {}, mocker)
     assert (found.lag, found.seconds) == (None, None)

@@ -120,6 +120,16 @@ def test_lines_tell_what_is_there_and_what_comes_in(broker: Broker) -> None:
     assert second["b"].retention_ms == -1
 
 
+def test_where_topics_ended_a_moment_ago_is_known(broker: Broker) -> None:
+    now = 0.0
+    topics = TopicRates(Cluster("k"), clock=lambda: now, wall=lambda: now)
+    found = []
+    for at, high in ((100.0, 7), (101.0, 8), (102.0, 9), (108.0, 10)):
+        now, broker.ends["b", 0] = at, high
+        found.append([one.limits["b", 0].high for one in topics.look().ends.before])
+    assert found == [[], [7], [8, 7], []]
+
+
 def test_a_topic_that_is_recreated_has_its_new_beginning_at_once(broker: Broker) -> None:
     now = 0.0
     topics = TopicRates(Cluster("k"), clock=lambda: now)

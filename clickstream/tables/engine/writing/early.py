@@ -118,9 +118,13 @@ class EarlyRows:
         sent, self._pending = self._pending, 0
         if not sent:
             return 0
-        rows = db.execute(f"SELECT * FROM {self._waiting}")
-        while some := rows.fetchmany(at_once):
-            self._writer.put(partial(self._hand_over, rows=some))  # behind the final rows of before
+        last = -1
+        while some := db.execute(
+            f"SELECT rowid, * FROM {self._waiting} WHERE rowid > {last} ORDER BY rowid LIMIT {at_once}"
+        ).fetchall():
+            last = some[-1][0]
+            # Behind the final rows of before.
+            self._writer.put(partial(self._hand_over, rows=[row[1:] for row in some]))
         db.execute(f"DROP TABLE {self._waiting}")
         self.count += sent
         return sent

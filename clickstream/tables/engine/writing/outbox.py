@@ -92,8 +92,11 @@ class Outbox:
         """After a crash: leave out what is in the topic already. Returns the rows there that are none of these."""
         left, written = Counter(there), []
         by_bytes: dict[tuple[bytes | None, bytes | None], Identity] = {(one[2], one[3]): one for one in there}
-        rows = db.execute(f"SELECT n, k, v FROM {self._table} ORDER BY n")
-        while some := rows.fetchmany(ROWS_AT_ONCE):
+        last = 0
+        while some := db.execute(
+            f"SELECT n, k, v FROM {self._table} WHERE n > {last} ORDER BY n LIMIT {ROWS_AT_ONCE}"
+        ).fetchall():
+            last = some[-1][0]
             for number, key, value in some:
                 identity = by_bytes.get((_bytes(key), _bytes(value)))
                 if identity is not None and left[identity] > 0:

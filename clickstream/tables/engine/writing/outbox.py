@@ -1,4 +1,4 @@
-"""Rows of windows, and of joins that do not carry their origin, on their way to a topic.
+"""Rows of windows, and of joins that do not carry their origin, on their way to an append-only topic.
 
 They are stored, encoded, with the state that they were made from, and written after that commit; the next commit
 forgets those that are acknowledged. So after a crash the very same bytes tell which of them are there already,

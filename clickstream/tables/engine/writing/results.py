@@ -7,10 +7,11 @@ and loses none.
   right to what the state says before anything else is done.
 - In append-only topics a repeat would be a second row: rows of streams are read back, too, and what is there is
   skipped. Rows of joins may be others then, and are stored first, as those of windows are, unless they carry their
-  origin.
-- Rows of windows are stored before they are sent, and none is sent again (see `outbox`): they leave in the order of
-  their windows' ends, over all branches, so that another file may read them by their event time, and find none of
-  them late. A table is read so as well, with 'connector' = 'kafka': a repeat would count twice there.
+  origin (see `outbox`).
+
+Rows of windows leave in the order of their windows' ends, over all branches: another file may read them by their
+event time, and find none of them late. After a crash a table has some of them twice, which who reads it as a stream
+would count twice; to store the rows of tables as well would double what a window of many keys costs.
 """
 
 import logging
@@ -29,11 +30,10 @@ from clickstream.kafka.offsets import beginnings
 from clickstream.kafka.produce import Sender
 from clickstream.tables.engine.compile.compiled import Branch
 from clickstream.tables.engine.flow import Flow
-from clickstream.tables.engine.operators.firsts import KeepFirst
 from clickstream.tables.engine.operators.groups import Groups
 from clickstream.tables.engine.state.failures import naming
 from clickstream.tables.engine.state.store import Identity, State
-from clickstream.tables.engine.writing.early import EARLY, EarlyRows, early_branches
+from clickstream.tables.engine.writing.early import EarlyRows, early_branches
 from clickstream.tables.engine.writing.encode import Encoder
 from clickstream.tables.engine.writing.form import Form
 from clickstream.tables.engine.writing.outbox import ROWS_AT_ONCE, Outbox
@@ -86,19 +86,7 @@ class Result:
     @property
     def is_read_back(self) -> bool:
         """Whether a restart needs to know where the topic ended at the last commit."""
-        return self.appends or self._keeps or any(branch.updates for branch in self.branches)
-
-    @property
-    def _keeps(self) -> bool:
-        """Whether rows are in the outbox before they are sent."""
-        return self._keeps_streams or any(self._keeps_rows_of(branch) for branch in self.branches)
-
-    def _keeps_rows_of(self, branch: Branch) -> bool:
-        """First rows of a table have no window: nobody reads them by its end."""
-        if branch.stream or branch.updates:
-            return False
-        made = [one.operator for one in self._flow.operators if one.output in branch.outputs]
-        return self.appends or not all(isinstance(one, KeepFirst) for one in made)
+        return self.appends or any(branch.updates for branch in self.branches)
 
     @property
     def _keeps_streams(self) -> bool:
@@ -115,7 +103,7 @@ class Result:
         for branch in self.branches:
             db.execute(f"CREATE OR REPLACE TEMP VIEW {self._rows_of(branch)} AS {branch.sql}")
         self.early.create(db)
-        if self._keeps:
+        if self.appends:
             self._outbox.create(db)
 
     def read_back(self, cluster: Cluster, state: State, stop: threading.Event) -> None:
@@ -135,8 +123,7 @@ class Result:
                 return  # somebody else's
             key, value = texts
             last[key or b""] = value, message
-            if EARLY[0] not in (message.headers() or []):  # the final row may be the same
-                found[self._outgoing.written_rows.identity(key, value)] += 1
+            found[self._outgoing.written_rows.identity(key, value)] += 1
 
         # Partitions that came after the last commit have nothing that was written before it. Others may begin behind
         # the mark: the topic's retention has deleted what was written since.
@@ -153,14 +140,13 @@ class Result:
         # One transaction: a start that ends before its first commit must not have the next one read the same rows once
         # more, and take those that the outbox has forgotten for others.
         state.begin()
-        if self._keeps:
-            found = self._outbox.forget_written(state.db, found)
         if self.appends:
+            found = self._outbox.forget_written(state.db, found)
             self._outgoing.written_rows.add(found)
             self._outgoing.written_rows.add(state.there(self.name))
             state.save_written(self.name, read, self._outgoing.written_rows.left())
         state.commit()
-        if last and any(branch.updates for branch in self.branches):
+        if last and not self.appends:
             self._put_right(state.db, last)
         self._outgoing.unmarked = True
 
@@ -201,7 +187,7 @@ class Result:
 
     def before_commit(self, state: State, ends: Callable[[str], dict[int, int]]) -> None:
         """All is acknowledged: note from where a restart reads back. `ends` asks where a topic's partitions end."""
-        if self._keeps:
+        if self.appends:
             self._outbox.forget_sent(state.db)
         if self.is_read_back and self._outgoing.unmarked:
             state.save_written(self.name, ends(self.target.topic), self._outgoing.written_rows.left())
@@ -209,7 +195,7 @@ class Result:
 
     def after_commit(self, db: duckdb.DuckDBPyConnection) -> None:
         """Hand over what had to be in the state first."""
-        while self._keeps and (rows := self._outbox.unsent(db, ROWS_AT_ONCE)):
+        while self.appends and (rows := self._outbox.unsent(db, ROWS_AT_ONCE)):
             each = self._encoder.timestamp is not None or self._encoder.headers is not None
             extras = [self._encoder.timestamp is not None, self._encoder.headers is not None]
             kept = [(*row[:2], *(one for one, there in zip(row[2:], extras, strict=True) if there)) for row in rows]
@@ -220,12 +206,12 @@ class Result:
     @property
     def owes(self) -> bool:
         """Whether a former run committed rows and could not hand them over."""
-        return self._keeps and self._outbox.owes
+        return self.appends and self._outbox.owes
 
     @property
     def settled(self) -> bool:
         """Whether nothing was handed over that the state still has to forget."""
-        return not (self._keeps and self._outbox.holds)
+        return not (self.appends and self._outbox.holds)
 
     # --- rows
 
@@ -265,7 +251,7 @@ class Result:
                     f"CREATE OR REPLACE TEMP TABLE {relations[branch.name]} AS SELECT * FROM {self._rows_of(branch)}"
                 )
         union = " UNION ALL ".join(f"SELECT * FROM {relation}" for relation in relations.values())
-        if self._keeps:
+        if self.appends:
             self._store(db, union, '"$t"')
         else:
             self._write(db, f'{union} ORDER BY "$t"')

@@ -90,8 +90,8 @@ class Result:
 
     @property
     def _keeps_streams(self) -> bool:
-        """Whether rows of streams are, too: those of a join, which may have found another version after a crash, and
-        have nothing else to be told by.
+        """Whether rows that leave with their batch are in the outbox before they are sent: those of a join, which may
+        have found another version after a crash, and have nothing else to be told by.
         """
         joined = any(branch.stream and branch.joined for branch in self.branches)
         return joined and self.appends and not self._outgoing.knows_origins

@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import tarfile
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +26,15 @@ def _archive() -> Path:
     if not path.exists():
         from jgo.maven import MavenContext, PythonResolver
 
-        work = path.with_name(f".download-apicurio-{os.getpid()}")
-        try:
-            context = MavenContext(PythonResolver(), repo_cache=work, timeout=60)
-            project = context.project("io.apicurio", "apicurio-registry-app").at_version(VERSION)
-            fetched: Path = project.artifact("all", "tar.gz").resolve()
-        except Exception as problem:  # noqa: BLE001 - whatever keeps it from coming
-            missing(f"no schema registry: {type(problem).__name__}: {problem}")
-        os.replace(fetched, path)
-        shutil.rmtree(work, ignore_errors=True)
+        # Not named as the downloads of jars are: what is left of those is swept by whoever downloads next.
+        with tempfile.TemporaryDirectory(prefix=".apicurio-", dir=cache_dir()) as work:
+            try:
+                context = MavenContext(PythonResolver(), repo_cache=Path(work), timeout=60)
+                project = context.project("io.apicurio", "apicurio-registry-app").at_version(VERSION)
+                fetched: Path = project.artifact("all", "tar.gz").resolve()
+            except Exception as problem:  # noqa: BLE001 - whatever keeps it from coming
+                missing(f"no schema registry: {type(problem).__name__}: {problem}")
+            os.replace(fetched, path)
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
             path.unlink()

@@ -169,6 +169,7 @@ def _referrer_class(event: SentEvent, origin: Url | None, host: str, site: str, 
     return referrer_class(origin.host if origin else None, host, site, paid)
 
 
+@lru_cache(maxsize=1_024)
 def _size(told: tuple[Number, Number] | None) -> tuple[int | None, int | None]:
     if told is None:
         return None, None

@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from clickstream.collect.model import Reason
-from clickstream.collect.protocols.model import Limits, Number, SentEvent, Unacceptable
+from clickstream.collect.protocols.model import Limits, SentEvent, Unacceptable
 from clickstream.collect.urls import url
 
 MAX_SEQUENCE: Final = 2**53 - 1  # the largest whole number that JavaScript can count to
@@ -33,20 +33,29 @@ def check(event: SentEvent, limits: Limits, *, on_a_page: bool = True) -> None:
         raise Unacceptable(Reason.BAD_URL, "url: not an absolute address with a host")
     if event.referrer and len(event.referrer) > limits.url:
         raise Unacceptable(Reason.TOO_LARGE, f"referrer: more than {limits.url} characters")
-    ids = (("visitor", event.visitor), ("session", event.session), ("page", event.page), ("stream", event.stream))
-    for name, value in ids:
+    for value in (event.visitor, event.session, event.page, event.stream):
         if value is not None and not (0 < len(value) <= longest and value.isprintable()):
-            _text(name, value, longest)
+            _ids(event, longest)
+            break
     if event.site is not None:
         _text("site", event.site, limits.site)
     if event.language is not None:
         _text("language", event.language, limits.language)
     if event.sequence is not None and not 0 <= event.sequence <= MAX_SEQUENCE:
         raise Unacceptable(Reason.NOT_AN_EVENT, "sequence: not a number from 0 to 2**53 - 1")
-    _time("time", event.time)
-    _time("sent", event.sent)
+    if event.time is not None and not 0 <= event.time <= MAX_TIME:
+        raise _no_time("time")
+    if event.sent is not None and not 0 <= event.sent <= MAX_TIME:
+        raise _no_time("sent")
     if event.properties:
-        _Properties(limits).check(event.properties)
+        _members(event.properties, limits, limits.properties, limits.nesting)
+
+
+def _ids(event: SentEvent, longest: int) -> None:
+    for name in ("visitor", "session", "page", "stream"):
+        value = getattr(event, name)
+        if value is not None:
+            _text(name, value, longest)
 
 
 def _text(name: str, value: str, longest: int) -> None:
@@ -58,50 +67,41 @@ def _text(name: str, value: str, longest: int) -> None:
         raise Unacceptable(Reason.NOT_AN_EVENT, f"{name}: a control character")
 
 
-def _time(name: str, value: Number | None) -> None:
-    if value is not None and not 0 <= value <= MAX_TIME:
-        raise Unacceptable(Reason.NOT_AN_EVENT, f"{name}: not a number of milliseconds since 1970")
+def _no_time(name: str) -> Unacceptable:
+    return Unacceptable(Reason.NOT_AN_EVENT, f"{name}: not a number of milliseconds since 1970")
 
 
-class _Properties:
-    """Counts what is in the properties of one event."""
+def _members(members: dict[str, Any] | list[Any], limits: Limits, left: int, levels: int) -> int:
+    """Check the members of properties, of which there may be `left` more on so many `levels`: how many may be then.
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._left = limits.properties
-
-    def check(self, properties: dict[str, Any]) -> None:
-        self._members(properties, self._limits.nesting)
-
-    def _members(self, members: dict[str, Any] | list[Any], levels: int) -> None:
-        self._left -= len(members)
-        if self._left < 0:
-            raise Unacceptable(Reason.TOO_MANY, f"properties: more than {self._limits.properties}")
-        if not levels:
-            raise Unacceptable(Reason.TOO_MANY, f"properties: more than {self._limits.nesting} levels")
-        if isinstance(members, dict):
-            for name in members:
-                if len(name) > self._limits.name:
-                    raise Unacceptable(
-                        Reason.TOO_LARGE, f"properties: a name of more than {self._limits.name} characters"
-                    )
-                if "\0" in name:
-                    raise _nul()
-        # Values are replaced on the way, which keeps the places of a dict as they are.
-        places: Any = members.items() if isinstance(members, dict) else enumerate(members)
-        for place, value in places:
-            kind = type(value)
-            if kind is str:
-                if len(value) > self._limits.text:
-                    raise Unacceptable(
-                        Reason.TOO_LARGE, f"properties: a text of more than {self._limits.text} characters"
-                    )
-                if "\0" in value:
-                    raise _nul()
-            elif kind is int and not -_INT64 <= value < _INT64:
+    A function, and no object that counts: of the usual three it would be most of what this costs.
+    """
+    left -= len(members)
+    if left < 0:
+        raise Unacceptable(Reason.TOO_MANY, f"properties: more than {limits.properties}")
+    if not levels:
+        raise Unacceptable(Reason.TOO_MANY, f"properties: more than {limits.nesting} levels")
+    if isinstance(members, dict):
+        for name in members:
+            if len(name) > limits.name:
+                raise Unacceptable(Reason.TOO_LARGE, f"properties: a name of more than {limits.name} characters")
+            if "\0" in name:
+                raise _nul()
+    # Values are replaced on the way, which keeps the places of a dict as they are.
+    places: Any = members.items() if isinstance(members, dict) else enumerate(members)
+    for place, value in places:
+        kind = type(value)
+        if kind is str:
+            if len(value) > limits.text:
+                raise Unacceptable(Reason.TOO_LARGE, f"properties: a text of more than {limits.text} characters")
+            if "\0" in value:
+                raise _nul()
+        elif kind is int:
+            if not -_INT64 <= value < _INT64:
                 members[place] = _as_float(value)
-            elif kind is dict or kind is list:
-                self._members(value, levels - 1)
+        elif kind is dict or kind is list:
+            left = _members(value, limits, left, levels - 1)
+    return left
 
 
 def _nul() -> Unacceptable:

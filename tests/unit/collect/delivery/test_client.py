@@ -14,7 +14,7 @@ from clickstream.collect.model import Outgoing, Record
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.statistics import LostBrokers
 from tests.support import PATIENCE
-from tests.unit.collect.delivery.test_delivery import until
+from tests.unit.collect.delivery.given import until
 from tests.unit.collect.fakes import outgoing
 from tests.unit.mockkafka import MockKafka
 

@@ -1,8 +1,8 @@
 """From Kafka into the history: one topic's records, read and handed over in batches.
 
 A record is known by its topic's id, partition and offset. Each partition is read once, in order, so what lies before
-the next offset is a repetition: it is left out. The reader (inspect/hub.py) says when the topic was recreated. A batch
-is added as a whole or not at all: if not, it goes on waiting, and nothing more is taken until it is in.
+the next offset is a repetition: it is left out. The reader (inspect/topicreader.py) says when the topic was recreated.
+A batch is added as a whole or not at all: if not, it goes on waiting, and nothing more is taken until it is in.
 """
 
 import threading
@@ -14,8 +14,8 @@ from confluent_kafka import Message
 
 from clickstream.history.decode import Reader, Record
 from clickstream.history.store import Store
-from clickstream.inspect.hub import Begin
 from clickstream.inspect.render import timestamp_of
+from clickstream.inspect.topicreader import Begin
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import Limits, at_times
 

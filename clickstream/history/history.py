@@ -36,8 +36,8 @@ from clickstream.history.reread import Reread, reread
 from clickstream.history.sessions import sessions
 from clickstream.history.store import Limits, Store, wall_clock
 from clickstream.history.tally import tally
-from clickstream.inspect.hub import Stage, TopicReader
 from clickstream.inspect.read import Open
+from clickstream.inspect.topicreader import Stage, TopicReader
 from clickstream.kafka.clients import Cluster
 from clickstream.records import Position, Status
 

@@ -6,15 +6,16 @@ from typing import Protocol
 
 import msgspec
 
-from clickstream.inspect.hub import Hub, Listener, Stage, State
+from clickstream.inspect.hub import Hub, Listener
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.parts.status import Heard, Seen
 from clickstream.records import Requests, RunningSql
 from clickstream.ui.hints import Hints
 
 
 class TopicState(msgspec.Struct, frozen=True):
-    """What the reader of a topic is at (inspect/hub.py), since when (epoch ms), why (`words`), and which command would
-    create the topic and fill it."""
+    """What the reader of a topic is at (inspect/topicreader.py), since when (epoch ms), why (`words`), and which
+    command would create the topic and fill it."""
 
     name: str
     stage: str

@@ -52,7 +52,7 @@ class Hello(msgspec.Struct, frozen=True):
 
 class Feed(msgspec.Struct, frozen=True):
     """What came to a feed since the last time. `skipped`: how many more came, and are not here; `anew`: what was sent
-    before means nothing any more; `stage` and `words` are those of the topic's reader (inspect/hub.py)."""
+    before means nothing any more; `stage` and `words` are those of the topic's reader (inspect/topicreader.py)."""
 
     rows: list[Any]
     skipped: int = 0

@@ -17,7 +17,7 @@ from clickstream.history.history import History, Topics
 from clickstream.history.model import CLICKS, DIMENSIONS, EVENTS, VIP, Filter, Question
 from clickstream.history.recount import Recount
 from clickstream.history.store import Limits
-from clickstream.inspect.hub import Stage
+from clickstream.inspect.topicreader import Stage
 from clickstream.kafka.admin import delete
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import limits

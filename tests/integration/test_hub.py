@@ -9,9 +9,10 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
-from clickstream.inspect import hub as hub_module
-from clickstream.inspect.hub import Hub, Listener, Stage
+from clickstream.inspect import topicreader
+from clickstream.inspect.hub import Hub, Listener
 from clickstream.inspect.recent import MAX_RECORDS
+from clickstream.inspect.topicreader import Stage
 from clickstream.kafka.admin import ask_description, delete
 from clickstream.kafka.clients import Cluster
 from tests.integration.brokers import MortalBroker
@@ -127,8 +128,8 @@ def test_a_topic_that_is_missing_for_long_takes_no_more_and_more_clients(
         asked += 1
         return ask_description(*arguments)
 
-    monkeypatch.setattr(hub_module, "AGAIN_AFTER_S", 0.02)
-    monkeypatch.setattr(hub_module, "ask_description", ask)
+    monkeypatch.setattr(topicreader, "AGAIN_AFTER_S", 0.02)
+    monkeypatch.setattr(topicreader, "ask_description", ask)
     gc.collect()
     gc.disable()
     hub = Hub(Cluster(kafka))

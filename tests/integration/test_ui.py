@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from clickstream.history.history import History
-from clickstream.inspect.hub import Stage
+from clickstream.inspect.topicreader import Stage
 from clickstream.kafka.clients import Cluster
 from clickstream.records import Status, encode
 from clickstream.ui import server as server_module

@@ -14,8 +14,8 @@ import msgspec
 from confluent_kafka import Message
 
 from clickstream.collect.audit.sequences import HOUR_MS, Figures, Sequences
-from clickstream.inspect.hub import Stage, TopicReader
 from clickstream.inspect.read import Open
+from clickstream.inspect.topicreader import Stage, TopicReader
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import Limits, at_times
 from clickstream.kafka.produce import Sender

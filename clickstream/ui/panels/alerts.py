@@ -10,7 +10,8 @@ from itertools import groupby
 
 import msgspec
 
-from clickstream.inspect.hub import Hub, Listener, Stage
+from clickstream.inspect.hub import Hub, Listener
+from clickstream.inspect.topicreader import Stage
 from clickstream.ui.panels.codes import Codes
 
 TOPIC = "errors_per_min_alert"

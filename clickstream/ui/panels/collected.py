@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from clickstream.inspect.hub import Stage
+from clickstream.inspect.topicreader import Stage
 from clickstream.parts.status import living
 from clickstream.records import Requests, WebLoss
 from clickstream.ui.panels.contract import At, StateKind

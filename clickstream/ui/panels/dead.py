@@ -10,12 +10,12 @@ from confluent_kafka import Message
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import letters, tail
-from clickstream.inspect.hub import Stage
 from clickstream.inspect.instant import extent_at
 from clickstream.inspect.letters import Letter, Place
 from clickstream.inspect.refreshed import Refreshed
 from clickstream.inspect.render import timestamp_of
 from clickstream.inspect.search import Bounds, End, newest_first
+from clickstream.inspect.topicreader import Stage
 from clickstream.kafka.deadletter import found_letter
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.services import Services

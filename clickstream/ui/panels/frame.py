@@ -8,7 +8,7 @@ import msgspec
 from clickstream.errors import ClickstreamError
 from clickstream.history.history import History, TopicStatus
 from clickstream.history.model import CLICKS, EVENTS, VIP, Question
-from clickstream.inspect.hub import Stage
+from clickstream.inspect.topicreader import Stage
 from clickstream.ui.panels.alerts import CODES_TOPIC_SETTING, OPEN_MS, Alert, Alerts
 from clickstream.ui.panels.codes import Codes
 from clickstream.ui.panels.contract import NoParams, StateKind

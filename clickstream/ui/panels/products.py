@@ -6,7 +6,7 @@ import msgspec
 
 from clickstream.errors import ClickstreamError
 from clickstream.history.model import EVENTS, EventTally
-from clickstream.inspect.hub import Stage
+from clickstream.inspect.topicreader import Stage
 from clickstream.parts.status import living
 from clickstream.ui.panels.contract import StateKind
 from clickstream.ui.panels.figures import bucket_of

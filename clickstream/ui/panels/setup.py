@@ -3,7 +3,7 @@
 import msgspec
 
 from clickstream.history.history import HistoryStatus
-from clickstream.inspect.hub import Stage
+from clickstream.inspect.topicreader import Stage
 from clickstream.parts.status import living
 from clickstream.ui.services import Services
 

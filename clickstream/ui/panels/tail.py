@@ -6,8 +6,8 @@ import msgspec
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import conditions, position, shown
-from clickstream.inspect.hub import Stage
 from clickstream.inspect.search import Question, newest_first
+from clickstream.inspect.topicreader import Stage
 from clickstream.ui.panels.contract import FeedKind
 from clickstream.ui.services import Services
 from clickstream.ui.wire import Feed

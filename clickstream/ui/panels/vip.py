@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
-from clickstream.inspect.hub import Listener, News, Stage
+from clickstream.inspect.hub import Listener, News
 from clickstream.inspect.render import timestamp_of
 from clickstream.inspect.search import newest_first
+from clickstream.inspect.topicreader import Stage
 from clickstream.ui.keyed import Keyed, epoch_ms, reader
 from clickstream.ui.panels.contract import At, FeedKind
 from clickstream.ui.services import Services

@@ -10,9 +10,10 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect import hub as module
-from clickstream.inspect.hub import Hub, Listener, News, Stage
+from clickstream.inspect import topicreader as module
+from clickstream.inspect.hub import Hub, Listener, News
 from clickstream.inspect.recent import Recent
+from clickstream.inspect.topicreader import Stage
 from clickstream.kafka import patience
 from clickstream.kafka.asking import Admin
 from clickstream.kafka.clients import Cluster

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 from confluent_kafka import Message
 
-from clickstream.inspect.hub import News, Stage, State
+from clickstream.inspect.hub import News
+from clickstream.inspect.topicreader import Stage, State
 
 
 class FakeListener:

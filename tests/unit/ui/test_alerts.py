@@ -4,7 +4,8 @@ from typing import cast
 
 import pytest
 
-from clickstream.inspect.hub import Hub, Stage, State
+from clickstream.inspect.hub import Hub
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.ui.panels.alerts import KEPT_MS, TOPIC, Alert, Alerts, Window, runs, window_of
 from clickstream.ui.panels.codes import Codes
 from tests.unit.ui.listeners import FakeHub

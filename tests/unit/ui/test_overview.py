@@ -16,8 +16,9 @@ from clickstream.history.decode import Click
 from clickstream.history.history import History, TopicStatus
 from clickstream.history.model import Question, Traffic
 from clickstream.history.store import Limits
-from clickstream.inspect.hub import Hub, Stage, State
+from clickstream.inspect.hub import Hub
 from clickstream.inspect.refreshed import Seen
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.status import DEAD_AFTER_S
 from clickstream.parts.status import Seen as Word

@@ -17,10 +17,11 @@ from clickstream.errors import ClickstreamError
 from clickstream.history.decode import Click, ProductEvent
 from clickstream.history.history import History
 from clickstream.history.store import Limits
-from clickstream.inspect.hub import Hub, Stage, State
+from clickstream.inspect.hub import Hub
 from clickstream.inspect.offsets import Limits as Offsets
 from clickstream.inspect.rates import TopicList
 from clickstream.inspect.refreshed import Seen as Looked
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.status import DEAD_AFTER_S
 from clickstream.parts.status import Seen as Word

@@ -7,8 +7,9 @@ import pytest
 from confluent_kafka import Message
 
 from clickstream.inspect import letters
-from clickstream.inspect.hub import News, Stage, State
+from clickstream.inspect.hub import News
 from clickstream.inspect.refreshed import Seen as Looked
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.parts.status import DEAD_AFTER_S, Seen
 from clickstream.records import FAILED, RUNNING, Status
 from clickstream.ui.panels.rail import LETTERS_OF_MS, RailNumbers, flow

@@ -10,10 +10,11 @@ from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import letters
-from clickstream.inspect.hub import News, Stage, State
+from clickstream.inspect.hub import News
 from clickstream.inspect.instant import Extent
 from clickstream.inspect.refreshed import Seen
 from clickstream.inspect.search import Answer, End, Progress
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.records import Position, Status
 from clickstream.ui.api.deadletters import bad_byte
 from clickstream.ui.panels import dead, tail, topics

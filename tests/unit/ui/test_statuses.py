@@ -6,7 +6,8 @@ import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
 
 from clickstream.config import load
-from clickstream.inspect.hub import Hub, News, Stage, State
+from clickstream.inspect.hub import Hub, News
+from clickstream.inspect.topicreader import Stage, State
 from clickstream.records import RunningSql, Status, encode
 from clickstream.ui.hints import Hints
 from clickstream.ui.panels.sources import SourcesPanel

@@ -189,7 +189,7 @@ def test_each_value_of_a_list_has_both_counts(open_page: Open, server: FakeServe
 
     assert line(0) == ["United States", "1,900", "1,900", ""]
     assert line(1) == ["Germany", "7", "8", "differs"]
-    assert line(2) == ["none, or not known", "2", "2", ""]
+    assert line(2) == ["no value", "2", "2", ""]
     assert line(3) == ["3 more", "4", "4", "1 differ"], "two of them make up for each other"
     history = {"rows": [["<b>", 1]], "more": 0, "rest": 0}
     server.answers["/api/recount"] = lambda _query: (200, {**both, "history": None, "topic": history, "differing": 1})

@@ -112,7 +112,7 @@ function both({ format }, { history, topic, topic_name: name }) {
 function listed({ format, name, params }, differing, { history, topic, topic_name: from }) {
   const rows = topic.rows.map(([value, number], index) => {
     const mine = history?.rows[index][1];
-    return [value == null ? 'none, or not known' : name(value), mine, number, mine === number ? '' : 'differs'];
+    return [value == null ? 'no value' : name(value), mine, number, mine === number ? '' : 'differs'];
   });
   const hidden = differing - rows.filter(([, , , differs]) => differs).length;
   const more = Math.max(topic.more, history?.more ?? 0);

@@ -55,7 +55,7 @@ class Topic {
       this.partitions.el,
       this.readers.el,
       this.settings.el,
-      definitionsFoot([FIGURES, this.partitions.table.columns, this.readers.table.columns].map(definitionsOf).join(' ')),
+      definitionsFoot([FIGURES, this.partitions.table.columns, this.readers.table.columns.slice(1)].map(definitionsOf).join(' ')),
     );
   }
 

@@ -24,14 +24,14 @@ class ClickTotals:
         self._hits = self._bytes = self._errors = 0
         self._visitors: set[str] = set()
         self._met: set[str] = set()
-        self._values: dict[str, Counter[str]] = defaultdict(Counter)
-        self._visitors_by: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._values: dict[str, Counter[str | None]] = defaultdict(Counter)
+        self._visitors_by: dict[str, dict[str | None, set[str]]] = defaultdict(lambda: defaultdict(set))
 
     def take(self, click: Click, values: Values) -> None:
         self._hits += 1
         self._bytes += octets_of(click)
-        status, user, ip = values["status"], values["user"], values["ip"]
-        is_error = status is not None and int(status) >= ERROR_STATUS
+        user, ip = values["user"], values["ip"]
+        is_error = has_failed(values)
         self._errors += is_error
         visitor = f"user {user}" if user is not None else f"ip {ip}" if ip else None
         if visitor:
@@ -40,8 +40,6 @@ class ClickTotals:
                 self._met.add(visitor)
         for dim in self._dims:
             value = values[dim]
-            if value is None:
-                continue
             if dim == "country":
                 if visitor:
                     self._visitors_by[dim][value].add(visitor)
@@ -62,11 +60,15 @@ class ClickTotals:
         """Different visitors with an error."""
         return len(self._met)
 
-    def top(self, dim: str) -> dict[str, int]:
-        """All values of a dimension; countries count visitors."""
+    def counts(self, dim: str) -> dict[str | None, int]:
+        """All values of a dimension, and None for what has no value; countries count visitors."""
         if dim == "country":
             return {value: len(visitors) for value, visitors in self._visitors_by[dim].items()}
         return dict(self._values[dim])
+
+    def top(self, dim: str) -> dict[str, int]:
+        """The same without None."""
+        return {value: number for value, number in self.counts(dim).items() if value is not None}
 
 
 class SessionCount:
@@ -151,6 +153,12 @@ class FunnelCount:
             if len(passage) > len(best):
                 best = passage
         return best
+
+
+def has_failed(values: Values) -> bool:
+    """Whether a click with these values is an error."""
+    status = values["status"]
+    return status is not None and int(status) >= ERROR_STATUS
 
 
 def octets_of(click: Click) -> int:

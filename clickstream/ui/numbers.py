@@ -3,15 +3,17 @@
 What each means, and its query, is told to people in static/js/numbers.js.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event
 
 import msgspec
 
+from clickstream.history.decode import Click
 from clickstream.history.history import History
 from clickstream.history.model import CLICKS, EVENTS, SESSION_GAP_MS, Filter, Question, Totals
-from clickstream.history.plain import ClickTotals, EventCount, FunnelCount, SessionCount
+from clickstream.history.plain import ClickTotals, EventCount, FunnelCount, SessionCount, Values, has_failed
 from clickstream.history.reread import Reread
 from clickstream.history.sessions import LOOK_BACK_MS
 from clickstream.ui.panels.errors import only_errors
@@ -24,12 +26,18 @@ FINE_RANGE_MS = 12 * 3_600_000
 Steps = list[tuple[int, int | None, int | None]]
 """Of each step of a funnel: users, and within how many ms of the step before half and 90 % of them took it."""
 
-Value = float | Steps | None
+Counts = dict[str | None, int]
+"""Of each value of a dimension, how many clicks had it (of countries: visitors); None is of what has no value."""
+
+Value = float | Steps | Counts | None
 """None: of nothing, or not known."""
 
 
 class Of(msgspec.Struct, frozen=True):
-    """What a number is of: records of [start, end); clicks that fit the filters, events, or the way through steps."""
+    """What a number is of: records of [start, end); clicks that fit the filters, events, or the way through steps.
+
+    Of a list, the values of `dimension`; so many `rows` of it are told one by one.
+    """
 
     start: int
     end: int
@@ -38,6 +46,8 @@ class Of(msgspec.Struct, frozen=True):
     event: str = ""
     steps: tuple[str, ...] = ()
     window: int = 0
+    dimension: str = ""
+    rows: int = 0
 
     @property
     def question(self) -> Question:
@@ -88,6 +98,21 @@ def _of_clicks(in_history: Callable[[History, Of], Value], value: Callable[[Clic
     return Number(CLICKS, in_history, plainly)
 
 
+def _of_values(in_history: Callable[[History, Of], Value], counts: Callable[[Values], bool]) -> Number:
+    """`counts` says of a click's values whether it is counted."""
+
+    def plainly(of: Of) -> Plain:
+        count = ClickTotals([of.dimension])
+
+        def take(click: Click, values: Values) -> None:
+            if counts(values):
+                count.take(click, values)
+
+        return Plain(take, lambda: count.counts(of.dimension), of.start)
+
+    return Number(CLICKS, in_history, plainly)
+
+
 def _of_sessions(
     in_history: Callable[[History, Of], Value],
     counts: Callable[[int, int, Of], bool],
@@ -119,12 +144,29 @@ def _users(history: History, of: Of) -> Value:
     return len(found.rows) + found.more if found.covered_from <= of.start else None
 
 
-def _met(history: History, of: Of) -> Value:
-    traffic = history.traffic(of.question)
-    if traffic.covered_from > of.start:
+def _values(history: History, of: Of) -> Counts | None:
+    found = history.tops(of.question, [of.dimension], sys.maxsize, before=False)[of.dimension]
+    if found.covered_from > of.start:
         return None
-    of_errors = only_errors(of.filters, traffic.statuses)
-    return 0 if of_errors is None else history.visitors(of.start, of.end, of_errors)
+    counts: Counts = {row.value: row.hits for row in found.rows}
+    return {**counts, None: found.unknown} if found.unknown else counts
+
+
+def _of_errors(of_these: Callable[[History, Of], Value], none: Value) -> Callable[[History, Of], Value]:
+    """The same number of errors alone; `none` where there are none."""
+
+    def in_history(history: History, of: Of) -> Value:
+        traffic = history.traffic(of.question)
+        if traffic.covered_from > of.start:
+            return None
+        filters = only_errors(of.filters, traffic.statuses)
+        return none if filters is None else of_these(history, msgspec.structs.replace(of, filters=filters))
+
+    return in_history
+
+
+def _visitors(history: History, of: Of) -> Value:
+    return history.visitors(of.start, of.end, of.filters)
 
 
 def _sessions(history: History, of: Of) -> Value:
@@ -168,12 +210,13 @@ def _funnel_plainly(of: Of) -> Plain:
 
 
 NUMBERS: Mapping[str, Number] = {
-    "visitors": _of_clicks(
-        lambda history, of: history.visitors(of.start, of.end, of.filters), lambda count: count.visitors
-    ),
+    "visitors": _of_clicks(_visitors, lambda count: count.visitors),
     "users": _of_clicks(_users, lambda count: len(count.top("user"))),
-    "met": _of_clicks(_met, lambda count: count.met),
+    "met": _of_clicks(_of_errors(_visitors, 0), lambda count: count.met),
+    "values": _of_values(_values, lambda values: True),
+    "error_values": _of_values(_of_errors(_values, {}), has_failed),
     "clicks": _of_totals(lambda totals, of: totals.hits),
+    "clicks_bytes": _of_totals(lambda totals, of: totals.bytes),
     "error_clicks": _of_totals(lambda totals, of: totals.errors),
     "hits": _of_totals(lambda totals, of: totals.hits * of.share_of(MINUTE_MS)),
     "bytes": _of_totals(lambda totals, of: totals.bytes * of.share_of(1_000)),

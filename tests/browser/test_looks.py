@@ -222,8 +222,9 @@ def test_a_number_proves_itself_and_is_recounted(open_page: Open, server: FakeSe
 
     def recount(query: dict[str, str]) -> tuple[int, Any]:
         asked.append(query)
-        counted = {"history": 831, "topic": 830 + len(asked), "records": 12_034, "seconds": 0.8}
-        return 200, {"from": int(query["from"]), "to": int(query["to"]), "topic_name": "clickstream", **counted}
+        counted = {"history": 831, "topic": 830 + len(asked), "differing": len(asked) - 1, "records": 12_034}
+        span = {"from": int(query["from"]), "to": int(query["to"])}
+        return 200, {**span, "topic_name": "clickstream", "seconds": 0.8, **counted}
 
     server.answers["/api/recount"] = recount
     tab = open_page("#/overview?page=/cart.html")

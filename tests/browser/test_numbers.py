@@ -12,7 +12,7 @@ from clickstream.history.model import Filter, Question
 from clickstream.ui.numbers import NUMBERS, Of
 from clickstream.ui.panels.figures import mean
 from tests.browser import peoplestates
-from tests.browser.conftest import Open, Opened
+from tests.browser.conftest import Open, Opened, plain
 from tests.browser.fakeserver import FakeServer
 from tests.unit.ui.test_numbers import END, START, STEPS, Kept, clicks, events
 
@@ -32,7 +32,10 @@ def asked(server: FakeServer) -> list[dict[str, str]]:
     def recount(query: dict[str, str]) -> tuple[int, Any]:
         found.append(query)
         both: Any = [[7, None, None]] if query["figure"] == "funnel" else 7
-        counted = {"history": both, "topic": both, "records": 12_034, "seconds": 0.8, "topic_name": "clickstream"}
+        if "dimension" in query:
+            both = {"rows": [["a", 9], [None, 2]], "more": 3, "rest": 4}
+        counted = {"history": both, "topic": both, "differing": 0, "topic_name": "clickstream"}
+        counted |= {"records": 12_034, "seconds": 0.8}
         return 200, {"from": int(query["from"]), "to": int(query["to"]), **counted}
 
     server.answers["/api/recount"] = recount
@@ -143,8 +146,86 @@ def test_the_figures_of_a_dragged_time_are_of_all_of_it(open_page: Open, asked: 
     assert tab.page.get_by_role("button", name="Recount from the topic").count() == 0
 
 
+def test_lists_of_the_overview(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/overview?range=15&page=/cart.html&referrer!=www.google.com&agent=os")
+    left_out = ["referrer", "!=", "www.google.com"]
+    included = ["page", "=", "/cart.html"]
+    for name, dimension, filters in [
+        ("Pages", "page", [left_out]),
+        ("Referrers", "referrer", [included, left_out]),
+        ("Agents", "os", [included, left_out]),
+        ("Status", "status", [included, left_out]),
+        ("Countries", "country", [included, left_out]),
+        ("Where from", "country", [included, left_out]),
+    ]:
+        query = prove(tab, asked, f"How {name} comes about")
+        assert (query["figure"], query["dimension"], json.loads(query["filters"])) == ("values", dimension, filters)
+        assert 15 * 60_000 <= span(query) < 16 * 60_000
+        shown = tab.page.locator(f".l-{'map' if name == 'Where from' else 'page'} .barlist li").count()
+        assert int(query["rows"]) == (shown if name == "Pages" else int(query["rows"])) > 0
+    assert int(query["rows"]) > shown, "the map has all"
+
+
+def test_where_errors_come_from(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/errors?range=15&page=/cart.html&where=user")
+    query = prove(tab, asked, "How Where comes about")
+    assert (query["figure"], query["dimension"], query["rows"]) == ("error_values", "user", "2")
+    assert json.loads(query["filters"]) == [["page", "=", "/cart.html"]]
+
+
+def test_each_value_of_a_list_has_both_counts(open_page: Open, server: FakeServer) -> None:
+    history = {"rows": [["US", 1_900], ["DE", 7], [None, 2]], "more": 3, "rest": 4}
+    topic = {"rows": [["US", 1_900], ["DE", 8], [None, 2]], "more": 3, "rest": 4}
+    both = {"from": 1, "to": 2, "records": 1, "seconds": 0.1, "topic_name": "clickstream", "differing": 2}
+    server.answers["/api/recount"] = lambda _query: (200, {**both, "history": history, "topic": topic})
+    tab = open_page("#/overview")
+    tab.page.get_by_role("button", name="How Countries comes about").click()
+    assert "who clicked from two is in both" in dialog(tab)
+    tab.page.get_by_role("button", name="Recount from the topic").click()
+    tab.wait_text(".recount", "They differ.")
+
+    def line(number: int) -> list[str]:
+        return [plain(one) for one in tab.page.locator(".recount tbody tr").nth(number).locator("td").all_inner_texts()]
+
+    assert line(0) == ["United States", "1,900", "1,900", ""]
+    assert line(1) == ["Germany", "7", "8", "differs"]
+    assert line(2) == ["no value", "2", "2", ""]
+    assert line(3) == ["3 more", "4", "4", "1 differ"], "two of them make up for each other"
+    history = {"rows": [["<b>", 1]], "more": 0, "rest": 0}
+    server.answers["/api/recount"] = lambda _query: (200, {**both, "history": None, "topic": history, "differing": 1})
+    tab.page.get_by_role("button", name="Recount from the topic").click()
+    tab.wait_for(lambda: line(0) == ["<b>", "not known", "1", "differs"], "what the topic has")
+
+
+def test_clicks_of_one_user_and_one_session(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/sessions?range=10&page=/cart.html")
+    for name, figure in [(", clicks", "clicks"), (", bytes", "clicks_bytes")]:
+        query = prove(tab, asked, name)
+        assert query["figure"] == figure
+        first, (dimension, sign, user) = json.loads(query["filters"])
+        assert (first, dimension, sign, user.isdecimal()) == (["page", "=", "/cart.html"], "user", "=", True)
+        assert 30_000 <= span(query) < 600_000, "it ends 30 s after its last click"
+    users = tab.page.locator(".s-users")
+    for column, length in [(4, 600_000), (6, 60_000)]:
+        users.locator(f"tbody tr:first-child td:nth-child({column}) button").click()
+        tab.page.get_by_role("button", name="Recount from the topic").click()
+        tab.wait_text(".recount", "They are equal.")
+        tab.page.get_by_role("button", name="Close").click()
+        assert (asked[-1]["figure"], span(asked[-1])) == ("clicks", length)
+        assert json.loads(asked[-1]["filters"])[1][:2] == ["user", "="]
+
+
+def test_clicks_of_a_status_in_other_times(open_page: Open, asked: list[dict[str, str]]) -> None:
+    tab = open_page("#/errors?range=15")
+    for name, length in [("404 in the last minute", 60_000), ("404 at its peak", 60_000), ("404 in all", 900_000)]:
+        query = prove(tab, asked, name)
+        assert (query["figure"], json.loads(query["filters"])) == ("clicks", [["status", "=", "404"]])
+        assert length <= span(query) < length + 60_000
+    assert json.loads(prove(tab, asked, "Clicks in the time shown")["filters"]) == []
+
+
 def test_two_funnels_that_differ_are_told(open_page: Open, server: FakeServer) -> None:
-    answer = {"from": 1, "to": 2, "records": 1, "seconds": 0.1, "topic_name": "event-topic"}
+    answer = {"from": 1, "to": 2, "differing": 1, "records": 1, "seconds": 0.1, "topic_name": "event-topic"}
     both = {"history": [[9, None, None], [4, 1000, 2000]], "topic": [[9, None, None], [4, 1000, 3000]]}
     server.answers["/api/recount"] = lambda _query: (200, {**answer, **both})
     tab = open_page("#/products")
@@ -163,17 +244,21 @@ def test_the_pages_and_the_server_know_the_same_numbers(open_page: Open) -> None
     assert {*figures} - {None} == set(NUMBERS)
 
 
+@pytest.mark.parametrize("dimension", ["page", "country", "status"])
 @pytest.mark.parametrize("filters", [[], FILTERS])
-def test_the_query_that_is_shown_gives_the_number(open_page: Open, history: Kept, filters: list[list[str]]) -> None:
+def test_the_query_that_is_shown_gives_the_number(
+    open_page: Open, history: Kept, filters: list[list[str]], dimension: str
+) -> None:
     tab = open_page()
     of = {"from": START, "to": END, "threshold": 60_000, "event": "purchase", "steps": STEPS, "window": 90_000}
+    of |= {"dimension": dimension, "rows": 100}
     queries = tab.page.evaluate(
         """async (of) => {
           const { NUMBERS } = await import('/js/numbers.js');
           const plain = ({ event, ...rest }, wanted) => (wanted?.includes('event') ? { event, ...rest } : rest);
           return Object.values(NUMBERS)
             .filter(({ figure }) => figure)
-            .map(({ figure, query, of: needs }) => [figure, query(plain(of, needs))]);
+            .map(({ label, figure, query, of: needs }) => [label, figure, query(plain(of, needs))]);
         }""",
         {**of, "filters": filters},
     )
@@ -182,12 +267,17 @@ def test_the_query_that_is_shown_gives_the_number(open_page: Open, history: Kept
     for name in ("clicks", "events"):
         db.register(name, tables.load(name, cast(Any, None))[0])
     chosen = tuple(Filter(dim, sign == "=", value) for dim, sign, value in filters)
-    wanted = Of(START, END, chosen, 60_000, "purchase", STEPS, 90_000)
+    wanted = Of(START, END, chosen, 60_000, "purchase", STEPS, 90_000, dimension)
     assert len(queries) >= len(NUMBERS)
-    for figure, query in queries:
-        found = db.execute(query).fetchall()[0]
+    for label, figure, query in queries:
+        rows = db.execute(query).fetchall()
+        found = rows[0]
         number = NUMBERS[figure].in_history(history, wanted)
-        if isinstance(number, list):
+        if isinstance(number, dict):
+            # Of countries visitors count, and it is a number of its own on the page.
+            if (dimension == "country") is (label == "Countries"):
+                assert {None if value is None else str(value): count for value, count in rows} == number, query
+        elif isinstance(number, list):
             assert list(found) == [users for users, _half, _slow in number]
         else:
             assert float(found[0]) == pytest.approx(number), (figure, query)

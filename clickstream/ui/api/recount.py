@@ -2,9 +2,11 @@
 
 GET /api/recount?figure=hits&from=MS&to=MS&filters=[["page","=","/x"]]
 
-`threshold` is of large_sessions, `event` of event_rate, `steps` (JSON) and `window` (ms) of funnel.
+`threshold` is of large_sessions, `event` of event_rate, `steps` (JSON) and `window` (ms) of funnel, `dimension` and
+`rows` (how many of them are told one by one) of values and error_values.
 """
 
+from heapq import nsmallest
 from threading import Event
 
 import msgspec
@@ -16,26 +18,42 @@ from starlette.routing import BaseRoute, Route
 from clickstream.errors import ClickstreamError
 from clickstream.history.funnel import MAX_STEPS
 from clickstream.history.history import History
-from clickstream.history.model import CLICKS
+from clickstream.history.model import CLICKS, DIMENSIONS
 from clickstream.ui import past
 from clickstream.ui.api import questions
 from clickstream.ui.api.jobs import Put, Refused, Streamed, refusal
-from clickstream.ui.numbers import NUMBERS, Of, Value, reread
+from clickstream.ui.numbers import NUMBERS, Counts, Of, Steps, Value, reread
 from clickstream.ui.wiring import Wiring
 
 MAX_WINDOW_MS = 24 * 3_600_000
+MAX_ROWS = 300
 
-_KNOWN = frozenset(["figure", "from", "to", "filters", "threshold", "event", "steps", "window"])
+_KNOWN = frozenset(["figure", "from", "to", "filters", "threshold", "event", "steps", "window", "dimension", "rows"])
+_OF_VALUES = ("values", "error_values")
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A list as one side has it: [value, how many] of those with the most on either side, the same and in the same
+    order on both, at last None for what has no value; `more` other values are `rest` in all."""
+
+    rows: list[tuple[str | None, int]]
+    more: int
+    rest: int
+
+
+Shown = float | Steps | Listed | None
 
 
 class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """`history` and `topic` are the number of [from, to), None when there is none: of no click, or because the history
-    does not reach so far. `records` of the topic were read."""
+    does not reach so far. `differing`: 0 when they are equal; of a list, how many of all its values differ.
+    `records` of the topic were read."""
 
     from_: int
     to: int
-    history: Value
-    topic: Value
+    history: Shown
+    topic: Shown
+    differing: int
     records: int
     topic_name: str
     seconds: float
@@ -86,6 +104,8 @@ def asked(params: QueryParams) -> tuple[str, Of]:
         event=params.get("event", ""),
         steps=_steps(params) if figure == "funnel" else (),
         window=min(MAX_WINDOW_MS, questions.whole("window", params.get("window", "0"))),
+        dimension=_dimension(params) if figure in _OF_VALUES else "",
+        rows=min(MAX_ROWS, questions.whole("rows", params.get("rows", "10"))),
     )
 
 
@@ -97,6 +117,13 @@ def _steps(params: QueryParams) -> tuple[str, ...]:
     if not 1 <= len(steps) <= MAX_STEPS or len(set(steps)) < len(steps):
         raise Refused(400, f"steps: JSON is expected, a list of 1 to {MAX_STEPS} names, each of them once.")
     return steps
+
+
+def _dimension(params: QueryParams) -> str:
+    name = params.get("dimension", "")
+    if name not in DIMENSIONS:
+        raise Refused(400, f"dimension: one of {', '.join(DIMENSIONS)} is expected.")
+    return name
 
 
 def both(history: History, figure: str, of: Of, stop: Event) -> Both:
@@ -116,7 +143,29 @@ def both(history: History, figure: str, of: Of, stop: Event) -> Both:
     if shown != topic and before == topic:
         shown = before
     name = history.topics[0 if number.kind == CLICKS else 1]
-    return Both(of.start, of.end, shown, topic, found.records, name, found.seconds)
+    mine, its, differing = compared(shown, topic, of.rows)
+    return Both(of.start, of.end, mine, its, differing, found.records, name, found.seconds)
+
+
+def compared(history: Value, topic: Value, rows: int) -> tuple[Shown, Shown, int]:
+    """Both sides as they are told, and how many values differ; of a list those `rows` that are the most on either side.
+
+    All values are compared, also those that are not told one by one: there, differences may make up for each other.
+    """
+    if not (isinstance(history, dict) or isinstance(topic, dict)):
+        return history, topic, int(history != topic)
+    known = history if isinstance(history, dict) else {}
+    read = topic if isinstance(topic, dict) else {}
+    every = {value: max(known.get(value, 0), read.get(value, 0)) for value in {*known, *read}}
+    values = nsmallest(rows, ((-number, value) for value, number in every.items() if value is not None))
+    shown = [*(value for _number, value in values), *([None] if None in every else [])]
+
+    def side(counts: Counts) -> Listed:
+        rest = counts.keys() - shown
+        return Listed([(value, counts.get(value, 0)) for value in shown], len(rest), sum(counts[one] for one in rest))
+
+    differing = sum(known.get(value, 0) != read.get(value, 0) for value in every)
+    return (None, side(read), max(1, differing)) if history is None else (side(known), side(read), differing)
 
 
 def routes(wiring: Wiring) -> list[BaseRoute]:

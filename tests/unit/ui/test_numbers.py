@@ -2,24 +2,26 @@
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, cast
 
 import pytest
+from starlette.datastructures import QueryParams
 
 from clickstream.enrich.places import MadeUpPlaces
 from clickstream.history.decode import Click, ProductEvent
 from clickstream.history.history import History
-from clickstream.history.model import CLICKS, EVENTS, Filter, Question
+from clickstream.history.model import CLICKS, DIMENSIONS, EVENTS, Filter, Question
 from clickstream.history.recount import fits, values_of
 from clickstream.history.reread import Reread
 from clickstream.history.store import Limits
 from clickstream.kafka.clients import Cluster
 from clickstream.records import utc_text
 from clickstream.ui.api.jobs import Refused
-from clickstream.ui.api.recount import Both, both
-from clickstream.ui.numbers import NUMBERS, Of, Value
+from clickstream.ui.api.recount import Both, Listed, Shown, asked, both, compared
+from clickstream.ui.numbers import NUMBERS, Of
 
 BASE = 1_600_000_000_000 // 3_600_000 * 3_600_000
 MINUTE = 60_000
@@ -28,7 +30,7 @@ START, END = NOW - 11 * MINUTE - 3_000, NOW - MINUTE
 PLACES = MadeUpPlaces()
 NEVER = threading.Event()
 STEPS = ("productview", "addtobasket", "purchase")
-OF = Of(START, END, threshold=150_000, event="purchase", steps=STEPS, window=90_000)
+OF = Of(START, END, threshold=150_000, event="purchase", steps=STEPS, window=90_000, dimension="page", rows=100)
 FILTERS = (Filter("page", False, "/b"), Filter("status", False, "500"), Filter("ip", True, "10.0.0.1"))
 
 
@@ -131,6 +133,12 @@ def sessions(came: list[Click]) -> list[list[Click]]:
     return found
 
 
+def by_value(came: list[Click], dimension: str) -> dict[str | None, int]:
+    """How many clicks have each value; of countries, how many visitors."""
+    had = [(values_of(one, PLACES)[dimension], one.userid or one.ip) for one in came]
+    return Counter(value for value, _who in (set(had) if dimension == "country" else had))
+
+
 def octets(came: list[Click]) -> int:
     return sum(one.bytes or 0 for one in came)
 
@@ -168,6 +176,9 @@ BY_HAND: Mapping[str, Callable[[list[Click], Of], Any]] = {
     "users": lambda came, of: len({one.userid for one in shown(came, of)} - {None}),
     "met": lambda came, of: len(who([one for one in shown(came, of) if failed(one)])),
     "clicks": lambda came, of: len(shown(came, of)),
+    "clicks_bytes": lambda came, of: octets(shown(came, of)),
+    "values": lambda came, of: by_value(shown(came, of), of.dimension),
+    "error_values": lambda came, of: by_value([one for one in shown(came, of) if failed(one)], of.dimension),
     "error_clicks": lambda came, of: sum(map(failed, shown(came, of))),
     "hits": lambda came, of: len(shown(came, of)) * 60 / LENGTH_S,
     "bytes": lambda came, of: octets(shown(came, of)) / LENGTH_S,
@@ -190,17 +201,76 @@ def counted(history: Kept, name: str, of: Of = OF) -> Both:
     return both(history, name, of, NEVER)
 
 
+def told(value: Shown) -> Any:
+    """A list as what it says of each value."""
+    return dict(value.rows) if isinstance(value, Listed) else value
+
+
 @pytest.mark.parametrize("filters", [(), FILTERS])
 @pytest.mark.parametrize("name", BY_HAND)
 def test_a_number_of_clicks_equals_its_recount_and_a_plain_count(
     history: Kept, name: str, filters: tuple[Filter, ...]
 ) -> None:
-    of = Of(START, END, filters, threshold=60_000)
+    of = Of(START, END, filters, threshold=60_000, dimension="page", rows=100)
     found = counted(history, name, of)
     wanted = BY_HAND[name](history.came, of)
-    assert found.history == pytest.approx(wanted)
-    assert found.history == found.topic
-    assert wanted > 0
+    assert told(found.history) == pytest.approx(wanted)
+    assert (found.history, found.differing) == (found.topic, 0)
+    assert wanted
+
+
+@pytest.mark.parametrize("filters", [(), FILTERS])
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+@pytest.mark.parametrize("name", ["values", "error_values"])
+def test_a_list_equals_its_recount_and_a_plain_count_of_each_value(
+    history: Kept, name: str, dimension: str, filters: tuple[Filter, ...]
+) -> None:
+    of = Of(START, END, filters, dimension=dimension, rows=100)
+    found = counted(history, name, of)
+    assert told(found.history) == told(found.topic) == BY_HAND[name](history.came, of)
+    assert isinstance(found.topic, Listed)
+    assert (found.topic.more, found.topic.rest, found.differing) == (0, 0, 0)
+
+
+def test_of_a_list_so_many_values_are_told_and_the_others_as_one(history: Kept) -> None:
+    of = Of(START, END, dimension="status", rows=2)
+    every = Counter(BY_HAND["values"](history.came, of))
+    unknown = every.pop(None)
+    (one, _), (two, _) = first = every.most_common(2)
+    rest = [number for value, number in every.items() if value not in (one, two)]
+    assert len(rest) > 1
+    assert counted(history, "values", of).topic == Listed([*first, (None, unknown)], len(rest), sum(rest))
+
+
+@pytest.mark.parametrize(
+    ("history", "topic", "sides", "differing"),
+    [
+        # The most on either side, whichever of them that is.
+        ({"a": 9, "b": 5}, {"c": 7, "b": 5}, ([("a", 9), ("c", 0)], [("a", 0), ("c", 7)]), 2),
+        ({"a": 9, "b": 5, "c": 1, "d": 2}, {"a": 9, "b": 5, "c": 2, "d": 1}, ([("a", 9), ("b", 5)],) * 2, 2),
+        ({"a": 9, None: 1}, {"a": 9}, ([("a", 9), (None, 1)], [("a", 9), (None, 0)]), 1),
+        ({}, {}, ([], []), 0),
+        (None, {"a": 1}, (None, [("a", 1)]), 1),
+        (None, {}, (None, []), 1),
+    ],
+)
+def test_two_sides_of_a_list(history: Any, topic: Any, sides: tuple[Any, Any], differing: int) -> None:
+    mine, its, found = compared(history, topic, 2)
+    assert tuple(one.rows if isinstance(one, Listed) else None for one in (mine, its)) == sides
+    assert found == differing
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [("", "dimension: one of page,"), ("&dimension=moon", "dimension"), ("&dimension=page&rows=x", "rows")],
+)
+def test_what_is_no_list_is_refused(more: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        asked(QueryParams(f"figure=values&from=1&to=60001{more}"))
+
+
+def test_a_list_has_a_bound() -> None:
+    assert asked(QueryParams("figure=values&from=1&to=60001&dimension=ip&rows=99999"))[1].rows == 300
 
 
 @pytest.mark.parametrize("name", EVENTS_BY_HAND)
@@ -224,7 +294,7 @@ def test_every_number_has_a_plain_count() -> None:
 
 def test_a_history_that_is_wrong_shows_two_numbers(own_history: Kept) -> None:
     store = own_history.store
-    right = {name: counted(own_history, name).topic for name in NUMBERS}
+    right = {name: told(counted(own_history, name).topic) for name in NUMBERS}
     with store.lock:
         for rows in store.rows.values():
             for table in rows.tables():
@@ -237,8 +307,8 @@ def test_a_history_that_is_wrong_shows_two_numbers(own_history: Kept) -> None:
                 store.db.execute(f"DELETE FROM {table} WHERE visitor <= 8")
         store.changes += 1
     found = {name: counted(own_history, name) for name in NUMBERS}
-    assert {name: one.topic for name, one in found.items()} == right
-    assert [name for name, one in found.items() if one.history == one.topic] == []
+    assert {name: told(one.topic) for name, one in found.items()} == right
+    assert [name for name, one in found.items() if one.history == one.topic or not one.differing] == []
 
 
 def test_what_is_not_final_is_left_out(history: Kept) -> None:
@@ -253,7 +323,7 @@ def test_where_the_history_does_not_reach_it_says_nothing(own_history: Kept) -> 
     for kind in (CLICKS, EVENTS):
         own_history.store.begin(kind, START + 1)
 
-    def says(name: str) -> Value:
+    def says(name: str) -> Shown:
         return counted(own_history, name).history
 
     assert {name: says(name) for name in NUMBERS} == dict.fromkeys(NUMBERS)

@@ -2,7 +2,7 @@
 // pointer or the focus is in the list.
 
 import { attr, h, rem, text } from './dom.js';
-import { int, percent } from './format.js';
+import { count, int, percent } from './format.js';
 
 const REORDER_MS = 5000;
 const ROW_REM = 1.6875;
@@ -32,6 +32,11 @@ export class BarList {
     const heads = h('div.listhead', { 'aria-hidden': 'true' }, this.head, h('span', {}, unit), h('span', {}, 'share'));
     this.list.style.minHeight = `${rows * ROW_REM}rem`;
     this.el = h('div', {}, heads, this.list, this.foot);
+  }
+
+  /** How many values stand there. */
+  get length() {
+    return this.rows.size;
   }
 
   /** Another dimension in the same place. */
@@ -146,3 +151,6 @@ export class BarList {
     attr(kept.button, 'aria-pressed', picked === value);
   }
 }
+
+/** What a list says in all, for its proof. */
+export const topWords = ({ rows, more, total }, unit) => `${int(total)} ${unit}, ${count(rows.length + more, 'value', 'values')}`;

@@ -13,7 +13,7 @@ const SHOWN = [
   [', and .', 'a minute back, a minute on'],
   ['/', 'filter'],
   ['Alt click', 'leave a value out'],
-  ['i', 'how the chosen number comes about'],
+  ['i', 'how the chosen number comes about; what measured ones are'],
   ['Esc', 'drop all filters, back to live'],
   ['t', 'theme'],
   ['u', 'UTC, or the browser\u2019s time zone'],
@@ -43,7 +43,8 @@ export function listenToKeys(app) {
     t: nextTheme,
     u: () => setUtc(!isUtc()),
     p: () => app.head.pause.hidden || app.pause(!app.paused),
-    i: () => app.shown?.prove?.(),
+    // Measured numbers are not counted again: the foot of their page tells what they are.
+    i: () => (app.shown?.prove ? app.shown.prove() : document.querySelector('.defs')?.focus()),
     Escape: () => app.go({ filters: [], from: null, to: null }),
   };
   addEventListener('keydown', (event) => {

@@ -13,6 +13,9 @@ import { bytes, bytesText, duration, int, rate, two } from './format.js';
  * @property {string} [event] name of a product event
  * @property {string[]} [steps] of a funnel
  * @property {number} [window] ms, of a funnel
+ * @property {string} [dimension] of a list: whose values they are
+ * @property {number} [rows] of a list: how many values are told one by one
+ * @property {function(string): string} [name] of a list: how a value is shown
  * @property {boolean} [whole] it sums up a dragged time
  * @property {number} [bucket] ms, of the chart of a dragged time
  *
@@ -32,6 +35,7 @@ const ERROR = 'An error is a click with a status of 400 or more.';
 const SESSION =
   'A session: the clicks of one user of which none is more than 30 s after the one before, in event time, as in the ' +
   'table click_user_sessions; clicks of nobody belong to none.';
+const OWN_FILTER = 'A list is counted without the value that is chosen in it.';
 const FEW_S = 'Event time; the last 5 s are left out, as they may still change.';
 const GAP_MS = 30000;
 const LOOK_BACK_MS = 900000;
@@ -55,6 +59,8 @@ function clicksOf({ filters = [], ...of }) {
 const ofClicks = (select, ...more) => (of) => `SELECT ${select}\nFROM clicks\nWHERE ${joined([...clicksOf(of), ...more])}`;
 const ofEvents = (select) => (of) =>
   `SELECT ${select(of)}\nFROM events\nWHERE ${joined([...within(of), ...(of.event == null ? [] : [`name = ${text(of.event)}`])])}`;
+const byValue = (count, ...more) => (of) =>
+  `${ofClicks(`"${of.dimension}", ${count}`, ...more)(of)}\nGROUP BY 1\nORDER BY 2 DESC, 1`;
 const perSecond = ([number, unit]) => `${number}\u202f${unit}/s`;
 const seconds = ({ from, to }) => (to - from) / 1000;
 
@@ -204,10 +210,41 @@ export const NUMBERS = {
   },
   clicks: {
     label: 'Clicks',
-    definition: 'Clicks with this status in the time shown.',
+    definition: 'Clicks of this time that fit the filters.',
     query: ofClicks('count(*)'),
     format: int,
     figure: 'clicks',
+  },
+  clicks_bytes: {
+    label: 'Bytes',
+    definition: 'Bytes that were sent for the clicks of this time that fit the filters.',
+    query: ofClicks('sum(bytes)'),
+    format: bytesText,
+    figure: 'clicks_bytes',
+  },
+  values: {
+    label: 'Values',
+    definition: `Clicks in the time shown, by their value. ${OWN_FILTER}`,
+    query: byValue('count(*)'),
+    format: int,
+    figure: 'values',
+    of: ['dimension', 'rows'],
+  },
+  countries: {
+    label: 'Countries',
+    definition: `Different visitors in the time shown, by country; who clicked from two is in both. ${VISITOR} ${OWN_FILTER}`,
+    query: byValue('count(DISTINCT visitor)', 'visitor IS NOT NULL'),
+    format: int,
+    figure: 'values',
+    of: ['dimension', 'rows'],
+  },
+  error_values: {
+    label: 'Errors by value',
+    definition: `Errors in the time shown, by the value of their clicks. ${ERROR}`,
+    query: byValue('count(*)', 'status >= 400'),
+    format: int,
+    figure: 'error_values',
+    of: ['dimension', 'rows'],
   },
   alerts: {
     label: 'Alerts',
@@ -271,6 +308,7 @@ export function proofOf(key, value, of, title) {
     definition: number.definition,
     query: number.query(of),
     format: number.format ?? String,
+    name: of.name ?? String,
     figure: number.figure ?? null,
     why: number.why ?? '',
     from: of.from,
@@ -283,8 +321,9 @@ export function proofOf(key, value, of, title) {
 
 const plain = (value) => (Array.isArray(value) ? JSON.stringify(value) : value);
 
-function facts({ threshold, event, steps, window }) {
+function facts({ threshold, event, steps, window, dimension }) {
   return [
+    ['Values of', dimension ?? null],
     ['Threshold', threshold == null ? null : bytesText(threshold)],
     ['Event', event ?? null],
     ['Steps', steps?.join(', ') ?? null],

@@ -31,6 +31,7 @@ export class Proof {
    * @param {Array<[string, string, string]>|null} what.filters null: filters are not of it
    * @param {string} what.query SQL over the history that gives it
    * @param {function(*): string} what.format
+   * @param {function(string): string} what.name of a list: how a value is shown
    */
   show(what) {
     this.shown += 1;
@@ -85,19 +86,11 @@ export class Proof {
   }
 }
 
-// The answer: {from, to, history, topic, records, topic_name, seconds}; `to` is at most the watermark.
-function comparison({ format }, { from, to, history, topic, records, topic_name: name, seconds }, now) {
-  // The one of a funnel is a list.
-  const equal = JSON.stringify(history) === JSON.stringify(topic);
-  const row = (words, value) => h('div', {}, h('dt', {}, words), h('dd', {}, h('b', {}, value)));
-  const show = (value) => (value == null ? 'not known' : format(value));
+// The answer: {from, to, history, topic, differing, records, topic_name, seconds}; `to` is at most the watermark.
+function comparison(what, { from, to, differing, records, seconds, ...sides }, now) {
+  const equal = !differing;
   return [
-    h(
-      'dl',
-      {},
-      row('From the history', show(history)),
-      row(`From the topic ${name}`, show(topic)),
-    ),
+    sides.topic?.rows ? listed(what, differing, sides) : both(what, sides),
     h(
       equal ? 'p' : 'p.bad',
       {},
@@ -106,4 +99,32 @@ function comparison({ format }, { from, to, history, topic, records, topic_name:
       `${moment(from, now)} to ${moment(to, now)}, which is final.`,
     ),
   ];
+}
+
+const shownBy = (format) => (value) => (value == null ? 'not known' : format(value));
+
+function both({ format }, { history, topic, topic_name: name }) {
+  const row = (words, value) => h('div', {}, h('dt', {}, words), h('dd', {}, h('b', {}, shownBy(format)(value))));
+  return h('dl', {}, row('From the history', history), row(`From the topic ${name}`, topic));
+}
+
+// A list: each value that is shown, what has none, and the others as one.
+function listed({ format, name, params }, differing, { history, topic, topic_name: from }) {
+  const rows = topic.rows.map(([value, number], index) => {
+    const mine = history?.rows[index][1];
+    return [value == null ? 'no value' : name(value), mine, number, mine === number ? '' : 'differs'];
+  });
+  const hidden = differing - rows.filter(([, , , differs]) => differs).length;
+  const more = Math.max(topic.more, history?.more ?? 0);
+  if (more) {
+    rows.push([`${int(more)} more`, history?.rest, topic.rest, hidden > 0 ? `${int(hidden)} differ` : '']);
+  }
+  const label = `From the history and from the topic ${from}`;
+  const head = ([words, spec]) => h(spec, { scope: 'col' }, words);
+  const heads = [[params.dimension, 'th'], ['history', 'th.num'], ['topic', 'th.num'], ['', 'th']].map(head);
+  const number = (value) => h('td.num', {}, shownBy(format)(value));
+  const line = ([words, mine, its, differs]) =>
+    h(differs ? 'tr.bad' : 'tr', {}, h('td', { title: words }, words), number(mine), number(its), h('td', {}, differs));
+  const table = h('table', { 'aria-label': label }, h('thead', {}, h('tr', {}, heads)), h('tbody', {}, rows.map(line)));
+  return h('div', {}, h('p', {}, `${label}:`), h('div.scroll', { tabindex: '0', role: 'group', 'aria-label': label }, table));
 }

@@ -141,6 +141,16 @@ export class Table {
   }
 }
 
+/** What the columns with a note mean, for the foot of a page: titles are not for those who use keys. */
+export const definitionsOf = (columns) =>
+  columns
+    .filter(({ note }) => note)
+    .map(({ title, note }) => `${title[0].toUpperCase()}${title.slice(1)}: ${note}.`)
+    .join(' ');
+
+/** The foot of a page of measured numbers; the key that proves a number goes there. */
+export const definitionsFoot = (words) => h('p.defs', { tabindex: '-1' }, words);
+
 /** How it is sorted, from the address: 'rate-' is from the largest down; null is the default. */
 export function sortOf(words) {
   const found = /^(.+)([+-])$/.exec(words ?? '');

@@ -6,12 +6,18 @@ import { NONE, count, int } from '../format.js';
 import { put } from '../json.js';
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
 import { SteadyTable } from '../steadytable.js';
+import { definitionsFoot, definitionsOf } from '../table.js';
 import { day, dayTime, hms, moment } from '../time.js';
 import { Letter } from './dead/letter.js';
 import { Resting } from './resting.js';
 import { intoView } from './topic/inspector.js';
 
 export const meta = { timed: false, pausable: true };
+
+const BYTES_NOTE = 'of the whole value, of which a letter may have kept only the beginning';
+const DEFINITIONS =
+  'Records in all: between the beginning and the end of the topic, letters and the marks of those that were sent again. ' +
+  'The number beside the page in the rail is of the last 5 minutes.';
 
 const STAGES = {
   connecting: 'Connecting\u2026',
@@ -54,6 +60,7 @@ class Dead {
       this.notices,
       h('section.sec.plain.d-list', {}, h('header', {}, this.name, this.note), this.table.el),
       this.letter.el,
+      definitionsFoot(`${definitionsOf(this.table.columns)} ${DEFINITIONS}`),
     );
   }
 
@@ -63,7 +70,7 @@ class Dead {
       { key: 'reason', title: 'why', paint: paintReason },
       { key: 'part', title: 'who could not read it', cls: 'dim', paint: (cell, row) => put(cell, row.part) },
       { key: 'origin', title: 'topic, partition, offset', paint: (cell, row) => put(cell, shortOrigin(row.origin)) },
-      { key: 'bytes', title: 'bytes', number: true, text: (row) => (row.bytes == null ? NONE : int(row.bytes)) },
+      { key: 'bytes', title: 'bytes', number: true, text: (row) => (row.bytes == null ? NONE : int(row.bytes)), note: BYTES_NOTE },
     ];
   }
 

@@ -2,6 +2,7 @@
 
 import { h } from '../dom.js';
 import { setupNotice } from '../notice.js';
+import { definitionsFoot } from '../table.js';
 import { hms } from '../time.js';
 import { Holds, Lost, Statement } from './flow/beneath.js';
 import { FlowGraph } from './flow/graph.js';
@@ -28,7 +29,7 @@ class Flow {
     this.lost = new Lost(address);
     this.holds = new Holds();
     this.body = [h('section.sec.plain', {}, this.graph.el, this.list.el), this.statement.el, this.lost.el, this.holds.el];
-    root.append(...this.body);
+    root.append(...this.body, definitionsFoot(DEFINITIONS));
   }
 
   update() {
@@ -82,6 +83,13 @@ class Flow {
     }
   }
 }
+
+const DEFINITIONS =
+  'Beside a topic stand the records that come into it, how many of them its reader has still to read by the offsets ' +
+  'stored with its results, and how long the first of these has waited; final: how far the watermark of its table is ' +
+  'behind the clock. Of a result: final until (event time) its rows do not change any more; next row in: until the next ' +
+  'window ends; late: rows that came after all their windows had closed. Numbers are since the part was started; rates ' +
+  'are of the last 5 s, or the mean of a minute where little comes.';
 
 const STEPS = [
   { ok: false, words: 'No tables and no counter report. Run some:', command: 'bin/clickstream tables run clickstream' },

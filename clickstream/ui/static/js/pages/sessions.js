@@ -30,7 +30,7 @@ class SessionsPage {
     this.page = page;
     this.panel = new Panel(root, page, 'sessions', (state, anew) => this.paint(state, anew));
     this.threshold = THRESHOLD;
-    const prove = (key, value) => this.prove(key, value);
+    const prove = (...number) => this.prove(...number);
     this.lanes = new Lanes((user) => page.setFilter('user', user), prove);
     this.sizes = new Threshold((octets, done) => this.setThreshold(octets, done), THRESHOLD, prove);
     this.table = new SessionTable(page, prove);
@@ -87,11 +87,14 @@ class SessionsPage {
     this.paintNotice(state);
   }
 
-  prove(key, value) {
+  // Of what is shown; or of one user, and of another time.
+  prove(key, value, { user = null, title = null, ...time } = {}) {
     if (this.panel.state) {
       const { from, to } = this.panel.state;
       const threshold = key === 'large_sessions' ? { threshold: this.threshold } : {};
-      this.page.prove(key, value, { from, to, filters: this.page.state.filters, ...threshold });
+      const { filters: all } = this.page.state;
+      const filters = user == null ? all : [...all.filter(([dimension]) => dimension !== 'user'), ['user', '=', user]];
+      this.page.prove(key, value, { from, to, ...time, filters, ...threshold }, title);
     }
   }
 

@@ -4,6 +4,7 @@ import { post } from '../api.js';
 import { h, icon } from '../dom.js';
 import { setupNotice } from '../notice.js';
 import { PAST_NOTE } from '../page.js';
+import { definitionsFoot, definitionsOf } from '../table.js';
 import { Notices } from './notices.js';
 import { Collected } from './sources/collected.js';
 import { Done, Inject } from './sources/control.js';
@@ -39,6 +40,7 @@ class Sources {
     this.requests = new Requests();
     this.section = h('section.sec.plain', {}, this.table.el);
     root.append(this.line, this.notices.el, this.section, this.collected.el, this.requests.el, this.inject.el, this.done.el);
+    root.append(definitionsFoot([this.table.table, this.collected.table].map(({ columns }) => definitionsOf(columns)).join(' ')));
     root.setAttribute('aria-busy', 'true');
   }
 

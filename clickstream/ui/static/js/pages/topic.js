@@ -4,7 +4,9 @@ import { attr, h, text } from '../dom.js';
 import { NONE, ago, bytes, int, rate } from '../format.js';
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
 import { Spark, padded } from '../spark.js';
+import { definitionsFoot, definitionsOf } from '../table.js';
 import { hms } from '../time.js';
+import { LAST_NOTE, PARTITIONS_NOTE, RATE_NOTE, RECORDS_NOTE, SIZE_NOTE } from './measured.js';
 import { ExportMenu } from './topic/export.js';
 import { Inspector } from './topic/inspector.js';
 import { Partitions } from './topic/partitions.js';
@@ -33,7 +35,7 @@ class Topic {
     );
     document.title = `${this.name} \u00b7 clickstream`;
     this.notices = h('div.notices', {});
-    this.figures = Object.fromEntries(FIGURES.map(([key, label]) => [key, figure(label)]));
+    this.figures = Object.fromEntries(FIGURES.map(({ key, title, note }) => [key, figure(title, note)]));
     this.spark = new Spark('.kvspark');
     this.inspector = new Inspector(page, this.name, (path) => this.records.toggleColumn(path));
     this.records = new Records(page, this.name, (row) => this.inspector.show(row));
@@ -53,6 +55,7 @@ class Topic {
       this.partitions.el,
       this.readers.el,
       this.settings.el,
+      definitionsFoot([FIGURES, this.partitions.table.columns, this.readers.table.columns.slice(1)].map(definitionsOf).join(' ')),
     );
   }
 
@@ -150,27 +153,29 @@ class Topic {
     set(figures.size, ...(topic.size == null ? [NONE] : bytes(topic.size)));
     set(figures.last, age == null ? NONE : ago(age));
     set(figures.partitions, int(topic.partitions), `\u00d7\u202f${topic.replication}`);
-    figures.size.el.title = why;
-    figures.bytes.el.title = why || 'on the disk, so after compression';
+    figures.size.el.title = why || SIZE_NOTE;
+    figures.bytes.el.title = why || BYTES_NOTE;
     this.spark.set(padded(topic.history, BUCKETS), { step: true, color: '--water-line' });
   }
 }
 
 const BUCKETS = 120; // ten minutes
 
+const BYTES_NOTE = 'how fast its files on the disk grow, so after compression';
+
 const FIGURES = [
-  ['rate', 'messages/s in'],
-  ['bytes', 'bytes/s in'],
-  ['records', 'records'],
-  ['size', 'on disk'],
-  ['last', 'last write'],
-  ['partitions', 'partitions'],
+  { key: 'rate', title: 'messages/s in', note: RATE_NOTE },
+  { key: 'bytes', title: 'bytes/s in', note: BYTES_NOTE },
+  { key: 'records', title: 'records', note: RECORDS_NOTE },
+  { key: 'size', title: 'on disk', note: SIZE_NOTE },
+  { key: 'last', title: 'last write', note: LAST_NOTE },
+  { key: 'partitions', title: 'partitions', note: PARTITIONS_NOTE },
 ];
 
-function figure(label) {
+function figure(label, title) {
   const value = h('b', {});
   const unit = h('span', {});
-  return { el: h('div.kv', {}, h('span', {}, label), h('div', {}, value, unit)), value, unit };
+  return { el: h('div.kv', { title }, h('span', {}, label), h('div', {}, value, unit)), value, unit };
 }
 
 function set({ value, unit }, words, unitWords = '') {

@@ -5,8 +5,9 @@ import { NONE, ago, bytes, bytesText, count, int, kept, rate } from '../format.j
 import { errorNotice, lineNotice, setupNotice } from '../notice.js';
 import { Spark, padded } from '../spark.js';
 import { SteadyTable } from '../steadytable.js';
-import { sortOf, sortWords } from '../table.js';
+import { definitionsFoot, definitionsOf, sortOf, sortWords } from '../table.js';
 import { hms } from '../time.js';
+import { LAST_NOTE, PARTITIONS_NOTE, RATE_NOTE, RECORDS_NOTE, SIZE_NOTE } from './measured.js';
 
 export const meta = { timed: false, remembered: true, pausable: true };
 
@@ -49,21 +50,22 @@ class Topics {
     this.table.heads[SPARK].append(h('span.wide-only', {}, ', own scale'));
     this.table.el.addEventListener('click', (event) => this.follow(event));
     this.sum = h('p.note.sum', {});
-    root.append(this.notices, h('section.sec.plain', {}, this.table.el, this.sum));
+    const foot = definitionsFoot(definitionsOf(this.table.columns));
+    root.append(this.notices, h('section.sec.plain', {}, this.table.el, this.sum), foot);
   }
 
   columns() {
     return [
       { key: 'name', title: 'topic', paint: (cell, topic) => this.paintName(cell, topic) },
       { key: 'kind', title: 'kind', cls: 'opt dim' },
-      { key: 'rate', title: 'messages/s in', number: true, paint: paintRate },
+      { key: 'rate', title: 'messages/s in', number: true, paint: paintRate, note: RATE_NOTE },
       { key: 'spark', title: '10 min', cls: 'wide', sorts: false, paint: (cell, topic) => this.paintSpark(cell, topic) },
       { key: 'records', title: 'records', number: true, text: recordsText, note: RECORDS_NOTE },
-      { key: 'size', title: 'size', number: true, cls: 'opt', paint: (cell, topic) => paintSize(cell, topic, this.state) },
-      { key: 'partitions', title: 'partitions', number: true, cls: 'opt', paint: paintPartitions },
-      { key: 'last_write', title: 'last write', number: true, paint: (cell, topic) => this.paintLast(cell, topic) },
-      { key: 'lag', title: 'lag', number: true, paint: paintLag, note: 'of the reader that is furthest behind' },
-      { key: 'kept', title: 'kept', cls: 'opt dim', value: keptMs, text: keptText },
+      { key: 'size', title: 'size', number: true, cls: 'opt', paint: (cell, topic) => paintSize(cell, topic, this.state), note: SIZE_NOTE },
+      { key: 'partitions', title: 'partitions', number: true, cls: 'opt', paint: paintPartitions, note: PARTITIONS_NOTE },
+      { key: 'last_write', title: 'last write', number: true, paint: (cell, topic) => this.paintLast(cell, topic), note: LAST_NOTE },
+      { key: 'lag', title: 'lag', number: true, paint: paintLag, note: 'records that the reader furthest behind has still to read' },
+      { key: 'kept', title: 'kept', cls: 'opt dim', value: keptMs, text: keptText, note: 'by the retention and the compaction of the topic' },
     ];
   }
 
@@ -206,8 +208,6 @@ class Topics {
     cell.classList.toggle('dim', age == null || age > QUIET_MS);
   }
 }
-
-const RECORDS_NOTE = 'offsets between the beginning and the end: an upper bound where records were compacted';
 
 function paintRate(cell, topic) {
   const quiet = topic.rate == null || topic.rate < QUIET_RATE;

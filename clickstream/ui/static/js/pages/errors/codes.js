@@ -31,7 +31,9 @@ export class Codes {
       sort: null,
     });
     this.table.el.classList.add('codes');
-    this.note = h('span.note', {});
+    this.errorsNote = h('span', {});
+    this.hits = h('span', {});
+    this.note = h('span.note', {}, this.errorsNote, this.hits, ' clicks in the time shown');
     const proves = provesButton('Errors', () => this.prove('error_clicks', this.all, this.page.state.filters));
     const header = h('header', {}, h('h2', {}, 'Status codes'), this.note, proves);
     this.el = h('section.sec', {}, header, this.table.el, this.source);
@@ -50,10 +52,24 @@ export class Codes {
         text: (row) => number(this.atCursor(row)),
         note: 'per minute',
       },
-      { key: 'last_minute', title: 'last minute', number: true, text: (row) => int(row.last_minute) },
-      { key: 'peak', title: 'peak', number: true, value: peakOf, text: (row) => number(peakOf(row)), note: 'per minute' },
+      { key: 'last_minute', title: 'last minute', number: true, paint: (cell, row) => this.paintLast(cell, row) },
+      {
+        key: 'peak',
+        title: 'peak',
+        number: true,
+        value: peakOf,
+        paint: (cell, row) => this.paintPeak(cell, row),
+        note: 'the most in a whole minute',
+      },
       { key: 'total', title: 'in all', number: true, paint: (cell, row) => this.paintTotal(cell, row) },
-      { key: 'share', title: 'of hits', number: true, value: (row) => row.total, text: (row) => this.share(row) },
+      {
+        key: 'share',
+        title: 'of hits',
+        number: true,
+        value: (row) => row.total,
+        text: (row) => this.share(row),
+        note: 'the share of all clicks in the time shown',
+      },
       {
         key: 'spark',
         title: 'per minute, own scale',
@@ -61,7 +77,14 @@ export class Codes {
         sorts: false,
         paint: (cell, row) => this.paintSpark(cell, row),
       },
-      { key: 'alerts', title: 'alerts', number: true, cls: 'bad', text: (row) => (row.alerts ? int(row.alerts) : '') },
+      {
+        key: 'alerts',
+        title: 'alerts',
+        number: true,
+        cls: 'bad',
+        text: (row) => (row.alerts ? int(row.alerts) : ''),
+        note: 'in the time shown: see the log below',
+      },
     ];
   }
 
@@ -87,7 +110,9 @@ export class Codes {
     }
     this.table.set(state.codes);
     this.all = int(state.errors);
-    text(this.note, `${this.all} errors among ${int(state.hits)} clicks in the time shown`);
+    text(this.errorsNote, `${this.all} errors among `);
+    const prove = () => this.prove('clicks', int(state.hits), this.page.state.filters);
+    provenNumber(this.hits, int(state.hits), 'Clicks in the time shown', prove);
     this.paintSource(state.codes_topic);
   }
 
@@ -132,15 +157,34 @@ export class Codes {
   }
 
   paintTotal(cell, row) {
-    // Of this status, whatever others the filters choose.
-    const others = this.page.state.filters.filter(([dimension]) => dimension !== 'status');
-    const prove = () => this.prove('clicks', int(row.total), [...others, ['status', '=', row.status]]);
-    provenNumber(cell, int(row.total), `${row.status} in all`, prove);
+    this.paintCount(cell, row, row.total, 'in all', {});
   }
 
-  prove(key, value, filters) {
+  paintLast(cell, row) {
+    this.paintCount(cell, row, row.last_minute, 'in the last minute', { from: this.state.to - MINUTE });
+  }
+
+  paintPeak(cell, row) {
+    const peak = peakOf(row);
+    if (peak == null) {
+      text(cell, NONE);
+      return;
+    }
+    const from = this.state.minutes[row.per_minute.indexOf(peak)];
+    this.paintCount(cell, row, peak, 'at its peak', { from, to: from + MINUTE });
+  }
+
+  // Of this status, whatever others the filters choose; `time` is another one than what is shown.
+  paintCount(cell, row, number, words, time) {
+    const others = this.page.state.filters.filter(([dimension]) => dimension !== 'status');
+    const filters = [...others, ['status', '=', row.status]];
+    const label = `${row.status} ${words}`;
+    provenNumber(cell, int(number), label, () => this.prove('clicks', int(number), filters, { ...time, label }));
+  }
+
+  prove(key, value, filters, { label = null, ...time } = {}) {
     if (this.state) {
-      this.page.prove(key, value, { from: this.state.from, to: this.state.to, filters });
+      this.page.prove(key, value, { from: this.state.from, to: this.state.to, ...time, filters }, label);
     }
   }
 

@@ -1,7 +1,7 @@
 // Where errors come from: pages, users or addresses.
 
-import { BarList } from '../../barlist.js';
-import { h, segments } from '../../dom.js';
+import { BarList, topWords } from '../../barlist.js';
+import { h, provesButton, segments } from '../../dom.js';
 
 const WHICH = [['page', 'Pages'], ['user', 'Users'], ['ip', 'Addresses']];
 const HEADS = { page: 'page', user: 'user', ip: 'address' };
@@ -12,11 +12,13 @@ export class Where {
   /** @param {Object} page see Page */
   constructor(page) {
     this.page = page;
+    this.state = null;
     this.names = {};
     this.shown = '';
     this.choice = segments('Of what', WHICH, (which) => page.set('where', which === 'page' ? null : which));
     this.lists = Object.fromEntries(WHICH.map(([key]) => [key, this.list(key)]));
-    const header = h('header', {}, h('h2', {}, 'Where'), h('div.right', {}, this.choice.el));
+    const proves = provesButton('Where', () => this.prove());
+    const header = h('header', {}, h('h2', {}, 'Where'), proves, h('div.right', {}, this.choice.el));
     this.el = h('section.sec.e-pages', {}, header, Object.values(this.lists).map((list) => list.el));
   }
 
@@ -26,12 +28,29 @@ export class Where {
       rows: 6,
       unit: 'errors',
       onPick: (value, exclude) => this.page.setFilter(key, value, exclude),
-      name: (value) => (key === 'user' ? (this.names[value] ?? value) : value),
+      name: (value) => this.name(key, value),
       bad: () => true,
     });
   }
 
+  name(key, value) {
+    return key === 'user' ? (this.names[value] ?? value) : value;
+  }
+
+  prove() {
+    const top = this.state?.where[this.shown];
+    if (!top) {
+      return;
+    }
+    const { from, to } = this.state;
+    const { shown: dimension } = this;
+    const name = (value) => this.name(dimension, value);
+    const of = { from, to, filters: this.page.state.filters, dimension, rows: this.lists[dimension].length, name };
+    this.page.prove('error_values', topWords(top, 'errors'), of, `Where: ${WHICH.find(([key]) => key === dimension)[1].toLowerCase()}`);
+  }
+
   paint(state, anew) {
+    this.state = state;
     const asked = this.page.get('where');
     const which = asked in this.lists ? asked : 'page';
     this.names = state.names;

@@ -1,9 +1,9 @@
 // The most frequent values of each dimension, and where visitors come from. A click shows only that, an alt-click
 // leaves it out.
 
-import { BarList } from '../../barlist.js';
+import { BarList, topWords } from '../../barlist.js';
 import { countryName } from '../../countries.js';
-import { h, segments, text } from '../../dom.js';
+import { h, provesButton, segments, text } from '../../dom.js';
 import { count, int } from '../../format.js';
 import { WorldMap } from '../../map.js';
 
@@ -17,6 +17,7 @@ export class Lists {
    */
   constructor(page) {
     this.page = page;
+    this.state = null;
     this.names = {};
     this.page_ = this.list('page', 'page');
     this.referrer = this.list('referrer', 'referrer');
@@ -30,14 +31,34 @@ export class Lists {
     this.mapNote = h('span.note', {});
     this.countryNote = h('span.note', {});
     this.choice = segments('What of the agents', AGENTS, (key) => page.set('agent', key === 'browser' ? null : key));
+    const agents = () => this.prove(this.agentKey(), 'Agents', this.agent.length);
     this.els = [
-      section('l-page', 'Pages', this.page_.el),
-      section('l-ref', 'Referrers', this.referrer.el),
-      section('l-agent', 'Agents', this.agent.el, h('div.right', {}, this.choice.el)),
-      section('l-status', 'Status', this.status.el),
-      section('l-map', 'Where from', this.map.el, this.mapNote),
-      section('l-country', 'Countries', this.country.el, this.countryNote),
+      section('l-page', 'Pages', this.page_.el, () => this.prove('page', 'Pages', this.page_.length)),
+      section('l-ref', 'Referrers', this.referrer.el, () => this.prove('referrer', 'Referrers', this.referrer.length)),
+      section('l-agent', 'Agents', this.agent.el, agents, h('div.right', {}, this.choice.el)),
+      section('l-status', 'Status', this.status.el, () => this.prove('status', 'Status', this.status.length)),
+      section('l-map', 'Where from', this.map.el, () => this.prove('country', 'Where from'), this.mapNote),
+      section(
+        'l-country',
+        'Countries',
+        this.country.el,
+        () => this.prove('country', 'Countries', this.country.length),
+        this.countryNote,
+      ),
     ];
+  }
+
+  // The list as a whole; of the map, all that it has.
+  prove(dimension, title, rows) {
+    const top = this.state?.tops[dimension];
+    if (!top) {
+      return;
+    }
+    const { from, to } = this.state;
+    const filters = this.page.state.filters.filter(([name, sign]) => name !== dimension || sign !== '=');
+    const isCountry = dimension === 'country';
+    const of = { from, to, filters, dimension, rows: rows ?? top.rows.length, name: isCountry ? countryName : undefined };
+    this.page.prove(isCountry ? 'countries' : 'values', topWords(top, isCountry ? 'visitors' : 'hits'), of, title);
   }
 
   list(dimension, head, options = {}) {
@@ -62,6 +83,7 @@ export class Lists {
    * @param {boolean} anew another question: the order is set at once
    */
   paint(state, anew) {
+    this.state = state;
     const agent = this.agentKey();
     this.names = state.names?.status ?? {};
     this.choice.set(agent);
@@ -92,6 +114,6 @@ export class Lists {
   }
 }
 
-function section(cls, title, body, extra = null) {
-  return h(`section.sec.${cls}`, {}, h('header', {}, h('h2', {}, title), extra), body);
+function section(cls, title, body, onProve, extra = null) {
+  return h(`section.sec.${cls}`, {}, h('header', {}, h('h2', {}, title), provesButton(title, onProve), extra), body);
 }

@@ -1,6 +1,6 @@
 // The sessions as a table: the first by the chosen column, all or only those over the threshold.
 
-import { h, provesButton, segments, text } from '../../dom.js';
+import { h, provenNumber, provesButton, segments, text } from '../../dom.js';
 import { NONE, bytesText, count, duration, int } from '../../format.js';
 import { SteadyTable } from '../../steadytable.js';
 import { hms } from '../../time.js';
@@ -29,10 +29,11 @@ function writeSort({ key, down }) {
 export class SessionTable {
   /**
    * @param {Object} page see Page
-   * @param {function(string, string)} onProve a number's key and value
+   * @param {function(string, string, Object=)} onProve a number's key, value, and what it is of
    */
   constructor(page, onProve) {
     this.page = page;
+    this.onProve = onProve;
     this.how = null;
     this.gap = 0;
     this.note = h('span.note', {});
@@ -55,7 +56,7 @@ export class SessionTable {
       { key: 'city', title: 'city', cls: 'opt', text: (row) => row.city ?? NONE },
       { key: 'start', title: 'start', cls: 'c-start', text: (row) => (row.cut ? 'before ' : '') + hms(row.start) },
       { key: 'length', title: 'length', number: true, cls: 'c-dur', text: (row) => duration(row.length) },
-      { key: 'hits', title: 'clicks', number: true, text: (row) => int(row.hits) },
+      { key: 'hits', title: 'clicks', number: true, paint: (cell, row) => this.paintCount(cell, row, 'clicks', int(row.hits)) },
       { key: 'bytes', title: 'bytes', number: true, paint: (cell, row) => this.paintBytes(cell, row) },
       { key: 'page', title: 'last page', cls: 'opt', paint: paintPage },
       { key: 'last', title: 'state', paint: (cell, row) => this.paintState(cell, row) },
@@ -93,8 +94,14 @@ export class SessionTable {
     }
   }
 
+  // No other click of the user is within 30 s of a session's.
+  paintCount(cell, row, key, words) {
+    const of = { user: row.user, from: row.start, to: row.last + this.gap, title: `A session of ${row.name}: ${key.split('_').at(-1)}` };
+    provenNumber(cell, words, `${row.name}, ${key.split('_').at(-1)}`, () => this.onProve(key, words, of));
+  }
+
   paintBytes(cell, row) {
-    text(cell, bytesText(row.bytes));
+    this.paintCount(cell, row, 'clicks_bytes', bytesText(row.bytes));
     const over = row.bytes > this.how.threshold;
     cell.classList.toggle('bad', over);
     cell.classList.toggle('strong', over);

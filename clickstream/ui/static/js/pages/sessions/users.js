@@ -1,19 +1,22 @@
 // The users with the most clicks: their clicks and pages by minute, address and city.
 
-import { command, h, provesButton, text } from '../../dom.js';
+import { command, h, provenNumber, provesButton, text } from '../../dom.js';
 import { NONE, count, int } from '../../format.js';
 import { Spark } from '../../spark.js';
 import { SteadyTable } from '../../steadytable.js';
 import { missingWords } from '../notices.js';
 
+const MINUTE = 60000;
+
 /** `el` is its element; `destroy` it when it goes. */
 export class Users {
   /**
    * @param {Object} page see Page
-   * @param {function(string, string)} onProve a number's key and value
+   * @param {function(string, string, Object=)} onProve a number's key, value, and what it is of
    */
   constructor(page, onProve) {
     this.page = page;
+    this.onProve = onProve;
     this.sparks = new Map();
     this.most = 1;
     this.last = -1;
@@ -38,7 +41,7 @@ export class Users {
       { key: 'name', title: 'user', paint: (cell, row) => this.paintUser(cell, row) },
       { key: 'ip', title: 'address', cls: 'opt dim', text: addressText },
       { key: 'city', title: 'city', cls: 'opt', text: (row) => row.city ?? NONE },
-      { key: 'clicks', title: 'clicks', number: true, text: (row) => int(row.clicks) },
+      { key: 'clicks', title: 'clicks', number: true, paint: (cell, row) => this.paintCount(cell, row, row.clicks, 'clicks', {}) },
       {
         key: 'spark',
         title: 'clicks per minute, one scale',
@@ -51,7 +54,7 @@ export class Users {
         title: 'last minute',
         number: true,
         value: (row) => last(row.events),
-        text: (row) => number(last(row.events)),
+        paint: (cell, row) => this.paintLast(cell, row, last(row.events)),
         note: 'the last whole minute, as in events_per_min',
       },
       {
@@ -76,10 +79,12 @@ export class Users {
    * @param {Object} state of the panel
    * @param {string} words which time that is
    */
-  paint({ activity, active_users: users, minutes, to, people }, words) {
+  paint({ activity, active_users: users, minutes, from, to, people }, words) {
+    this.from = from;
     this.most = Math.max(1, ...activity.flatMap((row) => row.events));
     // The last minute that is whole.
-    this.last = minutes.findLastIndex((at) => at + 60000 <= to);
+    this.last = minutes.findLastIndex((at) => at + MINUTE <= to);
+    this.minute = minutes[this.last];
     this.forget(activity);
     this.table.set(activity);
     const some = users > activity.length ? `, the ${int(activity.length)} with the most clicks` : '';
@@ -103,6 +108,22 @@ export class Users {
       const pick = () => this.page.setFilter('user', cell.dataset.user);
       cell.replaceChildren(h('button.pick', { type: 'button', title: `Only ${row.name}`, onclick: pick }, row.name));
     }
+  }
+
+  // `time` is another one than what is shown.
+  paintCount(cell, { user, name }, number, words, time) {
+    const of = { user, title: `${name}: ${words}`, ...time };
+    provenNumber(cell, int(number), `${name}, ${words}`, () => this.onProve('clicks', int(number), of));
+  }
+
+  paintLast(cell, row, number) {
+    if (number == null) {
+      text(cell, NONE);
+      return;
+    }
+    // The first minute has what is in the time shown.
+    const time = { from: Math.max(this.minute, this.from), to: this.minute + MINUTE };
+    this.paintCount(cell, row, number, 'clicks of the last minute', time);
   }
 
   paintSpark(cell, row) {

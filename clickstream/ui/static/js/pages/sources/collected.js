@@ -22,12 +22,12 @@ export class Collected {
   columns() {
     return [
       { key: 'site', title: 'site', sorts: false, paint: (cell, row) => put(cell, row.site) },
-      { key: 'received', title: 'arrived', sorts: false, number: true, text: (row) => int(row.received) },
+      { key: 'received', title: 'arrived', sorts: false, number: true, note: 'events that came', text: (row) => int(row.received) },
       { key: 'spark', title: 'by hour', sorts: false, cls: 'wide', paint: (cell, row) => this.paintSpark(cell, row) },
       { key: 'last', title: 'last one at', sorts: false, note: LAST, text: ({ last }) => (last == null ? NONE : moment(last, this.now())) },
       { key: 'missing', title: 'missing', sorts: false, number: true, note: MISSING, text: (row) => int(row.missing) },
-      { key: 'share', title: 'of what was sent', sorts: false, number: true, text: shareText },
-      { key: 'doubled', title: 'came again', sorts: false, number: true, cls: 'dim', text: (row) => int(row.doubled) },
+      { key: 'share', title: 'of what was sent', sorts: false, number: true, note: 'the share of the missing', text: shareText },
+      { key: 'doubled', title: 'came again', sorts: false, number: true, cls: 'dim', note: 'events that had come already', text: (row) => int(row.doubled) },
     ];
   }
 

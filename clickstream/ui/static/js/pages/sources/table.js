@@ -27,11 +27,11 @@ export class SourcesTable {
     return [
       { key: 'name', title: 'part', sorts: false, paint: (cell, part) => this.paintName(cell, part) },
       { key: 'state', title: 'state', sorts: false, paint: (cell, part) => this.paintState(cell, part) },
-      { key: 'rate', title: 'records/s', sorts: false, number: true, text: rateText },
+      { key: 'rate', title: 'records/s', sorts: false, number: true, text: rateText, note: 'as the part itself reports: what it writes or counts' },
       { key: 'spark', title: 'last 10 min', sorts: false, cls: 'wide', paint: (cell, part) => this.paintSpark(cell, part) },
-      { key: 'total', title: 'in all', sorts: false, number: true, text: totalText, note: 'since it was started' },
-      { key: 'failed', title: 'failed', sorts: false, number: true, cls: 'dim', text: failedText },
-      { key: 'wanted', title: 'wanted', sorts: false, number: true, paint: (cell, part) => this.paintWanted(cell, part) },
+      { key: 'total', title: 'in all', sorts: false, number: true, text: totalText, note: 'the same since the part was started' },
+      { key: 'failed', title: 'failed', sorts: false, number: true, cls: 'dim', text: failedText, note: 'what failed since it was started, as the part itself counts it' },
+      { key: 'wanted', title: 'wanted', sorts: false, number: true, paint: (cell, part) => this.paintWanted(cell, part), note: 'records per second that it is to reach' },
       { key: 'act', title: 'control', sorts: false, cls: 'act', paint: (cell, part) => this.paintAct(cell, part) },
     ];
   }

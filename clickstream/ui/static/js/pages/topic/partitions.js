@@ -24,12 +24,12 @@ export class Partitions {
     const offset = (key) => (row) => (row[key] == null ? NONE : int(row[key]));
     return [
       { key: 'partition', title: 'no.' },
-      { key: 'low', title: 'begin', number: true, text: offset('low') },
-      { key: 'high', title: 'end', number: true, text: offset('high') },
+      { key: 'low', title: 'begin', number: true, text: offset('low'), note: 'the offset of the oldest record that is kept' },
+      { key: 'high', title: 'end', number: true, text: offset('high'), note: 'the offset that the next record will have' },
       { key: 'size', title: 'size', number: true, text: (row) => (row.size == null ? NONE : bytesText(row.size)) },
       { key: 'rate', title: 'messages/s', cls: 'wide', paint: (cell, row) => this.paintRate(cell, row) },
       { key: 'leader', title: 'leader', text: (row) => (row.leader == null ? 'none' : String(row.leader)) },
-      { key: 'isr', title: 'in sync', value: (row) => row.isr.length, paint: paintReplicas },
+      { key: 'isr', title: 'in sync', value: (row) => row.isr.length, paint: paintReplicas, note: 'brokers that have all of it, of those that keep it' },
     ];
   }
 

@@ -49,9 +49,9 @@ export class Readers {
       { key: 'name', title: 'group', paint: paintName, note: 'click one for its partitions' },
       { key: 'state', title: 'state', cls: 'dim', text: stateWords },
       { key: 'members', title: 'members', number: true, text: (row) => (row.members == null ? NONE : int(row.members)) },
-      { key: 'lag', title: 'lag', number: true, text: (row) => (row.lag == null ? NONE : int(row.lag)) },
+      { key: 'lag', title: 'lag', number: true, text: (row) => (row.lag == null ? NONE : int(row.lag)), note: LAG_NOTE },
       { key: 'seconds', title: 'behind', number: true, text: secondsWords, note: SECONDS_NOTE },
-      { key: 'trend', title: 'trend', paint: paintTrend },
+      { key: 'trend', title: 'trend', paint: paintTrend, note: 'whether the lag has grown of late' },
       { key: 'bars', title: 'by partition', sorts: false, paint: paintBars },
       { key: 'spark', title: 'last 5 min', cls: 'wide', sorts: false, paint: (cell, row) => this.paintSpark(cell, row) },
     ];
@@ -130,6 +130,7 @@ function partColumns() {
   ];
 }
 
+const LAG_NOTE = 'records from the offset that is committed, or stored with the results of a part, to the end';
 const SECONDS_NOTE = 'how long the record has waited that is read next';
 
 function paintName(cell, row) {

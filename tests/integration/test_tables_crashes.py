@@ -141,7 +141,7 @@ def kill_at_some_moment(kafka: str, arguments: list[str], topic: str, draw: rand
     with running(*arguments) as part:
         if draw.random() < 0.7:
             before = _written(kafka, topic)
-            wait_until(lambda: _written(kafka, topic) > before or not part.running, 90, what="rows")
+            wait_until(lambda: _written(kafka, topic) > before or not part.running, 90, part.said)
             threading.Event().wait(draw.uniform(0.0, 0.6))
         else:
             threading.Event().wait(draw.uniform(0.5, 4.0))

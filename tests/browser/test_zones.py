@@ -69,33 +69,42 @@ def check_hour(tab: Opened, hour: str) -> None:
     tab.wait_for(lambda: {words[:2] for words in drawn(tab)} == {hour}, f"labels of the hour {hour}")
 
 
-def check_switch(tab: Opened, *places: str, moment: int = NOW, chart: bool = False) -> None:
+@pytest.fixture(params=["Asia/Kathmandu", "America/New_York"])
+def zone(request: pytest.FixtureRequest) -> str:
+    """Of the browser: one before UTC, one after it, one of them not by whole hours."""
+    found: str = request.param
+    return found
+
+
+def check_switch(tab: Opened, zone: str, *places: str, moment: int = NOW, chart: bool = False) -> None:
     """All these places tell the one moment in the zone of the page, before and after it is switched; with a `chart`,
     so do the labels of its axis, which are of the same hour."""
-    for turn, zone in enumerate(["Asia/Kathmandu", "UTC", "Asia/Kathmandu"]):
+    for turn, shown in enumerate([zone, "UTC", zone]):
         if turn:
             tab.page.get_by_role("button", name="UTC").click()
         for place in places:
-            tab.wait_text(place, label(moment, zone))
+            tab.wait_text(place, label(moment, shown))
         if chart:
-            check_hour(tab, label(moment, zone, "%H"))
+            check_hour(tab, label(moment, shown, "%H"))
 
 
-def test_records_and_the_chosen_one_are_in_the_same_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+def test_records_and_the_chosen_one_are_in_the_same_zone(
+    open_page: Open, server: FakeServer, at: Any, zone: str
+) -> None:
     at(NOW)
     row = topicstates.row(0, 5, NOW, "5")
     none: dict[str, Any] = {"key": None, "headers": [], "time_by": None, "topic": "clickstream"}
     value = {"length": 2, "start": 0, "next": None, "text": "{}"}
     server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**row, **none, "value": value})
     server.states |= {"topic": topicstates.topic, "tail": lambda _params, _now: None}
-    tab = open_page("#/topics/clickstream?rec=0:5&cols=n", ready=False, timezone_id="Asia/Kathmandu")
+    tab = open_page("#/topics/clickstream?rec=0:5&cols=n", ready=False, timezone_id=zone)
     tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.live.panels.has('tail')"))
     feed = {"rows": [row], "skipped": 0, "anew": True, "stage": "live", "words": ""}
     tab.page.evaluate("feed => window.clickstream.app.live.panels.get('tail').handlers.feed(feed)", feed)
-    check_switch(tab, ".records td.t", ".inspector .facts")
+    check_switch(tab, zone, ".records td.t", ".inspector .facts")
 
 
-def test_a_dead_letter_is_in_the_zone_of_the_list(open_page: Open, server: FakeServer, at: Any) -> None:
+def test_a_dead_letter_is_in_the_zone_of_the_list(open_page: Open, server: FakeServer, at: Any, zone: str) -> None:
     at(NOW)
     letter = {"partition": 0, "offset": "5", "time": NOW, "reason": "no JSON", "part": "tables", "retried": False}
     letter |= {"origin": "clickstream partition 0 offset 9", "origin_topic": "clickstream", "bytes": 2}
@@ -104,33 +113,37 @@ def test_a_dead_letter_is_in_the_zone_of_the_list(open_page: Open, server: FakeS
     value = {"length": 2, "start": 0, "next": None, "text": "{}"}
     whole = {**letter, "length": 2, "bad": None, "key": None, "headers": [], "value": value, "refusal": ""}
     server.answers["/api/dead-letters/0/5"] = lambda _params: (200, whole)
-    tab = open_page("#/dead?letter=0:5", ready=False, timezone_id="Asia/Kathmandu")
-    check_switch(tab, ".d-list tbody", ".d-side .facts")
+    tab = open_page("#/dead?letter=0:5", ready=False, timezone_id=zone)
+    check_switch(tab, zone, ".d-list tbody", ".d-side .facts")
 
 
-def test_what_was_asked_and_collected_is_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+def test_what_was_asked_and_collected_is_in_one_zone(open_page: Open, server: FakeServer, at: Any, zone: str) -> None:
     at(NOW)
     answer = {"id": "1", "done": True, "words": "paused", "at": NOW}
     parts = [flowstates.part("generate-web", answers=[answer])]
     server.states["sources"] = lambda params, now: {**flowstates.sources(params, now), "parts": parts}
     request = {**flowstates.requests(NOW)[0], "received_at": NOW}
     server.states["collected"] = lambda params, now: {**flowstates.collected(params, now), "requests": [request]}
-    tab = open_page("#/sources", timezone_id="Asia/Kathmandu")
+    tab = open_page("#/sources", timezone_id=zone)
     tab.page.locator(".requests tbody tr").click()
-    check_switch(tab, ".did li", ".requests tbody", "div.steps h3")
+    check_switch(tab, zone, ".did li", ".requests tbody", "div.steps h3")
 
 
-def test_alerts_and_the_chart_of_errors_are_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+def test_alerts_and_the_chart_of_errors_are_in_one_zone(
+    open_page: Open, server: FakeServer, at: Any, zone: str
+) -> None:
     at(NOW + 5_000)
     alerts = [peoplestates.alert("404", NOW, NOW + 4_000, 100, False)]
     server.states["errors"] = lambda params, now: {**peoplestates.errors(params, now), "alerts": alerts}
-    tab = open_page("#/errors?range=5", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
+    tab = open_page("#/errors?range=5", timezone_id=zone, scripts=(NOTE_DRAWN_TEXT,))
     # 5 s buckets, of which the last final one begins at 14:30:10.
-    check_switch(tab, ".e-log tbody", chart=True)
-    check_switch(tab, "section.plain .read", moment=NOW - 5_000)
+    check_switch(tab, zone, ".e-log tbody", chart=True)
+    check_switch(tab, zone, "section.plain .read", moment=NOW - 5_000)
 
 
-def test_the_table_and_the_lanes_of_sessions_are_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+def test_the_table_and_the_lanes_of_sessions_are_in_one_zone(
+    open_page: Open, server: FakeServer, at: Any, zone: str
+) -> None:
     at(NOW)
 
     def sessions(params: dict[str, Any], now: int) -> dict[str, Any]:
@@ -139,12 +152,14 @@ def test_the_table_and_the_lanes_of_sessions_are_in_one_zone(open_page: Open, se
         return {**state, "rows": [{**state["rows"][0], **ended}]}
 
     server.states["sessions"] = sessions
-    tab = open_page("#/sessions?range=5", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
-    check_switch(tab, ".s-table tbody", chart=True)  # when it was closed
-    check_switch(tab, ".s-table tbody .c-start", moment=NOW - 50_000)
+    tab = open_page("#/sessions?range=5", timezone_id=zone, scripts=(NOTE_DRAWN_TEXT,))
+    check_switch(tab, zone, ".s-table tbody", chart=True)  # when it was closed
+    check_switch(tab, zone, ".s-table tbody .c-start", moment=NOW - 50_000)
 
 
-def test_events_the_tally_and_what_customers_do_are_in_one_zone(open_page: Open, server: FakeServer, at: Any) -> None:
+def test_events_the_tally_and_what_customers_do_are_in_one_zone(
+    open_page: Open, server: FakeServer, at: Any, zone: str
+) -> None:
     at(NOW)
     tally = {**peoplestates.products({"to": NOW, "range": 300_000}, NOW)["tally"], "at": NOW}
     server.states |= {
@@ -152,27 +167,27 @@ def test_events_the_tally_and_what_customers_do_are_in_one_zone(open_page: Open,
         "funnel": peoplestates.funnel,
         "vip": lambda _params, _now: None,
     }
-    tab = open_page("#/products?range=5", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
+    tab = open_page("#/products?range=5", timezone_id=zone, scripts=(NOTE_DRAWN_TEXT,))
     row = {"id": "0:5", "time": NOW, "user": "5", "name": "Ann", "action": "login", "page": 3}
     feed = {"rows": [row], "skipped": 0, "anew": True, "stage": "live", "words": ""}
     tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.live.panels.has('vip')"))
     tab.page.evaluate("feed => window.clickstream.app.live.panels.get('vip').handlers.feed(feed)", feed)
-    check_switch(tab, ".p-vip tbody", ".p-count .facts", chart=True)
+    check_switch(tab, zone, ".p-vip tbody", ".p-count .facts", chart=True)
 
 
 def test_rows_of_sql_are_in_utc_and_say_so_and_their_chart_is_in_the_zone_of_the_page(
-    open_page: Open, server: FakeServer
+    open_page: Open, server: FakeServer, zone: str
 ) -> None:
     rows = [[f"2026-01-19 14:{minute}:15", minute] for minute in (29, 30)]
     newest = {"clicks": {"rows": 2, "since": NOW}}
     columns = [["minute", "TIMESTAMP"], ["hits", "BIGINT"]]
     server.answers |= querystates.answers(querystates.answer(columns, rows, newest=newest))
-    tab = open_page("#/query", timezone_id="Asia/Kathmandu", scripts=(NOTE_DRAWN_TEXT,))
-    check_switch(tab, ".q-out header .note")  # since when clicks were asked
+    tab = open_page("#/query", timezone_id=zone, scripts=(NOTE_DRAWN_TEXT,))
+    check_switch(tab, zone, ".q-out header .note")  # since when clicks were asked
     assert "UTC" in tab.text(".q-out th")
     assert tab.page.locator(".q-out td").all_inner_texts()[2] == "2026-01-19 14:30:15"
     tab.page.get_by_role("button", name="Chart").click()
-    check_switch(tab, ".q-keys")
+    check_switch(tab, zone, ".q-keys")
 
 
 @pytest.mark.parametrize("change", [SPRING, AUTUMN], ids=["spring", "autumn"])

@@ -3,7 +3,7 @@
 
 import { css, onResize, rem } from './dom.js';
 import { axisLabel, labelStep, splits } from './time.js';
-import { drawFinal, drawGaps, drawMarks, drawScale, drawValues } from './chartdraw.js';
+import { drawFinal, drawGaps, drawMarks, drawScale, drawSeriesMarks, drawValues, textured } from './chartdraw.js';
 
 const SHRINK_BELOW = 0.6;
 const SHRINK_AFTER_MS = 30000;
@@ -30,6 +30,8 @@ export const livingCharts = () => living.size;
  * @property {string} [fill] CSS variable
  * @property {number} [width]
  * @property {number[]} [dash]
+ * @property {string} [texture] path of TEXTURES that is drawn over the fill
+ * @property {string} [mark] path of MARKS that stands on the line here and there
  *
  * @typedef {Object} View
  * @property {number} from epoch ms, the left end
@@ -214,6 +216,7 @@ export class TimeChart {
     if (this.options.axis && this.view.from) {
       drawScale(plot, this.view, this.step);
     }
+    drawSeriesMarks(plot, this.options.series);
     drawFinal(plot, this.view, this.options.finalLabel);
     drawMarks(plot, this.view.marks ?? []);
   }
@@ -256,10 +259,10 @@ export class TimeChart {
   }
 }
 
-function seriesOptions({ stroke, fill, width = 1.5, dash }, unit) {
+function seriesOptions({ stroke, fill, texture, width = 1.5, dash }, unit) {
   return {
     stroke: () => css(stroke),
-    fill: fill ? () => css(fill) : undefined,
+    fill: fill ? () => textured(css(fill), texture) : undefined,
     width: width * (unit > 1 ? 0.7 + unit * 0.3 : 1),
     dash,
     paths: stepped,

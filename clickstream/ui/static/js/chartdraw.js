@@ -3,6 +3,9 @@
 import { css, rem } from './dom.js';
 import { offset } from './time.js';
 
+const BOX = 8; // of the paths in marks.js
+const MARKS_APART = 110;
+const patterns = new Map();
 const unit = () => ((devicePixelRatio || 1) * rem()) / 16;
 const setFont = (g, px) => {
   g.font = `400 ${px * unit()}px "Source Sans 3", system-ui, sans-serif`;
@@ -129,6 +132,61 @@ export function drawFinal(plot, { from, to, openFrom }, labelled) {
       g.fillText('final', at - 4 * px, box.top - 13 * px);
     }
   });
+}
+
+/** Marks on lines, which say whose they are without their colours; they stay where they are as time goes on. */
+export function drawSeriesMarks(plot, series) {
+  const xs = plot.data[0];
+  const bucket = xs[1] - xs[0];
+  drawing(plot, (g, box, px, x) => {
+    const every = Math.ceil((MARKS_APART * px) / (x(bucket) - x(0)));
+    for (const [index, { mark, stroke }] of series.entries()) {
+      const own = mark && { path: new Path2D(mark), colour: css(stroke), first: Math.round((index * every) / series.length) };
+      for (let at = 0; own && at < xs.length - 1; at += 1) {
+        const value = plot.data[index + 1][at];
+        if (value != null && (xs[at] / bucket) % every === own.first) {
+          drawSeriesMark(g, own, x(xs[at] + bucket / 2), plot.valToPos(value, 'y', true), px);
+        }
+      }
+    }
+  });
+}
+
+function drawSeriesMark(g, { path, colour }, x, y, px) {
+  g.save();
+  g.translate(x - 4 * px, y - 4 * px);
+  g.scale(px, px);
+  g.lineWidth = 2;
+  g.strokeStyle = css('--paper');
+  g.stroke(path);
+  g.fillStyle = colour;
+  g.fill(path);
+  g.restore();
+}
+
+/** The fill of an area: its colour, with the texture in the colour of the paper. */
+export function textured(colour, texture) {
+  if (!texture) {
+    return colour;
+  }
+  const size = Math.round(BOX * unit());
+  const key = [colour, css('--paper'), texture, size].join();
+  const found = patterns.get(key) ?? pattern(colour, texture, size);
+  patterns.set(key, found);
+  return found;
+}
+
+function pattern(colour, texture, size) {
+  const tile = document.createElement('canvas');
+  tile.width = size;
+  tile.height = size;
+  const g = tile.getContext('2d');
+  g.fillStyle = colour;
+  g.fillRect(0, 0, size, size);
+  g.scale(size / BOX, size / BOX);
+  g.strokeStyle = css('--paper');
+  g.stroke(new Path2D(texture));
+  return g.createPattern(tile, 'repeat');
 }
 
 /** Alerts: a triangle at the beginning, and its code where there is room. */

@@ -1,7 +1,8 @@
 // The statuses with what they mean: totals of clicks.
 
-import { command, h, provenNumber, provesButton, text } from '../../dom.js';
+import { attr, command, h, provenNumber, provesButton, text } from '../../dom.js';
 import { NONE, int, percent, two } from '../../format.js';
+import { TEXTURES, areaSample } from '../../marks.js';
 import { Spark } from '../../spark.js';
 import { SteadyTable } from '../../steadytable.js';
 import { missingWords } from '../notices.js';
@@ -149,10 +150,12 @@ export class Codes {
     if (cell.textContent !== row.status) {
       const pick = (event) => this.page.setFilter('status', row.status, event.altKey);
       const title = `Only ${row.status}\nAlt-click leaves it out`;
-      cell.replaceChildren(h('button.codekey', { type: 'button', title, onclick: pick }, row.status));
+      cell.replaceChildren(h('button.codekey', { type: 'button', title, onclick: pick }, areaSample(''), row.status));
     }
-    const colour = isError ? `var(${colourOf(this.slots.slot(row.status))})` : 'transparent';
-    cell.firstElementChild.style.setProperty('--k', colour);
+    const slot = this.slots.slot(row.status);
+    const key = cell.firstElementChild;
+    key.style.setProperty('--k', isError ? `var(${colourOf(slot)})` : 'transparent');
+    attr(key.querySelector('.sample path'), 'd', isError ? TEXTURES[slot] : '');
     cell.parentElement.classList.toggle('quiet', !isError);
   }
 

@@ -4,6 +4,7 @@ import { canvasFont, prepared } from '../../canvas.js';
 import { TimeChart } from '../../chart.js';
 import { css, h, onResize, text } from '../../dom.js';
 import { NONE, int } from '../../format.js';
+import { TEXTURES } from '../../marks.js';
 import { moment } from '../../time.js';
 import { gapsOf, knownUntil, lastFinalOf } from '../known.js';
 import { OTHER, colourOf } from './slots.js';
@@ -32,7 +33,13 @@ export class Stack {
     this.data = null;
     this.alerts = [];
     this.chart = new TimeChart(this.host, {
-      series: SLOTS.map((slot) => ({ key: `k${slot}`, stroke: '--paper', fill: colourOf(slot), width: 0.75 })),
+      series: SLOTS.map((slot) => ({
+        key: `k${slot}`,
+        stroke: '--paper',
+        fill: colourOf(slot),
+        texture: TEXTURES[slot],
+        width: 0.75,
+      })),
       lines: 3,
       floor: 6,
       format: int,

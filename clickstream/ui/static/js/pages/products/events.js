@@ -3,6 +3,7 @@
 import { TimeChart, partAtFinal } from '../../chart.js';
 import { h, provesButton, text } from '../../dom.js';
 import { NONE, int, rate } from '../../format.js';
+import { MARKS, markSample } from '../../marks.js';
 import { hms } from '../../time.js';
 import { gapsOf, knownUntil, lastFinalOf } from '../known.js';
 import { SLOTS, colourOf, slotOf } from './names.js';
@@ -29,7 +30,7 @@ export class Events {
     const onHover = () => this.paintRead();
     this.chart = new TimeChart(this.host, {
       series: SLOTS.flatMap((slot) => [
-        { key: `c${slot}`, stroke: colourOf(slot), width: 1.5 },
+        { key: `c${slot}`, stroke: colourOf(slot), width: 1.5, mark: MARKS[slot] },
         { key: `o${slot}`, stroke: colourOf(slot), width: 1.5, dash: [3, 3] },
       ]),
       lines: 4,
@@ -126,7 +127,10 @@ export class Events {
     this.named = kind;
     this.at = h('b', {});
     this.keys = new Map(names.map((name) => [name, h('b', {})]));
-    const key = (name) => h('span.key', { '--k': `var(${colourOf(slotOf(name, names))})` }, name, this.keys.get(name));
+    const key = (name) => {
+      const slot = slotOf(name, names);
+      return h('span.key.drawn', { '--k': `var(${colourOf(slot)})` }, markSample(MARKS[slot]), name, this.keys.get(name));
+    };
     this.read.replaceChildren(h('span', {}, this.at), ...names.map(key));
   }
 }

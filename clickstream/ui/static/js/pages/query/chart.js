@@ -4,13 +4,13 @@ import { TimeChart } from '../../chart.js';
 import { h } from '../../dom.js';
 import { figures, int } from '../../format.js';
 import { nodes } from '../../json.js';
+import { DASHES, dashSample } from '../../marks.js';
 import { dayTime } from '../../time.js';
 import { isNumber, isTime, numberOf } from './table.js';
 
 const MAX_SERIES = 5;
 const MAX_BARS = 50;
 const COLOURS = ['--cat-1', '--cat-2', '--cat-3', '--cat-4', '--cat-5'];
-const DASHES = [undefined, [6, 3], [2, 2], [8, 3, 2, 3], [1, 3]];
 
 /** `el` is its element; `destroy` it when it goes. */
 export class AnswerChart {
@@ -54,7 +54,7 @@ export class AnswerChart {
     this.chart.set(xs, series.map(({ values }) => values), { from: xs[0], to: xs[0] + span(xs, bucket) });
     this.read(null);
     const keys = series.map(({ name }, place) =>
-      h(place ? 'span.key.dash.note' : 'span.key.note', { '--k': `var(${COLOURS[place]})` }, nodes(name)),
+      h('span.key.drawn.note', { '--k': `var(${COLOURS[place]})` }, dashSample(DASHES[place]), nodes(name)),
     );
     const missing = left ? h('p.note', {}, left) : null;
     return h('div', {}, h('div.q-keys', {}, keys, reading), host, missing);

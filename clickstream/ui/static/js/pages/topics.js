@@ -60,7 +60,8 @@ class Topics {
       { key: 'spark', title: '10 min', cls: 'wide', sorts: false, paint: (cell, topic) => this.paintSpark(cell, topic) },
       { key: 'records', title: 'records', number: true, text: recordsText, note: RECORDS_NOTE },
       { key: 'size', title: 'size', number: true, cls: 'opt', paint: (cell, topic) => paintSize(cell, topic, this.state) },
-      { key: 'partitions', title: 'partitions', number: true, cls: 'opt', paint: paintPartitions },
+      { key: 'partitions', title: 'partitions', number: true, cls: 'opt', text: (topic) => int(topic.partitions) },
+      { key: 'replication', title: 'replicas', number: true, cls: 'opt', text: (topic) => int(topic.replication), note: REPLICAS_NOTE },
       { key: 'last_write', title: 'last write', number: true, paint: (cell, topic) => this.paintLast(cell, topic) },
       { key: 'lag', title: 'lag', number: true, paint: paintLag, note: 'of the reader that is furthest behind' },
       { key: 'kept', title: 'kept', cls: 'opt dim', value: keptMs, text: keptText },
@@ -209,6 +210,8 @@ class Topics {
 
 const RECORDS_NOTE = 'offsets between the beginning and the end: an upper bound where records were compacted';
 
+const REPLICAS_NOTE = 'replication factor: how many copies of each partition there are';
+
 function paintRate(cell, topic) {
   const quiet = topic.rate == null || topic.rate < QUIET_RATE;
   text(cell, topic.rate == null ? NONE : quiet ? '0' : rate(topic.rate));
@@ -228,14 +231,6 @@ function paintSize(cell, topic, state) {
   if (cell.dataset.words !== words) {
     cell.dataset.words = words;
     cell.replaceChildren(value, h('span.u', {}, unit));
-  }
-}
-
-function paintPartitions(cell, topic) {
-  const words = `${topic.partitions} ${topic.replication}`;
-  if (cell.dataset.words !== words) {
-    cell.dataset.words = words;
-    cell.replaceChildren(int(topic.partitions), h('span.u', {}, `\u00d7\u202f${topic.replication}`));
   }
 }
 

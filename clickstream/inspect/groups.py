@@ -43,6 +43,16 @@ class Member:
 
 
 @dataclass(frozen=True)
+class TopicMember:
+    """A Member as one topic sees it: `partitions` are those of the topic, which may be none."""
+
+    id: str
+    client: str
+    host: str
+    partitions: list[int]
+
+
+@dataclass(frozen=True)
 class Progress:
     """One partition: `committed` is the offset that the group reads next. None is unknown.
 
@@ -83,6 +93,15 @@ class Group:
     def topics(self) -> list[str]:
         """That it has commits for, or reads, by name."""
         return sorted({one.topic for one in self.progress})
+
+    def members_on(self, topic: str) -> list[TopicMember] | None:
+        """All its members, by client and host; None when they are unknown."""
+        if self.members is None:
+            return None
+        return [
+            TopicMember(one.id, one.client, one.host, [number for name, number in one.partitions if name == topic])
+            for one in sorted(self.members, key=lambda member: (member.client, member.host, member.id))
+        ]
 
 
 def groups(cluster: Cluster, admin: Admin) -> list[Group]:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, TopicPartition
 
-from clickstream.inspect.groups import Group
+from clickstream.inspect.groups import Group, TopicMember
 from clickstream.inspect.offsets import Ends, Limits, Partition
 from clickstream.inspect.read import reader
 from clickstream.inspect.refreshed import Seen
@@ -55,14 +55,15 @@ class PartitionLag:
 class ReaderLag:
     """A consumer group, or one of our parts, on one topic.
 
-    `stored`: by the part's own stored offsets, not by commits. `seconds` is that of the partition furthest behind.
-    `history` has the lag every OBSERVE_EVERY_S, oldest first; `trend` is growing, shrinking, steady or "".
+    `stored`: by the part's own stored offsets, not by commits. `members` is None where it is in no group, or they are
+    unknown. `seconds` is that of the partition furthest behind. `history` has the lag every OBSERVE_EVERY_S, oldest
+    first; `trend` is growing, shrinking, steady or "".
     """
 
     name: str
     stored: bool
     state: str | None
-    members: int | None
+    members: list[TopicMember] | None
     lag: int | None
     seconds: float | None
     trend: str
@@ -78,7 +79,7 @@ class Reading:
     name: str
     stored: bool
     state: str | None
-    members: int | None
+    members: list[TopicMember] | None
     next: Mapping[int, int | None]
     known_at: Mapping[int, float]
     problem: str = ""
@@ -104,7 +105,7 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
         # Its end was asked for after the commit: what is beyond it is of another topic for sure.
         known_at = {one.partition: LONG_AGO if (one.lag or 0) < 0 else groups.at for one in told}
         if own or any(place[0] == topic for member in group.members or () for place in member.partitions):
-            members = None if group.members is None else len(group.members)
+            members = group.members_on(topic)
             found[group.name] = Reading(group.name, False, group.state, members, own, known_at, group.problem or "")
     of_groups = {name: reading.state for name, reading in found.items()}
     # The newest word wins: one that was killed goes on with the partitions that another member has taken over.
@@ -224,6 +225,8 @@ class Lags:
         for number, at in reading.next.items():
             limit = ends.of((self._topic, number), at or 0, reading.known_at[number])
             parts.append(self._partition(number, at, limit, since, now))
+        if not reading.stored:
+            parts += self._untouched(reading, ends)
         known = [one.lag for one in parts if one.lag is not None]
         lag = sum(known) if known else None
         history = self._history.setdefault(reading.name, deque(maxlen=HISTORY))
@@ -244,6 +247,14 @@ class Lags:
             partitions=sorted(parts, key=lambda one: one.partition),
             problem=reading.problem,
         )
+
+    def _untouched(self, reading: Reading, ends: Ends) -> list[PartitionLag]:
+        """The partitions of which a group has neither a commit nor, it may be, a member."""
+        return [
+            PartitionLag(number, None, str(limit.high), None, None)
+            for (topic, number), limit in ends.limits.items()
+            if topic == self._topic and number not in reading.next
+        ]
 
     def _partition(
         self, number: int, at: int | None, limit: Limits | None, since: Mapping[Place, float], now: float

@@ -9,6 +9,7 @@ from confluent_kafka import Message
 from clickstream.inspect.lags import ahead
 from clickstream.inspect.offsets import Ends, Limits
 from clickstream.inspect.rates import TopicList
+from clickstream.inspect.render import timestamp_of
 from clickstream.records import CounterState, Status, Tally
 from clickstream.ui.keyed import Keyed, reader
 from clickstream.ui.services import Services
@@ -16,12 +17,13 @@ from clickstream.ui.statuses import TopicState
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A tally; `at` is when it was written, epoch ms, `groups` how many groups have one: this is the newest."""
+    """A tally; `at` is when it was written, epoch ms (None: unknown), `groups` how many groups have one: this is the
+    newest."""
 
     group: str
     counts: dict[str, int]
     total: int
-    at: int
+    at: int | None
     groups: int
 
 
@@ -68,7 +70,7 @@ class Tallies:
         found = list(self._tallies.rows())
         if not found:
             return None
-        newest = max(found, key=lambda one: one.at)
+        newest = max(found, key=lambda one: -1 if one.at is None else one.at)
         return msgspec.structs.replace(newest, groups=len(found))
 
     def proof(self, told: Told | None, topics: TopicList | None, now: int) -> Counted:
@@ -131,7 +133,7 @@ def _told(message: Message) -> Told | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     group = (message.key() or b"").decode("utf-8", "replace")
-    return Told(group, tally.counts, tally.total, message.timestamp()[1], 1)
+    return Told(group, tally.counts, tally.total, timestamp_of(message), 1)
 
 
 def saved(states: list[CounterState]) -> dict[int, CounterState]:

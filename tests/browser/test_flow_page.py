@@ -128,6 +128,31 @@ def test_a_refusal_is_told_where_it_was_asked(open_page: Open, server: FakeServe
     assert any("a rate above 0 is expected" in words for words in texts(tab, ".did li"))
 
 
+def test_with_control_the_last_column_is_whole_however_long_names_and_numbers_are(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.hello = {**server.hello, "control": True}
+
+    def large(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = flowstates.sources(params, now)
+        for one in state["parts"]:
+            one["totals"] = {name: total * 98_765 for name, total in one["totals"].items()}
+            one["topics"] = ["a-source-topic-of-mine", "another-source-topic", "x"]
+        return state
+
+    server.states["sources"] = large
+    tab = open_page("#/sources")
+    tab.wait_text(".sources", "needs --allow-control")
+    assert tab.page.locator(".sources").first.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_a_part_whose_beginning_is_unknown_says_only_that_it_runs(open_page: Open, server: FakeServer) -> None:
+    parts = [flowstates.part("generate-web", since=None)]
+    server.states["sources"] = lambda params, now: {**flowstates.sources(params, now), "parts": parts}
+    tab = open_page("#/sources")
+    tab.wait_for(lambda: texts(tab, ".sources tbody tr td:nth-child(2)")[0].strip() == "running")
+
+
 def test_what_was_collected_of_each_site(open_page: Open, server: FakeServer) -> None:
     tab = open_page("#/sources")
     tab.wait_text(".collected", "shop.example")

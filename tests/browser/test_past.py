@@ -231,6 +231,10 @@ def test_a_past_instant_fits_a_phone(open_page: Open, page: str) -> None:
     assert tab.page.evaluate(wide) == 0
     assert whole(tab, ".strip b")
     assert "Esc" not in tab.text(".strip")
+    assert is_read_whole(tab)
+    tab.page.evaluate("(to) => window.clickstream.app.go({ to })", instant() - 24 * 60 * MINUTE)
+    tab.wait_text(".strip", "24 h")
+    assert is_read_whole(tab), "also with the day"
 
 
 def whole(tab: Opened, selector: str) -> bool:
@@ -238,6 +242,16 @@ def whole(tab: Opened, selector: str) -> bool:
     script = "(one) => one.getBoundingClientRect().right <= one.parentElement.getBoundingClientRect().right"
     found: bool = tab.page.locator(selector).first.evaluate(script)
     return found
+
+
+def is_read_whole(tab: Opened) -> bool:
+    """Of which moment the page is: no word of it is left out."""
+    words = tab.page.locator(".strip .what .t")
+    assert "As of" in words.inner_text()
+    found: bool = words.evaluate(
+        "(one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.parentElement.clientHeight"
+    )
+    return found and whole(tab, ".strip .what .t") and whole(tab, ".strip .until span")
 
 
 def test_on_a_phone_it_says_from_when_on_something_is_remembered(open_page: Open, server: FakeServer) -> None:

@@ -276,6 +276,14 @@ def test_the_feed_of_customers_counts_what_is_not_shown(open_page: Open) -> None
     assert "not shown" not in tab.text(".p-vip header"), "what was there before is not missed"
 
 
+def test_an_action_of_an_unknown_time_has_a_dash_for_it(open_page: Open) -> None:
+    tab = open_page("#/products")
+    row = {"id": "0:1", "time": None, "user": "u", "name": "Ann", "action": "add", "page": 1}
+    feed = {"rows": [row], "skipped": 0, "anew": True, "stage": "live", "words": ""}
+    tab.page.evaluate("feed => window.clickstream.app.live.panels.get('vip').handlers.feed(feed)", feed)
+    assert tab.text(".p-vip tbody tr").split("\t")[0] == "\u2013"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_without_anything_the_page_says_which_command_makes_some(
     open_page: Open, server: FakeServer, page: str

@@ -7,7 +7,7 @@ import pytest
 
 from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import topicstates
-from tests.browser.conftest import VENDOR, Open, Opened
+from tests.browser.conftest import VENDOR, Open, Opened, plain
 from tests.browser.fakeserver import FakeServer
 from tests.browser.topicstates import row
 
@@ -209,6 +209,8 @@ def test_every_number_of_groups_sorts(open_page: Open, title: str) -> None:
     tab.wait_for(lambda: order(tab, ".readers") == ["slow", "old", "quick", "unknown"], "by lag at first")
     key = {"lag": "lag", "behind": "seconds", "members": "members"}[title]
     values = {name: topicstates.reader(name)[key] for name in topicstates.GROUPS}
+    if title == "members":
+        values = {name: members if members is None else len(members) for name, members in values.items()}
     check_sorting(tab, ".readers", title, values)
 
 
@@ -228,6 +230,82 @@ def test_a_group_shows_its_partitions_and_every_number_of_them_sorts(open_page: 
     assert "group=slow" in tab.hash()
     tab.page.locator(".readers tbody tr", has_text="slow").click()
     tab.wait_for(lambda: not tab.page.locator(".lagparts").is_visible(), "a second click hides them")
+
+
+def members(tab: Opened) -> list[list[str]]:
+    rows = tab.page.locator(".members tbody tr")
+    return [
+        [plain(words).strip() for words in rows.nth(at).locator("td").all_inner_texts()] for at in range(rows.count())
+    ]
+
+
+def test_a_group_shows_who_is_in_it_and_what_each_reads(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?group=slow")
+    who = "<b>billing</b>U+202E"
+    tab.wait_for(lambda: len(members(tab)) == 2, "its members")
+    assert members(tab) == [
+        [who, "10.0.0.7", "3f2a91c0\u2026 in full", "0\u20131"],
+        ["spare", "a-host-with-a-long-name.example.net", "3f2a91c0\u2026 in full", "none"],
+    ]
+    assert tab.page.locator("main b", has_text="billing").count() == 0, "what is heard is text"
+    owners = tab.page.locator(".lagparts td.member").all_inner_texts()
+    assert owners == [f"{who} 3f2a91c0\u2026", f"{who} 3f2a91c0\u2026", "no member"]
+    whole = tab.page.get_by_role("button", name="Member id of spare")
+    whole.click()
+    assert members(tab)[1][2] == f"spare-{topicstates.UUID}1 short"
+    assert whole.get_attribute("aria-expanded") == "true"
+    tab.server.push()
+    assert members(tab)[1][2] == f"spare-{topicstates.UUID}1 short", "it stays so"
+    whole.click()
+    assert members(tab)[1][2] == "3f2a91c0\u2026 in full"
+
+
+def test_a_group_without_members_says_so_and_unknown_ones_are_not_made_up(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?group=old")
+    tab.wait_text(".members .note", "No members: the group is empty, and nobody reads in it.")
+    assert set(tab.page.locator(".lagparts td.member").all_inner_texts()) == {"no member"}
+    tab.page.locator(".readers tbody tr", has_text="unknown").click()
+    tab.wait_text(".lagparts h3", "unknown, by partition")
+    assert not tab.page.locator(".members").is_visible()
+    assert not tab.page.locator(".lagparts .member").first.is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1280, 1600])
+def test_members_fit_beneath_their_group(open_page: Open, width: int) -> None:
+    tab = opened(open_page, "#/topics/clickstream?group=slow", viewport={"width": width, "height": 900})
+    tab.wait_for(lambda: len(members(tab)) == 2, "its members")
+    assert fits(tab, ".members .scroll")
+
+
+def fits(tab: Opened, selector: str) -> bool:
+    found: bool = tab.page.locator(selector).evaluate("one => one.scrollWidth <= one.clientWidth")
+    return found
+
+
+MANY = {"a": (1, 3), "b": (12, 1), "c": (3, 2), "d": (2, 10)}  # partitions and replicas
+
+
+def test_the_list_sorts_by_partitions_and_by_replicas(open_page: Open, server: FakeServer) -> None:
+    def topics(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topics(params, now)
+        one = state["topics"][0]
+        rows = [
+            {**one, "name": name, "partitions": parts, "replication": copies} for name, (parts, copies) in MANY.items()
+        ]
+        return {**state, "topics": rows}
+
+    server.states["topics"] = topics
+    tab = open_page("#/topics", ready=False)
+    tab.wait_for(lambda: len(order(tab, ".topics")) == len(MANY), "the list")
+    for title, place in (("partitions", 0), ("replicas", 1)):
+        check_sorting(tab, ".topics", title, {name: numbers[place] for name, numbers in MANY.items()})
+    assert "sort=replication%2B" in tab.hash()
+    assert tab.page.locator(".topics td:nth-child(8)").first.is_visible()
+    assert fits(tab, ".topics")
+    tab.page.set_viewport_size({"width": 360, "height": 800})
+    heads = tab.page.locator(".topics th:visible")
+    tab.wait_for(lambda: len(heads.all()) == 3)
+    assert [words.strip() for words in heads.all_inner_texts()] == ["topic", "messages/s in", "10 min"]
 
 
 @pytest.mark.parametrize(("title", "column"), [("begin", 0), ("end", 1), ("size", 2), ("messages/s", 3)])

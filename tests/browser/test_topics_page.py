@@ -3,10 +3,12 @@
 import functools
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin
@@ -120,12 +122,80 @@ def test_the_list_tells_what_is_in_the_topics_and_sorts(
     page.wait(lambda: len(page.texts(".topics tbody tr")) == 2, "both topics")
     counted = len(records(kafka, f"{topic_name}-many"))
     page.wait(lambda: cells(page, f"{topic_name}-many")["records"] == f"{counted:,}", "1,234 records")
-    assert cells(page, f"{topic_name}-few")["partitions"] == "3\u00d7 1"
+    assert [cells(page, f"{topic_name}-few")[head] for head in ("partitions", "replicas")] == ["3", "1"]
     names = [words.removeprefix(topic_name) for words in page.texts(".topics tbody td:first-child")]
     assert names == ["-many", "-few"]
     page.page.get_by_role("button", name="records", exact=True).click()
     page.wait(lambda: page.texts(".topics tbody td:first-child")[0].endswith("-few"), "the other way round")
     assert "sort=records%2B" in page.page.evaluate("() => location.hash")
+
+
+@contextmanager
+def members_of(kafka: str, group: str, topic: str, clients: Sequence[str]) -> Iterator[list[Consumer]]:  # noqa: F811
+    """Consumers in a group, once each has partitions of the topic."""
+    consumers = [Cluster(kafka).consumer(group, {"client.id": client}) for client in clients]
+    try:
+        for one in consumers:
+            one.subscribe([topic])
+
+        def share() -> bool:
+            for one in consumers:
+                one.poll(0.1)
+            return all(one.assignment() for one in consumers)
+
+        wait_until(share, 90, "each has partitions")
+        yield consumers
+    finally:
+        for one in consumers:
+            one.close()
+
+
+def told_by_kafka(kafka: str, group: str) -> dict[str, tuple[str, str, list[int]]]:  # noqa: F811
+    """Member ids with client, host and partitions, as an AdminClient says."""
+    admin = Cluster(kafka).admin()  # without a name it would be gone before it answers
+    found = admin.describe_consumer_groups([group])[group].result(60 * PATIENCE)
+    return {
+        one.member_id: (
+            one.client_id,
+            one.host.lstrip("/"),
+            sorted(place.partition for place in one.assignment.topic_partitions),
+        )
+        for one in found.members
+    }
+
+
+def numbers_in(words: str) -> list[int]:
+    """`0-2, 5`, with the dash of a span, as the page writes partitions."""
+    spans = [span.split("\u2013") for span in words.split(", ")]
+    return [number for span in spans for number in range(int(span[0]), int(span[-1]) + 1)]
+
+
+def test_who_is_in_a_group_is_what_kafka_says(
+    tab: Callable[..., Tab],
+    kafka: str,  # noqa: F811
+    topic_name: str,  # noqa: F811
+) -> None:
+    make_topic(kafka, topic_name, 3)
+    produce(kafka, topic_name, [b"x"] * 30)
+    group, clients = f"{topic_name}-group", ["first-client", "second-client"]
+    with members_of(kafka, group, topic_name, clients) as consumers:
+        consumers[0].commit(offsets=[TopicPartition(topic_name, 0, 1)], asynchronous=False)
+        known = told_by_kafka(kafka, group)
+        assert sorted(client for client, _host, _numbers in known.values()) == clients
+        page = tab(f"#/topics/{topic_name}?group={group}")
+        page.wait(lambda: len(page.texts(".members tbody tr")) == 2, "both members")
+        for button in page.page.locator(".members button.link").all():
+            button.click()
+        rows = [plain(row).split("\t") for row in page.texts(".members tbody tr")]
+        shown = {id_.split()[0]: (client, host, numbers_in(numbers)) for client, host, id_, numbers in rows}
+        assert shown == known
+        owners = page.texts(".lagparts tbody tr")
+        assert len(owners) == 3
+        for row in owners:
+            number, owner = int(row.split("\t")[0]), row.split("\t")[-1].split()[0]
+            assert [client for client, _host, numbers in known.values() if number in numbers] == [owner]
+    page.wait(lambda: "No members: the group is empty" in "".join(page.texts(".members")), "that all have left")
+    assert [row.split("\t")[-1] for row in page.texts(".lagparts tbody tr")] == ["no member"] * 3
 
 
 def test_hostile_records_are_shown_and_do_nothing(tab: Callable[..., Tab]) -> None:

@@ -1,11 +1,13 @@
 """One time zone for the whole page, and labels that are right over a change of the clock."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from clickstream.inspect import position
 from tests.browser import flowstates, peoplestates, querystates, states, topicstates
 from tests.browser.conftest import NOTE_DRAWN_TEXT, Open, Opened
 from tests.browser.fakeserver import FakeServer
@@ -219,6 +221,79 @@ def test_in_local_time_an_hour_is_missing_or_comes_twice(
     assert "02:00" not in labels or change == AUTUMN
     assert {words: labels.count(words) for words in expected} == expected
     assert len(labels) == 6
+
+
+TYPED = [
+    "2026-03-25", "2026-03-25 19:05", "2026-03-25T19:05:49.073", "2026-03-25T19:05Z", "2026-03-25 19:05:49+02",
+    "2026-03-25T19:05-0330", "2026-03-29 02:30", "2026-10-25T01:30", "2026-02-29", "2026-13-01", "2026-03-25 25:00",
+    "yesterday", "2026", "7", "", "2026-03-25Z",
+]  # fmt: skip
+PARSE = """async (typed) => {
+  const { parse } = await import('/js/time.js');
+  return typed.map((words) => (Number.isNaN(parse(words)) ? null : parse(words)));
+}"""
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/New_York"])
+def test_a_typed_time_is_in_the_zone_of_the_page_as_the_server_reads_one(open_page: Open, zone: str) -> None:
+    def at_the_server(words: str, page_zone: str) -> int | None:
+        try:
+            found = position.parse(words, ZoneInfo(page_zone))
+        except ValueError:
+            return None
+        return found.timestamp if isinstance(found, position.Time) else None  # a plain number is an offset
+
+    tab = open_page(timezone_id=zone)
+    for page_zone in (zone, "UTC"):
+        read = dict(zip(TYPED, tab.page.evaluate(PARSE, TYPED), strict=True))
+        assert read == {words: at_the_server(words, page_zone) for words in TYPED}, page_zone
+        tab.page.keyboard.press("u")
+
+
+ASKED = "/api/topics/clickstream/records"
+
+
+def test_records_begin_at_a_typed_day_of_the_zone_of_the_page(open_page: Open, server: FakeServer) -> None:
+    asked: list[dict[str, str]] = []
+    server.states |= {"topic": topicstates.topic, "tail": lambda _params, _now: None}
+    server.answers[ASKED] = lambda params: asked.append(params) or topicstates.found([])(params)  # type: ignore[func-returns-value]
+
+    def begins_at(wanted: str) -> bool:
+        return bool(asked) and asked[-1]["from"] == wanted
+
+    tab = open_page("#/topics/clickstream", ready=False, timezone_id="Asia/Kathmandu")
+    tab.page.get_by_role("button", name="Time", exact=True).click()
+    place = tab.page.get_by_label("Time, in the zone of this page")
+    for words, wanted in [
+        ("2026-03-25", "2026-03-24T18:15:00.000Z"),
+        ("2026-03-25T00:00Z", "2026-03-25T00:00:00.000Z"),
+    ]:
+        place.fill(words)
+        place.press("Enter")
+        tab.wait_for(partial(begins_at, wanted), f"{words}: {asked}")
+    place.fill("someday")
+    place.press("Enter")
+    tab.wait_text("main", "someday is no time: 20")
+    # In an address it may stand as somebody wrote it: then the server is told the zone.
+    tab.page.evaluate("() => { location.hash = '#/topics/clickstream?at=2026-03-25'; }")
+    tab.wait_for(lambda: asked[-1]["from"] == "2026-03-25", "what the address says")
+    assert asked[-1]["zone"] in ("Asia/Kathmandu", "Asia/Katmandu")
+    tab.page.get_by_role("button", name="UTC").click()
+    tab.wait_for(lambda: asked[-1]["zone"] == "UTC", "the other zone")
+
+
+TELL = """async () => {
+  const { hm, hms, hmsMs, day, dayTime, moment } = await import('/js/time.js');
+  const { ago, duration } = await import('/js/format.js');
+  const unknown = [null, undefined, NaN, 'soon'];
+  const clocks = [...unknown, 9e18, -9e18].flatMap((at) =>
+    [hm, hms, hmsMs, day, dayTime, (one) => moment(one, Date.now())].map((tell) => tell(at)));
+  return [...clocks, ...unknown.flatMap((ms) => [ago(ms), duration(ms)])];
+}"""
+
+
+def test_an_unknown_time_is_neither_1970_nor_now(open_page: Open) -> None:
+    assert set(open_page().page.evaluate(TELL)) == {"\u2013"}
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "UTC"])

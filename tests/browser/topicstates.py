@@ -18,7 +18,16 @@ GROUPS: dict[str, list[tuple[int | None, float | None]]] = {
     "unknown": [(None, None)],
     "quick": [(0, 0.0), (1, 0.5), (0, 0.0)],
 }
-MEMBERS = {"slow": 1, "old": 0, "unknown": None, "quick": 12}
+# Client, host and partitions of the members; None is not known.
+MEMBERS: dict[str, list[tuple[str, str, list[int]]] | None] = {
+    "slow": [("<b>billing</b>\u202e", "10.0.0.7", [0, 1]), ("spare", "a-host-with-a-long-name.example.net", [])],
+    "old": [],
+    "unknown": None,
+    "quick": [(f"quick-{number}", "127.0.0.1", [number] if number < 3 else []) for number in range(12)],
+}
+
+
+UUID = "3f2a91c0-5d1e-4b6f-8a7c-00112233445"
 
 
 def topic(params: dict[str, Any], now: int) -> dict[str, Any]:
@@ -77,8 +86,8 @@ def reader(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "stored": False,
-        "state": "stable",
-        "members": MEMBERS[name],
+        "state": "empty" if MEMBERS[name] == [] else "stable",
+        "members": members(name),
         "lag": sum(known) if known else None,
         "seconds": max(waits) if waits else None,
         "trend": "steady",
@@ -96,6 +105,16 @@ def reader(name: str) -> dict[str, Any]:
         ],
         "problem": "",
     }
+
+
+def members(group: str) -> list[dict[str, Any]] | None:
+    found = MEMBERS[group]
+    if found is None:
+        return None
+    return [
+        {"id": f"{client}-{UUID}{number}", "client": client, "host": host, "partitions": partitions}
+        for number, (client, host, partitions) in enumerate(found)
+    ]
 
 
 def row(partition: int, offset: int, time: int | None, *cells: str | None, key: str | None = None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ NOTICED_AHEAD_MS = 3_000
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One part; times are epoch ms by Kafka's clock. `state` is running, paused, failed or dead.
+    """One part; times are epoch ms by Kafka's clock, None is unknown. `state` is running, paused, failed or dead.
 
     `main`: the name of the rate that says how busy it is, and `history` that rate every `bucket_ms`, oldest first, as
     far back as it is known. `control`: it heeds commands. `wanted`: records per second that it is to reach.
@@ -34,7 +34,7 @@ class Source(msgspec.Struct, frozen=True):
     host: str
     state: str
     silent_s: float
-    since: int
+    since: int | None
     rates: dict[str, float]
     totals: dict[str, int]
     gauges: dict[str, float]
@@ -131,7 +131,7 @@ def source(part: Seen, now: float, history: list[float]) -> Source:
         host=status.host,
         state=state,
         silent_s=round(part.silent_s(now), 1),
-        since=by_kafka(status.since) or 0,
+        since=by_kafka(status.since),
         rates=status.rates,
         totals=status.totals,
         gauges=status.gauges,

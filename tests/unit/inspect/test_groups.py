@@ -9,7 +9,7 @@ from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
 from clickstream.inspect import groups
-from clickstream.inspect.groups import Group, Member, Progress
+from clickstream.inspect.groups import Group, Member, Progress, TopicMember
 from clickstream.inspect.offsets import Limits
 from clickstream.kafka.clients import Cluster
 
@@ -36,6 +36,17 @@ def test_progress_is_of_all_partitions_that_are_committed_or_read() -> None:
 )
 def test_lag_of_a_group_is_over_what_it_committed(progress: list[Progress], lag: int | None) -> None:
     assert Group("g", "stable", "classic", [], progress).lag == lag
+
+
+def test_members_on_a_topic_have_its_partitions_and_may_have_none() -> None:
+    spare = Member("m-2", "a-spare", "10.0.0.2", [("other", 7)])
+    found = Group("g", "stable", "classic", [MEMBER, spare], [])
+    assert found.members_on("t") == [
+        TopicMember("m-2", "a-spare", "10.0.0.2", []),
+        TopicMember("m-1", "client", "10.0.0.1", [0, 1]),
+    ]
+    assert Group("g", "empty", "classic", [], []).members_on("t") == []
+    assert Group("g", None, None, None, []).members_on("t") is None, "unknown"
 
 
 def answer(result: Any) -> "Future[Any]":

@@ -5,7 +5,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from clickstream.inspect import lags
-from clickstream.inspect.groups import Group, Progress
+from clickstream.inspect.groups import Group, Member, Progress, TopicMember
 from clickstream.inspect.lags import Lags, ReaderLag, Reading, Slowest, WriteTimes, readings, slowest, trend
 from clickstream.inspect.offsets import Ends, Limits, Partition
 from clickstream.inspect.refreshed import Seen as Looked
@@ -43,6 +43,25 @@ def test_readers_are_groups_and_our_parts_by_their_stored_offsets() -> None:
     assert not found["other"].stored
 
 
+def test_readers_have_the_members_of_their_group_and_parts_in_none_have_none() -> None:
+    members = [Member("m", "c", "h", [("t", 1), ("u", 0)])]
+    groups = [
+        Group("counter", "stable", "consumer", members, [Progress("t", 1, 5, 9, members[0])]),
+        Group("hidden", None, None, None, [Progress("t", 0, 5, 9, None)], "not allowed"),
+    ]
+    parts = [status("counter", Position("t", 1, 7), group="counter"), status("tables", Position("t", 0, 9), name="x")]
+    found = {one.name: one.members for one in readings("t", Looked(groups, 0.0), [Seen(one, 0.0) for one in parts])}
+    assert found == {"counter": [TopicMember("m", "c", "h", [1])], "hidden": None, "tables x": None}
+
+
+def test_a_partition_that_a_group_has_not_touched_is_listed_and_adds_no_lag(mocker: MockerFixture) -> None:
+    found = look({0: 40}, {0: Limits(0, 100), 1: Limits(0, 7)}, mocker)
+    assert (found.lag, [(one.partition, one.next, one.end) for one in found.partitions]) == (
+        60,
+        [(0, "40", "100"), (1, None, "7")],
+    )
+
+
 @pytest.mark.parametrize("newest", [0, 1])
 def test_of_members_of_a_group_the_newest_word_on_a_partition_counts(newest: int) -> None:
     words = [
@@ -71,7 +90,7 @@ def look(
     watch = Lags("t", WriteTimes(Cluster("k")), clock=lambda: 1_000.0)
     mocker.patch.object(watch._times, "written", return_value=times.get("written", {}))
     ends = Ends({("t", one): limit for one, limit in limits.items()}, times.get("asked_at", KNOWN_AT + 1))
-    [found] = watch.look([Reading("g", False, "stable", 1, next_, dict.fromkeys(next_, KNOWN_AT))], ends)
+    [found] = watch.look([Reading("g", False, "stable", [], next_, dict.fromkeys(next_, KNOWN_AT))], ends)
     return found
 
 
@@ -184,4 +203,4 @@ def test_a_group_that_nobody_is_in_keeps_its_lag(mocker: MockerFixture) -> None:
     mocker.patch.object(watch._times, "written", return_value={})
     [reading] = readings("t", Looked([Group("g", "empty", "consumer", [], [Progress("t", 0, 4, 9, None)])], 0.0), [])
     [found] = watch.look([reading], Ends({("t", 0): Limits(0, 9)}, 1.0))
-    assert (found.state, found.members, found.lag) == ("empty", 0, 5)
+    assert (found.state, found.members, found.lag) == ("empty", [], 5)

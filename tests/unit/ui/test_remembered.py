@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from clickstream.errors import ClickstreamError
-from clickstream.inspect.groups import Group, Member, Progress
+from clickstream.inspect.groups import Group, Member, Progress, TopicMember
 from clickstream.inspect.lags import SeenTimes
 from clickstream.inspect.offsets import Limits
 from clickstream.inspect.rates import TopicLine, TopicList
@@ -212,7 +212,8 @@ def test_a_topic_has_the_offsets_and_groups_of_then() -> None:
     assert (found.partitions[0].rate, found.partitions[0].history[-1], found.bytes_per_s) == (1.0, 1.0, 7.0)
     readers = {one.name: one for one in found.readers}
     assert (readers["readers"].lag, readers["readers"].seconds, readers["readers"].trend) == (5, 5.0, "steady")
-    assert (readers["tables"].lag, readers["tables"].seconds) == (2, 2.0)
+    assert readers["readers"].members == [TopicMember("m", "c", "h", [0])], "who was in it"
+    assert (readers["tables"].lag, readers["tables"].seconds, readers["tables"].members) == (2, 2.0, None)
     assert found.settings is None
     assert shown("topic", ring, Params(at=at, topic="other")).there is False
 

@@ -58,6 +58,10 @@ def test_times_of_a_part_are_by_kafkas_clock(ahead_s: int) -> None:
     assert (shown.since, shown.error_at) == (NOW - 60_000,) * 2
 
 
+def test_a_beginning_that_cannot_be_read_is_unknown() -> None:
+    assert source(Seen(status(since="soon"), NOW / 1000), NOW / 1000, []).since is None
+
+
 def rated(rate: float, at: int) -> list[Seen]:
     return [Seen(status(rates={"acknowledged": rate}), at / 1000)]
 

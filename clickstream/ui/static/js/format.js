@@ -86,8 +86,11 @@ function withSign(value, words) {
 
 const pad = (value) => String(value).padStart(2, '0');
 
-/** A span of ms: '9 s', '4 min 46 s', '2 h 05 min', '3 d 4 h'. */
+/** A span of ms: '9 s', '4 min 46 s', '2 h 05 min', '3 d 4 h'; '–' of what is no number. */
 export function duration(ms) {
+  if (!Number.isFinite(ms)) {
+    return NONE;
+  }
   const seconds = Math.max(0, Math.round(ms / 1000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
@@ -118,8 +121,11 @@ export function span(ms) {
   return minutes >= 120 && minutes % 60 === 0 ? `${minutes / 60}${THIN}h` : `${minutes}${THIN}min`;
 }
 
-/** How long ago: 'now', '23 s ago', '4 min ago'. */
+/** How long ago: 'now', '23 s ago', '4 min ago'; '–' of what is no number. */
 export function ago(ms) {
+  if (!Number.isFinite(ms)) {
+    return NONE;
+  }
   const seconds = Math.floor(Math.max(0, ms) / 1000);
   if (seconds < 1) {
     return 'now';

@@ -127,7 +127,7 @@ export class Strip {
     const found = this.rememberedWords(frame, now, narrow);
     const help = narrow ? '' : ' The address can be sent. Esc goes live again.';
     return {
-      cls: 'warned',
+      cls: 'warned past',
       meaning: `Past instant ${moment(to, now)}${found && `. ${found}`}`,
       parts: [
         { kind: 'b', words: found || asked },

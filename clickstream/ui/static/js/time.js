@@ -2,6 +2,10 @@
 // Labels come from Intl. Places of labels are found by epoch arithmetic with the offset of that very moment, so that
 // they stay right over a change of the clock; uPlot's own zones are an hour off there (leeoniya/uPlot#1068).
 
+import { NONE } from './format.js';
+
+const FARTHEST = 8.64e15; // from 1970, in ms: of what is beyond there is no date
+
 let utc = localStorage.getItem('zone') === 'utc';
 let formats = {};
 
@@ -40,33 +44,53 @@ function format(kind, options) {
   return formats[kind];
 }
 
+// What is unknown must not read as 1970 or as now, and a time from outside may be any number.
+const told = (at, words) => (Number.isFinite(at) && Math.abs(at) <= FARTHEST ? words() : NONE);
+
 const CLOCK = { hour: '2-digit', minute: '2-digit' };
 
-/** '14:31' of epoch ms. */
-export const hm = (at) => format('hm', CLOCK).format(at);
+/** '14:31' of epoch ms; this one and those below: '–' of what is no time. */
+export const hm = (at) => told(at, () => format('hm', CLOCK).format(at));
 
 /** '14:31:52' of epoch ms. */
-export const hms = (at) => format('hms', { ...CLOCK, second: '2-digit' }).format(at);
+export const hms = (at) => told(at, () => format('hms', { ...CLOCK, second: '2-digit' }).format(at));
 
 /** '14:31:52.073' of epoch ms. */
 export const hmsMs = (at) =>
-  format('hmsm', { ...CLOCK, second: '2-digit', fractionalSecondDigits: 3 }).format(at);
+  told(at, () => format('hmsm', { ...CLOCK, second: '2-digit', fractionalSecondDigits: 3 }).format(at));
 
 /** '2026-03-29' of epoch ms. */
 export const day = (at) =>
-  format('day', { year: 'numeric', month: '2-digit', day: '2-digit' })
-    .formatToParts(at)
-    .filter((part) => part.type !== 'literal')
-    .map((part) => part.value)
-    .reverse()
-    .join('-');
+  told(at, () =>
+    format('day', { year: 'numeric', month: '2-digit', day: '2-digit' })
+      .formatToParts(at)
+      .filter((part) => part.type !== 'literal')
+      .map((part) => part.value)
+      .reverse()
+      .join('-'),
+  );
 
 /** '2026-03-29 14:31:52.073' of epoch ms: for records, which may be of any day. */
-export const dayTime = (at) => `${day(at)} ${hmsMs(at)}`;
+export const dayTime = (at) => told(at, () => `${day(at)} ${hmsMs(at)}`);
 
 /** Time of day; with the day before it if that is not today's. */
 export function moment(at, now) {
-  return day(at) === day(now) ? hms(at) : `${day(at)} ${hms(at)}`;
+  return told(at, () => (day(at) === day(now) ? hms(at) : `${day(at)} ${hms(at)}`));
+}
+
+const WRITTEN = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(?:(Z)|([+-]\d\d):?(\d\d)?)?)?$/i;
+
+/**
+ * Epoch ms of a time as people write it: '2026-03-29', '2026-03-29 14:31:52.073', with a zone at its end if they like.
+ * Without one it is in the zone of the page (where browsers take a date alone as UTC). NaN if it is none.
+ */
+export function parse(words) {
+  const [, year, month, date, clock = '00:00', z, hours, minutes = '00'] = WRITTEN.exec(words) ?? [];
+  if (!year || Number(date) > new Date(Date.UTC(year, month, 0)).getUTCDate()) {
+    return NaN;
+  }
+  const own = z || (utc && !hours) ? 'Z' : hours ? `${hours}:${minutes}` : '';
+  return Date.parse(`${year}-${month}-${date}T${clock}${own}`);
 }
 
 const SECOND = 1000;

@@ -7,7 +7,7 @@ import { Spark, padded } from '../spark.js';
 import { SteadyTable } from '../steadytable.js';
 import { definitionsFoot, definitionsOf, sortOf, sortWords } from '../table.js';
 import { hms } from '../time.js';
-import { LAST_NOTE, PARTITIONS_NOTE, RATE_NOTE, RECORDS_NOTE, SIZE_NOTE } from './measured.js';
+import { LAST_NOTE, RATE_NOTE, RECORDS_NOTE, SIZE_NOTE } from './measured.js';
 
 export const meta = { timed: false, remembered: true, pausable: true };
 
@@ -62,7 +62,8 @@ class Topics {
       { key: 'spark', title: '10 min', cls: 'wide', sorts: false, paint: (cell, topic) => this.paintSpark(cell, topic) },
       { key: 'records', title: 'records', number: true, text: recordsText, note: RECORDS_NOTE },
       { key: 'size', title: 'size', number: true, cls: 'opt', paint: (cell, topic) => paintSize(cell, topic, this.state), note: SIZE_NOTE },
-      { key: 'partitions', title: 'partitions', number: true, cls: 'opt', paint: paintPartitions, note: PARTITIONS_NOTE },
+      { key: 'partitions', title: 'partitions', number: true, cls: 'opt', text: (topic) => int(topic.partitions) },
+      { key: 'replication', title: 'replicas', number: true, cls: 'opt', text: (topic) => int(topic.replication), note: REPLICAS_NOTE },
       { key: 'last_write', title: 'last write', number: true, paint: (cell, topic) => this.paintLast(cell, topic), note: LAST_NOTE },
       { key: 'lag', title: 'lag', number: true, paint: paintLag, note: 'records that the reader furthest behind has still to read' },
       { key: 'kept', title: 'kept', cls: 'opt dim', value: keptMs, text: keptText, note: 'by the retention and the compaction of the topic' },
@@ -209,6 +210,8 @@ class Topics {
   }
 }
 
+const REPLICAS_NOTE = 'replication factor: how many copies of each partition there are';
+
 function paintRate(cell, topic) {
   const quiet = topic.rate == null || topic.rate < QUIET_RATE;
   text(cell, topic.rate == null ? NONE : quiet ? '0' : rate(topic.rate));
@@ -228,14 +231,6 @@ function paintSize(cell, topic, state) {
   if (cell.dataset.words !== words) {
     cell.dataset.words = words;
     cell.replaceChildren(value, h('span.u', {}, unit));
-  }
-}
-
-function paintPartitions(cell, topic) {
-  const words = `${topic.partitions} ${topic.replication}`;
-  if (cell.dataset.words !== words) {
-    cell.dataset.words = words;
-    cell.replaceChildren(int(topic.partitions), h('span.u', {}, `\u00d7\u202f${topic.replication}`));
   }
 }
 

@@ -7,7 +7,6 @@ import { nodes } from '../../json.js';
 import { dump, hexOf, mark } from '../../octets.js';
 import { PAST_NOTE } from '../../page.js';
 import { dayTime } from '../../time.js';
-import { wordsOf } from '../topic/inspector.js';
 
 const BEFORE = 96;
 const SHOWN = 1024;
@@ -64,7 +63,7 @@ export class Letter {
       if (mine === this.turn) {
         this.letter = null;
         this.form = null;
-        this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, wordsOf(problem)));
+        this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, problem.message));
       }
     }
   }
@@ -141,7 +140,7 @@ class Repair {
       this.letter = { ...this.letter, refusal: 'It was sent again already.' };
       text(this.said, `Sent to ${topic}, and acknowledged.`);
     } catch (problem) {
-      text(this.said, wordsOf(problem));
+      text(this.said, problem.message);
     } finally {
       this.sending = false;
       this.paint();

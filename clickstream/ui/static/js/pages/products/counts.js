@@ -48,7 +48,7 @@ export class Counts {
       behind: behind == null ? NONE : count(behind, 'event', 'events'),
       counted: number(counted),
       rest: number(rest),
-      tally: tally ? `${hms(tally.at)}, ${ago(now - tally.at)}` : NONE,
+      tally: tally?.at == null ? NONE : `${hms(tally.at)}, ${ago(now - tally.at)}`,
       acknowledged: ran.producers ? int(ran.acknowledged) : 'no producer runs',
       members: ran.counters ? `${int(ran.counters)}, for ${count(partitions, 'partition', 'partitions')}` : 'none runs',
     };

@@ -60,13 +60,20 @@ export class Vip {
     for (const [index, { el, cells }] of this.lines.entries()) {
       const row = this.rows[index];
       el.hidden = !row && index > 0;
-      const words = row ? [hms(row.time ?? 0), row.name || row.user, row.action.replaceAll('_', ' '), row.page ?? NONE] : ['', 'Nothing yet', '', ''];
+      const words = row ? wordsOf(row) : ['', 'Nothing yet', '', ''];
       for (const [place, cell] of cells.entries()) {
         text(cell, String(words[place]));
       }
     }
   }
 }
+
+const wordsOf = ({ time, name, user, action, page }) => [
+  hms(time),
+  name || user,
+  action.replaceAll('_', ' '),
+  page ?? NONE,
+];
 
 function line() {
   const cells = [h('td.dim'), h('td'), h('td'), h('td.num')];

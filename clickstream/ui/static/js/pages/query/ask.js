@@ -1,18 +1,17 @@
 // Questions in SQL: they tell how far they are, and end at the server when they are given up here.
 
-import { takeToken } from '../../route.js';
-import { lines, problemOf } from '../topic/search.js';
+import { headers, refusalOf } from '../../api.js';
+import { lines } from '../topic/search.js';
 
 function request(body, signal) {
-  const token = takeToken();
-  const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  return { method: 'POST', headers, signal, body: JSON.stringify(body) };
+  const sent = headers({ 'content-type': 'application/json' });
+  return { method: 'POST', headers: sent, signal, body: JSON.stringify(body) };
 }
 
 async function answerOf(path, body, signal) {
   const answer = await fetch(path, request(body, signal));
   if (!answer.ok) {
-    throw new Error(await problemOf(answer));
+    throw new Error(await refusalOf(answer));
   }
   return answer;
 }

@@ -76,12 +76,12 @@ export class SourcesTable {
 
   paintState(cell, { state, silent_s: silent, since, error, error_at: at }) {
     const dead = state === 'dead' || state === 'failed';
-    const spent = dead ? ` for ${duration(silent * 1000)}` : ` for ${duration(this.page.now() - since)}`;
+    const spent = dead ? silent * 1000 : since == null ? null : this.page.now() - since;
     if (!cell.firstChild) {
       cell.append(h('span', {}), h('span.wide-only', {}), h('span.opts', {}));
     }
     text(cell.children[0], state);
-    text(cell.children[1], state === 'paused' ? '' : spent);
+    text(cell.children[1], state === 'paused' || spent == null ? '' : ` for ${duration(spent)}`);
     // What a part that runs has said last may be over.
     const said = error && at && !dead ? `${ago(this.page.now() - at)}: ${error}` : (error ?? '');
     text(cell.children[2], said);

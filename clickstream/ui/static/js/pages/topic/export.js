@@ -1,8 +1,8 @@
 // The records of the question that is on the page, as a file: of all that fit, not only of those that are shown.
 
+import { headers, refusalOf } from '../../api.js';
 import { h, icon, text } from '../../dom.js';
-import { takeToken } from '../../route.js';
-import { problemOf, query } from './search.js';
+import { query } from './search.js';
 
 const FORMATS = [
   ['jsonl', {}, 'JSON lines', 'exact digits and order'],
@@ -65,9 +65,9 @@ export async function download(address, name) {
     click(address, name);
     return;
   }
-  const answer = await fetch(address, { headers: { authorization: `Bearer ${takeToken()}` } });
+  const answer = await fetch(address, { headers: headers() });
   if (!answer.ok) {
-    throw new Error(await problemOf(answer));
+    throw new Error(await refusalOf(answer));
   }
   const url = URL.createObjectURL(await answer.blob());
   click(url, name);

@@ -63,7 +63,7 @@ export class Inspector {
     } catch (problem) {
       if (mine === this.turn) {
         this.record = null;
-        this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, wordsOf(problem)));
+        this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, problem.message));
       }
     }
   }
@@ -122,7 +122,7 @@ export class Inspector {
         place.replaceChildren(raw ? new PartView(bytes, path, name, this.onField, { raw }).el : view);
         choice.set(raw);
       } catch (problem) {
-        text(said, wordsOf(problem));
+        text(said, problem.message);
       }
     });
     choice.set('');
@@ -228,7 +228,7 @@ class PartView {
     try {
       await this.draw(await this.piece(this.next));
     } catch (problem) {
-      text(this.said, wordsOf(problem));
+      text(this.said, problem.message);
     } finally {
       this.more.disabled = false;
     }
@@ -243,7 +243,7 @@ class PartView {
       await copy(await this.everything());
       text(this.said, 'Copied.');
     } catch (problem) {
-      text(this.said, `Not copied: ${wordsOf(problem)}`);
+      text(this.said, `Not copied: ${problem.message}`);
     }
   }
 
@@ -264,7 +264,7 @@ class PartView {
     try {
       await download(`${this.path}/${this.name}`, `${file}-${this.name}`);
     } catch (problem) {
-      text(this.said, wordsOf(problem));
+      text(this.said, problem.message);
     }
   }
 }
@@ -288,14 +288,5 @@ function timeWords({ time, time_by: by }) {
 export function intoView(element) {
   if (innerWidth < 1024) {
     element.scrollIntoView({ block: 'start' });
-  }
-}
-
-/** What went wrong, out of the JSON that the server says it in. */
-export function wordsOf(problem) {
-  try {
-    return JSON.parse(problem.message).error ?? problem.message;
-  } catch {
-    return problem.message;
   }
 }

@@ -5,11 +5,12 @@ import { NONE, duration, int } from '../../format.js';
 import { put } from '../../json.js';
 import { Spark } from '../../spark.js';
 import { SteadyTable } from '../../steadytable.js';
+import { Members, ownersOf } from './members.js';
 
 const MOST_BARS = 24;
 const ARROWS = { growing: '\u2197 growing', shrinking: '\u2198 shrinking', steady: '\u2192 steady' };
 
-/** `el` is its section. A click on a group shows its partitions. */
+/** `el` is its section. A click on a group shows its partitions, and who is in it. */
 export class Readers {
   /** @param {Object} page see Page */
   constructor(page) {
@@ -26,11 +27,12 @@ export class Readers {
     this.partsName = h('h3', {});
     this.parts = new SteadyTable({
       label: 'Lag by partition',
-      columns: partColumns(),
+      columns: this.partColumns(),
       key: (row) => String(row.partition),
       sort: { key: 'lag', down: true },
     });
     this.below = h('div.lagparts', {}, this.partsName, this.parts.el);
+    this.members = new Members();
     this.nobody = h('p.note', {}, 'Looking for them\u2026');
     this.notes = h('ul.lagnotes', {});
     this.el = h(
@@ -41,14 +43,15 @@ export class Readers {
       this.nobody,
       this.notes,
       this.below,
+      this.members.el,
     );
   }
 
   columns() {
     return [
-      { key: 'name', title: 'group', paint: paintName, note: 'click one for its partitions' },
+      { key: 'name', title: 'group', paint: paintName, note: 'click one for its partitions and members' },
       { key: 'state', title: 'state', cls: 'dim', text: stateWords },
-      { key: 'members', title: 'members', number: true, text: (row) => (row.members == null ? NONE : int(row.members)) },
+      { key: 'members', title: 'members', number: true, value: (row) => row.members?.length, text: membersText },
       { key: 'lag', title: 'lag', number: true, text: (row) => (row.lag == null ? NONE : int(row.lag)), note: LAG_NOTE },
       { key: 'seconds', title: 'behind', number: true, text: secondsWords, note: SECONDS_NOTE },
       { key: 'trend', title: 'trend', paint: paintTrend, note: 'whether the lag has grown of late' },
@@ -83,7 +86,10 @@ export class Readers {
     const found = this.list.find((one) => one.name === name);
     this.table.pick(found ? name : null);
     this.below.hidden = !found;
+    this.members.paint(found);
     if (found) {
+      this.owners = ownersOf(found);
+      this.parts.el.classList.toggle('ungrouped', !this.owners);
       put(this.partsName, `${name}, by partition`);
       this.parts.set(found.partitions);
     }
@@ -98,6 +104,19 @@ export class Readers {
       this.noted = words.join();
       this.notes.replaceChildren(...words.slice(0, 20).map((one) => h('li.note.warn', {}, one)));
     }
+  }
+
+  partColumns() {
+    const number = (key) => (row) => (row[key] == null ? NONE : int(row[key]));
+    const owner = (row) => this.owners?.get(row.partition);
+    return [
+      { key: 'partition', title: 'no.', number: true, text: number('partition') },
+      { key: 'next', title: 'reads next', number: true, text: number('next') },
+      { key: 'end', title: 'end', number: true, text: number('end') },
+      { key: 'lag', title: 'lag', number: true, text: number('lag') },
+      { key: 'seconds', title: 'behind', number: true, text: secondsWords, note: SECONDS_NOTE },
+      { key: 'member', title: 'read by', cls: 'member', value: (row) => owner(row)?.name, paint: (cell, row) => paintOwner(cell, owner(row)) },
+    ];
   }
 
   paintSpark(cell, row) {
@@ -119,17 +138,6 @@ export class Readers {
   }
 }
 
-function partColumns() {
-  const number = (key) => (row) => (row[key] == null ? NONE : int(row[key]));
-  return [
-    { key: 'partition', title: 'no.', number: true, text: number('partition') },
-    { key: 'next', title: 'reads next', number: true, text: number('next') },
-    { key: 'end', title: 'end', number: true, text: number('end') },
-    { key: 'lag', title: 'lag', number: true, text: number('lag') },
-    { key: 'seconds', title: 'behind', number: true, text: secondsWords, note: SECONDS_NOTE },
-  ];
-}
-
 const LAG_NOTE = 'records from the offset that is committed, or stored with the results of a part, to the end';
 const SECONDS_NOTE = 'how long the record has waited that is read next';
 
@@ -139,6 +147,14 @@ function paintName(cell, row) {
     ? `${row.name}: a part of clickstream, by the offsets in its stored results`
     : `${row.name}: by what it has committed`;
 }
+
+function paintOwner(cell, owner) {
+  put(cell, owner?.name ?? 'no member');
+  cell.title = owner?.id ?? '';
+  cell.classList.toggle('warn', !owner);
+}
+
+const membersText = ({ members }) => (members == null ? NONE : int(members.length));
 
 const stateWords = (row) => `${row.state ?? ''}${row.stored ? ', stored' : ''}`;
 

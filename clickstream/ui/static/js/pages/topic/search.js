@@ -1,6 +1,6 @@
 // A search at the server: it tells its progress as it goes, and ends there when it is given up here.
 
-import { takeToken } from '../../route.js';
+import { headers, refusalOf } from '../../api.js';
 
 /**
  * @param {string} topic
@@ -10,11 +10,10 @@ import { takeToken } from '../../route.js';
  * @returns {Promise<{rows: Object[], end: string, progress: Object, places: string|null}>}
  */
 export async function search(topic, params, signal, onProgress) {
-  const token = takeToken();
-  const headers = token ? { authorization: `Bearer ${token}` } : {};
-  const answer = await fetch(`/api/topics/${encodeURIComponent(topic)}/records?${query(params)}`, { headers, signal });
+  const address = `/api/topics/${encodeURIComponent(topic)}/records?${query(params)}`;
+  const answer = await fetch(address, { headers: headers(), signal });
   if (!answer.ok) {
-    throw new Error(await problemOf(answer));
+    throw new Error(await refusalOf(answer));
   }
   for await (const line of lines(answer.body)) {
     const message = JSON.parse(line);
@@ -40,16 +39,6 @@ export function query(params) {
     }
   }
   return made.toString();
-}
-
-/** What a refused request says. */
-export async function problemOf(answer) {
-  const words = await answer.text();
-  try {
-    return JSON.parse(words).error ?? words;
-  } catch {
-    return words.trim().slice(0, 500) || `The server answered ${answer.status}.`;
-  }
 }
 
 /** The lines of an answer, as they come. */

@@ -1,7 +1,7 @@
 // Where to begin in a topic: newest, oldest, at an offset or at a time; and in which partition. Both are in the address.
 
 import { h, segments } from '../../dom.js';
-import { isUtc } from '../../time.js';
+import { dayTime, parse } from '../../time.js';
 
 const STARTS = [['newest', 'Newest'], ['oldest', 'Oldest'], ['offset', 'Offset'], ['time', 'Time']];
 
@@ -27,6 +27,11 @@ export class Where {
   /** As it is in the address: newest, oldest, an offset or a time. */
   get at() {
     return this.page.get('at', 'newest');
+  }
+
+  /** Whether it is a time: in an address it may stand without a zone. */
+  get isTime() {
+    return /^\d+-/.test(this.at);
   }
 
   /** Which partitions there are. */
@@ -75,13 +80,14 @@ export class Where {
       this.set('at', /^\d+$/.test(given) ? given : null);
       return;
     }
-    const at = new Date(isUtc() && !/[zZ]|[+-]\d\d:?\d\d$/.test(given) ? `${given}Z` : given);
-    if (Number.isNaN(at.getTime())) {
+    const at = parse(given);
+    if (Number.isNaN(at)) {
       this.refuse(`${given} is no time: ${timeExample()} is one.`);
       return;
     }
-    this.set('at', at.toISOString());
+    this.set('at', new Date(at).toISOString());
   }
 }
 
-const timeExample = () => new Date(Date.now() - 3600000).toISOString().slice(0, 19).replace('T', ' ');
+// In the zone of the page, as one that is typed is read.
+const timeExample = () => dayTime(Date.now() - 3600000).slice(0, 19);

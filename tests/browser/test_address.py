@@ -38,7 +38,7 @@ def test_a_click_includes_a_value_and_another_one_takes_its_place(open_page: Ope
 
 def test_an_alt_click_excludes_a_value_and_the_chip_turns_it_round(open_page: Open) -> None:
     tab = open_page()
-    tab.page.locator(".l-status button").filter(has_text="404").click(modifiers=["Alt"])
+    tab.page.locator(".l-status .barlist button").filter(has_text="404").click(modifiers=["Alt"])
     wait_asked(tab, filters=[["status", "!=", "404"]])
     assert tab.hash() == "#/overview?status!=404"
     assert "status not" in tab.text(".chip")

@@ -48,7 +48,7 @@ def test_a_long_value_breaks_no_layout(open_page: Open, server: FakeServer, widt
         "tops": {**states.tops(), "page": {"rows": [[value, 9, 8]], "more": 0, "total": 9}},
     }
     tab = open_page(viewport={"width": width, "height": 900})
-    tab.page.locator(".l-page button").click()
+    tab.page.locator(".l-page .barlist button").click()
     tab.wait_for(lambda: tab.page.locator(".chip").count() == 1)
     assert tab.page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 

@@ -60,7 +60,7 @@ def test_hostile_values_are_text_everywhere(open_page: Open, server: FakeServer)
     shown = tab.page.locator(".l-page .nm").all_inner_texts()
     assert shown[:2] == HOSTILE[:2]
     for number in range(len(HOSTILE)):
-        tab.page.locator(".l-page button").nth(number).click()
+        tab.page.locator(".l-page .barlist button").nth(number).click()
         tab.wait_for(lambda: tab.page.locator(".chip").count() == 1)
     tab.page.keyboard.press("i")
     assert tab.page.evaluate("() => window.owned") is None

@@ -124,7 +124,8 @@ def readings(topic: str, groups: Seen[list[Group]], parts: Iterable[Told]) -> li
             name,
             True,
             of_groups.get(name) or status.state,
-            known.members if known is not None else None,
+            # Tables commit and are in no group: that nobody is in it does not mean that nobody reads.
+            (known.members or None) if known is not None else None,
             stored if known is None else {**known.next, **stored},
             {**(known.known_at if known else {}), **dict.fromkeys(stored, part.heard_at)},
         )

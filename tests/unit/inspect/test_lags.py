@@ -48,10 +48,15 @@ def test_readers_have_the_members_of_their_group_and_parts_in_none_have_none() -
     groups = [
         Group("counter", "stable", "consumer", members, [Progress("t", 1, 5, 9, members[0])]),
         Group("hidden", None, None, None, [Progress("t", 0, 5, 9, None)], "not allowed"),
+        Group("commits", "empty", "consumer", [], [Progress("t", 0, 5, 9, None)]),
     ]
-    parts = [status("counter", Position("t", 1, 7), group="counter"), status("tables", Position("t", 0, 9), name="x")]
+    parts = [
+        status("counter", Position("t", 1, 7), group="counter"),
+        status("tables", Position("t", 0, 9), name="x"),
+        status("tables", Position("t", 0, 7), group="commits"),
+    ]
     found = {one.name: one.members for one in readings("t", Looked(groups, 0.0), [Seen(one, 0.0) for one in parts])}
-    assert found == {"counter": [TopicMember("m", "c", "h", [1])], "hidden": None, "tables x": None}
+    assert found == {"commits": None, "counter": [TopicMember("m", "c", "h", [1])], "hidden": None, "tables x": None}
 
 
 def test_a_partition_that_a_group_has_not_touched_is_listed_and_adds_no_lag(mocker: MockerFixture) -> None:

@@ -56,7 +56,7 @@ export class Readers {
       { key: 'seconds', title: 'behind', number: true, text: secondsWords, note: SECONDS_NOTE },
       { key: 'trend', title: 'trend', paint: paintTrend, note: 'whether the lag has grown of late' },
       { key: 'bars', title: 'by partition', sorts: false, paint: paintBars },
-      { key: 'spark', title: 'last 5 min', cls: 'wide', sorts: false, paint: (cell, row) => this.paintSpark(cell, row) },
+      { key: 'spark', title: '5 min', cls: 'wide', sorts: false, paint: (cell, row) => this.paintSpark(cell, row) },
     ];
   }
 

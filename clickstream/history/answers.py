@@ -221,6 +221,17 @@ class Answers:
             earlier = self._counts(question.before, dims) if before else {}
             return {dim: self._top(dim, limit, question, now[dim], earlier.get(dim)) for dim in dims}
 
+    def values(self, question: Question, dim: str) -> tuple[dict[str | None, int], int]:
+        """How often each value of a dimension was there (None: no value), in no order, and from when on that is all.
+
+        There may be a million. Raises ValueError for a dimension that there is not.
+        """
+        known_dimensions([dim])
+        with self._store.lock:
+            counts, covered_from = self._counts(question, [dim])[dim]
+            value = self._store.clicks.codings[dim].value
+            return {None if code is None else value(code): hits for code, hits in counts.items()}, covered_from
+
     def _counts(self, question: Question, dims: Sequence[str]) -> dict[str, tuple[dict[int | None, int], int]]:
         """By dimension: how often each code was there, and from when on that is all."""
         found: dict[str, tuple[dict[int | None, int], int]] = {}

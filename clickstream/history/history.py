@@ -292,6 +292,10 @@ class History:
         """Raises ValueError for a dimension that there is not."""
         return self._answers.tops(question, dims, limit, before=before)
 
+    def values(self, question: Question, dim: str) -> tuple[dict[str | None, int], int]:
+        """All values of a dimension, and from when on that is all. Raises ValueError for one that there is not."""
+        return self._answers.values(question, dim)
+
     def visitors(self, start: int, end: int, filters: tuple[Filter, ...] = ()) -> int | None:
         """Different visitors; None where the history does not reach the whole range."""
         return self._answers.visitors(start, end, filters)

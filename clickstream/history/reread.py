@@ -2,15 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from confluent_kafka import Message
 
 from clickstream.history.decode import Reader, Record
 from clickstream.inspect.read import Open, Span, read, reader
+from clickstream.inspect.render import timestamp_of
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.offsets import Limits, at_times, limits
+from clickstream.records import utc_text
 
 # A record may have been written so long before the time that it tells: a clock that is ahead.
 AHEAD_MS = 60_000
@@ -21,7 +23,8 @@ MAX_RECORDS = 5_000_000
 class Reread(msgspec.Struct, frozen=True):
     """`records` were read, of which `skipped` could not be understood.
 
-    `complete` is False when a limit was reached or it was cancelled, as `words` say: then it is of no use.
+    `complete` is False when a limit was reached, it was cancelled, or the topic does not hold all of the time any more,
+    as `words` say: then it is of no use.
     """
 
     records: int
@@ -50,14 +53,19 @@ def reread(
     """
     begun = time.monotonic()
     # The end was there when the question came: more than that it need not know.
-    spans = _spans(cluster, topic, limits(cluster, topic), start - AHEAD_MS)
+    logs = limits(cluster, topic)
+    spans = _spans(cluster, topic, logs, start - AHEAD_MS)
+    cut = {partition for partition, log in logs.items() if 0 < log.low == spans[partition].start < log.high}
     understood: Reader[Record] = Reader(kind)
     words, number = "", 0
     for batch in _batches(cluster, topic, spans, stop, opened):
         number += len(batch)
+        words = _removed(batch, cut, start) if cut else ""
         for record in understood.read(map(Message.value, batch)):
             if start <= record.time < end:
                 take(record)
+        if words:
+            break
         if number >= max_records:
             words = f"Stopped after {number:,} records."
         elif time.monotonic() - begun >= within_s:
@@ -68,6 +76,18 @@ def reread(
         words = "Cancelled."
     skipped = sum(understood.skipped.values())
     return Reread(number, skipped, round(time.monotonic() - begun, 3), not words, words)
+
+
+def _removed(batch: Iterable[Message], cut: set[int], start: int) -> str:
+    """Words, if one of the partitions `cut` at their beginnings begins later than `start`; they are looked at once."""
+    for message in batch:
+        if message.partition() not in cut or message.offset() is None:
+            continue
+        cut.discard(message.partition() or 0)
+        at = timestamp_of(message)
+        if at is not None and at > start:
+            return f"What the topic has left begins at {utc_text(at / 1000)}."
+    return ""
 
 
 def _spans(cluster: Cluster, topic: str, logs: Mapping[int, Limits], since: int) -> dict[int, Span]:

@@ -3,7 +3,6 @@
 What each means, and its query, is told to people in static/js/numbers.js.
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event
@@ -18,10 +17,6 @@ from clickstream.history.reread import Reread
 from clickstream.history.sessions import LOOK_BACK_MS
 from clickstream.ui.panels.errors import only_errors
 from clickstream.ui.panels.figures import MINUTE_MS
-
-FINE_MS = 5_000
-# Of more there would be too many buckets.
-FINE_RANGE_MS = 12 * 3_600_000
 
 Steps = list[tuple[int, int | None, int | None]]
 """Of each step of a funnel: users, and within how many ms of the step before half and 90 % of them took it."""
@@ -51,9 +46,8 @@ class Of(msgspec.Struct, frozen=True):
 
     @property
     def question(self) -> Question:
-        """The same to the history; totals are of the range, whatever the buckets."""
-        fine = self.end - self.start <= FINE_RANGE_MS
-        return Question(self.start, self.end, FINE_MS if fine else MINUTE_MS, self.filters)
+        """The same to the history; totals are of the range, whatever the buckets: minutes reach back furthest."""
+        return Question(self.start, self.end, MINUTE_MS, self.filters)
 
     def share_of(self, ms: int) -> float:
         """`ms` as a share of the range: what makes counts rates."""
@@ -145,11 +139,8 @@ def _users(history: History, of: Of) -> Value:
 
 
 def _values(history: History, of: Of) -> Counts | None:
-    found = history.tops(of.question, [of.dimension], sys.maxsize, before=False)[of.dimension]
-    if found.covered_from > of.start:
-        return None
-    counts: Counts = {row.value: row.hits for row in found.rows}
-    return {**counts, None: found.unknown} if found.unknown else counts
+    counts, covered_from = history.values(of.question, of.dimension)
+    return counts if covered_from <= of.start else None
 
 
 def _of_errors(of_these: Callable[[History, Of], Value], none: Value) -> Callable[[History, Of], Value]:

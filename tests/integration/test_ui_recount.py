@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from clickstream.history.history import History
 from clickstream.history.model import CLICKS, EVENTS, Question
@@ -14,6 +15,7 @@ from clickstream.history.reread import Reread
 from clickstream.history.store import Limits
 from clickstream.kafka.clients import Cluster
 from clickstream.records import utc_text
+from tests.integration.librdkafka import admin_of
 from tests.integration.support import make_topic
 from tests.integration.test_history import MINUTE, click, now, send, topics_of
 from tests.integration.test_ui_records import asked
@@ -111,6 +113,27 @@ def test_numbers_of_sessions_and_events_are_counted_again(kafka: str, topic_name
         for figure, wanted, more in numbers:
             found = count(address, figure, from_=start, to=end, **more)
             assert (found["history"], found["topic"]) == (wanted, wanted), figure
+
+
+def test_what_the_topic_does_not_hold_any_more_is_not_told_as_a_difference(kafka: str, topic_name: str) -> None:
+    topics = topics_of(topic_name)
+    make_topic(kafka, topics.clicks, 1)
+    end = now() - 20_000
+    start = end - 2 * MINUTE
+    send(kafka, topics.clicks, [click(start + number * 1_000, number) for number in range(120)])
+    send(kafka, topics.clicks, [click(end + 15_000)])
+    cluster = Cluster(kafka)
+    history = History(cluster, topics, Limits())
+    with dashboard(cluster, history=lambda _statuses: history) as address:
+        wait_until(lambda: is_read(history), 60, lambda: str(history.status()))
+        wait_until(lambda: history.store.rows[CLICKS].rows == 121, 90, lambda: str(history.status()))
+        assert count(address, "clicks", from_=start, to=end)["topic"] == 120
+        place = TopicPartition(topics.clicks, 0, 60)
+        admin = admin_of(cluster)
+        admin.delete_records([place])[place].result(30 * PATIENCE)
+        of = {"figure": "clicks", "from": str(start), "to": str(end)}
+        status, text = asked(address, "/api/recount", **of)
+        assert (status, "What the topic has left begins at 2" in text) == (503, True), text
 
 
 @pytest.mark.parametrize(

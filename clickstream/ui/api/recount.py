@@ -137,7 +137,7 @@ def both(history: History, figure: str, of: Of, stop: Event) -> Both:
     plain = number.plainly(of)
     found = reread(history, number, of, plain, stop)
     if not found.complete:
-        raise Refused(503, f"{found.words} Ask for a shorter time, which has fewer records.")
+        raise Refused(503, f"{found.words} Ask for a shorter time.")
     topic, shown = plain.value(), number.in_history(history, of)
     # Late records may come while the topic is read, and the history have them: what it said before is as good.
     if shown != topic and before == topic:

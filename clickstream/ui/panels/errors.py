@@ -56,11 +56,13 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Where(msgspec.Struct, frozen=True):
-    """As lists of the Overview: [value, errors, errors in the period before]."""
+    """As lists of the Overview: [value, errors, errors in the period before]; of what came from `since` on (None:
+    of all of the time), as the rows of the history may not reach as far as its sums."""
 
     rows: list[tuple[str, int, int | None]]
     more: int
     total: int
+    since: int | None
 
 
 class Visitors(msgspec.Struct, frozen=True):
@@ -161,7 +163,7 @@ class ErrorsPanel:
             last_errors=found.last.totals.errors,
             visitors=found.visitors,
             codes=codes(found.traffic, minutes, found.last, said, self._codes.names(list(found.traffic.statuses))),
-            where={dim: _where(top) for dim, top in found.tops.items()},
+            where={dim: _where(top, start) for dim, top in found.tops.items()},
             names=self._names(found.tops),
             alerts=[_said(one, still) for one in said],
             limit=LIMIT,
@@ -238,8 +240,9 @@ def total(values: Values) -> int:
     return sum(value for value in values if value is not None)
 
 
-def _where(top: Top) -> Where:
-    return Where([(row.value, row.hits, row.before) for row in top.rows], top.more, top.total)
+def _where(top: Top, start: int) -> Where:
+    since = top.covered_from if top.covered_from > start else None
+    return Where([(row.value, row.hits, row.before) for row in top.rows], top.more, top.total, since)
 
 
 def _said(one: Alert, still: int) -> Said:

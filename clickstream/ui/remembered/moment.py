@@ -141,7 +141,7 @@ class Moment:
 
     @cached_property
     def groups(self) -> Looked[list[Group]]:
-        """As watching.groups had them, without who of their members reads which partition."""
+        """As watching.groups had them; who reads a partition is told by their members, and not beside its commit."""
         kept = _unpacked(self._groups, Groups)
         return Looked(kept.groups, kept.at, kept.problem)
 

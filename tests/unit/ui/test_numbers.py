@@ -333,3 +333,15 @@ def test_all_bytes_of_a_session_count_only_where_the_history_has_them(own_histor
     own_history.store.begin(CLICKS, START - 15 * MINUTE + 1)
     assert counted(own_history, "sessions").history is not None
     assert counted(own_history, "large_sessions").history is None
+
+
+@pytest.mark.parametrize("figure", ["clicks", "error_clicks", "clicks_bytes", "hits", "visitors", "values"])
+def test_where_only_sums_of_minutes_reach_they_are_asked(own_history: Kept, figure: str) -> None:
+    store = own_history.store
+    with store.lock:
+        for segments in (store.rows[CLICKS], store.rollups._fine):
+            assert segments.drop_before(NOW - 5 * MINUTE)
+        store.changes += 1
+    found = counted(own_history, figure, Of(NOW - 20 * MINUTE, NOW - MINUTE, dimension="page", rows=9))
+    assert found.history is not None
+    assert (found.history, found.differing) == (found.topic, 0)

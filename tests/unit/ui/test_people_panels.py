@@ -286,6 +286,23 @@ def test_where_errors_came_from_before_counts_every_status(services: Services, h
     assert state(services, errors).where["page"].rows == [("/checkout", 3, 100)]
 
 
+def test_since_when_errors_are_told_apart_is_said_where_only_sums_reach_further(
+    services: Services, history: History
+) -> None:
+    store = history.store
+    store.add_clicks([Click(time=at, status=500, request="GET /a HTTP/1.1") for at in (NOW - 9 * MINUTE, NOW - MINUTE)])
+    assert state(services, errors).where["page"].since is None
+    with store.lock:
+        assert store.rows["clicks"].drop_before(NOW - 4 * MINUTE)
+        store.changes += 1
+    found = state(services, errors)
+    assert (found.errors, found.where["page"].rows, found.where["page"].since) == (
+        2,
+        [("/a", 1, None)],
+        history.coverage().rows_from,
+    )
+
+
 def test_peaks_are_of_whole_minutes(services: Services, history: History) -> None:
     came = clicks()
     history.store.add_clicks(came)

@@ -141,7 +141,7 @@ export function drawSeriesMarks(plot, series) {
   drawing(plot, (g, box, px, x) => {
     const every = Math.ceil((MARKS_APART * px) / (x(bucket) - x(0)));
     for (const [index, { mark, stroke }] of series.entries()) {
-      const own = mark && { path: new Path2D(mark), colour: css(stroke), first: Math.round((index * every) / series.length) };
+      const own = mark && { path: new Path2D(mark), colour: css(stroke), first: Math.floor((index * every) / series.length) };
       for (let at = 0; own && at < xs.length - 1; at += 1) {
         const value = plot.data[index + 1][at];
         if (value != null && (xs[at] / bucket) % every === own.first) {

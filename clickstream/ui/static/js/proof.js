@@ -88,13 +88,15 @@ export class Proof {
 
 // The answer: {from, to, history, topic, differing, records, topic_name, seconds}; `to` is at most the watermark.
 function comparison(what, { from, to, differing, records, seconds, ...sides }, now) {
-  const equal = !differing;
+  const unknown = sides.history == null && sides.topic != null;
+  const verdict = unknown ? 'The history does not reach so far: it has nothing to compare. ' : 'They are equal. ';
+  const differ = differing > 0 && !unknown;
   return [
     sides.topic?.rows ? listed(what, differing, sides) : both(what, sides),
     h(
-      equal ? 'p' : 'p.bad',
+      differ ? 'p.bad' : 'p',
       {},
-      equal ? 'They are equal. ' : 'They differ. ',
+      differ ? 'They differ. ' : verdict,
       `${int(records)} records were read in ${Number(seconds).toFixed(1)}\u202fs, for `,
       `${moment(from, now)} to ${moment(to, now)}, which is final.`,
     ),
@@ -112,12 +114,12 @@ function both({ format }, { history, topic, topic_name: name }) {
 function listed({ format, name, params }, differing, { history, topic, topic_name: from }) {
   const rows = topic.rows.map(([value, number], index) => {
     const mine = history?.rows[index][1];
-    return [value == null ? 'no value' : name(value), mine, number, mine === number ? '' : 'differs'];
+    return [value == null ? 'no value' : name(value), mine, number, !history || mine === number ? '' : 'differs'];
   });
   const hidden = differing - rows.filter(([, , , differs]) => differs).length;
   const more = Math.max(topic.more, history?.more ?? 0);
   if (more) {
-    rows.push([`${int(more)} more`, history?.rest, topic.rest, hidden > 0 ? `${int(hidden)} differ` : '']);
+    rows.push([`${int(more)} more`, history?.rest, topic.rest, history && hidden > 0 ? `${int(hidden)} differ` : '']);
   }
   const label = `From the history and from the topic ${from}`;
   const head = ([words, spec]) => h(spec, { scope: 'col' }, words);

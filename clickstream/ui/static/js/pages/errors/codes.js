@@ -169,11 +169,12 @@ export class Codes {
 
   paintPeak(cell, row) {
     const peak = peakOf(row);
-    if (peak == null) {
+    const from = this.state.minutes[row.per_minute.indexOf(peak)];
+    // Of less than two minutes there may be none that is whole.
+    if (peak == null || from < this.state.from || from + MINUTE > this.state.to) {
       text(cell, NONE);
       return;
     }
-    const from = this.state.minutes[row.per_minute.indexOf(peak)];
     this.paintCount(cell, row, peak, 'at its peak', { from, to: from + MINUTE });
   }
 

@@ -1,7 +1,8 @@
 // Where errors come from: pages, users or addresses.
 
 import { BarList, topWords } from '../../barlist.js';
-import { h, provesButton, segments } from '../../dom.js';
+import { h, provesButton, segments, text } from '../../dom.js';
+import { moment } from '../../time.js';
 
 const WHICH = [['page', 'Pages'], ['user', 'Users'], ['ip', 'Addresses']];
 const HEADS = { page: 'page', user: 'user', ip: 'address' };
@@ -18,7 +19,8 @@ export class Where {
     this.choice = segments('Of what', WHICH, (which) => page.set('where', which === 'page' ? null : which));
     this.lists = Object.fromEntries(WHICH.map(([key]) => [key, this.list(key)]));
     const proves = provesButton('Where', () => this.prove());
-    const header = h('header', {}, h('h2', {}, 'Where'), proves, h('div.right', {}, this.choice.el));
+    this.note = h('span.note', {});
+    const header = h('header', {}, h('h2', {}, 'Where'), proves, this.note, h('div.right', {}, this.choice.el));
     this.el = h('section.sec.e-pages', {}, header, Object.values(this.lists).map((list) => list.el));
   }
 
@@ -38,11 +40,12 @@ export class Where {
   }
 
   prove() {
-    const top = this.state?.where[this.shown];
-    if (!top) {
+    if (!this.state) {
       return;
     }
-    const { from, to } = this.state;
+    const top = this.state.where[this.shown] ?? NOTHING;
+    const { to } = this.state;
+    const from = top.since ?? this.state.from;
     const { shown: dimension } = this;
     const name = (value) => this.name(dimension, value);
     const of = { from, to, filters: this.page.state.filters, dimension, rows: this.lists[dimension].length, name };
@@ -61,5 +64,8 @@ export class Where {
     const none = state.newest == null ? 'Nothing yet' : 'None';
     this.lists[which].set(state.where[which] ?? NOTHING, this.page.picked(which), anew || which !== this.shown, none);
     this.shown = which;
+    const since = state.where[which]?.since;
+    // By statuses only the clicks themselves can be counted, which do not reach as far as the sums of the chart.
+    text(this.note, since == null ? '' : `since ${moment(since, this.page.now())}`);
   }
 }

@@ -94,9 +94,9 @@ export class SessionTable {
     }
   }
 
-  // No other click of the user is within 30 s of a session's.
+  // All clicks of the user from the first to the last of a session are its own.
   paintCount(cell, row, key, words) {
-    const of = { user: row.user, from: row.start, to: row.last + this.gap, title: `A session of ${row.name}: ${key.split('_').at(-1)}` };
+    const of = { user: row.user, from: row.start, to: row.last + 1, title: `A session of ${row.name}: ${key.split('_').at(-1)}` };
     provenNumber(cell, words, `${row.name}, ${key.split('_').at(-1)}`, () => this.onProve(key, words, of));
   }
 

@@ -57,7 +57,7 @@ export class Members {
       this.table.orderAnew();
     }
     put(this.name, `${reader.name}, its members`);
-    text(this.none, members.length ? '' : `No members: the group is ${reader.state ?? 'of an unknown state'}, and nobody reads in it.`);
+    text(this.none, members.length ? '' : `No members: the group is ${reader.state ?? 'of an unknown state'}. Who assigns partitions to itself is in no group.`);
     this.none.hidden = members.length > 0;
     this.table.el.hidden = !members.length;
     this.table.set(members);

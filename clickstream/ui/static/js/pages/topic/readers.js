@@ -171,7 +171,8 @@ function paintTrend(cell, { trend }) {
 }
 
 function paintBars(cell, { partitions }) {
-  const shown = partitions.slice(0, MOST_BARS);
+  // Those that it never touched have no lag.
+  const shown = partitions.filter(({ next, lag }) => next != null || lag != null).slice(0, MOST_BARS);
   let bars = cell.firstChild;
   if (bars?.childElementCount !== shown.length) {
     bars = h('span.lagbars', {}, shown.map(() => h('i', {})));

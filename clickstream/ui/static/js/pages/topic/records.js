@@ -114,7 +114,7 @@ export class Records {
       from: this.at,
       to: this.page.state.to,
       filter,
-      zone: this.where.isTime || filter?.includes('$time') ? zone() : null, // the server has another one
+      zone: this.where.isLocal || filter?.includes('$time') ? zone() : null, // the server has another one
       partition: this.page.get('part'),
       key: this.page.get('key'),
     };

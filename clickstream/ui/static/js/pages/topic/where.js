@@ -29,9 +29,9 @@ export class Where {
     return this.page.get('at', 'newest');
   }
 
-  /** Whether it is a time: in an address it may stand without a zone. */
-  get isTime() {
-    return /^\d+-/.test(this.at);
+  /** Whether it is a time without a zone, as it may stand in an address. */
+  get isLocal() {
+    return /^\d+-/.test(this.at) && !/(z|[+-]\d\d:?\d\d)$/i.test(this.at);
   }
 
   /** Which partitions there are. */

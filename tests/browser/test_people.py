@@ -7,6 +7,7 @@ import pytest
 from tests.browser import peoplestates, states
 from tests.browser.conftest import NOTE_DRAWN_TEXT, Open, Opened
 from tests.browser.fakeserver import FakeServer
+from tests.support import wait_until
 
 PAGES = ("sessions", "errors", "products")
 
@@ -17,8 +18,8 @@ def _people(server: FakeServer) -> None:
 
 
 def asked(server: FakeServer, panel: str) -> dict[str, Any]:
-    """What the tab asks the panel now."""
-    return next(params for name, params in server.panels() if name == panel)
+    """What the tab asks the panel now: for a moment, as it asks anew, nothing."""
+    return wait_until(lambda: [params for name, params in server.panels() if name == panel], 60, f"{panel} is asked")[0]
 
 
 def column(tab: Opened, within: str, key: str) -> list[str]:

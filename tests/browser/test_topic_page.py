@@ -262,7 +262,7 @@ def test_a_group_shows_who_is_in_it_and_what_each_reads(open_page: Open) -> None
 
 def test_a_group_without_members_says_so_and_unknown_ones_are_not_made_up(open_page: Open) -> None:
     tab = opened(open_page, "#/topics/clickstream?group=old")
-    tab.wait_text(".members .note", "No members: the group is empty, and nobody reads in it.")
+    tab.wait_text(".members .note", "No members: the group is empty. Who assigns partitions to itself is in no group.")
     assert set(tab.page.locator(".lagparts td.member").all_inner_texts()) == {"no member"}
     tab.page.locator(".readers tbody tr", has_text="unknown").click()
     tab.wait_text(".lagparts h3", "unknown, by partition")

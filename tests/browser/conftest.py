@@ -1,7 +1,7 @@
 """A real browser on the shipped page, and a server whose states the tests choose."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,21 @@ def browser() -> Iterator[Any]:
         except ClickstreamError as without:
             missing(str(without))
         yield browser
+
+
+@contextmanager
+def page_at(browser: Any, address: str) -> Iterator[Any]:
+    """A page of the dashboard at `address`, in UTC; what is raised in it fails the test at the end."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="UTC")
+    context.set_default_timeout(90_000 * PATIENCE)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(address)
+    page.wait_for_selector("main h1")
+    yield page
+    context.close()
+    assert not problems
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from clickstream.history.model import CLICKS
 from clickstream.history.rollups import SUMMED
 from clickstream.history.store import Limits
 from clickstream.kafka.clients import Cluster
-from tests.browser.conftest import plain
+from tests.browser.conftest import page_at, plain
 from tests.integration.conftest import broker_java, kafka, kafka_data_dir  # noqa: F401 - fixtures
 from tests.integration.support import make_topic, records
 from tests.integration.test_history import MINUTE, click, now, send, topics_of
 from tests.integration.uisupport import TOKEN, dashboard
-from tests.support import PATIENCE, wait_until
+from tests.support import wait_until
 
 TOPICS = topics_of("proven")
 # The buckets of a chart begin where it does.
@@ -28,6 +28,11 @@ START = END - 10 * MINUTE
 # More pages than a list shows, of which each has another number of clicks.
 PAGES = [f"/page-{number}.html" for number in range(30)]
 Line = tuple[str, str, str, str]
+# What stands there is of the range, and not of what was shown before.
+PAINTED = """([name, to]) => {
+  const panel = window.clickstream.app.live.panels.get(name);
+  return panel && !panel.fresh && panel.state?.to === to && document.querySelector('.barlist li');
+}"""
 
 
 def came() -> list[bytes]:
@@ -60,22 +65,14 @@ def address(kafka: str, history: History) -> Iterator[str]:  # noqa: F811
 
 @pytest.fixture
 def go(browser: Any, address: str) -> Iterator[Callable[[str], Any]]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="UTC")
-    context.set_default_timeout(90_000 * PATIENCE)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{address}/#token={TOKEN}")
-    page.wait_for_selector("main h1")
+    with page_at(browser, f"{address}/#token={TOKEN}") as page:
 
-    def open_(hash_: str) -> Any:
-        page.evaluate("hash => { location.hash = hash; }", f"{hash_}?from={START}&to={END}")
-        page.wait_for_selector(".barlist li")
-        return page
+        def open_(hash_: str) -> Any:
+            page.evaluate("hash => { location.hash = hash; }", f"{hash_}?from={START}&to={END}")
+            page.wait_for_function(PAINTED, arg=[hash_.removeprefix("#/"), END])
+            return page
 
-    yield open_
-    context.close()
-    assert not problems
+        yield open_
 
 
 def recounted(page: Any, name: str) -> tuple[list[Line], str]:

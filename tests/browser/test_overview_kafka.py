@@ -14,13 +14,13 @@ from clickstream.history.history import History
 from clickstream.kafka.clients import Cluster
 from tests.browser import clickcounts
 from tests.browser.clickcounts import MINUTE, SECOND, Click, Filters
-from tests.browser.conftest import plain
+from tests.browser.conftest import page_at, plain
 from tests.browser.fakeserver import now_ms
 from tests.integration.conftest import broker_java, kafka, kafka_data_dir  # noqa: F401 - fixtures
 from tests.integration.support import make_topic, records, run_well
 from tests.integration.test_history import topics_of
 from tests.integration.uisupport import TOKEN, dashboard
-from tests.support import PATIENCE, wait_until
+from tests.support import wait_until
 
 TOPICS = topics_of(f"overview-page-{uuid.uuid4().hex[:8]}")
 LISTS = {"page": "l-page", "referrer": "l-ref", "status": "l-status", "country": "l-country"}
@@ -93,16 +93,8 @@ def address(kafka: str) -> Iterator[str]:  # noqa: F811
 
 @pytest.fixture(scope="module")
 def page(browser: Any, address: str) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="UTC")
-    context.set_default_timeout(90_000 * PATIENCE)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{address}/#token={TOKEN}")
-    page.wait_for_selector("main h1")
-    yield page
-    context.close()
-    assert not problems
+    with page_at(browser, f"{address}/#token={TOKEN}") as page:
+        yield page
 
 
 def go(page: Any, hash_: str) -> None:

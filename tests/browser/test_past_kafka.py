@@ -17,11 +17,12 @@ from clickstream.inspect.letters import RETRIED_OFFSET, RETRIED_TO, mark_of
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetter, Origin, headers_of, letter_headers
 from clickstream.kafka.produce import Headers, Sender
+from tests.browser.conftest import page_at
 from tests.integration.conftest import broker_java, kafka, kafka_data_dir  # noqa: F401 - fixtures
 from tests.integration.support import make_topic, records
 from tests.integration.test_history import MINUTE, click, now, send, topics_of
 from tests.integration.uisupport import TOKEN, dashboard
-from tests.support import PATIENCE, wait_until
+from tests.support import wait_until
 
 TOPIC, DEAD, HISTORY = "past-records", "past-dead", "past-history"
 RECORDS = 1_500
@@ -86,21 +87,13 @@ def address(kafka: str) -> Iterator[str]:  # noqa: F811
 
 @pytest.fixture
 def go(browser: Any, address: str) -> Iterator[Callable[[str], Any]]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="UTC")
-    context.set_default_timeout(90_000 * PATIENCE)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{address}/#token={TOKEN}")
-    page.wait_for_selector("main h1")
+    with page_at(browser, f"{address}/#token={TOKEN}") as page:
 
-    def open_(hash_: str) -> Any:
-        page.evaluate("hash => { location.hash = hash; }", hash_)
-        return page
+        def open_(hash_: str) -> Any:
+            page.evaluate("hash => { location.hash = hash; }", hash_)
+            return page
 
-    yield open_
-    context.close()
-    assert not problems
+        yield open_
 
 
 def time_of(record: Message) -> int:

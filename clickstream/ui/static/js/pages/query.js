@@ -96,9 +96,9 @@ class Query {
     }
   }
 
-  // What was asked, not what stands in the editor by now.
+  // What was asked, not what stands in the editor by now; unless it was asked about this instant already.
   askAgain() {
-    if (this.isAsked) {
+    if (this.isAsked && this.asked.to !== this.page.state.to) {
       this.run(this.asked.sql);
     }
   }

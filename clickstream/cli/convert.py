@@ -69,9 +69,10 @@ def command(
     options = options_of(app, from_topic, to_topic, name, **more)
     registry = needed_registry(app)
     if to_format == "json":
-        caller = convert.to_json(registry, unknown_waits=unknown_schema == "wait")
+        call = partial(convert.to_json, registry, unknown_waits=unknown_schema == "wait")
     else:
         text = None if schema is None else schema_text(schema)
         subject = subject or f"{to_topic}-value"
-        caller = convert.to_avro(registry, partial(encoder_for, registry, subject, text, register=auto_register))
-    run_transform(app, caller, options, quiet=quiet)
+        encoder = partial(encoder_for, registry, subject, text, register=auto_register)
+        call = partial(convert.to_avro, registry, encoder)
+    run_transform(app, call, options, quiet=quiet)

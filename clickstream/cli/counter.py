@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import click
 
@@ -14,6 +15,8 @@ from clickstream.cli.registry import avro_needed, needed_registry, registry_opti
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
+from clickstream.parts.part import Part
+from clickstream.parts.renewed import Renewed
 from clickstream.stop import Stop
 from clickstream.tally.each import EachCounter
 from clickstream.tally.options import CounterOptions, ReadingStopped, default_group
@@ -96,7 +99,7 @@ def command(
         require(cluster, options.from_topic)
         if start_over:
             _reset(cluster, options, yes)
-        counter = EachCounter(cluster, options) if emit == "each" else Counter(cluster, options)
+        counter = Renewed(partial(_counter, cluster, options, emit))
         run_part(
             app,
             cluster,
@@ -123,7 +126,13 @@ def _as_json(app: App, stop: threading.Event) -> Callable[[bytes], bytes]:
     return as_json
 
 
-def summary(counter: Counter | EachCounter) -> str:
+def _counter(cluster: Cluster, options: CounterOptions, emit: str, former: Part | None) -> Part:
+    if emit == "each":
+        return EachCounter(cluster, options, again=former is not None)
+    return Counter(cluster, options)
+
+
+def summary(counter: Part) -> str:
     """The last line of the command."""
     totals = counter.totals()
     return f"Counted {totals['counted']:,} records, {totals['dead_letters']:,} dead letters."

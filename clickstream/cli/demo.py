@@ -33,6 +33,7 @@ from clickstream.generate.products import ProductEvents
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Part, run_noting_failure
+from clickstream.parts.renewed import Renewed
 from clickstream.parts.threads import Threads
 from clickstream.parts.watch import watched
 from clickstream.producer import EventProducer
@@ -106,7 +107,7 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
             rate=app.config["run-producer.rate"],
             allow_control=allow_control,
         )
-        counter = Counter(cluster, options)
+        counter = Renewed(lambda _former: Counter(cluster, options))
         beside = None if only == "heart" else _beside(app, cluster, allow_control)
         status_topic = app.config["status-topic"]
         control_topic = app.config["control-topic"] if allow_control else None

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,12 @@ from clickstream.cli.options import SECONDS, App, cluster_options, metrics_optio
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.errors import ConfigError
+from clickstream.parts.renewed import Renewed
 from clickstream.stop import Stop
 from clickstream.topics import ensure, legal_name, require
 
 if TYPE_CHECKING:
     from clickstream.transform.model import Caller, Options
-    from clickstream.transform.transform import Transform
 
 FUNCTION = re.compile(r"(?P<place>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*(\.[^\W\d]\w*)*")
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
@@ -92,8 +94,7 @@ def command(
     """
     more = {"in_flight": in_flight, "retries": retries, "exit_at_end": exit_at_end, "start_over": start_over}
     options = options_of(app, from_topic, to_topic, name, **more)
-    caller = _caller(function, server, processes, deadline)
-    run_transform(app, caller, options, quiet=quiet)
+    run_transform(app, lambda: _caller(function, server, processes, deadline), options, quiet=quiet)
 
 
 def options_of(app: App, from_topic: str, to_topic: str, name: str | None, **more: Any) -> "Options":
@@ -106,21 +107,28 @@ def options_of(app: App, from_topic: str, to_topic: str, name: str | None, **mor
     return Options(from_topic=from_topic, to_topic=to_topic, dead_letter_topic=letters, name=name, **more)
 
 
-def run_transform(app: App, caller: "Caller", options: "Options", *, quiet: bool) -> None:
-    """Run a transform from the command line, with the topics that it needs."""
+def run_transform(app: App, call: "Callable[[], Caller]", options: "Options", *, quiet: bool) -> None:
+    """Run a transform from the command line, with the topics that it needs. `call` makes whoever calls the function."""
     from clickstream.transform.transform import Transform
+
+    first = call()  # what was typed is wrong whether or not Kafka answers
+
+    def make(former: Transform | None) -> Transform:
+        if former is None:
+            return Transform(cluster, first, options)
+        return Transform(cluster, call(), replace(options, start_over=former.starts_over))
 
     with app.connect() as cluster:
         require(cluster, options.from_topic)
         ensure(cluster, [options.to_topic, options.dead_letter_topic])
-        transform = Transform(cluster, caller, options)
+        transform = Renewed(make)
         run_part(
             app,
             cluster,
             transform,
             Stop(),
             showing=progress(transform, "processed", quiet=quiet),
-            summary=lambda: summary(transform),
+            summary=lambda: summary(transform.totals()),
         )
 
 
@@ -176,9 +184,9 @@ def _caller(function: str | None, server: str | None, processes: int, deadline: 
     return Remote(address[0], deadline)
 
 
-def summary(transform: "Transform") -> str:
+def summary(totals: Mapping[str, int]) -> str:
     """The last line of the command."""
     return (
-        f"{transform.processed:,} records processed: {transform.results:,} results written, "
-        f"{transform.dead_lettered:,} records dead-lettered."
+        f"{totals['processed']:,} records processed: {totals['results']:,} results written, "
+        f"{totals['dead_lettered']:,} records dead-lettered."
     )

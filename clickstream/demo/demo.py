@@ -3,13 +3,14 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from clickstream.counter import Counter
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.produce import shortfall
 from clickstream.parts.part import Rates, run_noting_failure
+from clickstream.parts.renewed import Renewed
 from clickstream.parts.threads import Threads
 from clickstream.producer import EventProducer
 from clickstream.stop import Stop
@@ -86,7 +87,7 @@ class Demo:
         self,
         address: str,
         producer: EventProducer,
-        counter: Counter,
+        counter: Renewed[Counter],
         tables: Callable[[], list[TableLine]] = list,
         minutes: Callable[[], list[Minute]] = list,
         ending: Callable[[], None] = lambda: None,
@@ -102,6 +103,7 @@ class Demo:
         self._counter = counter
         self._snapshot = Snapshot(address, "joining")
         self._rates = Rates()
+        self._published: Mapping[str, int] = {}
         self._since = time.monotonic()
         self._failed = threading.Event()
         # Of each its own, as the producer ends first.
@@ -119,9 +121,9 @@ class Demo:
         self._counting.start(run_noting_failure, self._counter, counting)
         try:
             self._watch(
-                show, lambda: stop.is_set() or self._counter.settled, CATCH_UP_WITHIN_S, "counting what was there"
+                show, lambda: stop.is_set() or self._counter.now.settled, CATCH_UP_WITHIN_S, "counting what was there"
             )
-            before = sum(self._counter.tally.values())
+            before = sum(self._tally().values())
             produces = not stop.is_set()
             if produces:
                 self._produce(stop, show, duration, before)
@@ -133,7 +135,7 @@ class Demo:
         self._raise()
         if not produces:
             return Outcome(0, 0)  # what was counted after `before` was there before
-        counted = sum(self._counter.tally.values()) - before
+        counted = sum(self._tally().values()) - before
         totals = self._producer.totals()
         missing = shortfall("events", self._producer.sender)
         return Outcome(totals["acknowledged"], counted, missing, totals.get("malformed", 0))
@@ -156,7 +158,7 @@ class Demo:
 
         def over() -> bool:
             late = stop.drain_time_left() == 0 and time.monotonic() >= end
-            return late or sum(self._counter.tally.values()) >= wanted
+            return late or sum(self._tally().values()) >= wanted
 
         self._watch(show, over, float("inf"), "draining", before)
 
@@ -183,7 +185,7 @@ class Demo:
         rates = self._rates.of(totals)
         view.phase = phase
         view.seconds = time.monotonic() - self._since
-        view.tally = dict(self._counter.tally)
+        view.tally = dict(self._tally())
         view.acknowledged = totals["in"]
         view.counted = sum(view.tally.values()) - before if before is not None else 0
         view.rate_in, view.rate_out = rates["in"], rates["out"]
@@ -193,6 +195,11 @@ class Demo:
         view.tables = self._tables()
         view.minutes = self._minutes()
         return view
+
+    def _tally(self) -> Mapping[str, int]:
+        """The last one that was published, also by a counter that was made anew since."""
+        self._published = self._counter.now.tally or self._published
+        return self._published
 
     def _raise(self) -> None:
         self._counting.raise_problem()

@@ -84,7 +84,7 @@ class Beside:
         rows = {
             result.name: result.written + result.early
             for engine in self._tables.engines.values()
-            for result in engine.results()
+            for result in engine.now.results()
         }
         rates = self._rates.of(rows)
         return [TableLine(name, count, rates[name]) for name, count in rows.items()]

@@ -17,7 +17,7 @@ from clickstream.kafka import properties
 from clickstream.kafka.asking import Admin
 from clickstream.kafka.errors import error_of, explain
 from clickstream.kafka.limits import LimitedProducer
-from clickstream.kafka.statistics import EVERY_MS, Lifeline, Statistics
+from clickstream.kafka.statistics import EVERY_MS, Lifeline, LifelineConsumer, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -139,15 +139,17 @@ class Cluster:
         waiting = {"message.timeout.ms": 0} if patient else {}
         given = {**PRODUCER_DEFAULTS, **waiting, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
         # Without brokers its records would wait, or time out one after the other, for ever.
-        own = {"stats_cb": Lifeline(self.address, "writes to", self.statistics.take)}
+        own = {"stats_cb": Lifeline(self.address, "writes to", self.statistics.take).note_and_check}
         settings = {**given, **PRODUCER_FIXED, **own, **(overrides or {})}
         return self._build(lambda found: LimitedProducer(found, self.admin), settings)
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
         """A consumer that never commits by itself and never jumps; `overrides` win over the user's properties."""
         given = {**CONSUMER_DEFAULTS, **self._base(properties.PRODUCER_ONLY), **self.for_consumers}
-        own = {"group.id": group, "stats_cb": Lifeline(self.address, "reads from", self.statistics.take)}
-        return self._build(Consumer, {**given, **CONSUMER_FIXED, **own, **(overrides or {})})
+        lifeline = Lifeline(self.address, "reads from", self.statistics.take)
+        own = {"group.id": group, "stats_cb": lifeline.note}
+        settings = {**given, **CONSUMER_FIXED, **own, **(overrides or {})}
+        return self._build(lambda found: LifelineConsumer(found, lifeline), settings)
 
     def admin(self) -> Admin:
         """A client for questions; those that change something give their own, longer time-out."""

@@ -26,6 +26,8 @@ LEAVES_WITHIN_S = 8.0
 LEAVES_IN_AN_OUTAGE_WITHIN_S = 1.0
 # While nothing comes, it is asked so often whether the topic is still there.
 LOOKS_EVERY_S = 5.0
+SESSION_TIMEOUT_MS = 45_000  # librdkafka's default
+FORGETS_WITHIN_S = 15.0
 
 
 class Saved(Protocol):
@@ -37,6 +39,12 @@ class Saved(Protocol):
     def partition(self) -> int: ...
     @property
     def next_offset(self) -> int: ...
+
+
+def forgotten_within(cluster: Cluster) -> float:
+    """How long (s) it may take until a group has forgotten a member that ended without a word."""
+    given = {**cluster.common, **cluster.for_consumers}
+    return int(given.get("session.timeout.ms", SESSION_TIMEOUT_MS)) / 1_000 + FORGETS_WITHIN_S
 
 
 class GroupTopic:

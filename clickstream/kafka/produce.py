@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -11,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.limits import LimitedProducer
 from clickstream.kafka.patience import Stopped
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.stop import DRAIN_S, Stop
 
 log = logging.getLogger(__name__)
@@ -250,10 +252,13 @@ class Sender:
         return left
 
     def close(self, timeout: float | None = None) -> None:
-        """Drain as `flush` does; what is left then is unconfirmed."""
-        if self.flush(timeout):
+        """Drain as `flush` does; what is left then is unconfirmed, as it is when the brokers are lost."""
+        with suppress(LostBrokers):
+            self.flush(timeout)
+        if len(self._producer):
             self._producer.purge()
-            self._flush(PURGED_WITHIN_S, lambda: PURGED_WITHIN_S)
+            with suppress(LostBrokers):
+                self._flush(PURGED_WITHIN_S, lambda: PURGED_WITHIN_S)
 
     def must_have_delivered(self, what: str, timeout: float | None = None) -> None:
         """Flush, and raise ClickstreamError unless everything ever sent here was acknowledged."""

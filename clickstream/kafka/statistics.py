@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
+from confluent_kafka import Consumer, Message
 
 from clickstream.errors import ClickstreamError
 
@@ -102,7 +104,7 @@ class Statistics:
 
 
 class Lifeline:
-    """A client's statistics callback, which notices when that has lost all brokers for good.
+    """Follows a client's statistics, and notices when that has lost all brokers for good.
 
     After an answer that there are no brokers, as of one that is fenced, librdkafka's client may forget its bootstrap
     servers as well (https://github.com/confluentinc/librdkafka/issues/5301, mended by pull request 5303). It would read
@@ -122,17 +124,47 @@ class Lifeline:
         self._clock = clock or time.monotonic
         self._lost_at: float | None = None
 
-    def __call__(self, text: str) -> None:
-        """Raises LostBrokers, out of the call that has the client poll."""
+    def note(self, text: str) -> None:
+        """A statistics callback, for a client of which `check` is asked."""
         self._take(text)
         if msgspec.json.decode(text, type=Report).has_brokers():
             self._lost_at = None
-            return
-        now = self._clock()
-        self._lost_at = self._lost_at or now
-        if now - self._lost_at >= LOST_AFTER_S:
+        else:
+            self._lost_at = self._lost_at or self._clock()
+
+    def check(self) -> None:
+        """Raises LostBrokers when the client has had none for LOST_AFTER_S."""
+        if self._lost_at is not None and self._clock() - self._lost_at >= LOST_AFTER_S:
             self._lost_at = None  # closing the client asks for reports, too
             raise LostBrokers(
                 f"The client that {self._client} was told that there are no brokers, and does not look for any again. "
-                "Start again: it goes on exactly where it was."
+                "Who starts again goes on exactly where it was."
             )
+
+    def note_and_check(self, text: str) -> None:
+        """A statistics callback that raises LostBrokers, out of the call that has the client poll."""
+        self.note(text)
+        self.check()
+
+
+class LifelineConsumer(Consumer):
+    """A consumer that raises LostBrokers when there is nothing to hand over and never will be.
+
+    No callback raises: what a call had taken from the queue would never be given back, and closing waits for that.
+    """
+
+    def __init__(self, settings: dict[str, Any], lifeline: Lifeline) -> None:
+        super().__init__(settings)
+        self._lifeline = lifeline
+
+    def poll(self, timeout: float = -1) -> Message | None:
+        message = super().poll(timeout)
+        if message is None:
+            self._lifeline.check()
+        return message
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+        messages = super().consume(num_messages, timeout)
+        if not messages:
+            self._lifeline.check()
+        return messages

@@ -14,6 +14,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.errors import error_of, explain, is_transient
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Headers
+from clickstream.kafka.statistics import LostBrokers
 
 TRANSACTION_TIMEOUT_S = 30.0
 # Of a record, before compression; what a topic takes is the broker's to say.
@@ -178,7 +179,8 @@ class Transactions:
 
     def close(self) -> None:
         """Give up what is not committed, without waiting for a broker that may be away."""
-        with contextlib.suppress(KafkaException):  # a producer that was fenced says so once more
+        # A producer that was fenced says so once more, one that has lost its brokers perhaps, too.
+        with contextlib.suppress(KafkaException, LostBrokers):
             self._producer.purge()
             self._producer.flush(0)
 

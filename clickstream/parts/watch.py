@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import properties
@@ -303,8 +303,7 @@ class _Reporter(threading.Thread):
                 taken_back = [key for key in taken_back if key != one.id]
         for key in taken_back:
             self._sender.send(self._topic, None, key.encode())
-        with suppress(LostBrokers):  # nobody is there to whom it could be said
-            self._sender.close(GOODBYE_WITHIN_S)
+        self._sender.close(GOODBYE_WITHIN_S)
 
     def _report(self, one: _Told, failure: Failure | None) -> None:
         self._send(one.id, encode(one.status(self._errors.about(one.part), failure, self.control)))

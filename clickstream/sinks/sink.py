@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -73,7 +74,8 @@ class Sink(Part):
         self, cluster: Cluster, target: Target, inputs: Sequence[Input], letters: DeadLetters, sender: Sender,
         options: Options,
     ) -> None:  # fmt: skip
-        """`sender` is that of `letters`, and its records do not time out: a batch waits until they are acknowledged."""
+        """`sender` is that of `letters`, and its records do not time out: a batch waits until they are acknowledged.
+        With `run` it is closed."""
         self.kind = f"sink-{target.kind}"
         self.name = options.name
         self.topics = [one.topic for one in inputs]
@@ -125,6 +127,7 @@ class Sink(Part):
             "cleaned": written.cleaned.total(),
             "dead_lettered": self.unreadable + self.refused,
             "early_ignored": self.ignored,
+            "kept": self.kept,
         }
 
     def gauges(self) -> dict[str, float]:
@@ -168,9 +171,11 @@ class Sink(Part):
             # What was read and not written is read again: the offsets are in the target.
             log.info("%s", stopped)
         finally:
-            self._target.close()
-            if self._consumer is not None:
-                self._consumer.close()
+            with ExitStack() as closing:  # all of it, whatever becomes of one
+                closing.callback(self._sender.close, 0.0)
+                if self._consumer is not None:
+                    closing.callback(self._consumer.close)
+                closing.callback(self._target.close)
 
     def _fill(self) -> bool:
         """Fill the target from where it is; returns whether that is done. If not, it went back, and is begun again."""

@@ -6,12 +6,14 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.part import Part, run_noting_failure
+from clickstream.parts.renewed import Renewed
 from clickstream.parts.threads import Threads
 from clickstream.tables.engine.engine import Engine
 from clickstream.tables.engine.options import EngineOptions
@@ -86,9 +88,7 @@ class Tables(Part):
 
     def __init__(self, cluster: Cluster, checked: Sequence[Checked], options: Sequence[EngineOptions]) -> None:
         self.engines = {
-            one.name: Engine(
-                cluster, found.program, statements_of(found), replace(one, text=without_secrets(found.source.original))
-            )
+            one.name: Renewed(partial(_engine, cluster, found, one))
             for found, one in zip(checked, options, strict=True)
         }
         self.topics = list(dict.fromkeys(topic for engine in self.engines.values() for topic in engine.topics))
@@ -111,7 +111,7 @@ class Tables(Part):
 
     def sources(self) -> list[SourceReport]:
         """How the sources of all files do."""
-        return [source for engine in self.engines.values() for source in engine.sources()]
+        return [source for engine in self.engines.values() for source in engine.now.sources()]
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or to the end. When one file fails the others stop, and its error is raised."""
@@ -123,3 +123,8 @@ class Tables(Part):
         for engine in engines:
             threads.start(run_noting_failure, engine, stop, name="tables")
         threads.join()
+
+
+def _engine(cluster: Cluster, checked: Checked, options: EngineOptions, _former: Engine | None) -> Engine:
+    text = without_secrets(checked.source.original)
+    return Engine(cluster, checked.program, statements_of(checked), replace(options, text=text))

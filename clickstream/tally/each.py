@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, Run
-from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S
+from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, forgotten_within
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.transactions import Fenced, Record, Transactions
 from clickstream.parts.part import Part
@@ -34,7 +34,9 @@ class EachCounter(Part):
 
     kind = "counter"
 
-    def __init__(self, cluster: Cluster, options: CounterOptions) -> None:
+    def __init__(self, cluster: Cluster, options: CounterOptions, *, again: bool = False) -> None:
+        """`again`: one went before it whose client could not leave the group."""
+        self._again = again
         self._cluster = cluster
         self._options = options
         self.topics = [options.from_topic, options.to_topic]
@@ -80,13 +82,21 @@ class EachCounter(Part):
     def _open(self, stop: threading.Event) -> None:
         options = self._options
         self._topic = self._counting.find_topic(stop)
-        if self._topic.members(options.group):
-            raise _not_alone(options.group)
+        self._be_alone(stop)
         self._counting.create_topics(stop)
         # First the transactions: what a killed predecessor left open is aborted before the state is read.
         self._transactions = Transactions(self._cluster, options.group, stop, doing=DOING)
         # Not the other counters' strategy: so the broker itself keeps them and us out of each other's groups.
         self._member = self._counting.join(stop, after_assign=self._begin, strategy="roundrobin")
+
+    def _be_alone(self, stop: threading.Event) -> None:
+        """Raises ClickstreamError when the group has another member: at once, or when one would be forgotten."""
+        deadline = time.monotonic() + (forgotten_within(self._cluster) if self._again else 0.0)
+        while self._topic.members(self._options.group):
+            if time.monotonic() >= deadline:
+                raise _not_alone(self._options.group)
+            if stop.wait(LOOK_EVERY_S):
+                raise Stopped("Stopped while the group had another member.")
 
     def _go_on_after(self, fence: Fenced, stop: threading.Event) -> None:
         """Our transactions are over. If no other counter runs, the broker ended them: a new producer goes on.

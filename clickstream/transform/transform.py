@@ -69,7 +69,7 @@ class Transform(Part):
         self._transactions: Transactions | None = None
         self._input: Input | None = None
         self._state = State("")
-        self._starts_over = options.start_over
+        self.starts_over = options.start_over  # once: the places of before are to be forgotten
         self._saved: dict[int, int] = {}
         self._committed_at = 0.0
         self._lag = 0
@@ -184,7 +184,7 @@ class Transform(Part):
         identity = identify(self._cluster, self._options.from_topic, self._admin, stop=self._stop)
         self._identity = identity
         self._input = Input(self._cluster, identity, self._id, self._admin, self._stop)
-        if not self._starts_over:
+        if not self.starts_over:
             # Whoever runs a transform of this name is not to be fenced by a start that was a mistake.
             state = read_state(self._cluster, declared.name, self._stop)
             state.check(identity, self._options.to_topic, self._options.name)
@@ -198,7 +198,7 @@ class Transform(Part):
                 self._transactions = Transactions(self._cluster, self._id, self._stop, doing="Writing results")
                 state = read_state(self._cluster, topic, self._stop)
                 # Only once: what was done since is not to be forgotten.
-                forgotten = state.forgotten() if self._starts_over else []
+                forgotten = state.forgotten() if self.starts_over else []
                 self._transactions.commit([*forgotten, state.owned(self._owner)])
                 break
             except Fenced as fence:
@@ -207,9 +207,9 @@ class Transform(Part):
                 if attempt == ATTEMPTS:
                     raise TakenOver(f"Transform {self._options.name} is started elsewhere at the same time.") from fence
                 self._stop.wait(random.uniform(0.0, 2 * LOOK_EVERY_S))
-        if self._starts_over:
+        if self.starts_over:
             state.places.clear()
-            self._starts_over = False
+            self.starts_over = False
         state.owner = self._owner
         self._state = state
 

@@ -50,6 +50,7 @@ def test_a_table_is_upserted_and_tombstones_delete(place: Place) -> None:
         "cleaned": 0,
         "dead_lettered": 0,
         "early_ignored": 0,
+        "kept": 0,
     }
 
     # Another start goes on, over the same keys.

@@ -16,6 +16,8 @@ from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.produce import Sender
+from clickstream.parts.part import Part
+from clickstream.parts.renewed import Renewed
 from clickstream.stop import Stop
 from clickstream.topics import ensure, require
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from clickstream.sinks.checking import InputCheck
     from clickstream.sinks.ledger import Ledger
     from clickstream.sinks.model import Input
-    from clickstream.sinks.sink import Options, Sink
+    from clickstream.sinks.sink import Options
     from clickstream.sinks.target import Target
 
 
@@ -51,23 +53,24 @@ def run_sink(
         target = make(cluster)
         if running.start_over:
             _reset(target, found, running.name, running.yes)
-        sender = Sender(cluster.producer({"message.timeout.ms": 0}), stop)
-        letters = DeadLetters(sender, dead_letter_topic, f"sink-{target.kind}")
-        sink = Sink(cluster, target, found, letters, sender, options)
-        try:
-            run_part(
-                app,
-                cluster,
-                sink,
-                stop,
-                showing=progress(sink, "written", quiet=running.quiet),
-                summary=lambda: summary(sink),
-            )
-        finally:
-            sender.close(0.0)
+
+        def make_sink(former: Sink | None) -> Sink:
+            sender = Sender(cluster.producer({"message.timeout.ms": 0}), stop)
+            letters = DeadLetters(sender, dead_letter_topic, f"sink-{target.kind}")
+            return Sink(cluster, target if former is None else make(cluster), found, letters, sender, options)
+
+        sink = Renewed(make_sink)
+        run_part(
+            app,
+            cluster,
+            sink,
+            stop,
+            showing=progress(sink, "written", quiet=running.quiet),
+            summary=lambda: summary(sink),
+        )
 
 
-def summary(sink: "Sink") -> str:
+def summary(sink: Part) -> str:
     """The last lines of the command."""
     totals = sink.totals()
     ignored = f", {totals['early_ignored']:,} early rows ignored" if totals["early_ignored"] else ""
@@ -77,8 +80,8 @@ def summary(sink: "Sink") -> str:
     ]
     for (column, rule), count in sorted(sink.changed_values().items()):
         lines.append(f"Column {column}: {count:,} x {rule}.")
-    if sink.kept:
-        lines.append(f"{sink.kept:,} records with changed values were kept as they are, in the dead-letter topic.")
+    if kept := totals["kept"]:
+        lines.append(f"{kept:,} records with changed values were kept as they are, in the dead-letter topic.")
     return "\n".join(lines)
 
 

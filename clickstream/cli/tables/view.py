@@ -71,7 +71,7 @@ def rendered(tables: "Tables", rates: Rates, size: Size) -> list[Text]:
             f"{source.delay:,.1f} s" if source.delay is not None else "",
         ]
         for file, engine in tables.engines.items()
-        for source in engine.sources()
+        for source in engine.now.sources()
     ]
     results: list[list[Cell]] = [
         [
@@ -83,7 +83,7 @@ def rendered(tables: "Tables", rates: Rates, size: Size) -> list[Text]:
             _count(result.dropped),
         ]
         for file, engine in tables.engines.items()
-        for result in engine.results()
+        for result in engine.now.results()
     ]
     above = _fitted(_table(SOURCES, sources, size.width), size.height // 2)
     return [*above, *_fitted(_table(RESULTS, results, size.width), size.height - len(above))]
@@ -104,8 +104,8 @@ def _fitted(lines: Sequence[Text], height: int) -> Sequence[Text]:
 def _counts(tables: "Tables") -> dict[str, int]:
     found: dict[str, int] = {}
     for file, engine in tables.engines.items():
-        found |= {f"source {file} {source.name}": source.rows for source in engine.sources()}
-        found |= {f"result {file} {result.name}": result.written for result in engine.results()}
+        found |= {f"source {file} {source.name}": source.rows for source in engine.now.sources()}
+        found |= {f"result {file} {result.name}": result.written for result in engine.now.results()}
     return found
 
 

@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 import msgspec
 from confluent_kafka import Message
@@ -84,8 +83,7 @@ class Auditor:
 
     def close(self, within: float) -> None:
         """Wait for so many seconds until what was said is written."""
-        with suppress(LostBrokers):  # nobody takes it
-            self._sender.close(within)
+        self._sender.close(within)
 
     def _tell(self, *, whole: bool) -> None:
         try:

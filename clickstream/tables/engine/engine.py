@@ -259,9 +259,13 @@ class Engine(Part):
     def close(self) -> None:
         """End all parts, however far they are; what is not committed is not in the state."""
         self._ended.set_for(CLOSES_WITHIN_S)
-        self._process.close()
-        self._writer.close()
-        self._sender.close()
+        with contextlib.ExitStack() as closing:  # all of it, whatever becomes of one; the state when nobody uses it
+            closing.callback(self._close_state)
+            closing.callback(self._sender.close)
+            closing.callback(self._writer.close)
+            closing.callback(self._process.close)
+
+    def _close_state(self) -> None:
         if self._state is not None:
             with contextlib.suppress(duckdb.Error):
                 self._state.close()

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,11 @@ from clickstream.tally.options import CounterOptions, ReadingStopped
 from tests.unit.cli.conftest import Outcome, Run
 
 
+def part(run: Callable[..., object], totals: dict[str, int]) -> SimpleNamespace:
+    """A counter, as far as the command looks at it."""
+    return SimpleNamespace(kind="counter", topics=[], name=None, group=None, run=run, totals=lambda: totals)
+
+
 class World:
     """What `run-counter` asks for, in order."""
 
@@ -26,7 +31,7 @@ class World:
     def counter(self, kind: str, options: CounterOptions) -> SimpleNamespace:
         self.asked.append((kind, options))
         totals = {"counted": 1234, "dead_letters": 5, "tallies": 6}
-        return SimpleNamespace(run=lambda _stop: self.asked.append(("run", kind)), totals=lambda: totals)
+        return part(lambda _stop: self.asked.append(("run", kind)), totals)
 
     @property
     def options(self) -> CounterOptions:
@@ -57,7 +62,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(module, "require", lambda _cluster, topic, _stop=None: found.asked.append(("require", topic)))
     monkeypatch.setattr(module, "reset", start_over)
     monkeypatch.setattr(module, "Counter", lambda _cluster, options: found.counter("interval", options))
-    monkeypatch.setattr(module, "EachCounter", lambda _cluster, options: found.counter("each", options))
+    monkeypatch.setattr(module, "EachCounter", lambda _cluster, options, again: found.counter("each", options))
     monkeypatch.setattr("clickstream.cli.part.watched", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "progress", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: found.terminal)))
@@ -132,7 +137,7 @@ def test_a_wait_for_the_registry_ends_with_the_command(run: Run, world: World, m
                 options.as_json(framed(1, b"x"))
             waited.append(options)
 
-        return SimpleNamespace(run=count, totals=lambda: {"counted": 0, "dead_letters": 0})
+        return part(count, {"counted": 0, "dead_letters": 0})
 
     monkeypatch.setattr(module, "Counter", counter)
     assert run("run-counter", "--format", "avro", "--schema-registry", "http://127.0.0.1:1").code == 0

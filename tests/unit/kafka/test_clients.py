@@ -4,26 +4,27 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import clients, statistics
 from clickstream.kafka.clients import Cluster, ErrorLog, client_for
 from clickstream.kafka.errors import error_of, explain
-from clickstream.kafka.statistics import LostBrokers
+from clickstream.kafka.statistics import LostBrokers, Report
 from tests.support import PATIENCE
 from tests.unit.fakes import Clock
 from tests.unit.kafka.brokers import CLUSTER, FakeAdmin
 from tests.unit.mockkafka import MockKafka
 
 ADDRESS = "kafka.example:9092"
+RECORDS = 400
 
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The settings of every client that is built; none is."""
     found: list[dict[str, Any]] = []
-    for kind in ("LimitedProducer", "Consumer", "AdminClient"):
+    for kind in ("LimitedProducer", "LifelineConsumer", "AdminClient"):
         monkeypatch.setattr(clients, kind, lambda settings, *_others: found.append(settings))
     return found
 
@@ -174,7 +175,6 @@ def test_a_key_goes_to_the_partition_that_java_clients_choose(kafka: MockKafka) 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda cluster: cluster.consumer("g"),
         lambda cluster: cluster.producer({"transactional.id": "t"}),
         lambda cluster: cluster.producer(patient=True),
         # Its records fail when their time is over, those that come later, too.
@@ -192,6 +192,32 @@ def test_what_would_wait_for_ever_for_brokers_that_never_come_back_ends(
     clock.now += statistics.LOST_AFTER_S
     with pytest.raises(LostBrokers):
         built[0]["stats_cb"](report)
+
+
+@pytest.mark.timeout(60 * PATIENCE)
+def test_a_consumer_that_has_lost_its_brokers_hands_over_what_it_has_and_can_be_closed(
+    kafka: MockKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As librdkafka's destroy waits for every record that a call which raised had taken from the queue."""
+    kafka.create("t", 1)
+    producer = kafka.cluster.producer()
+    for _ in range(RECORDS):
+        producer.produce("t", b"x")
+    producer.flush(10 * PATIENCE)
+    monkeypatch.setattr(statistics, "LOST_AFTER_S", 0.0)
+    monkeypatch.setattr(Report, "has_brokers", lambda _report: False)
+    consumer = kafka.cluster.consumer("g", {"statistics.interval.ms": 1, "enable.partition.eof": False})
+    consumer.assign([TopicPartition("t", 0, 0)])
+    received = consumer.consume(RECORDS // 4, 10 * PATIENCE)
+
+    def read_on() -> None:
+        while True:
+            received.extend(consumer.consume(RECORDS // 4, 1.0 * PATIENCE))
+
+    with pytest.raises(LostBrokers):
+        read_on()
+    assert len(received) == RECORDS
+    consumer.close()
 
 
 @pytest.mark.parametrize(("given", "time_out"), [({}, 0), ({"message.timeout.ms": "5000"}, "5000")])

@@ -28,7 +28,8 @@ class Reports:
         end = self.clock.now + seconds
         while self.clock.now < end:
             named = {str(number): broker for number, broker in enumerate(brokers)}
-            self._lifeline(json.dumps({"name": "clickstream#consumer-1", "type": "consumer", "brokers": named}))
+            report = {"name": "clickstream#consumer-1", "type": "consumer", "brokers": named}
+            self._lifeline.note_and_check(json.dumps(report))
             self.clock.now += EVERY_MS / 1_000
 
 
@@ -41,7 +42,7 @@ def reports() -> Reports:
 def test_a_consumer_without_any_brokers_is_lost(reports: Reports, left: list[dict[str, object]]) -> None:
     reports.come(LEARNED, COORDINATOR)
     begun = reports.clock.now
-    with pytest.raises(LostBrokers, match=r"from Kafka at host:9092 was told that there are no brokers.*Start again"):
+    with pytest.raises(LostBrokers, match=r"from Kafka at host:9092 was told that there are no brokers.*starts again"):
         reports.come(*left)
     assert reports.clock.now - begun == LOST_AFTER_S
     assert json.loads(reports.taken[-1])["name"] == "clickstream#consumer-1"

@@ -59,10 +59,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class Failed:
-    """A reading thread cannot go on. `expected`: `reason` is a sentence for people."""
+    """A reading thread cannot go on. A `kind` of ClickstreamError has a sentence for people as its `reason`."""
 
     reason: str
-    expected: bool
+    kind: type[ClickstreamError] | type[RuntimeError]
     trace: str
 
 
@@ -209,9 +209,9 @@ class ReadingProcess:
         match item:
             case Batch():
                 self._put(item)
-            case Failed(reason, expected, trace):
+            case Failed(reason, kind, trace):
                 log.debug("In the reading process:\n%s", trace)
-                self._put(ClickstreamError(reason) if expected else RuntimeError(reason))
+                self._put(kind(reason))
             case Report(text):
                 self._cluster.statistics.take(text)
             case logging.LogRecord():

@@ -21,7 +21,7 @@ import pyarrow as pa
 from clickstream import terminal
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
-from clickstream.kafka.statistics import Statistics
+from clickstream.kafka.statistics import LostBrokers, Statistics
 from clickstream.tables.engine.fetching.fetcher import Batch, Fetcher, Order
 from clickstream.tables.engine.fetching.frames import receive, send
 from clickstream.tables.engine.fetching.process import Failed, Report, Taken
@@ -43,9 +43,7 @@ class _Out:
 
     def hand_over(self, item: Batch | BaseException) -> None:
         if isinstance(item, BaseException):
-            expected = isinstance(item, ClickstreamError)
-            reason = str(item) if expected else f"{type(item).__name__}: {item}"
-            self.send(Failed(reason, expected, "".join(traceback.format_exception(item))))
+            self.send(Failed(*_told(item), "".join(traceback.format_exception(item))))
         else:
             self.send(item)
 
@@ -62,6 +60,13 @@ class _Out:
         except BaseException as problem:  # noqa: BLE001
             terminal.print_traceback(problem)
             os._exit(1)  # the engine says that this process has died
+
+
+def _told(problem: BaseException) -> tuple[str, type[ClickstreamError] | type[RuntimeError]]:
+    """As what the engine is to raise it: after LostBrokers it can begin again."""
+    if isinstance(problem, ClickstreamError):
+        return str(problem), LostBrokers if isinstance(problem, LostBrokers) else ClickstreamError
+    return f"{type(problem).__name__}: {problem}", RuntimeError
 
 
 class _Forward(logging.handlers.QueueHandler):

@@ -91,9 +91,11 @@ class State:
 
     def close(self) -> None:
         """Close the database and let go of the directory."""
-        self.db.close()
-        os.close(self._numbers)
-        self._lock.close()
+        try:
+            self.db.close()
+        finally:
+            os.close(self._numbers)
+            self._lock.close()
 
     # --- transactions
 

@@ -10,6 +10,11 @@ class FakeEngine:
     found_sources: list[SourceReport] = field(default_factory=list)
     found_results: list[ResultReport] = field(default_factory=list)
 
+    @property
+    def now(self) -> "FakeEngine":
+        """As of parts.renewed.Renewed."""
+        return self
+
     def sources(self) -> list[SourceReport]:
         return self.found_sources
 

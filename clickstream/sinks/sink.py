@@ -7,27 +7,29 @@ import random
 import socket
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import log as kafka_log
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import COMMITTED, EARLIEST, End, OutOfRange, Run, TopicGone, split
-from clickstream.kafka.deadletter import DeadLetter, DeadLetters, Origin, headers_of
+from clickstream.kafka.deadletter import DeadLetters
 from clickstream.kafka.log import LogIdentity
 from clickstream.kafka.offsets import Partition, at_times, ends
 from clickstream.kafka.patience import Stopped
 from clickstream.kafka.produce import Sender
 from clickstream.parts.part import Part
 from clickstream.records import Position
+from clickstream.sinks.buffer import Buffer
+from clickstream.sinks.letters import SinkLetters
 from clickstream.sinks.model import Batch, Claim, Input, Rows, Stored, Written
-from clickstream.sinks.originals import OTHER_TYPE, Changes, TellsCleaned, changed_records
+from clickstream.sinks.originals import OTHER_TYPE, TellsCleaned, changed_records
 from clickstream.sinks.reading import RecordReader
 from clickstream.sinks.target import Away, Refused, RefusedRows, Target, TellsMore
 from clickstream.stop import Stop
@@ -36,13 +38,11 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-CONSUME_AT_MOST = 10_000
 POLL_S = 0.2
 LOOK_FOR_PARTITIONS_EVERY_S = 10.0
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 10.0
 SAY_EVERY_S = 30.0
-LETTERS_GRACE_S = 5.0
 
 RESET = "--reset deletes what the sink wrote of it, and begins from the start."
 
@@ -82,9 +82,9 @@ class Sink(Part):
         self._cluster = cluster
         self._target = target
         self._inputs = inputs
-        self._letters = letters
-        self._sender = sender
         self._options = options
+        self._letters = SinkLetters(letters, sender, target, options.refused_per_minute)
+        self._buffer = Buffer(options.batch_rows, options.batch_bytes, options.interval_s)
         self._readers: dict[str, RecordReader] = {}
         self._identities: dict[str, LogIdentity] = {}
         self._owner = f"{socket.gethostname()} pid {os.getpid()}"
@@ -92,29 +92,25 @@ class Sink(Part):
         self._stop: threading.Event = Stop()
         self._admin = cluster.admin()
         self._consumer: Consumer | None = None
-        self._pending: dict[str, list[Message]] = {}
-        self._waiting = 0  # messages in `_pending`
-        self._waiting_bytes = 0  # their values
-        self._usual_bytes = 1_000  # of a value, as last seen
         self._read: dict[Partition, int] = {}  # the offset to read next
         self._stored: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
-        self._oldest = float("inf")  # when the first of what is pending came, monotonic
         self._looked_at = 0.0
-        self._refusals: deque[float] = deque()
         self._connected = False
         self._said_away_at = float("-inf")
         self._last_success: float | None = None
         self._lag = 0
         self.written = Written()
         self.ignored = 0  # early rows
-        self.unreadable = 0
-        self.refused = 0
-        self.kept = 0  # records with changed values
         self.nulled: Counter[tuple[str, str]] = Counter()  # by topic and column
         self.changed: Counter[tuple[str, str]] = Counter()  # by `topic.column` and rule
 
     # --- what a part tells
+
+    @property
+    def kept(self) -> int:
+        """Records with changed values whose originals are dead letters."""
+        return self._letters.kept
 
     def totals(self) -> dict[str, int]:
         """Rows by what became of them, and records without a row."""
@@ -125,7 +121,7 @@ class Sink(Part):
             "deleted": written.deleted,
             "appended": written.appended,
             "cleaned": written.cleaned.total(),
-            "dead_lettered": self.unreadable + self.refused,
+            "dead_lettered": self._letters.unreadable + self._letters.refused,
             "early_ignored": self.ignored,
             "kept": self.kept,
         }
@@ -183,7 +179,7 @@ class Sink(Part):
             self._begin()
             while not self._stop.is_set() and not self._at_end():
                 self._take()
-                if self._due():
+                if self._buffer.is_due(time.monotonic()):
                     self._write()
             self._write()
             return True
@@ -195,7 +191,7 @@ class Sink(Part):
         if self._consumer is not None:
             self._consumer.close()
         self._consumer = None
-        self._pending, self._waiting, self._waiting_bytes, self._oldest = {}, 0, 0, float("inf")
+        self._buffer.drain()
         self._read, self._stored, self._ended = {}, {}, set()
 
     def _begin(self) -> None:
@@ -212,7 +208,7 @@ class Sink(Part):
                     self._stored[topic, number] = place.offset
                 elif begin != EARLIEST:
                     # Kept at once: what comes while nobody reads is of the next start.
-                    self._oldest = time.monotonic()
+                    self._buffer.start_linger(time.monotonic())
                 self._read[topic, number] = begin if place is None else place.offset
         self._assign()
         self._looked_at = time.monotonic()
@@ -261,7 +257,7 @@ class Sink(Part):
 
     def _take(self) -> None:
         assert self._consumer is not None
-        messages = self._consumer.consume(self._room(), POLL_S)
+        messages = self._consumer.consume(self._buffer.room(), POLL_S)
         now = time.monotonic()
         try:
             for part in split(messages, self._cluster.address, topics=len(self.topics)):
@@ -279,19 +275,14 @@ class Sink(Part):
     def _sort(self, part: Run | End, now: float) -> None:
         place = (part.topic, part.partition)
         if isinstance(part, Run):
-            self._pending.setdefault(part.topic, []).extend(part.messages)
-            self._waiting += len(part.messages)
-            size = sum(map(len, part.messages))
-            self._waiting_bytes += size
-            self._usual_bytes = max(1, size // len(part.messages))
+            self._buffer.add(part.topic, part.messages, now)
             self._read[place] = (part.messages[-1].offset() or 0) + 1
             self._ended.discard(place)
         else:
             self._ended.add(place)
-            if self._read.get(place, -1) == part.offset:
-                return
-            self._read[place] = part.offset
-        self._oldest = min(self._oldest, now)
+            if self._read.get(place, -1) != part.offset:
+                self._read[place] = part.offset
+                self._buffer.start_linger(now)
 
     def _look_at_logs(self) -> None:
         """Raises LogChanged when one of the topics is gone or another one, or lacks what comes next."""
@@ -309,12 +300,6 @@ class Sink(Part):
             lag += max(0, high - max(low, self._stored.get((topic, number), 0))) if high >= 0 else 0
         return lag
 
-    def _room(self) -> int:
-        """How many records to take at once."""
-        rows = self._options.batch_rows - self._waiting
-        fitting = (self._options.batch_bytes - self._waiting_bytes) // self._usual_bytes
-        return max(1, min(rows, fitting, CONSUME_AT_MOST))
-
     def _look_for_partitions(self) -> None:
         assert self._consumer is not None
         added = []
@@ -329,55 +314,42 @@ class Sink(Part):
     def _at_end(self) -> bool:
         return self._options.exit_at_end and len(self._ended) == len(self._read)
 
-    def _due(self) -> bool:
-        if self._waiting >= self._options.batch_rows or self._waiting_bytes >= self._options.batch_bytes:
-            return True
-        return time.monotonic() >= self._oldest + self._options.interval_s
-
     # --- writing
 
     def _write(self) -> None:
-        """Write what is pending, with the places after it."""
-        if self._oldest == float("inf"):
-            return
-        pending, self._pending = self._pending, {}
-        self._waiting, self._waiting_bytes, self._oldest = 0, 0, float("inf")
+        """Write what was read, with the places after it."""
+        messages_by_topic = self._buffer.drain()
         places = {place: at for place, at in self._read.items() if at >= 0 and at != self._stored.get(place)}
         if not places:
             return
         rows: list[Rows] = []
-        for topic, messages in pending.items():
+        for topic, messages in messages_by_topic.items():
             found = self._readers[topic].read(messages)
             rows += [found.rows] if len(found.rows) else []
             self.ignored += found.early
             self.nulled.update({(topic, column): count for column, count in found.nulled.items()})
             self.changed.update({(f"{topic}.{column}", rule): count for (column, rule), count in found.changed.items()})
             for message, reason in found.bad:
-                self.unreadable += 1
-                self._letters.send(_letter(message, reason), message.key())
+                self._letters.send_unreadable(message, reason)
         if self._options.keep_originals:
             for one in rows:
                 self._keep_originals(one)
         for topic in sorted({topic for topic, _number in places}):
             self._make_sure(self._identities[topic])
-        self._settle_letters()
+        self._letters.deliver(self._stop)
         self._put(Batch(tuple(rows), places))
 
     def _keep_originals(self, rows: Rows) -> None:
         target = self._target
         cleaned = target.cleaned if isinstance(target, TellsCleaned) else lambda _rows: Counter()
         for message, changes in changed_records(rows, self._readers[rows.input.topic], cleaned):
-            self.kept += 1
-            self._letters.send(_letter(message, _kept(changes), kind="changed"), message.key())
+            self._letters.send_changed(message, changes)
 
     def _make_sure(self, identity: LogIdentity) -> None:
         """That what was read is of the log that the places are of."""
         while not kafka_log.is_same(self._cluster, identity, self._admin, remedy=RESET, stop=self._stop):
             if self._stop.is_set():
                 raise Stopped(f"Stopped while Kafka at {self._cluster.address} was away: nothing of it was written.")
-
-    def _settle_letters(self) -> None:
-        self._sender.deliver_all("The dead letters", self._stop, LETTERS_GRACE_S)
 
     def _put(self, batch: Batch) -> None:
         """Write it in one piece, or, when the target refuses something in it, in two: down to the row it refuses."""
@@ -390,31 +362,14 @@ class Sink(Part):
                 for half in batch.halves():
                     self._put(half)
                 return
-            self._set_aside(next(batch.messages()), refused)
-            self._settle_letters()
+            self._letters.send_refused(next(batch.messages()), refused)
+            self._letters.deliver(self._stop)
             self._put(Batch((), batch.places))
         except RefusedRows as several:
             for message, why in several.rows:
-                self._set_aside(message, why)
-            self._settle_letters()
+                self._letters.send_refused(message, why)
+            self._letters.deliver(self._stop)
             self._put(batch.without([message for message, _ in several.rows]))
-
-    def _set_aside(self, message: Message, refused: Refused) -> None:
-        now = time.monotonic()
-        self._refusals.append(now)
-        while self._refusals[0] < now - 60:
-            self._refusals.popleft()
-        if len(self._refusals) > self._options.refused_per_minute:
-            raise ClickstreamError(
-                f"{self._target.where} refused more than {self._options.refused_per_minute} rows within a minute; the "
-                f"last with {refused}. Its table may have another shape than the rows: see sink plan."
-            )
-        self.refused += 1
-        column = f", column {refused.column}" if refused.column else ""
-        self._letters.send(
-            _letter(message, f"{self._target.kind} {refused.code}{column}: {refused.reason}", kind=refused.code),
-            message.key(),
-        )
 
     def _add(self, batch: Batch, written: Written) -> None:
         own = self.written
@@ -460,13 +415,3 @@ class Sink(Part):
         if time.monotonic() > self._said_away_at + SAY_EVERY_S:
             self._said_away_at = time.monotonic()
             log.warning("%s; waiting for it.", str(away).rstrip("."))
-
-
-def _letter(message: Message, reason: str, kind: str | None = None) -> DeadLetter:
-    origin = Origin(message.topic(), message.partition(), message.offset())
-    return DeadLetter(message.value(), reason, origin, headers=headers_of(message), kind=kind)
-
-
-def _kept(changes: Changes) -> str:
-    said = "; ".join(f"column {column}: {rule}" for column, rule in sorted(changes))
-    return f"kept as it was, and written with changes: {said}"

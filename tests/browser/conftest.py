@@ -10,7 +10,7 @@ import pytest
 
 from bench.tab import chromium
 from clickstream.errors import ClickstreamError
-from tests.browser import states
+from tests.browser import states, topicstates
 from tests.browser.fakeserver import FakeServer
 from tests.support import PATIENCE, missing, wait_until
 
@@ -62,6 +62,12 @@ def server() -> Iterator[FakeServer]:
     server = FakeServer({"frame": states.frame, "overview": states.overview})
     yield server
     server.close()
+
+
+@pytest.fixture
+def one_topic(server: FakeServer) -> None:
+    """The server has a topic without records."""
+    topicstates.fill(server)
 
 
 @dataclass(eq=False)

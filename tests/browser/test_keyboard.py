@@ -5,7 +5,7 @@ import pytest
 from tests.browser import allstates
 from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
-from tests.browser.test_topic_page import come
+from tests.browser.topicpage import come
 from tests.browser.topicstates import row
 
 MOST_TABS = 120

@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tests.browser.fakeserver import FakeServer
+
 TOPIC = "clickstream"
+ASKED = "/api/topics/clickstream/records"
 SETTINGS = [
     ("cleanup.policy", "delete", "delete", ""),
     ("retention.ms", "86400000", "604800000", "topic"),
@@ -28,6 +31,12 @@ MEMBERS: dict[str, list[tuple[str, str, list[int]]] | None] = {
 
 
 UUID = "3f2a91c0-5d1e-4b6f-8a7c-00112233445"
+
+
+def fill(server: FakeServer) -> None:
+    """It has the topic, and no records of it."""
+    server.states |= {"topic": topic, "tail": lambda _params, _now: None}
+    server.answers[ASKED] = found([])
 
 
 def topic(params: dict[str, Any], now: int) -> dict[str, Any]:

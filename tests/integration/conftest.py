@@ -1,4 +1,4 @@
-"""The real Kafka that integration tests share: one embedded broker per session, or any given one.
+"""The real servers that integration tests share; of Kafka one embedded broker per session, or any given one.
 
 CLICKSTREAM_TEST_BOOTSTRAP=host:port runs them against that broker instead.
 """
@@ -13,7 +13,10 @@ import pytest
 
 from clickstream.broker import EmbeddedBroker
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.clients import Cluster
 from tests.integration.brokers import MortalBroker
+from tests.integration.rabbit import Rabbit, rabbit_in
+from tests.postgres import given_or_own
 from tests.support import missing
 
 
@@ -46,6 +49,11 @@ def kafka(kafka_data_dir: Path, broker_java: str) -> Iterator[str]:
     broker.stop(force=True)
 
 
+@pytest.fixture
+def cluster(kafka: str) -> Cluster:
+    return Cluster(kafka)
+
+
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterator[MortalBroker]:
     """A broker of the module's own, for tests that kill it."""
@@ -57,6 +65,20 @@ def mortal(tmp_path_factory: pytest.TempPathFactory, broker_java: str) -> Iterat
     with lease:
         yield MortalBroker(broker, lease.address)
     broker.stop(force=True)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """The DSN of a real PostgreSQL."""
+    with given_or_own() as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """A RabbitMQ of the module's own."""
+    with rabbit_in(tmp_path_factory.mktemp("rabbit")) as node:
+        yield node
 
 
 @pytest.fixture

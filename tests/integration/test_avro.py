@@ -79,11 +79,6 @@ def fake() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
-
-
-@pytest.fixture
 def topic(cluster: Cluster) -> str:
     """A topic, and others beside it."""
     name = f"avro-{uuid.uuid4().hex[:8]}"

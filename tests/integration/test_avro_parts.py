@@ -42,7 +42,6 @@ from tests.integration.support import dead_letters, records, run, value
 from tests.integration.test_ui_records import asked, search
 from tests.integration.test_ui_records import value as answer_of
 from tests.integration.uisupport import dashboard
-from tests.postgres import given_or_own
 from tests.support import wait_until
 from tests.unit.avro.fakeregistry import USER, FakeRegistry, fake_registry
 
@@ -73,20 +72,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with given_or_own() as dsn:
-        yield dsn
-
-
 @pytest.fixture
 def registry(url: str) -> Registry:
     return Registry(Address(url))
-
-
-@pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
 
 
 @pytest.fixture

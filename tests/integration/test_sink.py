@@ -32,11 +32,6 @@ Made = Callable[..., Sink]
 
 
 @pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
-
-
-@pytest.fixture
 def topic(cluster: Cluster) -> str:
     name = f"sink-{uuid.uuid4().hex[:8]}"
     ensure(cluster, [Declared(name, partitions=3), Declared(f"{name}-dead")])

@@ -48,11 +48,6 @@ def server() -> Iterator[Hook]:
 
 
 @pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
-
-
-@pytest.fixture
 def topic(cluster: Cluster) -> str:
     name = f"hook-{uuid.uuid4().hex[:8]}"
     ensure(cluster, [Declared(name, partitions=3), Declared(f"{name}-dead"), SINKS])

@@ -36,11 +36,6 @@ PARTITIONS = 3
 
 
 @pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
-
-
-@pytest.fixture
 def topic(cluster: Cluster) -> str:
     return make_topics(cluster)
 

@@ -51,11 +51,6 @@ def messages(topic: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
-
-
-@pytest.fixture
 def topic(cluster: Cluster) -> str:
     return make_topics(cluster)
 

@@ -96,11 +96,6 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def cluster(kafka: str) -> Cluster:
-    return Cluster(kafka)
-
-
-@pytest.fixture
 def topic(cluster: Cluster) -> str:
     return make_topics(cluster)
 

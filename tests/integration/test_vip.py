@@ -1,23 +1,14 @@
 """Clicks and customers, a streaming table, a function and a queue: each click of a platinum user comes out once."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.integration.rabbit import Rabbit, rabbit_in
+from tests.integration.rabbit import Rabbit
 from tests.integration.support import records, run_well
 from tests.integration.tablesupport import shipped
 
 VIP = Path(__file__).parents[2] / "examples" / "transform" / "vip.py"
 WITHIN_S = 180.0
-
-
-@pytest.fixture
-def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
-    with rabbit_in(tmp_path_factory.mktemp("rabbit")) as node:
-        yield node
 
 
 def test_each_click_of_a_platinum_user_is_one_message_in_a_queue(

@@ -6,7 +6,7 @@ from clickstream.errors import ConfigError
 from clickstream.kafka import given, properties
 from clickstream.kafka.clients import CONSUMER_DEFAULTS, CONSUMER_FIXED, PRODUCER_DEFAULTS, PRODUCER_FIXED
 from clickstream.kafka.given import ALIASES, OWNED, Property, Sections
-from tests.unit.kafka.test_properties import refusal
+from tests.unit.kafka.refusals import refusal
 
 
 def of(found: Mapping[str, str], source: str = "-X", section: str = "kafka") -> Sections:

@@ -18,11 +18,6 @@ def row(status: int, start: str, end: str, errors: int) -> bytes:
 
 
 @pytest.fixture
-def hub() -> FakeHub:
-    return FakeHub()
-
-
-@pytest.fixture
 def alerts(hub: FakeHub) -> Alerts:
     return Alerts(cast(Hub, hub), Codes(cast(Hub, hub), "codes"))
 

@@ -16,11 +16,6 @@ TOPIC = "loss"
 
 
 @pytest.fixture
-def hub() -> FakeHub:
-    return FakeHub()
-
-
-@pytest.fixture
 def statuses() -> SimpleNamespace:
     return SimpleNamespace(parts=lambda _now: [], requests=dict)
 

@@ -29,16 +29,13 @@ from clickstream.ui.panels.frame import FramePanel, kafka
 from clickstream.ui.panels.overview import KIND, Overview, OverviewPanel, Params
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import Statuses
+from tests.unit.ui.conftest import FakeCluster
 from tests.unit.ui.listeners import FakeHub
 
 BASE = 1_600_000_000_000 // 3_600_000 * 3_600_000
 MINUTE = 60_000
 NOW = BASE + 20 * MINUTE
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"
-
-
-class FakeCluster:
-    address = "localhost:9092"
 
 
 def click(at: int, user: int | None = 1, page: str = "/a", status: int = 200, octets: int = 100) -> Click:
@@ -52,11 +49,6 @@ def click(at: int, user: int | None = 1, page: str = "/a", status: int = 200, oc
         referrer=None,
         agent=FIREFOX,
     )
-
-
-@pytest.fixture
-def hub() -> FakeHub:
-    return FakeHub()
 
 
 @pytest.fixture

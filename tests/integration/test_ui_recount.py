@@ -115,6 +115,34 @@ def test_numbers_of_sessions_and_events_are_counted_again(kafka: str, topic_name
             assert (found["history"], found["topic"]) == (wanted, wanted), figure
 
 
+def test_what_came_before_its_own_time_is_on_neither_side(kafka: str, topic_name: str) -> None:
+    """Their Kafka timestamps are no earlier, as of a clock that is ahead: only the history has seen when they came."""
+    topics = topics_of(topic_name)
+    make_topic(kafka, topics.clicks, 2)
+    behind = 10 * MINUTE
+    cluster = Cluster(kafka)
+    history = History(cluster, topics, Limits(), clock=lambda: now() - behind)
+    begun = now()
+    start, end = begun - 12 * MINUTE, begun - 5_000
+    with dashboard(cluster, history=lambda _statuses: history) as address:
+        send(kafka, topics.clicks, [click(start + number * 1_000, number) for number in range(60)])
+        wait_until(lambda: history.store.rows[CLICKS].rows == 60, 90, lambda: str(history.status()))
+        send(kafka, topics.clicks, [click(begun - 8 * MINUTE + number, number) for number in range(20)])
+        wait_until(lambda: history.totals()["skipped"] == 20, 60, lambda: str(history.totals()))
+        behind = 0  # their time has come
+        send(kafka, topics.clicks, [click(begun)])
+        wait_until(lambda: history.store.rows[CLICKS].rows == 61, 90, lambda: str(history.status()))
+        wait_until(lambda: history.read_until(CLICKS) is None, 60, lambda: str(history.status()))
+        found = count(address, "clicks", from_=start, to=end)
+        assert (found["to"], found["records"]) == (end, 81)
+        assert (found["history"], found["topic"]) == (60, 60)
+        assert found["note"].startswith("20 clicks came more than a minute before their own time: ")
+        one_page = json.dumps([["page", "=", "/2.html"]])
+        few = count(address, "clicks", from_=start, to=end, filters=one_page)
+        assert 0 < few["history"] == few["topic"] < 60
+        assert int(few["note"].split()[0]) < 20
+
+
 def test_what_the_topic_does_not_hold_any_more_is_not_told_as_a_difference(kafka: str, topic_name: str) -> None:
     topics = topics_of(topic_name)
     make_topic(kafka, topics.clicks, 1)

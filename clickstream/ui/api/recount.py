@@ -47,7 +47,8 @@ Shown = float | Steps | Listed | None
 class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """`history` and `topic` are the number of [from, to), None when there is none: of no click, or because the history
     does not reach so far. `differing`: 0 when they are equal; of a list, how many of all its values differ.
-    `records` of the topic were read."""
+    `records` of the topic were read. `note` says what is on neither side, and why; "" when it is all there.
+    """
 
     from_: int
     to: int
@@ -57,6 +58,7 @@ class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     records: int
     topic_name: str
     seconds: float
+    note: str
 
 
 class Recounts:
@@ -135,7 +137,7 @@ def both(history: History, figure: str, of: Of, stop: Event) -> Both:
     of = msgspec.structs.replace(of, end=end)
     before = number.in_history(history, of)
     plain = number.plainly(of)
-    found = reread(history, number, of, plain, stop)
+    found, ahead = reread(history, number, of, plain, stop)
     if not found.complete:
         raise Refused(503, f"{found.words} Ask for a shorter time.")
     topic, shown = plain.value(), number.in_history(history, of)
@@ -144,7 +146,25 @@ def both(history: History, figure: str, of: Of, stop: Event) -> Both:
         shown = before
     name = history.topics[0 if number.kind == CLICKS else 1]
     mine, its, differing = compared(shown, topic, of.rows)
-    return Both(of.start, of.end, mine, its, differing, found.records, name, found.seconds)
+    note = _left_out(ahead, "click" if number.kind == CLICKS else "event")
+    if history.left_out(number.kind).gave_up(plain.since, of.end):
+        note = _more_left_out(ahead, "clicks" if number.kind == CLICKS else "events")
+    return Both(of.start, of.end, mine, its, differing, found.records, name, found.seconds, note)
+
+
+def _left_out(number: int, noun: str) -> str:
+    if number == 1:
+        return f"1 {noun} came more than a minute before its own time: it is not in the history, and not counted here."
+    many = f"{number:,} {noun}s came more than a minute before their own time"
+    return f"{many}: they are not in the history, and not counted here." if number else ""
+
+
+def _more_left_out(number: int, nouns: str) -> str:
+    """Where more were left out than are known."""
+    return (
+        f"Many {nouns} came more than a minute before their own time: they are not in the history, and no more than "
+        f"{number:,} of them could be left out here."
+    )
 
 
 def compared(history: Value, topic: Value, rows: int) -> tuple[Shown, Shown, int]:

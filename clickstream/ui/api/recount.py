@@ -27,6 +27,7 @@ from clickstream.ui.wiring import Wiring
 
 MAX_WINDOW_MS = 24 * 3_600_000
 MAX_ROWS = 300
+LOST = "Records were deleted from the topic: this compares what it has left."
 
 _KNOWN = frozenset(["figure", "from", "to", "filters", "threshold", "event", "steps", "window", "dimension", "rows"])
 _OF_VALUES = ("values", "error_values")
@@ -47,7 +48,7 @@ Shown = float | Steps | Listed | None
 class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """`history` and `topic` are the number of [from, to), None when there is none: of no click, or because the history
     does not reach so far. `differing`: 0 when they are equal; of a list, how many of all its values differ.
-    `records` of the topic were read. `note` says what is on neither side, and why; "" when it is all there.
+    `records` of the topic were read. `note` says what is on neither side, and why; "" when all is.
     """
 
     from_: int
@@ -139,16 +140,20 @@ def both(history: History, figure: str, of: Of, stop: Event) -> Both:
     plain = number.plainly(of)
     found, ahead = reread(history, number, of, plain, stop)
     if not found.complete:
-        raise Refused(503, f"{found.words} Ask for a shorter time.")
+        raise Refused(503, found.words)
     topic, shown = plain.value(), number.in_history(history, of)
     # Late records may come while the topic is read, and the history have them: what it said before is as good.
     if shown != topic and before == topic:
         shown = before
     name = history.topics[0 if number.kind == CLICKS else 1]
     mine, its, differing = compared(shown, topic, of.rows)
-    note = _left_out(ahead, "click" if number.kind == CLICKS else "event")
-    if history.left_out(number.kind).gave_up(plain.since, of.end):
-        note = _more_left_out(ahead, "clicks" if number.kind == CLICKS else "events")
+    # The history may have taken records of this time before they were deleted: that it has more would tell nothing.
+    if differing and found.doubt:
+        raise Refused(503, found.doubt)
+    noun = "click" if number.kind == CLICKS else "event"
+    more = history.left_out(number.kind).gave_up(plain.since, of.end)
+    notes = [_more_left_out(ahead, noun) if more else _left_out(ahead, noun), LOST if found.doubt else ""]
+    note = " ".join(filter(None, notes))
     return Both(of.start, of.end, mine, its, differing, found.records, name, found.seconds, note)
 
 
@@ -159,10 +164,10 @@ def _left_out(number: int, noun: str) -> str:
     return f"{many}: they are not in the history, and not counted here." if number else ""
 
 
-def _more_left_out(number: int, nouns: str) -> str:
+def _more_left_out(number: int, noun: str) -> str:
     """Where more were left out than are known."""
     return (
-        f"Many {nouns} came more than a minute before their own time: they are not in the history, and no more than "
+        f"Many {noun}s came more than a minute before their own time: they are not in the history, and no more than "
         f"{number:,} of them could be left out here."
     )
 

@@ -22,7 +22,7 @@ from clickstream.history.store import Limits
 from clickstream.kafka.clients import Cluster
 from clickstream.records import utc_text
 from clickstream.ui.api.jobs import Refused
-from clickstream.ui.api.recount import Both, Listed, Shown, asked, both, compared
+from clickstream.ui.api.recount import LOST, Both, Listed, Shown, asked, both, compared
 from clickstream.ui.numbers import NUMBERS, Of
 
 BASE = 1_600_000_000_000 // 3_600_000 * 3_600_000
@@ -268,6 +268,37 @@ def test_one_that_came_too_long_before_its_time_is_no_clicks(own_history: Kept) 
         "1 click came more than a minute before its own time: it is not in the history, and not counted here.",
     )
     assert counted(own_history, "clicks", Of(START + 2, END)).note == ""
+
+
+def doubtful(history: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic has lost records, nobody knows of when."""
+    real = history.reread_clicks
+    monkeypatch.setattr(
+        history, "reread_clicks", lambda *args: msgspec.structs.replace(real(*args), doubt="Some were deleted.")
+    )
+
+
+def test_where_the_topic_may_have_lost_records_what_is_equal_is_told(
+    early_history: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubtful(early_history, monkeypatch)
+    found = counted(early_history, "clicks")
+    assert (found.history, found.differing) == (found.topic, 0)
+    assert found.note.endswith(f", and not counted here. {LOST}")
+
+
+@pytest.mark.parametrize("reaches", [True, False])
+def test_where_the_topic_may_have_lost_records_no_difference_is_told(
+    own_history: Kept, monkeypatch: pytest.MonkeyPatch, reaches: bool
+) -> None:
+    """Nor a number of the topic that the history has nothing to compare with."""
+    doubtful(own_history, monkeypatch)
+    if reaches:
+        own_history.came = own_history.came[::2]
+    else:
+        own_history.store.begin(CLICKS, START + 1)
+    with pytest.raises(Refused, match="Some were deleted"):
+        counted(own_history, "clicks")
 
 
 def test_where_more_were_left_out_than_are_known_it_says_so(own_history: Kept) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from clickstream.enrich.places import NoPlaces, Places
+from clickstream.history.ahead import LeftOut
 from clickstream.history.answers import Answers
 from clickstream.history.backfill import Backfill, Older
 from clickstream.history.copies import HistoryTables
@@ -343,6 +344,10 @@ class History:
         return tally(self.store, start, end, bucket)
 
     # --- the same from Kafka alone
+
+    def left_out(self, kind: str) -> LeftOut:
+        """The records that it has not taken because they came too long before their own time."""
+        return self.store.left_out[kind]
 
     def final_end(self, kind: str, end: int) -> int:
         """What is final of a range that ends at `end`: up to the watermark; of events, all but the last seconds."""

@@ -22,7 +22,7 @@ TakeClick = Callable[[Click, Values], None]
 class Recount(msgspec.Struct, frozen=True):
     """What Kafka has for a question up to `end`. `tops` has all values of each dimension; countries count visitors.
 
-    For the others see Reread.
+    For the others see Reread; where there is doubt, it is not `complete`.
     """
 
     start: int
@@ -64,8 +64,8 @@ def recount(
         records=found.records,
         skipped=found.skipped,
         seconds=found.seconds,
-        complete=found.complete,
-        words=found.words,
+        complete=found.complete and not found.doubt,
+        words=found.words or found.doubt,
     )
 
 

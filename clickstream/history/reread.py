@@ -18,13 +18,15 @@ from clickstream.records import utc_text
 AHEAD_MS = 60_000
 WITHIN_S = 60.0
 MAX_RECORDS = 5_000_000
+SHORTER = "Ask for a shorter time."
 
 
 class Reread(msgspec.Struct, frozen=True):
     """`records` were read, of which `skipped` could not be understood.
 
     `complete` is False when a limit was reached, it was cancelled, or the topic does not hold all of the time any more,
-    as `words` say: then it is of no use.
+    as `words` say: then it is of no use. `doubt` says why the topic may have lost some of the time, where nobody can
+    know: then that another count has more tells nothing.
     """
 
     records: int
@@ -32,6 +34,7 @@ class Reread(msgspec.Struct, frozen=True):
     seconds: float
     complete: bool
     words: str
+    doubt: str = ""
 
 
 def reread(
@@ -58,36 +61,52 @@ def reread(
     cut = {partition for partition, log in logs.items() if 0 < log.low == spans[partition].start < log.high}
     understood: Reader[Record] = Reader(kind)
     words, number = "", 0
+    doubt = next((_emptied(partition) for partition, log in logs.items() if 0 < log.low == log.high), "")
     for batch in _batches(cluster, topic, spans, stop, opened):
         number += len(batch)
-        words = _removed(batch, cut, start) if cut else ""
+        for first in _firsts(batch, cut) if cut else ():
+            at = timestamp_of(first)
+            if at is not None and at > start and _is_late(first, at, kind):
+                doubt = _begins(at, end)
+            elif at is not None and at > start:
+                words = _begins(at, end)
         for record in understood.read(map(Message.value, batch)):
             if start <= record.time < end:
                 take(record)
         if words:
             break
         if number >= max_records:
-            words = f"Stopped after {number:,} records."
+            words = f"Stopped after {number:,} records. {SHORTER}"
         elif time.monotonic() - begun >= within_s:
-            words = f"Stopped after {within_s:.0f} s, {number:,} records."
+            words = f"Stopped after {within_s:.0f} s, {number:,} records. {SHORTER}"
         if words:
             break
     if stop.is_set():
         words = "Cancelled."
     skipped = sum(understood.skipped.values())
-    return Reread(number, skipped, round(time.monotonic() - begun, 3), not words, words)
+    return Reread(number, skipped, round(time.monotonic() - begun, 3), not words, words, doubt)
 
 
-def _removed(batch: Iterable[Message], cut: set[int], start: int) -> str:
-    """Words, if one of the partitions `cut` at their beginnings begins later than `start`; they are looked at once."""
+def _firsts(batch: Iterable[Message], cut: set[int]) -> Iterator[Message]:
+    """The first record of each of the partitions `cut` at their beginnings; of each it is told once."""
     for message in batch:
-        if message.partition() not in cut or message.offset() is None:
-            continue
-        cut.discard(message.partition() or 0)
-        at = timestamp_of(message)
-        if at is not None and at > start:
-            return f"What the topic has left begins at {utc_text(at / 1000)}."
-    return ""
+        if message.partition() in cut and message.offset() is not None:
+            cut.discard(message.partition() or 0)
+            yield message
+
+
+def _is_late(message: Message, at: int, kind: type[Record]) -> bool:
+    """Whether it happened long before it was written: what was deleted before it may be of any time, or of another."""
+    return any(record.time < at - AHEAD_MS for record in Reader(kind).read([message.value()]))
+
+
+def _begins(at: int, end: int) -> str:
+    begins = f"What the topic has left begins at {utc_text(at / 1000)}"
+    return f"{begins}. {SHORTER}" if at < end else f"{begins}, after this time: it may have lost records of it."
+
+
+def _emptied(partition: int) -> str:
+    return f"All records of the topic's partition {partition} were deleted: some may have been of this time."
 
 
 def _spans(cluster: Cluster, topic: str, logs: Mapping[int, Limits], since: int) -> dict[int, Span]:

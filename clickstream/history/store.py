@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from clickstream.enrich.places import NoPlaces, Places
+from clickstream.history.ahead import LeftOut
 from clickstream.history.codes import Codes
 from clickstream.history.columns import (
     CLICK_COLUMNS,
@@ -83,6 +84,7 @@ class Store:
         self.events = EventColumns()
         self.vip = VipColumns()
         self.skipped: dict[str, Counter[str]] = {kind: Counter() for kind in ROW_BYTES}  # by reason
+        self.left_out = {kind: LeftOut() for kind in ROW_BYTES}  # as they were ahead of the clock
         self.added: Counter[str] = Counter()  # by kind
         self.changes = 0  # grows with whatever may change an answer
         self.active_counts = CountCache(SESSION_GAP_MS)
@@ -140,6 +142,7 @@ class Store:
             self.changes += 1
             self.rows[kind].clear()
             self._newest.pop(kind, None)
+            self.left_out[kind].clear()
             if kind == CLICKS:
                 self.rollups.clear()
                 self.active_counts.clear()
@@ -196,6 +199,7 @@ class Store:
         newest, since = dict(self._newest), dict(self._since)
         added, skipped = self.added.copy(), {kind: reasons.copy() for kind, reasons in self.skipped.items()}
         restores = [self.rollups.kept(), *(rows.kept() for rows in self.rows.values())]
+        restores += [left_out.kept() for left_out in self.left_out.values()]
 
         def restore() -> None:
             self._newest, self._since, self.added, self.skipped = newest, since, added, skipped
@@ -220,6 +224,7 @@ class Store:
         sound = [record for record in records if record.time <= latest]
         if len(sound) < len(records):
             self.skipped[kind][AHEAD] += len(records) - len(sound)
+            self.left_out[kind].add(record for record in records if record.time > latest)
         if sound:
             self._newest[kind] = max(self._newest.get(kind, 0), *(record.time for record in sound))
         self.added[kind] += len(sound)

@@ -9,7 +9,7 @@ from threading import Event
 
 import msgspec
 
-from clickstream.history.decode import Click
+from clickstream.history.decode import Click, ProductEvent
 from clickstream.history.history import History
 from clickstream.history.model import CLICKS, EVENTS, SESSION_GAP_MS, Filter, Question, Totals
 from clickstream.history.plain import ClickTotals, EventCount, FunnelCount, SessionCount, Values, has_failed
@@ -222,9 +222,19 @@ NUMBERS: Mapping[str, Number] = {
 }
 
 
-def reread(history: History, number: Number, of: Of, plain: Plain, stop: Event) -> Reread:
-    """Read the topic again for `plain`."""
+def reread(history: History, number: Number, of: Of, plain: Plain, stop: Event) -> tuple[Reread, int]:
+    """Read the topic again for `plain`; and of how many records it was not told, as the history left them out."""
+    left_out, ahead = history.left_out(number.kind), 0
+
+    def take(record: Click | ProductEvent, *values: Values) -> None:
+        nonlocal ahead
+        if record in left_out:
+            ahead += 1
+        else:
+            plain.take(record, *values)
+
     if number.kind == CLICKS:
-        question = msgspec.structs.replace(of.question, start=plain.since)
-        return history.reread_clicks(question, plain.take, stop)
-    return history.reread_events(plain.since, of.end, plain.take, stop)
+        found = history.reread_clicks(msgspec.structs.replace(of.question, start=plain.since), take, stop)
+    else:
+        found = history.reread_events(plain.since, of.end, take, stop)
+    return found, ahead

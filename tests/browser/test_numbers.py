@@ -237,6 +237,22 @@ def test_two_funnels_that_differ_are_told(open_page: Open, server: FakeServer) -
     assert "9, 4 (1 s, 3 s)" in tab.text(".recount")
 
 
+def test_what_is_on_neither_side_is_told_below_the_verdict(open_page: Open, server: FakeServer) -> None:
+    answer = {"from": 1, "to": 2, "differing": 0, "records": 1, "seconds": 0.1, "topic_name": "clickstream"}
+    answer |= {"history": 7, "topic": 7}
+    server.answers["/api/recount"] = lambda _query: (200, {**answer, "note": ""})
+    tab = open_page("#/overview")
+    tab.page.keyboard.press("i")
+    recount = tab.page.get_by_role("button", name="Recount from the topic")
+    recount.click()
+    tab.wait_text(".recount", "They are equal.")
+    assert tab.page.locator(".recount p").count() == 1
+    server.answers["/api/recount"] = lambda _query: (200, {**answer, "note": "<b>3 clicks</b> came too early."})
+    recount.click()
+    tab.wait_text(".recount p:last-child", "<b>3 clicks</b> came too early.")
+    assert "They are equal." in tab.text(".recount")
+
+
 def test_the_pages_and_the_server_know_the_same_numbers(open_page: Open) -> None:
     tab = open_page()
     figures = tab.page.evaluate(

@@ -6,7 +6,6 @@ import threading
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
 
 from clickstream.history.history import History
 from clickstream.history.model import CLICKS, EVENTS, Question
@@ -15,8 +14,8 @@ from clickstream.history.reread import Reread
 from clickstream.history.store import Limits
 from clickstream.kafka.clients import Cluster
 from clickstream.records import utc_text
-from tests.integration.librdkafka import admin_of
-from tests.integration.support import make_topic
+from clickstream.ui.api.recount import LOST
+from tests.integration.support import delete_records, make_topic
 from tests.integration.test_history import MINUTE, click, now, send, topics_of
 from tests.integration.test_ui_records import asked
 from tests.integration.uisupport import dashboard
@@ -115,12 +114,42 @@ def test_numbers_of_sessions_and_events_are_counted_again(kafka: str, topic_name
             assert (found["history"], found["topic"]) == (wanted, wanted), figure
 
 
+def test_what_came_before_its_own_time_is_on_neither_side(kafka: str, topic_name: str) -> None:
+    """Their Kafka timestamps are no earlier, as of a clock that is ahead: only the history has seen when they came."""
+    topics = topics_of(topic_name)
+    make_topic(kafka, topics.clicks, 2)
+    behind = 10 * MINUTE
+    cluster = Cluster(kafka)
+    history = History(cluster, topics, Limits(), clock=lambda: now() - behind)
+    begun = now()
+    start, end = begun - 12 * MINUTE, begun - 5_000
+    with dashboard(cluster, history=lambda _statuses: history) as address:
+        send(kafka, topics.clicks, [click(start + number * 1_000, number) for number in range(60)])
+        wait_until(lambda: history.store.rows[CLICKS].rows == 60, 90, lambda: str(history.status()))
+        send(kafka, topics.clicks, [click(begun - 8 * MINUTE + number, number) for number in range(20)])
+        wait_until(lambda: history.totals()["skipped"] == 20, 60, lambda: str(history.totals()))
+        behind = 0  # their time has come
+        send(kafka, topics.clicks, [click(begun)])
+        wait_until(lambda: history.store.rows[CLICKS].rows == 61, 90, lambda: str(history.status()))
+        wait_until(lambda: history.read_until(CLICKS) is None, 60, lambda: str(history.status()))
+        found = count(address, "clicks", from_=start, to=end)
+        assert (found["to"], found["records"]) == (end, 81)
+        assert (found["history"], found["topic"]) == (60, 60)
+        assert found["note"].startswith("20 clicks came more than a minute before their own time: ")
+        one_page = json.dumps([["page", "=", "/2.html"]])
+        few = count(address, "clicks", from_=start, to=end, filters=one_page)
+        assert 0 < few["history"] == few["topic"] < 60
+        assert int(few["note"].split()[0]) < 20
+
+
 def test_what_the_topic_does_not_hold_any_more_is_not_told_as_a_difference(kafka: str, topic_name: str) -> None:
     topics = topics_of(topic_name)
     make_topic(kafka, topics.clicks, 1)
     end = now() - 20_000
     start = end - 2 * MINUTE
-    send(kafka, topics.clicks, [click(start + number * 1_000, number) for number in range(120)])
+    clicks = [click(start + number * 1_000, number) for number in range(120)]
+    send(kafka, topics.clicks, clicks[:60], at=start)
+    send(kafka, topics.clicks, clicks[60:], at=start + MINUTE)
     send(kafka, topics.clicks, [click(end + 15_000)])
     cluster = Cluster(kafka)
     history = History(cluster, topics, Limits())
@@ -128,12 +157,53 @@ def test_what_the_topic_does_not_hold_any_more_is_not_told_as_a_difference(kafka
         wait_until(lambda: is_read(history), 60, lambda: str(history.status()))
         wait_until(lambda: history.store.rows[CLICKS].rows == 121, 90, lambda: str(history.status()))
         assert count(address, "clicks", from_=start, to=end)["topic"] == 120
-        place = TopicPartition(topics.clicks, 0, 60)
-        admin = admin_of(cluster)
-        admin.delete_records([place])[place].result(30 * PATIENCE)
-        of = {"figure": "clicks", "from": str(start), "to": str(end)}
-        status, text = asked(address, "/api/recount", **of)
-        assert (status, "What the topic has left begins at 2" in text) == (503, True), text
+        delete_records(kafka, topics.clicks, {0: 60})
+        for figure in ("clicks", "users"):  # as many users are left: it is known all the same that clicks are gone
+            words = refused(address, figure=figure, **{"from": str(start), "to": str(end)})
+            assert words.startswith("What the topic has left begins at 2")
+            assert words.endswith("UTC. Ask for a shorter time.")
+        assert count(address, "clicks", from_=start + MINUTE, to=end)["note"] == ""
+
+
+def test_a_topic_that_was_filled_anew_is_compared_and_a_difference_is_not_told(kafka: str, topic_name: str) -> None:
+    """As by a replay: its Kafka timestamps say nothing of when the records happened that were deleted."""
+    topics = topics_of(topic_name)
+    make_topic(kafka, topics.clicks, 1)
+    end = now() - 20_000
+    start = end - 5 * MINUTE
+    cluster = Cluster(kafka)
+    history = History(cluster, topics, Limits())
+    of = {"figure": "clicks", "from": str(start), "to": str(end)}
+    with dashboard(cluster, history=lambda _statuses: history) as address:
+        send(kafka, topics.clicks, [click(start - 20 * MINUTE + number * 1_000, number) for number in range(60)])
+        wait_until(lambda: history.store.rows[CLICKS].rows == 60, 90, lambda: str(history.status()))
+        delete_records(kafka, topics.clicks, {0: 60})
+        # Before it is filled anew there is no record that could tell anything.
+        early = {"from_": start - 30 * MINUTE, "to": start - 25 * MINUTE}
+        assert count(address, "clicks", **early)["note"] == LOST
+        gone = {**of, "from": str(start - 20 * MINUTE), "to": str(start - 19 * MINUTE - 10_000)}
+        assert (
+            refused(address, **gone)
+            == "All records of the topic's partition 0 were deleted: some may have been of this time."
+        )
+        send(kafka, topics.clicks, [click(start + number * 1_000, number) for number in range(120)])
+        send(kafka, topics.clicks, [click(end + 15_000)])
+        wait_until(lambda: history.store.rows[CLICKS].rows == 181, 90, lambda: str(history.status()))
+        wait_until(lambda: history.read_until(CLICKS) is None, 60, lambda: str(history.status()))
+        found = count(address, "clicks", from_=start, to=end)
+        assert (found["history"], found["topic"], found["note"]) == (120, 120, LOST)
+        alone = history.recount(Question(start, end), ["page"], threading.Event())
+        assert (alone.totals.hits, alone.complete, alone.words.endswith("lost records of it.")) == (120, False, True)
+        assert refused(address, **gone).endswith(", after this time: it may have lost records of it.")
+        delete_records(kafka, topics.clicks, {0: 100})
+        assert refused(address, **of).endswith(", after this time: it may have lost records of it.")
+
+
+def refused(address: str, **params: str) -> str:
+    status, text = asked(address, "/api/recount", **params)
+    assert status == 503, text
+    words: str = json.loads(text)["error"]
+    return words
 
 
 @pytest.mark.parametrize(

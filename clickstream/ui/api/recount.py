@@ -27,6 +27,7 @@ from clickstream.ui.wiring import Wiring
 
 MAX_WINDOW_MS = 24 * 3_600_000
 MAX_ROWS = 300
+LOST = "Records were deleted from the topic: this compares what it has left."
 
 _KNOWN = frozenset(["figure", "from", "to", "filters", "threshold", "event", "steps", "window", "dimension", "rows"])
 _OF_VALUES = ("values", "error_values")
@@ -47,7 +48,8 @@ Shown = float | Steps | Listed | None
 class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """`history` and `topic` are the number of [from, to), None when there is none: of no click, or because the history
     does not reach so far. `differing`: 0 when they are equal; of a list, how many of all its values differ.
-    `records` of the topic were read."""
+    `records` of the topic were read. `note` says what is on neither side, and why; "" when all is.
+    """
 
     from_: int
     to: int
@@ -57,6 +59,7 @@ class Both(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     records: int
     topic_name: str
     seconds: float
+    note: str
 
 
 class Recounts:
@@ -135,16 +138,38 @@ def both(history: History, figure: str, of: Of, stop: Event) -> Both:
     of = msgspec.structs.replace(of, end=end)
     before = number.in_history(history, of)
     plain = number.plainly(of)
-    found = reread(history, number, of, plain, stop)
+    found, ahead = reread(history, number, of, plain, stop)
     if not found.complete:
-        raise Refused(503, f"{found.words} Ask for a shorter time.")
+        raise Refused(503, found.words)
     topic, shown = plain.value(), number.in_history(history, of)
     # Late records may come while the topic is read, and the history have them: what it said before is as good.
     if shown != topic and before == topic:
         shown = before
     name = history.topics[0 if number.kind == CLICKS else 1]
     mine, its, differing = compared(shown, topic, of.rows)
-    return Both(of.start, of.end, mine, its, differing, found.records, name, found.seconds)
+    # The history may have taken records of this time before they were deleted: that it has more would tell nothing.
+    if differing and found.doubt:
+        raise Refused(503, found.doubt)
+    noun = "click" if number.kind == CLICKS else "event"
+    more = history.left_out(number.kind).gave_up(plain.since, of.end)
+    notes = [_more_left_out(ahead, noun) if more else _left_out(ahead, noun), LOST if found.doubt else ""]
+    note = " ".join(filter(None, notes))
+    return Both(of.start, of.end, mine, its, differing, found.records, name, found.seconds, note)
+
+
+def _left_out(number: int, noun: str) -> str:
+    if number == 1:
+        return f"1 {noun} came more than a minute before its own time: it is not in the history, and not counted here."
+    many = f"{number:,} {noun}s came more than a minute before their own time"
+    return f"{many}: they are not in the history, and not counted here." if number else ""
+
+
+def _more_left_out(number: int, noun: str) -> str:
+    """Where more were left out than are known."""
+    return (
+        f"Many {noun}s came more than a minute before their own time: they are not in the history, and no more than "
+        f"{number:,} of them could be left out here."
+    )
 
 
 def compared(history: Value, topic: Value, rows: int) -> tuple[Shown, Shown, int]:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, cast
 
+import msgspec
 import pytest
 from starlette.datastructures import QueryParams
 
 from clickstream.enrich.places import MadeUpPlaces
+from clickstream.history.ahead import LeftOut
 from clickstream.history.decode import Click, ProductEvent
 from clickstream.history.history import History
 from clickstream.history.model import CLICKS, DIMENSIONS, EVENTS, Filter, Question
@@ -20,12 +22,13 @@ from clickstream.history.store import Limits
 from clickstream.kafka.clients import Cluster
 from clickstream.records import utc_text
 from clickstream.ui.api.jobs import Refused
-from clickstream.ui.api.recount import Both, Listed, Shown, asked, both, compared
+from clickstream.ui.api.recount import LOST, Both, Listed, Shown, asked, both, compared
 from clickstream.ui.numbers import NUMBERS, Of
 
 BASE = 1_600_000_000_000 // 3_600_000 * 3_600_000
 MINUTE = 60_000
 NOW = BASE + 40 * MINUTE
+LATER = NOW + 5 * MINUTE
 START, END = NOW - 11 * MINUTE - 3_000, NOW - MINUTE
 PLACES = MadeUpPlaces()
 NEVER = threading.Event()
@@ -41,13 +44,15 @@ class FakeCluster:
 class Kept(History):
     """A history of records that are at hand, as those of Kafka are."""
 
-    def __init__(self, clicks: list[Click], events: list[ProductEvent]) -> None:
-        super().__init__(cast(Cluster, FakeCluster()), limits=Limits(), places=PLACES, clock=lambda: NOW + 5 * MINUTE)
+    def __init__(self, clicks: list[Click], events: list[ProductEvent], came_at: int = LATER) -> None:
+        self.now = came_at
+        super().__init__(cast(Cluster, FakeCluster()), limits=Limits(), places=PLACES, clock=lambda: self.now)
         self.came, self.did = clicks, events
         for kind in (CLICKS, EVENTS):
             self.store.begin(kind, 0)
         self.store.add_clicks(clicks)
         self.store.add_events(events)
+        self.now = LATER
 
     def reread_clicks(self, question: Question, take: Any, stop: threading.Event, **bounds: Any) -> Reread:
         for click in self.came:
@@ -217,6 +222,97 @@ def test_a_number_of_clicks_equals_its_recount_and_a_plain_count(
     assert told(found.history) == pytest.approx(wanted)
     assert (found.history, found.differing) == (found.topic, 0)
     assert wanted
+
+
+@pytest.fixture(scope="module")
+def early_history() -> Iterator[Kept]:
+    """One that some of its records came to before their own time."""
+    kept = Kept(clicks(), events(), came_at=NOW - 5 * MINUTE)
+    kept.store.add_clicks([Click(END + MINUTE)])  # that makes all of the range final
+    yield kept
+    kept.close()
+
+
+@pytest.mark.parametrize("filters", [(), FILTERS])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_came_too_long_before_its_time_is_on_neither_side_and_it_says_so(
+    early_history: Kept, name: str, filters: tuple[Filter, ...]
+) -> None:
+    latest = NOW - 4 * MINUTE  # that was taken
+    of = msgspec.structs.replace(OF, filters=filters, threshold=60_000)
+    found = counted(early_history, name, of)
+    assert (found.history, found.differing) == (found.topic, 0)
+    if name in EVENTS_BY_HAND:
+        own = [one for one in early_history.did if of.start <= one.time < of.end]
+        wanted, noun = EVENTS_BY_HAND[name]([one for one in own if one.time <= latest], of), "events"
+        ahead = sum(one.time > latest for one in own)
+    else:
+        wanted, noun = BY_HAND[name]([one for one in early_history.came if one.time <= latest], of), "clicks"
+        ahead = sum(one.time > latest for one in shown(early_history.came, of))
+    assert told(found.topic) == (wanted if name == "funnel" else pytest.approx(wanted))
+    assert ahead > 1
+    assert found.note == (
+        f"{ahead} {noun} came more than a minute before their own time: they are not in the history, "
+        "and not counted here."
+    )
+
+
+def test_one_that_came_too_long_before_its_time_is_no_clicks(own_history: Kept) -> None:
+    early = Click(START + 1, request="GET /early HTTP/1.1")
+    own_history.came = [*own_history.came, early]
+    assert counted(own_history, "clicks").differing == 1
+    own_history.left_out(CLICKS).add([early])
+    found = counted(own_history, "clicks")
+    assert (found.differing, found.note) == (
+        0,
+        "1 click came more than a minute before its own time: it is not in the history, and not counted here.",
+    )
+    assert counted(own_history, "clicks", Of(START + 2, END)).note == ""
+
+
+def doubtful(history: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic has lost records, nobody knows of when."""
+    real = history.reread_clicks
+    monkeypatch.setattr(
+        history, "reread_clicks", lambda *args: msgspec.structs.replace(real(*args), doubt="Some were deleted.")
+    )
+
+
+def test_where_the_topic_may_have_lost_records_what_is_equal_is_told(
+    early_history: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubtful(early_history, monkeypatch)
+    found = counted(early_history, "clicks")
+    assert (found.history, found.differing) == (found.topic, 0)
+    assert found.note.endswith(f", and not counted here. {LOST}")
+
+
+@pytest.mark.parametrize("reaches", [True, False])
+def test_where_the_topic_may_have_lost_records_no_difference_is_told(
+    own_history: Kept, monkeypatch: pytest.MonkeyPatch, reaches: bool
+) -> None:
+    """Nor a number of the topic that the history has nothing to compare with."""
+    doubtful(own_history, monkeypatch)
+    if reaches:
+        own_history.came = own_history.came[::2]
+    else:
+        own_history.store.begin(CLICKS, START + 1)
+    with pytest.raises(Refused, match="Some were deleted"):
+        counted(own_history, "clicks")
+
+
+def test_where_more_were_left_out_than_are_known_it_says_so(own_history: Kept) -> None:
+    early = [Click(START + number, request="GET /early HTTP/1.1") for number in range(3)]
+    own_history.came = [*own_history.came, *early]
+    own_history.store.left_out[CLICKS] = LeftOut(most=2)
+    own_history.left_out(CLICKS).add(early)
+    found = counted(own_history, "clicks")
+    assert (found.differing, found.note) == (
+        1,
+        "Many clicks came more than a minute before their own time: they are not in the history, and no more than 2 "
+        "of them could be left out here.",
+    )
+    assert counted(own_history, "clicks", Of(START + 1, END)).differing == 0
 
 
 @pytest.mark.parametrize("filters", [(), FILTERS])

@@ -86,8 +86,8 @@ export class Proof {
   }
 }
 
-// The answer: {from, to, history, topic, differing, records, topic_name, seconds}; `to` is at most the watermark.
-function comparison(what, { from, to, differing, records, seconds, ...sides }, now) {
+// The answer: {from, to, history, topic, differing, records, topic_name, seconds, note}; `to` is at most the watermark.
+function comparison(what, { from, to, differing, records, seconds, note, ...sides }, now) {
   const unknown = sides.history == null && sides.topic != null;
   const verdict = unknown ? 'The history does not reach so far: it has nothing to compare. ' : 'They are equal. ';
   const differ = differing > 0 && !unknown;
@@ -100,6 +100,7 @@ function comparison(what, { from, to, differing, records, seconds, ...sides }, n
       `${int(records)} records were read in ${Number(seconds).toFixed(1)}\u202fs, for `,
       `${moment(from, now)} to ${moment(to, now)}, which is final.`,
     ),
+    ...(note ? [h('p', {}, note)] : []),
   ];
 }
 

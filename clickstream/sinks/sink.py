@@ -168,7 +168,7 @@ class Sink(Part):
             log.info("%s", stopped)
         finally:
             with ExitStack() as closing:  # all of it, whatever becomes of one
-                closing.callback(self._sender.close, 0.0)
+                closing.callback(self._letters.close)
                 if self._consumer is not None:
                     closing.callback(self._consumer.close)
                 closing.callback(self._target.close)

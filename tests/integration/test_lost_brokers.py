@@ -19,12 +19,18 @@ from clickstream.kafka.statistics import Report
 from clickstream.parts.part import Part
 from clickstream.parts.renewed import Renewed
 from clickstream.parts.threads import Threads
+from clickstream.sinks.inputs import plain
 from clickstream.tables.engine.engine import Engine
 from clickstream.tally.each import EachCounter
-from clickstream.topics import ensure
+from clickstream.topics import Declared, ensure
+from clickstream.transform.transform import Transform
 from tests.integration.support import make_topic, named, options_for, produce, tallies
 from tests.integration.tablesupport import MINUTES, click, engine_of, per_minute, script
+from tests.integration.test_sink import sink_of
+from tests.integration.test_transform import options as transform_options
+from tests.integration.test_transform import processes, results
 from tests.support import wait_until
+from tests.unit.sinks.memory import MemoryTarget
 
 EVERY_MS = 100
 FORGOTTEN_MS = "6000"  # the shortest session that the broker takes
@@ -147,3 +153,45 @@ def test_tables_go_on(kafka: str, topic_name: str, told: Told, tmp_path: Path) -
         produce(kafka, topic_name, [click(80), click(130)])
         told.tell("producer", engine)  # it is asked while there is something to write; consumers are in another process
         wait_until(lambda: written({0: 2, 1: 2}), 60, "the next one, with what came before", 0.1)
+
+
+def test_a_sink_goes_on(kafka: str, topic_name: str, told: Told) -> None:
+    cluster, target = Cluster(kafka), MemoryTarget()
+    ensure(cluster, [Declared(topic_name, partitions=3), Declared(f"{topic_name}-dead")])
+    sink = Renewed(lambda _former: sink_of(cluster, target, plain(topic_name), name="memory"))
+    with at_work(sink) as fine:
+
+        def stored(rows: int) -> bool:
+            fine()
+            return len(target.rows) == rows
+
+        for number in (1, 2):
+            produce(kafka, topic_name, [b"%d" % number] * 30)
+            wait_until(lambda count=30 * number: stored(count), 60, "they are stored", 0.1)  # type: ignore[misc]
+            if number == 1:
+                told.tell("consumer", sink)
+    assert sum(target.batches) == sink.totals()["written"] == 60
+    assert target.epoch == 2
+
+
+def test_a_transform_goes_on_and_starts_over_once(kafka: str, topic_name: str, told: Told) -> None:
+    cluster = Cluster(kafka)
+    ensure(cluster, [Declared(topic_name, 3), Declared(f"{topic_name}-out", 1), Declared(f"{topic_name}-dead", 1)])
+
+    def make(former: Transform | None) -> Transform:
+        over = former is None or former.starts_over
+        return Transform(cluster, processes("echo"), transform_options(topic_name, start_over=over))
+
+    transform = Renewed(make)
+    with at_work(transform) as fine:
+
+        def written(count: int) -> bool:
+            fine()
+            return len(results(cluster, topic_name)) == count
+
+        for number in (1, 2):
+            produce(kafka, topic_name, [b"%d" % number] * 30)
+            wait_until(lambda count=30 * number: written(count), 60, "they are written", 0.1)  # type: ignore[misc]
+            if number == 1:
+                told.tell("consumer", transform)
+    assert sorted(one["value"] for one in results(cluster, topic_name)) == ["1"] * 30 + ["2"] * 30

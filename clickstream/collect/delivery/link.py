@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from clickstream.collect.delivery.overdue import Owed
-from clickstream.collect.delivery.tickets import Ticket
+from clickstream.collect.delivery.tickets import Reported
 from clickstream.collect.model import Record
 from clickstream.kafka.statistics import LostBrokers
 
@@ -53,7 +53,7 @@ class Link:
         self.open = True
         self._schedule()
 
-    def send(self, ticket: Ticket, records: Sequence[Record], timestamp: int = 0, *, quick: bool = True) -> None:
+    def send(self, ticket: Reported, records: Sequence[Record], timestamp: int = 0, *, quick: bool = True) -> None:
         """Hand over a ticket's records. All that goes wrong is reported to it, never raised. `timestamp`: epoch ms, 0:
         now.
 

@@ -1,11 +1,10 @@
 """What the rooms of the collector hand to each other: a request, and what came of it.
 
-Structs, as dataclasses that are frozen take 2 us each to be made.
+Structs, as dataclasses that are frozen take 2 us each to be made, and named tuples a third of one.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
@@ -41,7 +40,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, array_like=True):
     """Of a topic, as Kafka takes it."""
 
     topic: str

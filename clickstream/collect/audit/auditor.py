@@ -127,20 +127,16 @@ class Auditor:
         """Of the reader: events that came."""
         oldest = int(self._clock() * 1000) - LOOKED_AT_MS
         with self._lock:
+            take, whole_since = self._sequences.take, self._whole_since
             for message in records:
                 try:
                     event = _decode(message.value() or b"")
                 except (msgspec.MsgspecError, UnicodeDecodeError):
                     continue  # not the collector's
-                if event.stream is not None and event.sequence is not None and event.time >= oldest:
-                    self._sequences.take(
-                        event.site,
-                        event.stream,
-                        event.sequence,
-                        event.time,
-                        from_zero=event.cookieless and event.time >= self._whole_since,
-                        came_at=event.received_at,
-                    )
+                at = event.time
+                if event.stream is not None and event.sequence is not None and at >= oldest:
+                    from_zero = event.cookieless and at >= whole_since
+                    take(event.site, event.stream, event.sequence, at, from_zero=from_zero, came_at=event.received_at)
 
     def forget(self) -> None:
         """Of the reader: the topic was recreated."""

@@ -79,9 +79,11 @@ class Sequences:
         hour = site, time_ms - time_ms % HOUR_MS
         known = self._stream(site, stream, number, from_zero)
         figures = self._of(hour)
-        figures.last = max(figures.last, came_at)
+        if came_at > figures.last:
+            figures.last = came_at
         if number >= known.high:
-            self._gap(known, known.high, number, hour)
+            if number > known.high:  # of most it is the next one
+                self._gap(known, known.high, number, hour)
             known.high = number + 1
             figures.received += 1
         elif number < known.low:

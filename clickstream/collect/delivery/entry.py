@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from clickstream.collect.model import Record
 
@@ -41,4 +42,4 @@ def _plain(record: Record) -> Record:
     if not record.headers:
         return record
     headers = [(name, value.encode() if isinstance(value, str) else value) for name, value in record.headers]
-    return record._replace(headers=headers)
+    return replace(record, headers=headers)

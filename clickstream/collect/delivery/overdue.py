@@ -4,14 +4,14 @@ from collections import deque
 
 from confluent_kafka import KafkaError
 
-from clickstream.collect.delivery.tickets import Ticket
+from clickstream.collect.delivery.tickets import Reported
 
 
 class Owed:
     """Of one producer. Times are those of a monotonic clock, in seconds."""
 
     def __init__(self) -> None:
-        self._awaited: deque[tuple[float, Ticket]] = deque()
+        self._awaited: deque[tuple[float, Reported]] = deque()
         self._given = 0  # records, since the beginning
         self._mark: tuple[float, int] | None = None
 
@@ -19,7 +19,7 @@ class Owed:
         """So many were handed over."""
         self._given += records
 
-    def awaits(self, ticket: Ticket, now: float) -> None:
+    def awaits(self, ticket: Reported, now: float) -> None:
         """Its records were handed over, and it hears of success, too."""
         self._awaited.append((now, ticket))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, Message
 
@@ -11,6 +11,10 @@ from clickstream.errors import ClickstreamError
 
 # What --explain tells of an event.
 WAITING, KAFKA, SPOOL, DUPLICATE, NOBODY = "waiting", "kafka", "spool", "duplicate", "nobody"
+
+
+Place = tuple[list[str], int]
+"""Where --explain reads what came of an event: among those of its request."""
 
 
 class NobodyTookIt(ClickstreamError):
@@ -59,6 +63,25 @@ class Waiting:
             self.future.set_result(None)
 
 
+class Finished(Protocol):
+    """Where tickets are put once nothing of them is on its way: a list."""
+
+    def append(self, ticket: "Ticket", /) -> None: ...
+
+
+class Reported(Protocol):
+    """What hears of its records on their way to Kafka: a Ticket, or a Batch of what one request brought."""
+
+    def reported(self, error: KafkaError | None, message: Message | None) -> None: ...
+
+    def cut(self, queued: int, error: KafkaError) -> None: ...
+
+    @property
+    def over(self) -> bool: ...
+
+    def give_up(self, error: KafkaError) -> None: ...
+
+
 class Ticket:
     """The records of one Outgoing on their way to Kafka: `reported` is called for each of them, on the loop.
 
@@ -69,14 +92,14 @@ class Ticket:
 
     __slots__ = ("_failed", "_finished", "_left", "at", "error", "id", "places", "records", "waiting")
 
-    def __init__(self, records: Sequence[Record], id_: str | None, at: int, finished: "list[Ticket]") -> None:
+    def __init__(self, records: Sequence[Record], id_: str | None, at: int, finished: Finished) -> None:
         """It is put into `finished` with the report of its last record. `at`: epoch ms."""
         self.records = records
         self.id = id_
         self.at = at
         self.error: KafkaError | None = None
         self.waiting: list[Waiting] = []
-        self.places: list[tuple[list[str], int]] = []  # where --explain reads what came of it
+        self.places: list[Place] = []
         self._finished = finished
         self._left = len(records)
         self._failed: Sequence[str | None] = ()  # topics
@@ -142,7 +165,7 @@ class Unawaited(Ticket):
 
     __slots__ = ("_headers", "_is_cut", "_is_served")
 
-    def __init__(self, records: Sequence[Record], id_: str | None, at: int, finished: "list[Ticket]") -> None:
+    def __init__(self, records: Sequence[Record], id_: str | None, at: int, finished: Finished) -> None:
         """It is put into `finished` with the first report of a failure."""
         # Each field by itself: a call of super() costs 0.2 us for each event.
         self.records = ()

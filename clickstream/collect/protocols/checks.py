@@ -81,15 +81,14 @@ def _members(members: dict[str, Any] | list[Any], limits: Limits, left: int, lev
         raise Unacceptable(Reason.TOO_MANY, f"properties: more than {limits.properties}")
     if not levels:
         raise Unacceptable(Reason.TOO_MANY, f"properties: more than {limits.nesting} levels")
-    if isinstance(members, dict):
-        for name in members:
-            if len(name) > limits.name:
-                raise Unacceptable(Reason.TOO_LARGE, f"properties: a name of more than {limits.name} characters")
-            if "\0" in name:
-                raise _nul()
     # Values are replaced on the way, which keeps the places of a dict as they are.
-    places: Any = members.items() if isinstance(members, dict) else enumerate(members)
+    places: Any = members.items() if type(members) is dict else enumerate(members)
     for place, value in places:
+        if type(place) is str:
+            if len(place) > limits.name:
+                raise Unacceptable(Reason.TOO_LARGE, f"properties: a name of more than {limits.name} characters")
+            if "\0" in place:
+                raise _nul()
         kind = type(value)
         if kind is str:
             if len(value) > limits.text:

@@ -26,7 +26,9 @@ def parameters(query: str) -> list[tuple[str, str]]:
     query = query.replace("+", " ")
     if "%" not in query:
         return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&")) if name or value]
-    decoded = _decoded(query) if query.isprintable() and "%01" not in query and "%02" not in query else None
+    # A line's end after "%" would be a soft one. Looking for these few takes a third of what isprintable() does.
+    usual = _AND not in query and _IS not in query and "\n" not in query and "\r" not in query and "%0" not in query
+    decoded = _decoded(query) if usual else None
     if decoded is None:
         parts = [part.partition("=") for part in query.split("&")]
         return [(unquote(name), unquote(value)) for name, _, value in parts if name or value]

@@ -37,4 +37,4 @@ def test_only_topics_with_a_schema_are_avro() -> None:
 
 def test_the_spool_gives_back_what_would_have_been_sent() -> None:
     one = taken(SCHEMAS)
-    assert decoded(encoded(1, one.id, one.records)).records == one.records
+    assert decoded(encoded(1, one.id, one.records)).outgoing == one.records

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from clickstream.collect.enrichment import Enrichment
+from clickstream.collect.enrichment import LONGEST_KNOWN, Enrichment
 from clickstream.collect.intake import Intake, IntakeOptions
 from clickstream.collect.model import Outgoing, Request
 from clickstream.collect.protocols.model import Reading, SentEvent
@@ -216,6 +216,11 @@ def test_the_client_is_behind_trusted_proxies() -> None:
     assert only(one.take(request)).address == "198.51.100.0"
 
 
+def test_a_driven_browser_makes_no_robots_of_the_other_events() -> None:
+    found = intake().take(post([event(webdriver=True), event(), event(webdriver=True)])).events
+    assert [None if one.event is None else one.event.bot for one in found] == ["webdriver", None, "webdriver"]
+
+
 def test_no_address_is_none() -> None:
     one = outgoing(post(event(), peer="unix:"))
     assert one.event is not None
@@ -240,6 +245,38 @@ def test_a_campaign() -> None:
     found = take(event(url=SHOP + "?utm_source=news&utm_medium=mail&utm_campaign=may&utm_term=a+b&utm_content=top"))
     assert (found.campaign_source, found.campaign_medium, found.campaign) == ("news", "mail", "may")
     assert (found.campaign_term, found.campaign_content, found.referrer_class) == ("a b", "top", "campaign")
+
+
+@pytest.mark.parametrize("path", ["", "x" * LONGEST_KNOWN], ids=["short", "long"])
+def test_each_event_of_a_request_has_its_own_page(path: str) -> None:
+    page = f"{SHOP}/{path}"
+    told = [
+        event(url=page),
+        event(url=page, site="a.example", referrer="https://a.example/"),
+        event(url=page, referrer="https://a.example/"),
+        event(url=page, referrer="https://www.google.com/"),
+        event(url=page, referrer="nowhere"),
+        event(url=f"{page}?utm_source=news"),
+        event(url=page, site="a.example"),
+    ]
+    found = [one.event for one in intake().take(post([*told, *told])).events if one.event is not None]
+    assert [(one.site, one.referrer_class, one.campaign_source) for one in found] == 2 * [
+        ("shop.example", "direct", None),
+        ("a.example", "internal", None),
+        ("shop.example", "link", None),
+        ("shop.example", "search", None),
+        ("shop.example", None, None),
+        ("shop.example", "campaign", "news"),
+        ("a.example", "direct", None),
+    ]
+    assert [one.url for one in found] == [one["url"] for one in told] * 2
+    assert [one.referrer for one in found[:5]] == [
+        None,
+        "https://a.example/",
+        "https://a.example/",
+        "https://www.google.com/",
+        None,
+    ]
 
 
 # --- who it is

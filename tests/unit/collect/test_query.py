@@ -8,7 +8,7 @@ from clickstream.collect.protocols.model import Unacceptable
 from clickstream.collect.protocols.query import MAX_PARAMETERS, parameters
 
 
-@given(st.text("ab=&%+;\x01\x02012369ACDFcdfé \ud800", max_size=60))
+@given(st.text("ab=&%+;\x00\x01\x02\t\n\r\x7f\xa0012369ACDFcdfé \ud800", max_size=60))
 def test_it_reads_as_the_standard_library_does(query: str) -> None:
     read = query.encode("utf-8", "replace").decode()
     assert parameters(query) == [
@@ -24,6 +24,7 @@ def test_it_reads_as_the_standard_library_does(query: str) -> None:
         ("a=%01%02&b=%C3", [("a", "\x01\x02"), ("b", "�")]),
         ("a=%C3&b=%BC", [("a", "�"), ("b", "�")]),
         ("a=%zz&b=%", [("a", "%zz"), ("b", "%")]),
+        ("a=%0A%41&b=%\n%41", [("a", "\nA"), ("b", "%\nA")]),
         ("", []),
     ],
 )

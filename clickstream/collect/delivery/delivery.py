@@ -146,6 +146,8 @@ class Delivery:
             if place is not None:
                 ticket.places.append(place)
             self._begin(ticket, error)
+            if error is not None:  # the next one goes behind it
+                self._served()
         if batch is not None and (records := batch.records):
             waiting = self._waiting_for(batch, waiting)
             self._link.send(batch, records)
@@ -186,15 +188,20 @@ class Delivery:
         while self._finished:
             finished = self._finished[:]
             self._finished.clear()
-            for ticket in finished:
+            for number, ticket in enumerate(finished):
                 if isinstance(ticket, Batch):
                     self._all_stored(ticket)
                     continue
+                if ticket.error is not None:
+                    spooled_before = self._spooling
+                    self._begin_spooling(ticket.error)
+                    if not spooled_before and ticket.error.code() == KafkaError._QUEUE_FULL:
+                        self._finished += finished[number:]  # it found no room: what had some came before it
+                        break
                 ticket.served()
                 if ticket.error is None:
                     self._stored(ticket, KAFKA)
                 else:
-                    self._begin_spooling(ticket.error)
                     self._to_spool(ticket)
         self._drain.served()
 

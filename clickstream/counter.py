@@ -15,6 +15,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, Run
 from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S
 from clickstream.kafka.patience import Stopped
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.kafka.transactions import Fenced
 from clickstream.parts.part import Part
 from clickstream.records import Position
@@ -67,10 +68,8 @@ class Counter(Part):
         """
         self._stop = stop
         try:
-            self._open()
-        except Stopped:
-            return  # nothing is counted yet
-        try:
+            if not self._opened():
+                return
             while not stop.is_set() and not self._finished():
                 try:
                     self._tally(self._member.next_batch(BATCH, self._patience()))
@@ -82,6 +81,9 @@ class Counter(Part):
             self._emit_for_good()
         except Stopped as stopped:
             self._give_up(stopped)
+        except LostBrokers:
+            self._let_go()
+            raise
         finally:
             self._close()
 
@@ -102,11 +104,16 @@ class Counter(Part):
     def positions(self) -> list[Position]:
         return self._counting.positions()
 
-    def _open(self) -> None:
-        self._counting.create_topics(self._stop)
-        self._topic = self._counting.find_topic(self._stop)
-        self._partitions = self._topic.partitions()
-        self._member = self._counting.join(self._stop, before_revoke=self._hand_over, after_assign=self._begin)
+    def _opened(self) -> bool:
+        """False when it was stopped while Kafka was away: nothing is counted yet."""
+        try:
+            self._counting.create_topics(self._stop)
+            self._topic = self._counting.find_topic(self._stop)
+            self._partitions = self._topic.partitions()
+            self._member = self._counting.join(self._stop, before_revoke=self._hand_over, after_assign=self._begin)
+            return True
+        except Stopped:
+            return False
 
     def _patience(self) -> float:
         return min(MAX_WAIT_S, max(0.0, self._next_emission - time.monotonic()))
@@ -132,6 +139,7 @@ class Counter(Part):
         self._next_emission = time.monotonic() + self._options.interval
         self._save()
         self._states.follow()
+        self._counting.poll()
         if not self._trial.over:
             for ready, own in self._trial.release_if(bool(self._states.fold.counts())):
                 self._count(ready, own)
@@ -170,8 +178,7 @@ class Counter(Part):
     def _give_up(self, stopped: Stopped) -> None:
         """Kafka did not come back before the stop. Raises ClickstreamError if there was something left to do."""
         unsaved = self._counting.unsaved()
-        self._member.give_up()
-        self._leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
+        self._let_go()
         if unsaved:
             raise not_saved(self._cluster.address) from stopped
         if self._publisher is not None and self._publisher.last != self._states.fold.counts():
@@ -179,6 +186,11 @@ class Counter(Part):
                 f"Kafka at {self._cluster.address} is away: the latest counts are saved, but their tally is not "
                 "published. The next start publishes it."
             ) from stopped
+
+    def _let_go(self) -> None:
+        """Of what is not saved: it is counted again."""
+        self._counting.give_up()
+        self._leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
 
     def _check_epoch(self) -> None:
         if any(own.epoch < self._states.fold.epoch for own in self._member.owned.values()):
@@ -192,6 +204,7 @@ class Counter(Part):
             self._take_over()
         if self._publisher is None:
             return
+        self._publisher.poll()
         counts = self._states.fold.counts()
         self._tallier.check_names(counts)
         try:

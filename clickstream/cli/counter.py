@@ -99,7 +99,7 @@ def command(
         require(cluster, options.from_topic)
         if start_over:
             _reset(cluster, options, yes)
-        counter = Renewed(partial(_counter, cluster, options, emit))
+        counter = Renewed(cluster, partial(_counter, cluster, options, emit))
         run_part(
             app,
             cluster,

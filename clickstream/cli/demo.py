@@ -107,7 +107,7 @@ def command(app: App, duration: float | None, only: str | None, open_: bool, no_
             rate=app.config["run-producer.rate"],
             allow_control=allow_control,
         )
-        counter = Renewed(lambda _former: Counter(cluster, options))
+        counter = Renewed(cluster, lambda _former: Counter(cluster, options))
         beside = None if only == "heart" else _beside(app, cluster, allow_control)
         status_topic = app.config["status-topic"]
         control_topic = app.config["control-topic"] if allow_control else None

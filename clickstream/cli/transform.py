@@ -121,7 +121,7 @@ def run_transform(app: App, call: "Callable[[], Caller]", options: "Options", *,
     with app.connect() as cluster:
         require(cluster, options.from_topic)
         ensure(cluster, [options.to_topic, options.dead_letter_topic])
-        transform = Renewed(make)
+        transform = Renewed(cluster, make)
         run_part(
             app,
             cluster,

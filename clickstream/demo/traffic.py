@@ -1,14 +1,18 @@
 """The web site's traffic per minute, as it is in the topic of that table: what `tables show --follow` would show."""
 
+import logging
 import threading
 
 from clickstream.demo.demo import Minute
 from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.tables.looking.latest import Latest, by_window
 from clickstream.tables.looking.look import Look
 from clickstream.tables.looking.rows import Row
 from clickstream.tables.sql.model import Table
+
+log = logging.getLogger(__name__)
 
 TABLE = "traffic_per_min"
 KEPT = 50
@@ -37,6 +41,13 @@ class TrafficReader:
         while self._table.topic not in existing(self._cluster):  # its tables make it when they begin
             if stop.wait(EXISTS_EVERY_S):
                 return
+        while not stop.is_set():
+            try:
+                self._follow(stop)
+            except LostBrokers as lost:
+                log.warning("%s What comes from now on is read by a new one.", lost)
+
+    def _follow(self, stop: threading.Event) -> None:
         with Look(self._cluster, self._table, limit=KEPT) as look:
             for rows in look.changes(stop):
                 for row in rows:

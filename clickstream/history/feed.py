@@ -42,15 +42,19 @@ class Intake(Generic[Record]):
         self._since = 0
         self.reader: Reader[Record] = Reader(record)
         self.begins: dict[int, int] = {}
+        self.empty: dict[int, int] = {}  # partitions without records at the beginning, and where theirs will begin
         self.generation = 0
         self.last_success: float | None = None
 
-    def begin(self, since: int, offsets: Mapping[int, int], unsure: set[int]) -> None:
+    def begin(
+        self, since: int, offsets: Mapping[int, int], unsure: set[int], empty: Mapping[int, int] | None = None
+    ) -> None:
         """The topic is read from `offsets` on, which have all that happened from `since` (ms) on.
 
-        Of `unsure` partitions only what happened after their first record.
+        Of `unsure` partitions only what happened after their first record. `empty` ones have none yet.
         """
         with self._lock:
+            self.empty = dict(empty or {})
             self.begins, self._next, self._unsure, self._since = dict(offsets), dict(offsets), set(unsure), since
             self._store.begin(self._kind, since)
 
@@ -69,7 +73,7 @@ class Intake(Generic[Record]):
     def forget(self) -> None:
         """The topic was recreated, and is read from its beginning."""
         with self._lock:
-            self._waiting, self._next, self.begins, self._unsure = [], {}, {}, set()
+            self._waiting, self._next, self.begins, self._unsure, self.empty = [], {}, {}, set(), {}
             self._failed = False
             self.generation += 1
             self._store.forget(self._kind)
@@ -150,7 +154,8 @@ def recent_past(
             for partition, offset in offsets.items()
             if offset < logs[partition].high and (offset > wanted[partition] or 0 < offset == logs[partition].low)
         }
-        intake.begin(since if any(offsets.values()) else 0, offsets, unsure)
+        empty = {partition: log.high for partition, log in logs.items() if log.low == log.high}
+        intake.begin(since if any(offsets.values()) else 0, offsets, unsure, empty)
         return offsets
 
     return begin

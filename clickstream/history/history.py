@@ -367,14 +367,12 @@ class History:
     def reread_clicks(self, question: Question, take: TakeClick, stop: threading.Event, **bounds: Any) -> Reread:
         """Hand each click that fits to `take`, with its values. See recount.reread_clicks."""
         topic, places = self._names.clicks, self._places
-        return reread_clicks(
-            self._cluster, topic, question, take, places, stop, own_hosts=self._own_hosts, opened=self._opened, **bounds
-        )
+        bounds = {"opened": self._opened, "empty": self._clicks.empty, **bounds}
+        return reread_clicks(self._cluster, topic, question, take, places, stop, own_hosts=self._own_hosts, **bounds)
 
     def reread_events(
         self, start: int, end: int, take: Callable[[ProductEvent], None], stop: threading.Event, **bounds: Any
     ) -> Reread:
         """Hand each product event of [start, end) to `take`. See reread.reread."""
-        return reread(
-            self._cluster, self._names.events, ProductEvent, start, end, take, stop, opened=self._opened, **bounds
-        )
+        bounds = {"opened": self._opened, "empty": self._events.empty, **bounds}
+        return reread(self._cluster, self._names.events, ProductEvent, start, end, take, stop, **bounds)

@@ -47,12 +47,14 @@ def reread(
     stop: threading.Event,
     *,
     opened: Open | None = None,
+    empty: Mapping[int, int] | None = None,
     within_s: float = WITHIN_S,
     max_records: int = MAX_RECORDS,
 ) -> Reread:
     """Read the records of [start, end) in event time, to where the topic ends now, and hand each, `opened`, to `take`.
 
-    Raises ClickstreamError when Kafka does not answer.
+    `empty` are partitions that had no records before somebody counted them, and where theirs begin: what was deleted
+    there by then nobody misses. Raises ClickstreamError when Kafka does not answer.
     """
     begun = time.monotonic()
     # The end was there when the question came: more than that it need not know.
@@ -61,7 +63,8 @@ def reread(
     cut = {partition for partition, log in logs.items() if 0 < log.low == spans[partition].start < log.high}
     understood: Reader[Record] = Reader(kind)
     words, number = "", 0
-    doubt = next((_emptied(partition) for partition, log in logs.items() if 0 < log.low == log.high), "")
+    emptied = (one for one, log in logs.items() if 0 < log.low == log.high and (empty or {}).get(one) != log.low)
+    doubt = next(map(_emptied, emptied), "")
     for batch in _batches(cluster, topic, spans, stop, opened):
         number += len(batch)
         for first in _firsts(batch, cut) if cut else ():

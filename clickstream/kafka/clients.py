@@ -155,7 +155,9 @@ class Cluster:
         """A client for questions; those that change something give their own, longer time-out."""
         base = self._base(properties.PRODUCER_ONLY | properties.CONSUMER_ONLY)
         # One error log for all that come after one another: that Kafka is away is said by the first.
-        settings = {**base, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)}
+        # Nobody polls it: its statistics would pile up in it, 100 MB a day.
+        silent = {"statistics.interval.ms": 0}
+        settings = {**base, **silent, "socket.timeout.ms": self.common.get("socket.timeout.ms", ANSWERS_MS)}
         return Admin(lambda: self._build(AdminClient, settings))
 
     def check(self) -> None:

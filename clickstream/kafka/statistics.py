@@ -123,6 +123,7 @@ class Lifeline:
         self._take = take
         self._clock = clock or time.monotonic
         self._lost_at: float | None = None
+        self._is_lost = False
 
     def note(self, text: str) -> None:
         """A statistics callback, for a client of which `check` is asked."""
@@ -131,14 +132,14 @@ class Lifeline:
             self._lost_at = None
         else:
             self._lost_at = self._lost_at or self._clock()
+        self._is_lost = self._lost_at is not None and self._clock() - self._lost_at >= LOST_AFTER_S
 
     def check(self) -> None:
-        """Raises LostBrokers when the client has had none for LOST_AFTER_S."""
-        if self._lost_at is not None and self._clock() - self._lost_at >= LOST_AFTER_S:
-            self._lost_at = None  # closing the client asks for reports, too
+        """Raises LostBrokers when reports of LOST_AFTER_S told of none."""
+        if self._is_lost:
+            self._lost_at, self._is_lost = None, False  # closing the client asks for reports, too
             raise LostBrokers(
-                f"The client that {self._client} was told that there are no brokers, and does not look for any again. "
-                "Who starts again goes on exactly where it was."
+                f"The client that {self._client} was told that there are no brokers, and does not look for any again."
             )
 
     def note_and_check(self, text: str) -> None:

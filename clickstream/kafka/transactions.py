@@ -177,6 +177,11 @@ class Transactions:
         if time.monotonic() >= self._give_up_at:
             raise Stopped(f"{self._doing}: stopped while Kafka was away.")
 
+    def poll(self) -> None:
+        """Serve what the client reports: call it now and then while there is nothing to write. Raises LostBrokers."""
+        with contextlib.suppress(KafkaException):  # what has failed is told by the next commit
+            self._producer.poll(0)
+
     def close(self) -> None:
         """Give up what is not committed, without waiting for a broker that may be away."""
         # A producer that was fenced says so once more, one that has lost its brokers perhaps, too.

@@ -170,6 +170,11 @@ class Ledger:
         self._write(gone)
         self.close()
 
+    def tend(self) -> None:
+        """As sinks.target.Tended."""
+        if self._transactions is not None:
+            self._transactions.poll()
+
     def close(self) -> None:
         """Let go of the transactions; never raises."""
         if self._transactions is not None:

@@ -54,6 +54,10 @@ class SinkLetters:
         """Wait until all are acknowledged, however long Kafka is away. Raises Stopped some time after `stop` is set."""
         self._sender.deliver_all("The dead letters", stop, GRACE_S)
 
+    def poll(self) -> None:
+        """Serve what the producer reports; call it now and then."""
+        self._sender.poll()
+
     def close(self) -> None:
         """Close the sender; what is not acknowledged is given up."""
         self._sender.close(0.0)

@@ -31,7 +31,7 @@ from clickstream.sinks.letters import SinkLetters
 from clickstream.sinks.model import Batch, Claim, Input, Rows, Stored, Written
 from clickstream.sinks.originals import OTHER_TYPE, TellsCleaned, changed_records
 from clickstream.sinks.reading import RecordReader
-from clickstream.sinks.target import Away, Refused, RefusedRows, Target, TellsMore
+from clickstream.sinks.target import Away, Refused, RefusedRows, Target, TellsMore, Tended
 from clickstream.stop import Stop
 
 log = logging.getLogger(__name__)
@@ -271,6 +271,9 @@ class Sink(Part):
         if now > self._looked_at + LOOK_FOR_PARTITIONS_EVERY_S:
             self._looked_at = now
             self._look_for_partitions()
+            self._letters.poll()
+            if isinstance(self._target, Tended):
+                self._target.tend()
 
     def _sort(self, part: Run | End, now: float) -> None:
         place = (part.topic, part.partition)

@@ -85,3 +85,12 @@ class TellsMore(Protocol):
     def gauges(self) -> dict[str, float]:
         """What goes up and down, or is 1 while it holds: `target_blocked`."""
         ...
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """A target with a Kafka client of its own, which has to be served now and then while there is nothing to write."""
+
+    def tend(self) -> None:
+        """Serve it. Raises LostBrokers."""
+        ...

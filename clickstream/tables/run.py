@@ -88,7 +88,7 @@ class Tables(Part):
 
     def __init__(self, cluster: Cluster, checked: Sequence[Checked], options: Sequence[EngineOptions]) -> None:
         self.engines = {
-            one.name: Renewed(partial(_engine, cluster, found, one))
+            one.name: Renewed(cluster, partial(_engine, cluster, found, one))
             for found, one in zip(checked, options, strict=True)
         }
         self.topics = list(dict.fromkeys(topic for engine in self.engines.values() for topic in engine.topics))

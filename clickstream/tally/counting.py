@@ -115,7 +115,7 @@ class Counting:
 
     def positions(self) -> list[Position]:
         """The offsets that the stored counts of our partitions reach to; none before they are known."""
-        member = getattr(self, "member", None)
+        member = self._joined
         owned = sorted(member.owned.values(), key=lambda own: own.partition) if member is not None else []
         return [Position(self._options.from_topic, own.partition, own.saved_offset) for own in owned]
 
@@ -124,13 +124,27 @@ class Counting:
         if self.dead_letters.count:
             self.sender.deliver_all(f"Dead letters to {self._options.dead_letter_topic}", stop, GRACE_S)
 
+    def poll(self) -> None:
+        """Serve what the producer reports; call it now and then while there is nothing to save."""
+        self.sender.poll()
+
+    def give_up(self) -> None:
+        """Forget what was not saved: it is counted again by whoever owns these partitions next."""
+        if (member := self._joined) is not None:
+            member.give_up()
+
     def close(self, leaves_within: float = LEAVES_WITHIN_S) -> None:
         """Leave the group within so many seconds, and close the clients."""
         try:
-            self.member.leave(leaves_within)
+            if (member := self._joined) is not None:
+                member.leave(leaves_within)
         finally:
             self.states.close()
             self.sender.close(1.0)
+
+    @property
+    def _joined(self) -> Member[PartitionCounts] | None:
+        return getattr(self, "member", None)
 
     def _has_counted(self) -> bool:
         self.states.catch_up()

@@ -13,6 +13,7 @@ from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import End, Run
 from clickstream.kafka.group import LEAVES_IN_AN_OUTAGE_WITHIN_S, LEAVES_WITHIN_S, forgotten_within
 from clickstream.kafka.patience import Stopped
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.kafka.transactions import Fenced, Record, Transactions
 from clickstream.parts.part import Part
 from clickstream.records import Position, StateKey, Tally, encode, utc_text
@@ -35,7 +36,7 @@ class EachCounter(Part):
     kind = "counter"
 
     def __init__(self, cluster: Cluster, options: CounterOptions, *, again: bool = False) -> None:
-        """`again`: one went before it whose client could not leave the group."""
+        """`again`: one went before it that perhaps could not leave the group."""
         self._again = again
         self._cluster = cluster
         self._options = options
@@ -57,12 +58,10 @@ class EachCounter(Part):
         Raises ClickstreamError when the group has another member, the log contradicts the saved state, the broker
         refuses, or the latest counts could not be committed before the stop.
         """
-        try:
-            self._open(stop)
-        except Stopped:
-            return  # nothing is counted yet
         leaves_within = LEAVES_WITHIN_S
         try:
+            if not self._opened(stop):
+                return
             while not stop.is_set() and not self._finished():
                 try:
                     self._step(self._member.next_batch(BATCH, MAX_WAIT_S), stop)
@@ -72,12 +71,24 @@ class EachCounter(Part):
             leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
             if any(own.unsaved for own in self._member.owned.values()):
                 raise not_saved(self._cluster.address) from stopped
+        except LostBrokers:
+            self._counting.give_up()
+            leaves_within = LEAVES_IN_AN_OUTAGE_WITHIN_S
+            raise
         finally:
             try:
                 self._counting.close(leaves_within)
             finally:
                 if self._transactions is not None:
                     self._transactions.close()
+
+    def _opened(self, stop: threading.Event) -> bool:
+        """False when it was stopped while Kafka was away: nothing is counted yet."""
+        try:
+            self._open(stop)
+            return True
+        except Stopped:
+            return False
 
     def _open(self, stop: threading.Event) -> None:
         options = self._options
@@ -91,7 +102,10 @@ class EachCounter(Part):
 
     def _be_alone(self, stop: threading.Event) -> None:
         """Raises ClickstreamError when the group has another member: at once, or when one would be forgotten."""
-        deadline = time.monotonic() + (forgotten_within(self._cluster) if self._again else 0.0)
+        patience = forgotten_within(self._cluster) if self._again else 0.0
+        deadline = time.monotonic() + patience
+        if patience and self._topic.members(self._options.group):
+            log.info("Waiting for up to %.0f s until group %s has forgotten its member.", patience, self._options.group)
         while self._topic.members(self._options.group):
             if time.monotonic() >= deadline:
                 raise _not_alone(self._options.group)
@@ -186,7 +200,11 @@ class EachCounter(Part):
 
     def _commit(self, records: list[Record], stop: threading.Event) -> None:
         changed = self._counting.unsaved()
+        assert self._transactions is not None
         if not changed:
+            self._transactions.poll()
+            self._counting.poll()
+            self._states.rest()
             return
         while not self._topic.same():
             if stop.wait(LOOK_EVERY_S):
@@ -195,7 +213,6 @@ class EachCounter(Part):
         for own in changed:
             state = self._counting.state_of(own)
             records.append(Record(self._states.topic, encode(StateKey(own.epoch, own.partition)), encode(state)))
-        assert self._transactions is not None
         self._transactions.commit(records)
         for own in changed:
             own.saved()

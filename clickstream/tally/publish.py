@@ -41,6 +41,10 @@ class TallyPublisher:
         self.last = tally.counts
         return True
 
+    def poll(self) -> None:
+        """Call it now and then while there is nothing to publish."""
+        self._transactions.poll()
+
     def close(self) -> None:
         """Let others publish; what is not committed is given up."""
         self._transactions.close()

@@ -136,6 +136,12 @@ class StateLog:
             log.debug("Not read on: %s", gone)
             self._read_on()
 
+    def rest(self) -> None:
+        """For who does not follow: nothing is fetched, and what the client reports is served."""
+        if self._consumer.assignment():
+            self._consumer.unassign()
+        self._consumer.poll(0)
+
     def save(self, states: Iterable[CounterState]) -> None:
         """Write states and wait until they are acknowledged, however long that takes.
 

@@ -141,6 +141,8 @@ class Transform(Part):
             self._look_at_owner()
             self._calls.ask(self._input)
             self._calls.hear(self._input, BUSY_S if self._calls.under_way else 0.0)
+            if not self._calls.done and self._transactions is not None:
+                self._transactions.poll()
             full = self._calls.done >= COMMIT_AT_MOST or self._calls.done_bytes >= COMMIT_AT_MOST_BYTES
             if full or time.monotonic() >= self._committed_at + COMMIT_EVERY_S:
                 self._commit()

@@ -224,11 +224,11 @@ NUMBERS: Mapping[str, Number] = {
 
 def reread(history: History, number: Number, of: Of, plain: Plain, stop: Event) -> tuple[Reread, int]:
     """Read the topic again for `plain`; and of how many records it was not told, as the history left them out."""
-    left_out, ahead = history.left_out(number.kind), 0
+    is_left_out, ahead = history.left_out(number.kind).again(), 0
 
     def take(record: Click | ProductEvent, *values: Values) -> None:
         nonlocal ahead
-        if record in left_out:
+        if is_left_out(record):
             ahead += 1
         else:
             plain.take(record, *values)

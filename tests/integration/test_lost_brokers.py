@@ -85,7 +85,7 @@ def test_a_counter_goes_on(kafka: str, topic_name: str, told: Told, each: bool, 
             return EachCounter(Cluster(kafka), options, again=former is not None)
         return Counter(Cluster(kafka), options)
 
-    counter = Renewed(make)
+    counter = Renewed(Cluster(kafka), make)
     with at_work(counter) as fine:
 
         def published(count: int) -> bool:
@@ -120,7 +120,7 @@ def test_one_whose_group_has_not_forgotten_it_waits(
     times = {"session.timeout.ms": FORGOTTEN_MS, "max.poll.interval.ms": FORGOTTEN_MS}
     cluster = Cluster(kafka, for_consumers=times)
     options = options_for(topic_name, exit_at_end=False)
-    counter = Renewed(lambda former: EachCounter(cluster, options, again=former is not None))
+    counter = Renewed(cluster, lambda former: EachCounter(cluster, options, again=former is not None))
     with at_work(counter) as fine:
         for events in (30, 60):
             produce(kafka, topic_name, named(*["purchase"] * 30))
@@ -141,7 +141,7 @@ def test_tables_go_on(kafka: str, topic_name: str, told: Told, tmp_path: Path) -
     make_topic(kafka, topic_name, 1)
     make_topic(kafka, result, 1, cleanup_policy="compact")
     path = script(tmp_path, topic_name, MINUTES)
-    engine: Renewed[Engine] = Renewed(lambda _former: engine_of(kafka, path))
+    engine: Renewed[Engine] = Renewed(Cluster(kafka), lambda _former: engine_of(kafka, path))
     with at_work(engine) as fine:
 
         def written(rows: dict[int, int]) -> bool:
@@ -158,7 +158,7 @@ def test_tables_go_on(kafka: str, topic_name: str, told: Told, tmp_path: Path) -
 def test_a_sink_goes_on(kafka: str, topic_name: str, told: Told) -> None:
     cluster, target = Cluster(kafka), MemoryTarget()
     ensure(cluster, [Declared(topic_name, partitions=3), Declared(f"{topic_name}-dead")])
-    sink = Renewed(lambda _former: sink_of(cluster, target, plain(topic_name), name="memory"))
+    sink = Renewed(cluster, lambda _former: sink_of(cluster, target, plain(topic_name), name="memory"))
     with at_work(sink) as fine:
 
         def stored(rows: int) -> bool:
@@ -182,7 +182,7 @@ def test_a_transform_goes_on_and_starts_over_once(kafka: str, topic_name: str, t
         over = former is None or former.starts_over
         return Transform(cluster, processes("echo"), transform_options(topic_name, start_over=over))
 
-    transform = Renewed(make)
+    transform = Renewed(cluster, make)
     with at_work(transform) as fine:
 
         def written(count: int) -> bool:

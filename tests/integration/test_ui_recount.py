@@ -174,12 +174,16 @@ def test_a_topic_that_was_filled_anew_is_compared_and_a_difference_is_not_told(k
     cluster = Cluster(kafka)
     history = History(cluster, topics, Limits())
     of = {"figure": "clicks", "from": str(start), "to": str(end)}
+    early = {"from_": start - 30 * MINUTE, "to": start - 25 * MINUTE}
+    send(kafka, topics.clicks, [click(start)] * 5)
+    delete_records(kafka, topics.clicks, {0: 5})
     with dashboard(cluster, history=lambda _statuses: history) as address:
+        wait_until(lambda: is_read(history), 60, lambda: str(history.status()))
+        assert count(address, "clicks", **early)["note"] == ""  # they were deleted before the history began
         send(kafka, topics.clicks, [click(start - 20 * MINUTE + number * 1_000, number) for number in range(60)])
         wait_until(lambda: history.store.rows[CLICKS].rows == 60, 90, lambda: str(history.status()))
-        delete_records(kafka, topics.clicks, {0: 60})
+        delete_records(kafka, topics.clicks, {0: 65})
         # Before it is filled anew there is no record that could tell anything.
-        early = {"from_": start - 30 * MINUTE, "to": start - 25 * MINUTE}
         assert count(address, "clicks", **early)["note"] == LOST
         gone = {**of, "from": str(start - 20 * MINUTE), "to": str(start - 19 * MINUTE - 10_000)}
         assert (
@@ -195,7 +199,7 @@ def test_a_topic_that_was_filled_anew_is_compared_and_a_difference_is_not_told(k
         alone = history.recount(Question(start, end), ["page"], threading.Event())
         assert (alone.totals.hits, alone.complete, alone.words.endswith("lost records of it.")) == (120, False, True)
         assert refused(address, **gone).endswith(", after this time: it may have lost records of it.")
-        delete_records(kafka, topics.clicks, {0: 100})
+        delete_records(kafka, topics.clicks, {0: 105})
         assert refused(address, **of).endswith(", after this time: it may have lost records of it.")
 
 

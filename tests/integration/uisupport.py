@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -24,6 +24,7 @@ from tests.integration.support import Part
 from tests.support import PATIENCE, wait_until
 
 WITHIN_S = 90.0 * PATIENCE
+BEAT_S = 15.0
 TOKEN = "a-token-of-enough-characters-for-this-test"
 
 State = dict[str, Any]
@@ -87,9 +88,11 @@ class Tab:
         self.closed: tuple[int, str] | None = None
         self._came = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     def read(self) -> Self:
         self._reading = asyncio.create_task(self._read())
+        self._beating = asyncio.create_task(self._beat())
         return self
 
     async def say(self, **members: Any) -> None:
@@ -122,15 +125,25 @@ class Tab:
         return self.closed
 
     async def end(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        tasks = [task for task in (self._reading, self._beating) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        """As the page does: a silent one is closed."""
+        with suppress(ConnectionClosed):
+            while True:
+                await asyncio.sleep(BEAT_S)
+                await self.say(beat=1)
 
     async def _read(self) -> None:
         try:
             while True:
-                self.frames.append(json.loads(await self.socket.recv()))
-                self._came.set()
+                frame = json.loads(await self.socket.recv())
+                if "beat" not in frame:
+                    self.frames.append(frame)
+                    self._came.set()
         except ConnectionClosed as closed:
             received = closed.rcvd
             self.closed = (received.code, received.reason) if received is not None else (1006, "")

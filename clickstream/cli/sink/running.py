@@ -59,7 +59,7 @@ def run_sink(
             letters = DeadLetters(sender, dead_letter_topic, f"sink-{target.kind}")
             return Sink(cluster, target if former is None else make(cluster), found, letters, sender, options)
 
-        sink = Renewed(make_sink)
+        sink = Renewed(cluster, make_sink)
         run_part(
             app,
             cluster,

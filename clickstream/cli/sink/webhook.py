@@ -112,6 +112,7 @@ def command(
     poster = Poster(address, None if sign_key_file is None else _key_in(sign_key_file))
     templates = {one.name: _template(template, [column.name for column in one.columns]) for one in found}
     stop = Stop()
+    budget = Budget(per_minute)
 
     def render(alert: "Alert", cleaned: "Cleaned") -> bytes:
         if format_ == "json":
@@ -120,9 +121,7 @@ def command(
 
     def make(cluster: Cluster) -> Any:
         ledger = topic_ledger(app, cluster, WebhookTarget.kind, address.identity, stop, moved=moved)
-        return WebhookTarget(
-            poster, address.where, ledger, stop, render, budget=Budget(per_minute), sent=Sent(remember)
-        )
+        return WebhookTarget(poster, address.where, ledger, stop, render, budget=budget, sent=Sent(remember))
 
     options = Options(running.name, not only_final, running.exit_at_end, begin=_begin(from_start, start))
     run_sink(app, make, found, options, running, stop)

@@ -105,6 +105,10 @@ class RabbitTarget:
         link = self._link
         return {"target_blocked": 1.0 if link is not None and link.blocked else 0.0}
 
+    def tend(self) -> None:
+        """As sinks.target.Tended."""
+        self._ledger.tend()
+
     def connect(self) -> None:
         self.close()
         self._link = Link(self._parameters, self.where, self._stop)

@@ -114,6 +114,10 @@ class WebhookTarget:
         """`left_out`: rows that were told in a summary only."""
         return {"left_out": float(self._left_out_total)}
 
+    def tend(self) -> None:
+        """As sinks.target.Tended."""
+        self._ledger.tend()
+
     def connect(self) -> None:
         """Nothing: each post has a connection of its own."""
 

@@ -230,6 +230,7 @@ class Engine(Part):
         """
         state, transactions = self._opened
         self._note_positions(transactions)
+        self._sender.poll()  # also while there is nothing to write
         with told_as_refusals(state.directory):
             self._topics.look()
             self._ask_for_more(transactions)

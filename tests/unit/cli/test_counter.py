@@ -11,13 +11,17 @@ from clickstream.avro.wire import framed
 from clickstream.cli import counter as module
 from clickstream.cli.options import App
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.statistics import LostBrokers
+from clickstream.parts import renewed
 from clickstream.tally.options import CounterOptions, ReadingStopped
 from tests.unit.cli.conftest import Outcome, Run
 
 
 def part(run: Callable[..., object], totals: dict[str, int]) -> SimpleNamespace:
     """A counter, as far as the command looks at it."""
-    return SimpleNamespace(kind="counter", topics=[], name=None, group=None, run=run, totals=lambda: totals)
+    told: dict[str, Any] = {"kind": "counter", "topics": [], "name": None, "group": None}
+    asked = {"totals": lambda: totals, "last_success": lambda: None, "changed_values": dict, "left_out": list}
+    return SimpleNamespace(run=run, **told, **asked)
 
 
 class World:
@@ -25,13 +29,22 @@ class World:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.problems: list[Exception] = []  # of the runs to come
         self.terminal = False
         self.answer = True
 
     def counter(self, kind: str, options: CounterOptions) -> SimpleNamespace:
         self.asked.append((kind, options))
         totals = {"counted": 1234, "dead_letters": 5, "tallies": 6}
-        return part(lambda _stop: self.asked.append(("run", kind)), totals)
+        return part(lambda _stop: self.run(kind), totals)
+
+    def each_counter(self, _cluster: str, options: CounterOptions, again: bool) -> SimpleNamespace:
+        return self.counter("each again" if again else "each", options)
+
+    def run(self, kind: str) -> None:
+        self.asked.append(("run", kind))
+        if self.problems:
+            raise self.problems.pop(0)
 
     @property
     def options(self) -> CounterOptions:
@@ -62,7 +75,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(module, "require", lambda _cluster, topic, _stop=None: found.asked.append(("require", topic)))
     monkeypatch.setattr(module, "reset", start_over)
     monkeypatch.setattr(module, "Counter", lambda _cluster, options: found.counter("interval", options))
-    monkeypatch.setattr(module, "EachCounter", lambda _cluster, options, again: found.counter("each", options))
+    monkeypatch.setattr(module, "EachCounter", found.each_counter)
+    monkeypatch.setattr(renewed, "cluster_id", lambda _cluster, stop: "id")
     monkeypatch.setattr("clickstream.cli.part.watched", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "progress", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: found.terminal)))
@@ -105,6 +119,16 @@ def test_all_options(run: Run, world: World) -> None:
     found = world.options
     assert (found.group, found.interval, found.exit_at_end, found.dead_letter_topic) == ("g", 0.1, True, "d")
     assert world.asked[-1] == ("run", "each")
+
+
+@pytest.mark.parametrize(("emit", "second"), [("interval", "interval"), ("each", "each again")])
+def test_when_its_client_has_lost_all_brokers_another_counter_goes_on(
+    run: Run, world: World, emit: str, second: str
+) -> None:
+    world.problems = [LostBrokers("There are none.")]
+    done = run("run-counter", "--emit", emit)
+    assert (done.code, done.err.splitlines()[-1]) == (0, "Counted 2,468 records, 10 dead letters.")
+    assert [kind for kind, _ in world.asked[-4:]] == [emit, "run", second, "run"]
 
 
 @pytest.mark.parametrize(

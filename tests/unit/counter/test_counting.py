@@ -6,6 +6,7 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.statistics import LostBrokers
 from clickstream.tally import trial
 from tests.unit.counter.world import World, bad, click
 from tests.unit.fakes import end, message, trouble
@@ -185,6 +186,33 @@ def test_totals_gauges_and_the_tally(world: World) -> None:
     assert counter.gauges() == {"lag": 3}
     assert counter.tally == {"a": 7}
     assert (counter.kind, counter.topics) == ("counter", ["clicks", "tallies"])
+
+
+def test_while_nothing_comes_its_clients_are_served(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they report would pile up in them."""
+    served: list[str] = []
+    monkeypatch.setattr(world.sender, "poll", lambda: served.append("sender"))
+    world.run(world.given(0), [], [])
+    assert world.publishers[-1].polls >= 2
+    assert len(served) >= 2
+
+
+def test_after_its_client_has_lost_all_brokers_it_saves_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saving would wait without end, and others may own its partitions by then."""
+    close = world.consumer.close
+    monkeypatch.setattr(world.consumer, "close", lambda: (world.consumer.on_revoke(world.consumer, []), close()))
+
+    def lost() -> list[Message]:
+        raise LostBrokers("The client was told that there are none.")
+
+    world.options = replace(OPTIONS, interval=60.0)
+    with pytest.raises(LostBrokers):
+        world.run(world.given(0), [click(0)], lost)
+    assert world.consumer.closed
+    assert world.states.closed
+    assert world.saved() == []
 
 
 @pytest.mark.parametrize(("batch", "settled"), [([click(0), end(1, topic=TOPIC)], True), ([click(0)], False)])

@@ -77,6 +77,10 @@ class Publisher:
         self.epoch = epoch
         self.last: Mapping[str, int] = dict(world.last_tally)
         self.closed = False
+        self.polls = 0
+
+    def poll(self) -> None:
+        self.polls += 1
 
     def publish(self, counts: Mapping[str, int]) -> bool:
         if self._world.publishing_problems:

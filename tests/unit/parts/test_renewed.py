@@ -6,9 +6,13 @@ from collections.abc import Mapping
 import pytest
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka.patience import Stopped
 from clickstream.kafka.statistics import LostBrokers
+from clickstream.parts import renewed as module
 from clickstream.parts.part import Part
 from clickstream.parts.renewed import Renewed
+from clickstream.records import LeftOut
+from tests.unit.kafka.brokers import CLUSTER
 
 
 class Fake(Part):
@@ -36,8 +40,20 @@ class Fake(Part):
     def changed_values(self) -> Mapping[tuple[str, str], int]:
         return {("name", "cut"): self._counted}
 
+    def left_out(self) -> list[LeftOut]:
+        mine = LeftOut(f"table {self._counted}", "t", dropped=1)
+        return [LeftOut("clicks", "clicks", late=self._counted, nulled=2), mine]
+
     def last_success(self) -> float | None:
         return None if self._end is None else 7.0
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[threading.Event]:
+    """The stops with which it was waited until Kafka answers."""
+    found: list[threading.Event] = []
+    monkeypatch.setattr(module, "cluster_id", lambda _cluster, stop: found.append(stop))
+    return found
 
 
 def lost() -> LostBrokers:
@@ -52,7 +68,7 @@ def test_it_is_made_anew_as_often_as_its_brokers_are_lost(caplog: pytest.LogCapt
         went_before.append(former)
         return parts[len(went_before) - 1]
 
-    renewed = Renewed(make)
+    renewed = Renewed(CLUSTER, make)
     assert (renewed.kind, renewed.name, renewed.group) == ("counter", "clicks", "readers")
     assert renewed.topics == ["clicks", "counts"]
     renewed.run(threading.Event())
@@ -60,16 +76,23 @@ def test_it_is_made_anew_as_often_as_its_brokers_are_lost(caplog: pytest.LogCapt
     assert went_before == [None, *parts[:2]]
     assert [part.ran for part in parts] == [True] * 3
     assert renewed.now is parts[2]
-    assert [record.getMessage() for record in caplog.records] == [f"{lost()} It is started again."] * 2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{lost()} It is started again, and goes on where it was."
+    ] * 2
 
 
 def test_what_only_grows_never_falls() -> None:
     parts = [Fake(1, lost()), Fake(20)]
-    renewed = Renewed(lambda former: parts[former is not None])
+    renewed = Renewed(CLUSTER, lambda former: parts[former is not None])
     assert renewed.totals() == {"counted": 1}
     renewed.run(threading.Event())
     assert renewed.totals() == {"counted": 21}
     assert renewed.changed_values() == {("name", "cut"): 21}
+    assert renewed.left_out() == [
+        LeftOut("clicks", "clicks", late=21, nulled=4),
+        LeftOut("table 1", "t", dropped=1),
+        LeftOut("table 20", "t", dropped=1),
+    ]
     assert renewed.last_success() == 7.0
     assert renewed.gauges() == {"lag": 20.0}
 
@@ -77,12 +100,30 @@ def test_what_only_grows_never_falls() -> None:
 def test_after_a_stop_it_is_not_made_anew() -> None:
     stop = threading.Event()
     stop.set()
-    renewed = Renewed(lambda _former: Fake(1, lost()))
+    renewed = Renewed(CLUSTER, lambda _former: Fake(1, lost()))
     with pytest.raises(LostBrokers):
         renewed.run(stop)
 
 
+def test_it_is_made_anew_once_kafka_answers(asked: list[threading.Event]) -> None:
+    """A part that begins gives up after a while."""
+    stop = threading.Event()
+    parts = iter([Fake(1, lost()), Fake(20)])
+    Renewed(CLUSTER, lambda _former: next(parts)).run(stop)
+    assert asked == [stop]
+
+
+def test_a_stop_ends_the_wait_for_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_cluster: object, stop: threading.Event) -> None:
+        stop.set()
+        raise Stopped("Stopped while Kafka was away.")
+
+    monkeypatch.setattr(module, "cluster_id", away)
+    with pytest.raises(LostBrokers):
+        Renewed(CLUSTER, lambda _former: Fake(1, lost())).run(threading.Event())
+
+
 def test_what_else_ends_it_is_raised() -> None:
-    renewed = Renewed(lambda _former: Fake(1, ClickstreamError("no")))
+    renewed = Renewed(CLUSTER, lambda _former: Fake(1, ClickstreamError("no")))
     with pytest.raises(ClickstreamError, match="no"):
         renewed.run(threading.Event())

@@ -43,11 +43,23 @@ class Source(FakeTopic):
         pass
 
 
+class Polled(Kept):
+    polls = 0
+
+    def poll(self) -> None:
+        self.polls += 1
+        super().poll()
+
+
 class States(FakeStates):
     topic = "g-state"
+    rests = 0
 
     def open(self) -> None:
         self.catch_up()
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def close(self) -> None:
         pass
@@ -55,6 +67,7 @@ class States(FakeStates):
 
 class Transactions:
     def __init__(self) -> None:
+        self.polls = 0
         self.commits: list[list[Record]] = []
         self.problem: Exception | None = None
         self.closed = False
@@ -63,6 +76,9 @@ class Transactions:
         if self.problem is not None:
             raise self.problem
         self.commits.append(list(records))
+
+    def poll(self) -> None:
+        self.polls += 1
 
     def close(self) -> None:
         self.closed = True
@@ -93,7 +109,7 @@ class World:
         self.kafka = FakeCluster()
         self.source = Source()
         self.states = States()
-        self.sender = Kept()
+        self.sender = Polled()
         self.transactions = Transactions()
         self.stop = threading.Event()
         self.options = OPTIONS
@@ -218,6 +234,15 @@ def test_nothing_new_is_no_transaction(world: World) -> None:
     world.states.written = [state(0, 5)]
     world.run(world.given(0), [], [])
     assert world.transactions.commits == []
+
+
+def test_while_nothing_comes_all_clients_are_served(world: World) -> None:
+    """What they report would pile up in them."""
+    world.states.written = [state(0, 5)]
+    world.run(world.given(0), [], [])
+    assert world.transactions.polls >= 2
+    assert world.states.rests >= 2
+    assert world.sender.polls >= 2
 
 
 # --- alone

@@ -1,12 +1,14 @@
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 from confluent_kafka import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka import clients
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.produce import Sender
 from clickstream.records import CounterState, decode, encode
@@ -184,6 +186,28 @@ def test_following_does_not_wait(log: StateLog, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(log, "_consumer", Consumer())
     log.follow()
     assert waits == [0]
+
+
+def test_who_rests_fetches_nothing_and_serves_what_the_client_reports(
+    kafka: MockKafka, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[str] = []
+    monkeypatch.setattr(kafka.cluster.statistics, "take", reports.append)
+    monkeypatch.setattr(clients, "EVERY_MS", 20)
+    resting = StateLog(kafka.cluster, sender, "g")
+    resting.open()
+    resting.rest()
+    reports.clear()
+    resting.save([state(0, 5)])
+
+    def served() -> bool:
+        resting.rest()
+        return len(reports) >= 5
+
+    wait_until(served)
+    told = [msgspec.json.decode(report) for report in reports]
+    assert {one["rxmsgs"] for one in told if one["type"] == "consumer"} == {0}
+    resting.close()
 
 
 def test_a_restart_finds_what_was_saved(kafka: MockKafka, sender: Sender, log: StateLog) -> None:

@@ -106,6 +106,9 @@ class NoTransactions:
     def commit(self, _records: Any) -> None:
         pass
 
+    def poll(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from clickstream.kafka import log, offsets
@@ -52,7 +52,7 @@ class LogWatch:
 
     def __init__(self, cluster: Cluster, identity: log.LogIdentity) -> None:
         # It lives as long as the run: in the metrics its statistics would count as those of another client.
-        self._cluster = replace(cluster, common={**cluster.common, "statistics.interval.ms": 0})
+        self._cluster = cluster
         self._admin = self._cluster.admin()
         self._identity = identity
         self._closing = threading.Event()

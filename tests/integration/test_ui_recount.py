@@ -178,7 +178,7 @@ def test_a_topic_that_was_filled_anew_is_compared_and_a_difference_is_not_told(k
     send(kafka, topics.clicks, [click(start)] * 5)
     delete_records(kafka, topics.clicks, {0: 5})
     with dashboard(cluster, history=lambda _statuses: history) as address:
-        wait_until(lambda: is_read(history), 60, lambda: str(history.status()))
+        wait_until(lambda: history.status().topics[0].stage == "live", 60, lambda: str(history.status()))
         assert count(address, "clicks", **early)["note"] == ""  # they were deleted before the history began
         send(kafka, topics.clicks, [click(start - 20 * MINUTE + number * 1_000, number) for number in range(60)])
         wait_until(lambda: history.store.rows[CLICKS].rows == 60, 90, lambda: str(history.status()))

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,8 @@ def test_damaged_status_is_written_anew_while_it_runs(broker: EmbeddedBroker) ->
         with broker.acquire() as second:
             assert second.address == lease.address
             assert not second.started
-        assert broker.status() == before
+        # Kafka writes meanwhile.
+        assert replace(broker.status(), disk_used=0) == replace(before, disk_used=0)
 
 
 def test_stop_refuses_while_somebody_uses_it(broker: EmbeddedBroker) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 from clickstream.errors import ClickstreamError, ConfigError
@@ -24,11 +25,20 @@ from tests.unit.sinks.archives import TOPIC, batch, claim, fill, in_log, interle
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of an S3."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield f"http://{host}:{port}"
-    moto.stop()
+    put, one_at_a_time = S3Response._key_response_put, threading.Lock()
+
+    def put_alone(*given: Any) -> Any:
+        """moto looks whether there is such an object, and then makes it: two may come between."""
+        with one_at_a_time:
+            return put(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Response, "_key_response_put", put_alone)
+        moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        moto.start()
+        host, port = moto.get_host_and_port()
+        yield f"http://{host}:{port}"
+        moto.stop()
 
 
 @pytest.fixture

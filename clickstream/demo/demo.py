@@ -197,7 +197,7 @@ class Demo:
         return view
 
     def _tally(self) -> Mapping[str, int]:
-        """The last one that was published, also by a counter that was made anew since."""
+        """The last one that was published, also by a counter that was recreated since."""
         self._published = self._counter.now.tally or self._published
         return self._published
 

@@ -31,7 +31,7 @@ class _AtWork(Generic[P]):
 
 
 class Renewed(Part, Generic[P]):
-    """A part whose place is stored with its results: it is made anew where a client has lost all brokers for good.
+    """A part whose place is stored with its results: it is recreated when a client has lost all brokers for good.
 
     What the one before had not stored is read once more, and counts twice in the totals. For parts that heed no
     commands.

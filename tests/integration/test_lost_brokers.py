@@ -37,7 +37,7 @@ FORGOTTEN_MS = "6000"  # the shortest session that the broker takes
 
 
 class Told:
-    """By whom it is heard that there are no brokers: the clients of one kind, until a part is made anew."""
+    """By whom it is heard that there are no brokers: the clients of one kind, until a part is recreated."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._kind = ""
@@ -49,7 +49,7 @@ class Told:
     def tell(self, kind: str, renewed: Renewed[Any]) -> None:
         before = renewed.now
         self._kind = kind
-        wait_until(lambda: renewed.now is not before, 60, f"a {kind} hears it, and the part is made anew")
+        wait_until(lambda: renewed.now is not before, 60, f"a {kind} hears it, and the part is recreated")
         self._kind = ""
 
 

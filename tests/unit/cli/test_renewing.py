@@ -1,4 +1,4 @@
-"""Commands whose part is made anew when its client has lost all brokers: with what it may use again, and what not."""
+"""Commands whose part is recreated when its client has lost all brokers: with what it may use again, and what not."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext

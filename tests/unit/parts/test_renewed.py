@@ -1,4 +1,4 @@
-"""A part that is made anew when a client of the one before has lost all brokers."""
+"""A part that is recreated when a client of the one before has lost all brokers."""
 
 import threading
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def lost() -> LostBrokers:
     return LostBrokers("The client that reads was told that there are none.")
 
 
-def test_it_is_made_anew_as_often_as_its_brokers_are_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_recreated_as_often_as_its_brokers_are_lost(caplog: pytest.LogCaptureFixture) -> None:
     parts = [Fake(1, lost()), Fake(20, lost()), Fake(300)]
     went_before: list[Fake | None] = []
 
@@ -97,7 +97,7 @@ def test_what_only_grows_never_falls() -> None:
     assert renewed.gauges() == {"lag": 20.0}
 
 
-def test_after_a_stop_it_is_not_made_anew() -> None:
+def test_after_a_stop_it_is_not_recreated() -> None:
     stop = threading.Event()
     stop.set()
     renewed = Renewed(CLUSTER, lambda _former: Fake(1, lost()))
@@ -105,7 +105,7 @@ def test_after_a_stop_it_is_not_made_anew() -> None:
         renewed.run(stop)
 
 
-def test_it_is_made_anew_once_kafka_answers(asked: list[threading.Event]) -> None:
+def test_it_is_recreated_once_kafka_answers(asked: list[threading.Event]) -> None:
     """A part that begins gives up after a while."""
     stop = threading.Event()
     parts = iter([Fake(1, lost()), Fake(20)])

@@ -14,10 +14,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -67,21 +67,24 @@ class Launch:
 
 
 class Wake:
-    """Ends a wait, also from a signal's handler: amid a wait, that would wait for the lock of an Event for good."""
+    """Ends a wait, also from a signal's handler: amid a wait, that would wait for the lock of an Event for good.
+
+    A bare lock, held until it rings. Before Python 3.13 a SimpleQueue waits for ever when a signal's handler returns
+    after the time is over.
+    """
 
     def __init__(self) -> None:
-        self._rung: SimpleQueue[None] = SimpleQueue()
+        self._silent = threading.Lock()
+        self._silent.acquire()
 
     def ring(self) -> None:
         """End the wait that is going on, or the next one."""
-        self._rung.put(None)
+        with contextlib.suppress(RuntimeError):  # it has rung before, and nobody has waited since
+            self._silent.release()
 
     def wait(self, timeout: float) -> bool:
         """Whether it rang within `timeout` seconds."""
-        with contextlib.suppress(Empty):
-            self._rung.get(timeout=timeout)
-            return True
-        return False
+        return self._silent.acquire(timeout=timeout)
 
 
 class Supervisor:

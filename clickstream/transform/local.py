@@ -17,7 +17,7 @@ class Local:
     def __init__(self, where: str, function: Callable[[Record], Outcome], *, begin: Callable[[], None]) -> None:
         """`where` is what a record may wait for, for people; `begin` raises ClickstreamError when nothing can work."""
         self.where = where
-        self.outcomes: Outcomes = queue.SimpleQueue()
+        self.outcomes: Outcomes = queue.Queue()
         self._function = function
         self._begin = begin
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()

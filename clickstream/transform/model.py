@@ -72,7 +72,9 @@ class FunctionAway:
 Outcome = Answered | Failed | FunctionAway | ClickstreamError
 """A ClickstreamError ends the command: it is not the record that is wrong."""
 
-Outcomes = queue.SimpleQueue[tuple[Call, Outcome]]
+Outcomes = queue.Queue[tuple[Call, Outcome]]
+"""No SimpleQueue: of that a get() with a time-out may wait for ever when a signal comes as the time is over, before
+Python 3.13."""
 
 
 class Caller(Protocol):

@@ -171,7 +171,7 @@ class Processes:
     def __init__(self, function: str, count: int, deadline_s: float) -> None:
         """`function` is `module:callable` or `FILE.py:callable`; a call may take `deadline_s`."""
         self.where = function
-        self.outcomes: Outcomes = queue.SimpleQueue()
+        self.outcomes: Outcomes = queue.Queue()
         self.killed = 0
         self._count = count
         self._deadline_s = deadline_s

@@ -47,7 +47,7 @@ class Remote:
     def __init__(self, address: str, deadline_s: float) -> None:
         """A call may take `deadline_s`."""
         self.where = f"the server at {address}"
-        self.outcomes: Outcomes = queue.SimpleQueue()
+        self.outcomes: Outcomes = queue.Queue()
         self._address = address
         self._deadline_s = deadline_s
         self._channel: grpc.Channel | None = None

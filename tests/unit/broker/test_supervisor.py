@@ -16,7 +16,7 @@ from clickstream.broker.classdata import ClassData
 from clickstream.broker.jvm import JvmError
 from clickstream.broker.status import Status, read_status, write_status
 from clickstream.broker.storage import StateDir
-from clickstream.broker.supervisor import FAILURES, Launch, Supervisor
+from clickstream.broker.supervisor import FAILURES, Launch, Supervisor, Wake
 from clickstream.java.locks import FileLock, is_free
 from tests.support import PATIENCE
 
@@ -314,6 +314,27 @@ for number in range(10_000):
 def test_signals_that_come_amid_a_wait_stop_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", SIGNALS_AMID_WAITS], timeout=60 * PATIENCE)
     assert done.returncode == 0
+
+
+def test_a_signal_whose_handler_takes_longer_than_the_wait_does_not_hold_it_up() -> None:
+    code = """
+import signal, time
+from clickstream.broker.supervisor import Wake
+
+signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.2))
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+assert not Wake().wait(0.1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], timeout=20 * PATIENCE)
+    assert done.returncode == 0
+
+
+def test_however_often_it_rings_one_wait_ends() -> None:
+    wake = Wake()
+    wake.ring()
+    wake.ring()
+    assert wake.wait(60 * PATIENCE)
+    assert not wake.wait(0)
 
 
 def test_it_is_small() -> None:

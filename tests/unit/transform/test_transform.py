@@ -72,7 +72,7 @@ class AwayCaller:
     where = "the server at nowhere:1"
 
     def __init__(self) -> None:
-        self.outcomes: Outcomes = queue.SimpleQueue()
+        self.outcomes: Outcomes = queue.Queue()
 
     def start(self) -> None:
         pass

@@ -245,12 +245,19 @@ def ui_memory(history: float, rate: float, duration: float, switches: int, write
 @click.option("--duration", type=click.FloatRange(min=1), default=10.0, show_default=True, help="Of each, s.")
 @click.option("--only", metavar="TEXT", help="Only the cases with this in their titles.")
 @click.option("--geo-db", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--divolte",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="A distribution of Divolte Collector, to be measured in the same run.",
+)
 @write_docs
-def collect(duration: float, only: str | None, geo_db: Path | None, write_docs: bool) -> None:
+def collect(duration: float, only: str | None, geo_db: Path | None, divolte: Path | None, write_docs: bool) -> None:
     """Requests that the collector takes, what each costs, and how long its answer takes. Needs wrk."""
     cases = [case for case in collect_bench.CASES if only is None or only in case.title]
     with bench_kafka(say) as kafka:
-        text = report.collect(collect_bench.measure(kafka, cases, duration, geo_db, say), duration)
+        found = collect_bench.measure(kafka, collect_bench.Plan(cases, duration, geo_db, divolte), say)
+        text = report.collect(found, duration)
     show(text, "collect", write_docs)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+from bench import divolte
 from bench.broker import BenchKafka
 from bench.measure import cpu_seconds, peak_mb
 from bench.programs import OURS
@@ -24,6 +25,9 @@ CONNECTIONS = 256
 PACED_CONNECTIONS = 64
 BATCH = 20
 AGENTS = 500
+# What is loaded on first use is loaded; and of a JVM the hot code is compiled.
+WARM_UP_S = 2.0
+JVM_WARM_UP_S = 12.0
 
 Say = Callable[[str], None]
 
@@ -45,6 +49,12 @@ class Case:
     ack: str = "kafka"
     rich: bool = True
     rate: float | None = None
+    is_divolte: bool = False  # and not ours
+
+    @property
+    def topic(self) -> str:
+        """Where its events go."""
+        return divolte.TOPIC if self.is_divolte else "web-events"
 
     @property
     def events(self) -> int:
@@ -68,6 +78,7 @@ CASES = (
     Case("GET at 5,000/s, `--ack kafka`", "divolte", rate=5_000),
     Case("POST of one event at 5,000/s, `--ack kafka`", "one", rate=5_000),
 )
+DIVOLTE = Case("GET, Divolte", "divolte", ack="queue", is_divolte=True)
 
 
 @dataclass(frozen=True)
@@ -96,10 +107,21 @@ class Result:
         return self.rate * self.case.events
 
 
-def measure(kafka: BenchKafka, cases: Sequence[Case], duration: float, geo_db: Path | None, say: Say) -> list[Result]:
+@dataclass(frozen=True)
+class Plan:
+    """`duration` of each case in seconds; `divolte`: a folder with a distribution of that, the peer."""
+
+    cases: Sequence[Case]
+    duration: float
+    geo_db: Path | None = None
+    divolte: Path | None = None
+
+
+def measure(kafka: BenchKafka, plan: Plan, say: Say) -> list[Result]:
     """One after the other, each with a collector of its own. Raises ClickstreamError when a program fails."""
     needs_wrk()
-    return [_measure(kafka, case, duration, geo_db, say) for case in cases]
+    cases = plan.cases if plan.divolte is None else [DIVOLTE, *plan.cases]
+    return [_measure(kafka, case, plan, say) for case in cases]
 
 
 def needs_wrk() -> None:
@@ -108,17 +130,20 @@ def needs_wrk() -> None:
         raise ClickstreamError("wrk sends the requests, and is not on the PATH. Debian has it: apt install wrk")
 
 
-def _measure(kafka: BenchKafka, case: Case, duration: float, geo_db: Path | None, say: Say) -> Result:
+def _measure(kafka: BenchKafka, case: Case, plan: Plan, say: Say) -> Result:
     say(case.title)
-    with collector(kafka, case, geo_db) as (process, port), tempfile.TemporaryDirectory() as folder:
+    running = collector(kafka, case, plan.geo_db)
+    if case.is_divolte and plan.divolte is not None:
+        running = divolte.collector(kafka, plan.divolte)
+    with running as (process, port), tempfile.TemporaryDirectory() as folder:
         agents = write_agents(Path(folder) / "agents", case)
-        first = wrk(port, case, agents, 2.0)  # what is loaded on first use is loaded
+        first = wrk(port, case, agents, JVM_WARM_UP_S if case.is_divolte else WARM_UP_S)
         pause = 0.0 if case.rate is None else max(0.0, 1000 * PACED_CONNECTIONS / case.rate - first["p50_ms"])
-        before, cpu = kafka.records("web-events"), _cpu(process.pid)
-        found = wrk(port, case, agents, duration, pause)
-        spent, peak = _cpu(process.pid) - cpu, max(peak_mb(pid) for pid in workers_of(process.pid))
+        before, cpu = kafka.records(case.topic), _cpu(process.pid)
+        found = wrk(port, case, agents, plan.duration, pause)
+        spent, peak = _cpu(process.pid) - cpu, max(peak_mb(pid) for pid in workers_of(process.pid) or [process.pid])
         answered = found["requests"] - found["errors"]
-        stored = _stored(kafka, before, int(answered) * case.events)
+        stored = _stored(kafka, case.topic, before, int(answered) * case.events)
         requests = int(found["requests"])
         return Result(
             case,
@@ -196,9 +221,9 @@ def _cpu(parent: int) -> float:
     return cpu_seconds(parent) + sum(cpu_seconds(pid) for pid in workers_of(parent))
 
 
-def _stored(kafka: BenchKafka, before: int, least: int) -> int:
+def _stored(kafka: BenchKafka, topic: str, before: int, least: int) -> int:
     """Events that came to the topic since; with `--ack queue` the last ones are waited for."""
     deadline = time.monotonic() + 10
-    while (stored := kafka.records("web-events") - before) < least and time.monotonic() < deadline:
+    while (stored := kafka.records(topic) - before) < least and time.monotonic() < deadline:
         time.sleep(0.1)
     return stored

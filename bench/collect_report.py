@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.collect import Result
+from bench.collect import DIVOLTE, Result
 from bench.collect_memory import COLLECTOR, FILLS_FOR, Held, Plan
 from bench.table import markdown
 
@@ -53,7 +53,16 @@ def texts(results: Sequence[Result]) -> list[str]:
     by_title = {one.case.title: one for one in results}
     judged = [_judged(target, by_title[target.title]) for target in TARGETS if target.title in by_title]
     found = [markdown(head, rows)]
+    theirs = by_title.get(DIVOLTE.title)
+    ours = [one for one in results if one.case.sends == DIVOLTE.sends and one.case.rate is None and one is not theirs]
+    if theirs is not None and ours:
+        ratios = [[one.case.title, *_ratios(one, theirs)] for one in ours]
+        found.append(markdown(["ours is better than Divolte by", "requests/s", "CPU per request"], ratios))
     return [*found, "**Targets**", markdown(["target", "wanted", "measured", ""], judged)] if judged else found
+
+
+def _ratios(ours: Result, theirs: Result) -> tuple[str, str]:
+    return f"{ours.rate / theirs.rate:.2f}", f"{theirs.cpu_us / ours.cpu_us:.2f}"
 
 
 def _answered(one: Result) -> int:

@@ -7,7 +7,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from bench import collect_report
-from bench.collect import Case
+from bench.collect import CASES, DIVOLTE, Case, Result
 from bench.collect_memory import Held, Memory, Plan, followed, summary
 from bench.measure import peak_mb, resident_mb
 
@@ -16,6 +16,24 @@ PLAN = Plan(5_000, 300, 2, ["one"], ["kafka", "queue"])
 
 def held(*memory: Memory) -> Held:
     return Held(PLAN.cases()[0], 1_500_000, 300.0, 0, 12.34, list(memory))
+
+
+def result(case: Case, rate: float, cpu_us: float) -> Result:
+    return Result(case, int(10 * rate), 10.0, cpu_us, 12.3, 45.6, 0, 100.0, int(10 * rate))
+
+
+def test_beside_divolte_only_what_its_tag_sends_as_fast_as_it_can_is_compared() -> None:
+    ours = [result(case, 12_000.0, 60.0) for case in CASES]
+    _figures, ratios, *_targets = collect_report.texts([result(DIVOLTE, 8_000.0, 90.0), *ours])
+    assert "| GET, `--ack queue` | 1.50 | 1.50 |" in ratios
+    assert "| GET, `--ack kafka`, two workers | 1.50 | 1.50 |" in ratios
+    assert "Divolte |" not in ratios
+    assert "POST" not in ratios
+    assert "5,000/s" not in ratios
+
+
+def test_without_divolte_nothing_is_compared_with_it() -> None:
+    assert not any("Divolte" in text for text in collect_report.texts([result(case, 1, 1) for case in CASES]))
 
 
 def test_each_way_to_send_with_each_acknowledgement() -> None:

@@ -163,8 +163,13 @@ def test_only_the_time_in_which_the_page_is_looked_at_counts(shop: Shop, collect
     def focus(focused: bool) -> None:
         page.evaluate("(on) => { focused = on; dispatchEvent(new Event(on ? 'focus' : 'blur')); }", focused)
 
+    def leave() -> None:
+        # The page's clock runs away from an answer that it has not had yet, and the event is sent again and again.
+        with page.expect_event("requestfinished"):
+            hide(page)
+
     def told_on_leaving(count: int) -> dict[str, Any]:
-        hide(page)
+        leave()
         event: dict[str, Any] = collector.wait_named("engagement", count)[-1]["properties"]
         hide(page, False)
         return event
@@ -175,8 +180,7 @@ def test_only_the_time_in_which_the_page_is_looked_at_counts(shop: Shop, collect
 
     focus(True)
     page.clock.run_for(2_000)
-    hide(page)
-    collector.wait_named("engagement", 2)
+    leave()
     page.clock.run_for(3_600_000)  # another tab
     hide(page, False)
     assert collector.wait_named("engagement", 2)[1]["properties"]["engaged_ms"] == pytest.approx(2_000, abs=50)

@@ -92,6 +92,7 @@ class Salts:
         if self._folder is None:
             return self._renewed(self._salts, day)
         with _locked(self._folder):
+            _remove_unfinished(self._folder)
             stored = _read(self._folder)
             salts = self._renewed(stored, day)
             if salts != stored:
@@ -121,6 +122,12 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What a process has left that was killed as it wrote salts: nobody else would ever delete them."""
+    for path in folder.glob(f".{FILE}.*"):
+        path.unlink(missing_ok=True)
 
 
 def _read(folder: Path) -> dict[int, bytes]:

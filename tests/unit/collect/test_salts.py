@@ -40,6 +40,14 @@ def test_a_restart_keeps_it_and_deletes_what_became_too_old_meanwhile(tmp_path: 
     assert first.hex() not in (tmp_path / FILE).read_text()
 
 
+def test_one_that_a_killed_process_was_writing_is_deleted_too(tmp_path: Path) -> None:
+    unfinished = tmp_path / ".salts.json.8gx2k"
+    unfinished.write_text("{}")
+    salts = Salts(tmp_path)
+    salts.maintain(MIDNIGHT)
+    assert not unfinished.exists()
+
+
 def test_a_clock_that_goes_back_over_midnight_finds_its_salt_again(tmp_path: Path) -> None:
     salts = Salts(tmp_path)
     before, after = salts.of(MIDNIGHT - 1), salts.of(MIDNIGHT)

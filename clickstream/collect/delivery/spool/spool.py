@@ -79,6 +79,7 @@ class Spool:
 
     def adopt(self) -> None:
         """Take over what one dead worker has left, if there is any. For when all is delivered: it counts for `size`."""
+        self._remove_delivered()
         while (folder := Folder.orphan(self._root)) is not None:
             sizes = {path: path.stat().st_size for path in folder.segments()}
             if sizes:
@@ -304,11 +305,24 @@ class Spool:
                 log.warning("How far the spool is delivered cannot be saved: %s.", problem)
             return
         self._loaded = None
-        chunk.folder.forget_position()
-        self._remove(chunk.segment)
-        if chunk.folder is not self._own and not chunk.folder.segments():
-            self._adopted.remove(chunk.folder)
-            chunk.folder.release()
+        self.size -= self._sizes.pop(chunk.segment, 0)  # not given out again, whether the disk lets it go or not
+        problem = _delete(chunk.folder, chunk.segment)
+        if problem is not None:
+            log.error("What the spool has delivered cannot be removed: %s. It is tried again.", problem)
+        self._release_empty()
+
+    def _remove_delivered(self) -> None:
+        """What the disk did not let go of when it was delivered."""
+        for folder in (self._own, *self._adopted):
+            for segment in folder.segments():
+                if segment not in self._sizes:
+                    _delete(folder, segment)
+        self._release_empty()
+
+    def _release_empty(self) -> None:
+        for folder in [folder for folder in self._adopted if not folder.segments()]:
+            self._adopted.remove(folder)
+            folder.release()
 
     def close(self) -> None:
         """Let others take over what it holds."""
@@ -316,3 +330,15 @@ class Spool:
         for folder in (self._own, *self._adopted):
             with suppress(OSError):
                 folder.release()
+
+
+def _delete(folder: Folder, segment: Path) -> OSError | None:
+    """Delete a segment that is delivered; why that cannot be done, as on a disk that has become read-only."""
+    try:
+        folder.forget_position()
+        segment.unlink(missing_ok=True)
+    except OSError as problem:
+        with suppress(OSError):  # else a restart delivers it again
+            folder.save_position(segment, segment.stat().st_size)
+        return problem
+    return None

@@ -1,5 +1,6 @@
 """The spool: what it took is given out, in order, through restarts, damage and full disks, and within its bounds."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -19,6 +20,18 @@ ROOMY = Bounds(10**8, free_floor=0)
 
 def payloads(number: int, first: int = 0) -> list[bytes]:
     return [f"payload {first + place}".encode() for place in range(number)]
+
+
+def keep_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No segment can be deleted."""
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".spool":
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
 
 
 def drained(spool: Spool, octets: int = 10**6) -> list[bytes]:
@@ -86,6 +99,36 @@ def test_a_position_that_cannot_be_saved_is_kept_in_memory(
     spool.append(payloads(10))
     assert drained(spool, 18) == payloads(10)
     assert "No space left" in caplog.text
+
+
+def test_what_the_disk_does_not_let_go_of_is_delivered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, ROOMY)
+    spool.append(payloads(3))
+    with monkeypatch.context() as read_only:
+        keep_segments(read_only)
+        assert drained(spool) == payloads(3)
+        assert spool.empty
+        assert spool.size == 0
+        spool.append(payloads(2, first=3))
+        assert drained(spool) == payloads(2, first=3)
+    assert list(tmp_path.rglob("*.spool"))
+    spool.adopt()
+    assert not list(tmp_path.rglob("*.spool"))
+    spool.append(payloads(1, first=5))
+    assert drained(spool) == payloads(1, first=5)
+
+
+def test_what_the_disk_did_not_let_go_of_is_not_delivered_again_by_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path, ROOMY)
+    spool.append(payloads(3))
+    with monkeypatch.context() as read_only:
+        keep_segments(read_only)
+        assert drained(spool) == payloads(3)
+    assert "cannot be removed: [Errno 30]" in caplog.text
+    spool.close()
+    assert drained(Spool(tmp_path, ROOMY)) == []
 
 
 def test_order_holds_when_new_ones_come_while_old_ones_are_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """From a Kafka that fails to one that takes events again: producers, spool and drain."""
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,27 @@ def test_a_record_that_kafka_never_takes_holds_up_no_other(tmp_path: Path) -> No
             await asyncio.sleep(0.002)
         assert given.now.acknowledged == [b"small"]
         assert b"large" in (tmp_path / "refused.bad").read_bytes()
+        await given.close()
+
+    asyncio.run(check())
+
+
+def test_a_spool_that_cannot_be_emptied_any_more_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_args: object, **_options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    async def check() -> None:
+        given = Given(tmp_path, kafka_is_away=True)
+        await asyncio.wait_for(given.delivery.submit([outgoing("1"), outgoing("2")]), 5 * PATIENCE)
+        for name in ("unlink", "replace"):
+            monkeypatch.setattr(Path, name, read_only)
+        given.drain.automatic = True
+        given.delivery.kafka_is_there()
+        await until(lambda: not given.delivery.spooling)
+        await asyncio.wait_for(given.delivery.submit([outgoing("3")]), 5 * PATIENCE)
+        assert given.drain.acknowledged == [b"1", b"2", b"3"]
         await given.close()
 
     asyncio.run(check())

@@ -306,9 +306,9 @@ class Spool:
             return
         self._loaded = None
         self.size -= self._sizes.pop(chunk.segment, 0)  # not given out again, whether the disk lets it go or not
-        problem = _delete(chunk.folder, chunk.segment)
-        if problem is not None:
-            log.error("What the spool has delivered cannot be removed: %s. It is tried again.", problem)
+        why_not = _delete(chunk.folder, chunk.segment)
+        if why_not is not None:
+            log.error("What the spool has delivered cannot be removed: %s. It is tried again.", why_not)
         self._release_empty()
 
     def _remove_delivered(self) -> None:

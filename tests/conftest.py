@@ -1,5 +1,6 @@
 """Options of the whole suite."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slo
 settings.register_profile("the same examples", ANY_MACHINE, derandomize=True)
 settings.register_profile("other examples", ANY_MACHINE)
 settings.load_profile("the same examples")
+
+# Of every JVM that tests start: half the CPU of one that runs for a minute goes into compiling code well.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 TESTS = Path(__file__).parent
 # Of one slow test; the others have the time-out of pyproject.toml, or their own.

@@ -11,12 +11,8 @@ from clickstream.flink import jvm
 from tests.integration.support import Done, run
 from tests.support import free_port, missing
 
-# Java, and where the jars are, as in this process. Half the CPU for what runs a few seconds: code is compiled
-# quickly rather than well.
-ENVIRONMENT = {
-    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
-    **{name: os.environ[name] for name in ("CLICKSTREAM_JAVA", "CLICKSTREAM_CACHE_DIR") if name in os.environ},
-}
+# Java, and where the jars are, as in this process.
+ENVIRONMENT = {name: os.environ[name] for name in ("CLICKSTREAM_JAVA", "CLICKSTREAM_CACHE_DIR") if name in os.environ}
 
 
 def need_flink() -> None:

@@ -100,7 +100,10 @@ def sources(sections: Sections) -> dict[str, str]:
 
 
 def check(sections: Sections) -> None:
-    """Raises ConfigError for the first value that the client refuses, and for a login without its mechanism."""
+    """Raises ConfigError for an empty address, the first value that the client refuses, a login without mechanism."""
+    address = sections["kafka"].get("bootstrap.servers")
+    if address is not None and not address.value.strip(" ,"):
+        raise _refused("bootstrap.servers", address, "the address is empty; without one, the embedded Kafka is used")
     for section in SECTIONS:
         for name, given in sections[section].items():
             _try(name, given)

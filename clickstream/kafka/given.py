@@ -1,7 +1,7 @@
 """The client properties that a user gives: each with the place where it was given, and the later place wins.
 
 Refused here, by name, place and reason, before any client is built: names that librdkafka does not know, properties
-that are ours to set, and values that the client does not take.
+that are ours to set, and values that are no UTF-8 or that the client does not take.
 """
 
 from collections.abc import Mapping
@@ -76,6 +76,7 @@ def add(sections: Sections, section: str, found: Mapping[str, Property]) -> None
     """
     for name, given in found.items():
         properties.check([name], given.source)
+        _refuse_other_bytes(name, given)
         _refuse_ours(name, given)
     # What says the same as we do anyway is left out: the client does not take each of them as a text.
     named = {own: given for name, given in found.items() if (own := ALIASES.get(name, name)) not in OWNED}
@@ -114,6 +115,15 @@ def check(sections: Sections) -> None:
             f"security.protocol is {protocol.value} ({protocol.source}), but sasl.mechanism is not given. Give it too, "
             "such as sasl.mechanism=PLAIN or SCRAM-SHA-512: the cluster's administrator knows which."
         )
+
+
+def _refuse_other_bytes(name: str, given: Property) -> None:
+    # Bytes of arguments and variables that are no UTF-8 are halves of surrogate pairs in Python's texts (PEP 383): the
+    # client raises SystemError for them, or takes a password with them for none.
+    try:
+        given.value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"Kafka property {name} in {given.source} is no valid UTF-8.") from None
 
 
 def _refuse_ours(name: str, given: Property) -> None:

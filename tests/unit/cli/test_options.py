@@ -1,4 +1,5 @@
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,6 +170,19 @@ def test_a_secret_that_was_typed_wrongly_is_not_printed_back(probe: Probe) -> No
         assert outcome.code == 2
         assert "hunter" not in outcome.err
         assert "sasl.password" in outcome.err
+
+
+def test_bytes_that_are_no_utf_8_are_wrong_wherever_they_come_from(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = os.fsdecode(b"\xe9")
+    assert probe.fails("-X", f"client.id={text}").err == "Error: Kafka property client.id in -X is no valid UTF-8.\n"
+    assert probe.fails("-b", f"{text}:1").err == "Error: Kafka property bootstrap.servers in -b is no valid UTF-8.\n"
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", text)
+    outcome = probe.fails()
+    place = "environment variable KAFKA_SASL_PASSWORD"
+    assert outcome.err == f"Error: Kafka property sasl.password in {place} is no valid UTF-8.\n"
+    assert outcome.code == 2
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.asking import Admin
 from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.given import names_of
 from clickstream.kafka.limits import LimitedProducer
 from clickstream.kafka.statistics import EVERY_MS, Lifeline, LifelineConsumer, Statistics
 
@@ -199,7 +200,12 @@ class Cluster:
             error = error_of(problem)
             reason = (error.str() if error is not None else str(problem)).rstrip(".")
             # Such as "`acks` must be set to `all` when `enable.idempotence` is true": who gave one of them?
-            named = [f"{name}: {place}" for name, place in self.sources.items() if _names(reason, name)]
+            named = [
+                f"{said}: {place}"
+                for name, place in self.sources.items()
+                for said in names_of(name)
+                if _names(reason, said)
+            ]
             where = f" (given: {', '.join(named)})" if named else ""
             raise ConfigError(f"The Kafka client refuses its configuration: {reason}{where}.") from problem
 

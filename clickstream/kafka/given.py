@@ -32,6 +32,12 @@ ALIASES = {
     "sasl.oauthbearer.client.credentials.client.secret": "sasl.oauthbearer.client.secret",
 }
 
+
+def names_of(name: str) -> list[str]:
+    """The name that a property has here, and those by which the client may call it, too."""
+    return [name, *(alias for alias, own in ALIASES.items() if own == name)]
+
+
 _WITH_RESULTS = "offsets are kept together with the results that they account for"
 _REPORTS = "every record that is not delivered has to be reported, and no other"
 _ALONE = "transactions are named after the group, so that only one member publishes"

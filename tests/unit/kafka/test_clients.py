@@ -149,6 +149,13 @@ def test_properties_that_contradict_each_other_are_told_with_their_places() -> N
     assert str(error.value).endswith("(given: acks: -X, enable.idempotence: my.properties line 3).")
 
 
+def test_the_place_of_a_property_is_told_by_whichever_name_the_client_calls_it() -> None:
+    name = "max.in.flight.requests.per.connection"
+    with pytest.raises(ConfigError) as error:
+        Cluster(ADDRESS, common={name: "10"}, sources={name: "-X", "acks": "a file"}).producer()
+    assert str(error.value).endswith("(given: max.in.flight: -X).")
+
+
 # org.apache.kafka.common.utils.UtilsTest: the hash that decides the partition of a Java client.
 JAVA_MURMUR2 = {
     b"21": -973932308,

@@ -106,7 +106,7 @@ class App:
             "for_consumers": given.texts(found["consumer"]),
             "sources": given.sources(found),
         }
-        if address:
+        if address is not None:
             cluster = Cluster(address, **sections)
             if reachable:
                 cluster.check()
@@ -290,7 +290,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if kafka_config:
             _read_java_file(app.config, kafka_config)
         app.config.give(given, "-X")
-        if bootstrap:
+        if bootstrap is not None:
             app.config.give({"bootstrap.servers": bootstrap}, "-b")
         return command(app, **rest)
 

@@ -16,6 +16,7 @@ from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka import properties
 from clickstream.kafka.asking import Admin
 from clickstream.kafka.errors import error_of, explain
+from clickstream.kafka.given import names_of
 from clickstream.kafka.limits import LimitedProducer
 from clickstream.kafka.statistics import EVERY_MS, Lifeline, LifelineConsumer, Statistics
 
@@ -31,6 +32,7 @@ REACHABLE_WITHIN_S = 7.0
 # records are fetched from another, once it leads, after 30 s, as Java's clients do (the default is 60).
 ANSWERS_MS = 5_000
 FETCHES_MS = 30_000
+TRANSACTIONS_MS = 60_000  # librdkafka's default
 
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "enable.idempotence": True,
@@ -140,7 +142,7 @@ class Cluster:
         given = {**PRODUCER_DEFAULTS, **waiting, **self._base(properties.CONSUMER_ONLY), **self.for_producers}
         # Without brokers its records would wait, or time out one after the other, for ever.
         own = {"stats_cb": Lifeline(self.address, "writes to", self.statistics.take).note_and_check}
-        settings = {**given, **PRODUCER_FIXED, **own, **(overrides or {})}
+        settings = _fitted_to_transactions({**given, **PRODUCER_FIXED, **own, **(overrides or {})})
         return self._build(lambda found: LimitedProducer(found, self.admin), settings)
 
     def consumer(self, group: str, overrides: Mapping[str, Any] | None = None) -> Consumer:
@@ -198,7 +200,12 @@ class Cluster:
             error = error_of(problem)
             reason = (error.str() if error is not None else str(problem)).rstrip(".")
             # Such as "`acks` must be set to `all` when `enable.idempotence` is true": who gave one of them?
-            named = [f"{name}: {place}" for name, place in self.sources.items() if _names(reason, name)]
+            named = [
+                f"{said}: {place}"
+                for name, place in self.sources.items()
+                for said in names_of(name)
+                if _names(reason, said)
+            ]
             where = f" (given: {', '.join(named)})" if named else ""
             raise ConfigError(f"The Kafka client refuses its configuration: {reason}{where}.") from problem
 
@@ -206,6 +213,21 @@ class Cluster:
 def client_for(cluster: Cluster, admin: Admin | None) -> Admin:
     """The client that a caller has brought, or else a new one, with its threads and connections."""
     return cluster.admin() if admin is None else admin
+
+
+def _fitted_to_transactions(settings: dict[str, Any]) -> dict[str, Any]:
+    """A producer's settings; where it is a transactional one, no time-out is longer (0: for ever) than a transaction.
+
+    The client refuses longer ones, though the user means all producers with them; with none, the broker ends the
+    transaction of records that still wait. Nothing is lost by it: a transaction whose time is over is made again, with
+    all of its records, however long Kafka is away.
+    """
+    if "transactional.id" not in settings:
+        return settings
+    longest: int = settings.get("transaction.timeout.ms", TRANSACTIONS_MS)
+    names = {"message.timeout.ms", "socket.timeout.ms"} & settings.keys()
+    too_long = {name for name in names if not 0 < properties.whole_number(settings[name]) <= longest}
+    return {**settings, **dict.fromkeys(too_long, longest)}
 
 
 def _names(reason: str, name: str) -> bool:

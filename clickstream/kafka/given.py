@@ -1,7 +1,7 @@
 """The client properties that a user gives: each with the place where it was given, and the later place wins.
 
 Refused here, by name, place and reason, before any client is built: names that librdkafka does not know, properties
-that are ours to set, and values that the client does not take.
+that are ours to set, and values that are no UTF-8 or that the client does not take.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,12 @@ ALIASES = {
     "sasl.oauthbearer.client.credentials.client.id": "sasl.oauthbearer.client.id",
     "sasl.oauthbearer.client.credentials.client.secret": "sasl.oauthbearer.client.secret",
 }
+
+
+def names_of(name: str) -> list[str]:
+    """The name that a property has here, and those by which the client may call it, too."""
+    return [name, *(alias for alias, own in ALIASES.items() if own == name)]
+
 
 _WITH_RESULTS = "offsets are kept together with the results that they account for"
 _REPORTS = "every record that is not delivered has to be reported, and no other"
@@ -76,6 +82,7 @@ def add(sections: Sections, section: str, found: Mapping[str, Property]) -> None
     """
     for name, given in found.items():
         properties.check([name], given.source)
+        _refuse_other_bytes(name, given)
         _refuse_ours(name, given)
     # What says the same as we do anyway is left out: the client does not take each of them as a text.
     named = {own: given for name, given in found.items() if (own := ALIASES.get(name, name)) not in OWNED}
@@ -100,7 +107,10 @@ def sources(sections: Sections) -> dict[str, str]:
 
 
 def check(sections: Sections) -> None:
-    """Raises ConfigError for the first value that the client refuses, and for a login without its mechanism."""
+    """Raises ConfigError for an empty address, the first value that the client refuses, a login without mechanism."""
+    address = sections["kafka"].get("bootstrap.servers")
+    if address is not None and not address.value.strip(" ,"):
+        raise _refused("bootstrap.servers", address, "the address is empty; without one, the embedded Kafka is used")
     for section in SECTIONS:
         for name, given in sections[section].items():
             _try(name, given)
@@ -111,6 +121,15 @@ def check(sections: Sections) -> None:
             f"security.protocol is {protocol.value} ({protocol.source}), but sasl.mechanism is not given. Give it too, "
             "such as sasl.mechanism=PLAIN or SCRAM-SHA-512: the cluster's administrator knows which."
         )
+
+
+def _refuse_other_bytes(name: str, given: Property) -> None:
+    # Bytes of arguments and variables that are no UTF-8 are halves of surrogate pairs in Python's texts (PEP 383): the
+    # client raises SystemError for them, or takes a password with them for none.
+    try:
+        given.value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"Kafka property {name} in {given.source} is no valid UTF-8.") from None
 
 
 def _refuse_ours(name: str, given: Property) -> None:

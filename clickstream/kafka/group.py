@@ -19,6 +19,7 @@ from clickstream.kafka.errors import answer_of, is_missing, is_transient
 from clickstream.kafka.log import Recreated, check, identify, is_same
 from clickstream.kafka.offsets import beginnings, ends
 from clickstream.kafka.patience import patiently
+from clickstream.kafka.properties import whole_number
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Saved(Protocol):
 def forgotten_within(cluster: Cluster) -> float:
     """How long (s) it may take until a group has forgotten a member that ended without a word."""
     given = {**cluster.common, **cluster.for_consumers}
-    return int(given.get("session.timeout.ms", SESSION_TIMEOUT_MS)) / 1_000 + FORGETS_WITHIN_S
+    return whole_number(given.get("session.timeout.ms", SESSION_TIMEOUT_MS)) / 1_000 + FORGETS_WITHIN_S
 
 
 class GroupTopic:

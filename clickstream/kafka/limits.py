@@ -10,6 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from clickstream.kafka.asking import Admin
 from clickstream.kafka.errors import answer_of
+from clickstream.kafka.properties import whole_number
 
 ANSWER_WITHIN_S = 5.0
 # Key and value do not fill a batch of one record: there are headers and framing, too.
@@ -22,7 +23,7 @@ class LimitedProducer(Producer):
     def __init__(self, settings: dict[str, Any], admin: Callable[[], Admin]) -> None:
         """`admin` makes the client that is asked for a topic's limit, should that ever be needed."""
         super().__init__(settings)
-        self._max_bytes = int(settings.get("message.max.bytes", 1_000_000))
+        self._max_bytes = whole_number(settings.get("message.max.bytes", 1_000_000))
         self._admin = admin
 
     def too_large(self, topic: str, size: int, *, refused_here: bool, ask: bool = True) -> str:

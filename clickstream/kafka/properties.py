@@ -56,6 +56,22 @@ def without_value(text: str) -> str:
     return "write -X KEY=VALUE; what was given is not shown, it may be a secret."
 
 
+_WHOLE = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", re.ASCII)
+
+
+def whole_number(value: object) -> int:
+    """A property's value as the client reads it, by C's strtol: 0x10 and 020 are 16, and what follows is ignored.
+
+    Raises ValueError for what does not begin with a number.
+    """
+    found = _WHOLE.match(str(value))
+    if found is None:
+        raise ValueError("a whole number is expected")
+    sign, digits = found.groups()
+    base = 10 if digits[0] != "0" else 16 if digits[1:2] in ("x", "X") else 8
+    return int(sign + digits, base)
+
+
 # --- the environment
 
 # Kafka's own start scripts read KAFKA_DEBUG as a switch, and images commonly set KAFKA_LOG_LEVEL to a word.

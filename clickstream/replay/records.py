@@ -14,7 +14,7 @@ from clickstream.replay.lines import Unreadable
 
 
 class LineRecords(Part):
-    """Sends each line that is not blank as a record. With `key`, a field of its JSON is the record's key."""
+    """Sends each line that is not blank, without its end, as a record. With `key`, a field of its JSON is the key."""
 
     kind = "lines"
 
@@ -77,8 +77,8 @@ class LineRecords(Part):
     def _messages(self, source: Source, first: int, lines: Sequence[bytes]) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
         for number, line in enumerate(lines, first):
-            value = line.strip()
-            if not value:
+            value = line.removesuffix(b"\r")
+            if not value.strip():
                 continue
             if self._key is None:
                 messages.append({"value": value})

@@ -1,4 +1,5 @@
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -171,6 +172,19 @@ def test_a_secret_that_was_typed_wrongly_is_not_printed_back(probe: Probe) -> No
         assert "sasl.password" in outcome.err
 
 
+def test_bytes_that_are_no_utf_8_are_wrong_wherever_they_come_from(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = os.fsdecode(b"\xe9")
+    assert probe.fails("-X", f"client.id={text}").err == "Error: Kafka property client.id in -X is no valid UTF-8.\n"
+    assert probe.fails("-b", f"{text}:1").err == "Error: Kafka property bootstrap.servers in -b is no valid UTF-8.\n"
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", text)
+    outcome = probe.fails()
+    place = "environment variable KAFKA_SASL_PASSWORD"
+    assert outcome.err == f"Error: Kafka property sasl.password in {place} is no valid UTF-8.\n"
+    assert outcome.code == 2
+
+
 @pytest.mark.parametrize(
     ("given", "where"),
     [
@@ -277,6 +291,43 @@ def test_without_an_address_it_is_the_embedded_kafka_held_while_it_is_used(
     assert broker.state_dir == tmp_path
     settings = {"java": "auto", "port": 19092, "heap": "512m", "linger": 60.0, "disk": 10_000_000_000}
     assert broker.options == settings
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["-b", ""], "-b"),
+        (["-b", " ,"], "-b"),
+        (["-X", "bootstrap.servers="], "-X"),
+        (["-X", "metadata.broker.list="], "-X"),
+        (["--kafka-config", "{java}"], "{java} line 1"),
+        (["--config", "{toml}"], "[kafka] of {toml}"),
+    ],
+)
+def test_an_address_that_is_empty_is_not_taken_for_none(
+    probe: Probe, java: Callable[[str], str], tmp_path: Path, brokers: list[Broker], arguments: list[str], where: str
+) -> None:
+    """As `-b "$KAFKA"` is where the variable is not set: the embedded Kafka would take what is meant for another."""
+    toml = tmp_path / "mine.toml"
+    toml.write_text('[kafka]\nbootstrap.servers = ""')
+    files = {"java": java("bootstrap.servers=\n"), "toml": str(toml)}
+    with pytest.raises(ConfigError) as error:
+        probe.cluster(*(one.format_map(files) for one in arguments))
+    assert f"bootstrap.servers in {where.format_map(files)} is " in str(error.value)
+    assert "the address is empty" in str(error.value)
+    assert brokers == []
+
+
+def test_an_empty_variable_is_not_set(probe: Probe, brokers: list[Broker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "")
+    assert probe.cluster().embedded
+
+
+def test_a_later_place_may_give_the_address_that_is_empty_in_an_earlier_one(
+    probe: Probe, java: Callable[[str], str], reachable: list[str]
+) -> None:
+    path = java("bootstrap.servers=\n")
+    assert probe.cluster("--kafka-config", path, "-b", "host:1").address == "host:1"
 
 
 def test_with_an_address_nothing_is_started(probe: Probe, brokers: list[Broker], reachable: list[str]) -> None:

@@ -57,6 +57,12 @@ def test_nothing_is_started_to_say_that_nothing_runs(run: Run, tmp_path: Path, m
     assert not nowhere.exists()
 
 
+def test_an_address_that_is_empty_is_not_the_embedded_kafka(run: Run, tmp_path: Path) -> None:
+    outcome = run("status", "-b", "", "--state-dir", str(tmp_path / "nowhere"))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "bootstrap.servers in -b is '': the address is empty" in outcome.err
+
+
 def test_a_kafka_that_runs_is_asked(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def acquire(_broker: EmbeddedBroker) -> None:
         raise ClickstreamError("asked")

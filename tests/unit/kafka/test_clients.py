@@ -149,6 +149,13 @@ def test_properties_that_contradict_each_other_are_told_with_their_places() -> N
     assert str(error.value).endswith("(given: acks: -X, enable.idempotence: my.properties line 3).")
 
 
+def test_the_place_of_a_property_is_told_by_whichever_name_the_client_calls_it() -> None:
+    name = "max.in.flight.requests.per.connection"
+    with pytest.raises(ConfigError) as error:
+        Cluster(ADDRESS, common={name: "10"}, sources={name: "-X", "acks": "a file"}).producer()
+    assert str(error.value).endswith("(given: max.in.flight: -X).")
+
+
 # org.apache.kafka.common.utils.UtilsTest: the hash that decides the partition of a Java client.
 JAVA_MURMUR2 = {
     b"21": -973932308,
@@ -226,6 +233,36 @@ def test_records_wait_however_long_unless_the_user_has_said_for_how_long(
 ) -> None:
     Cluster(ADDRESS, for_producers=given).producer(patient=True)
     assert built[0]["message.timeout.ms"] == time_out
+
+
+TRANSACTIONAL = {"transactional.id": "x", "transaction.timeout.ms": 30_000}
+TIMES: list[str | None] = [None, "0", "20000", "30000", "30101", "0x493e0"]  # the last one: 300,000
+
+
+@pytest.mark.parametrize("message_ms", TIMES)
+@pytest.mark.parametrize("socket_ms", [time for time in TIMES if time != "0"])
+@pytest.mark.parametrize("request_ms", [None, "60000"])
+def test_the_client_takes_any_time_outs_for_a_transactional_producer(
+    message_ms: str | None, socket_ms: str | None, request_ms: str | None
+) -> None:
+    named = {"message.timeout.ms": message_ms, "socket.timeout.ms": socket_ms, "request.timeout.ms": request_ms}
+    common = {name: ms for name, ms in named.items() if ms is not None}
+    Cluster(ADDRESS, common=common).producer(TRANSACTIONAL)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [("0", 30_000), ("30001", 30_000), ("0x493e0", 30_000), ("30000", "30000"), ("020000", "020000")],
+)
+def test_only_a_longer_time_out_than_a_transactions_is_cut_to_it(
+    built: list[dict[str, Any]], given: str, taken: object
+) -> None:
+    common = {"message.timeout.ms": given, "request.timeout.ms": "60000", "linger.ms": "7"}
+    Cluster(ADDRESS, common=common).producer(TRANSACTIONAL)
+    Cluster(ADDRESS, common=common).producer()
+    assert [settings["message.timeout.ms"] for settings in built] == [taken, given]
+    assert [settings["request.timeout.ms"] for settings in built] == ["60000"] * 2
+    assert [settings["linger.ms"] for settings in built] == ["7"] * 2
 
 
 # --- errors

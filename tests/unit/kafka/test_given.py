@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 
 import pytest
@@ -97,6 +98,16 @@ def test_a_bad_value_is_told_under_its_name_and_place(name: str, value: str, sai
     assert found.startswith(f"Kafka property {name} in somewhere is {value!r}: ")
     assert said in found
     assert "clickstream.end" not in found
+
+
+@pytest.mark.parametrize("name", ["client.id", "sasl.password", "bootstrap.servers"])
+def test_bytes_that_are_no_utf_8_are_told_under_name_and_place_and_not_shown(name: str) -> None:
+    value = os.fsdecode(b"hunter2-\xe9")
+    assert problem({name: value}) == f"Kafka property {name} in somewhere is no valid UTF-8."
+
+
+def test_letters_beyond_ascii_pass() -> None:
+    given.check(of({"client.id": "caf\u00e9 \U0001f600"}))
 
 
 def test_good_values_pass() -> None:

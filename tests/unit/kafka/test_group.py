@@ -7,7 +7,8 @@ from confluent_kafka import KafkaError
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka import group
-from clickstream.kafka.group import Member
+from clickstream.kafka.clients import Cluster
+from clickstream.kafka.group import FORGETS_WITHIN_S, Member, forgotten_within
 from tests.unit.fakes import message, trouble
 from tests.unit.tally.doubles import TOPIC, FakeCluster, FakeTopic
 
@@ -109,3 +110,10 @@ def test_restoring_again_drops_what_was_not_saved() -> None:
     sink.member.give_up()
     sink.kafka.consumer_client.take(0)
     assert sink.table == {0: 5}, "what was given up is not saved"
+
+
+@pytest.mark.parametrize(("given", "seconds"), [({}, 45), ({"session.timeout.ms": "0x2710"}, 10)])
+def test_how_long_a_group_remembers_a_member_is_read_as_the_client_reads_it(
+    given: dict[str, str], seconds: float
+) -> None:
+    assert forgotten_within(Cluster("host:9092", for_consumers=given)) == seconds + FORGETS_WITHIN_S

@@ -1,6 +1,7 @@
 import pytest
 
-from clickstream.kafka.limits import explanation
+from clickstream.kafka.limits import LimitedProducer, explanation
+from tests.unit.kafka.brokers import CLUSTER
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,9 @@ def test_it_names_topic_size_limit_and_what_to_change(
     size: int, topic_limit: int, refused_here: bool, said: str
 ) -> None:
     assert explanation("t", size, 1_000_000, topic_limit, refused_here=refused_here) == said
+
+
+def test_the_limit_is_read_as_the_client_reads_it() -> None:
+    producer = LimitedProducer({"message.max.bytes": "0x100000"}, CLUSTER.admin)
+    said = producer.too_large("t", 2_000_000, refused_here=True, ask=False)
+    assert "(message.max.bytes is 1,048,576)" in said

@@ -98,6 +98,23 @@ def test_no_two_names_share_a_variable() -> None:
     assert properties.from_environment(variables).keys() == names
 
 
+# --- values
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("16", 16), ("0x10", 16), ("0X1f", 31), ("020", 16), ("0", 0), ("-1", -1), (" +7 ", 7), ("12s", 12), ("09", 0)],
+)
+def test_a_number_is_read_as_the_client_reads_it(text: str, number: int) -> None:
+    assert properties.whole_number(text) == number
+    assert f"value {number} is outside allowed range" in refusal({"message.max.bytes": text})
+
+
+def test_what_begins_with_no_number_is_none() -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        properties.whole_number("soon")
+
+
 # --- what was typed wrongly
 
 

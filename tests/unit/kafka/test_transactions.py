@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pytest_mock import MockerFixture
 
 from clickstream.errors import ClickstreamError
+from clickstream.kafka import given
 from clickstream.kafka import transactions as module
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
@@ -46,6 +47,21 @@ def test_records_are_written_as_they_are(kafka: MockKafka, transactions: Transac
         (b"g", b"1", [("epoch", b"0")]),
         (b"g", b"2", None),
     ]
+
+
+@pytest.mark.parametrize("section", ["kafka", "producer"])
+@pytest.mark.parametrize("ms", ["0", "20000", "60000"])
+@pytest.mark.parametrize("name", ["message.timeout.ms", "delivery.timeout.ms"])
+def test_what_the_user_says_for_all_producers_does_not_keep_it_from_writing(
+    kafka: MockKafka, section: str, name: str, ms: str
+) -> None:
+    sections = given.nothing()
+    properties = {name: ms, "socket.timeout.ms": "60000", "request.timeout.ms": "60000"}
+    given.add(sections, section, {name: given.Property(text, "-X") for name, text in properties.items()})
+    common, for_producers = given.texts(sections["kafka"]), given.texts(sections["producer"])
+    cluster = Cluster(kafka.cluster.address, common=common, for_producers=for_producers)
+    Transactions(cluster, "g").commit(RECORDS)
+    assert [one.value() for one in written(kafka)] == [b"1", b"2"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,21 @@ def test_each_line_is_a_record_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (b"a\tb\t\t", b"a\tb\t\t"),
+        (b"  indented", b"  indented"),
+        (b"a \r\r", b"a \r"),
+        (b"\x0bpage\x0c", b"\x0bpage\x0c"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_only_the_end_of_a_line_is_not_sent(tmp_path: Path, line: bytes, value: bytes, end: bytes) -> None:
+    """Columns that are empty at the end of a line of tabs are columns."""
+    assert sent(tmp_path, line + end) == ([(None, value)], None)
+
+
+@pytest.mark.parametrize(
     ("line", "key"),
     [
         (b'{"user": {"id": "anna"}}', b"anna"),

@@ -6,7 +6,7 @@ import { members, unquoted } from '../../json.js';
 import { sortOf, sortWords } from '../../table.js';
 import { moment, zone } from '../../time.js';
 import { Resting } from '../resting.js';
-import { Fields } from './fields.js';
+import { Fields, MOST_FIELDS } from './fields.js';
 import { Rows, keyOf } from './rows.js';
 import { search } from './search.js';
 import { Where } from './where.js';
@@ -35,7 +35,7 @@ export class Records {
     this.gaveUp = false; // before anything was found
     this.resting = new Resting();
     this.answer = null;
-    this.known = new Map(); // fields that were seen, with an example
+    this.known = new Set(); // fields that were seen
     this.rows = new Rows((row) => this.pick(row), () => page.now(), (sort) => this.set('sort', sortWords(sort)));
     this.fields = new Fields((path) => this.toggleColumn(path));
     this.make();
@@ -230,15 +230,17 @@ export class Records {
 
   // Which fields there are; the first records choose the columns, unless the address does.
   learn(rows) {
-    let grew = false;
+    const before = this.known.size;
     for (const { value } of rows.slice(-20)) {
-      for (const [path, raw] of value?.text ? members(value.text) : []) {
-        grew ||= !this.known.has(path);
-        this.known.set(path, raw);
+      for (const path of value?.text ? members(value.text).keys() : []) {
+        if (this.known.size < MOST_FIELDS) {
+          this.known.add(path);
+        }
       }
     }
+    const grew = this.known.size > before;
     if (grew) {
-      this.fields.set([...this.known.keys()], this.columns);
+      this.fields.set(this.known, this.columns);
     }
     if (grew && this.usual == null) {
       this.usual = usualColumns(rows.at(-1));
@@ -352,7 +354,7 @@ export class Records {
     this.where.paint();
     this.hold.hidden = !this.isLive;
     this.hold.replaceChildren(icon(this.stopped ? 'play' : 'pause'), this.stopped ? 'Follow' : 'Pause');
-    this.fields.set([...this.known.keys()], this.columns);
+    this.fields.set(this.known, this.columns);
   }
 
   paintInfo() {

@@ -190,3 +190,48 @@ def test_who_chooses_a_field_stays_there_whatever_comes(open_page: Open) -> None
     assert menu(tab).get_by_role("checkbox", name="new").count() == 1
     assert box.is_checked()
     assert box.evaluate("one => one === document.activeElement")
+
+
+def search_back(tab: Opened) -> None:
+    tab.page.get_by_role("button", name="Search further back").click()
+
+
+def test_who_follows_again_after_a_search_is_told_how_the_list_stands(open_page: Open, server: FakeServer) -> None:
+    server.answers[ASKED] = topicstates.found([row(0, 0, 0, "0")])
+    tab = opened(open_page, "#/topics/clickstream?cols=n&part=0")
+    come(tab, [row(0, 1, 1, "1")], anew=True)
+    search_back(tab)
+    tab.wait_text(".infoline", "That is all there is.")
+    come(tab, [row(0, 2, 2, "2")])
+    tab.page.get_by_role("button", name="Follow").click()
+    tab.page.locator("h1").hover()
+    assert places(tab) == ["0:2", "0:1", "0:0"], "what was found stays"
+    assert tab.text(".infoline") == "Live, newest first, all shown"
+    assert tab.page.get_by_role("button", name="Search further back").is_visible()
+    tab.page.locator(".tail").hover()
+    come(tab, [row(0, 3, 3, "3")], 7)
+    assert tab.text(".infoline") == "Held while you point, 1 newer, 7 not shown"
+    come(tab, [], stage="away", words="Kafka does not answer.")
+    assert tab.text(".infoline") == "Kafka does not answer."
+
+
+def test_who_follows_again_gives_up_the_search(open_page: Open) -> None:
+    held: list[Any] = []
+    tab = opened(open_page, "#/topics/clickstream?cols=n&part=0")
+    tab.page.route(f"**{ASKED}?*", lambda route: held.append(route))
+    come(tab, [row(0, 1, 1, "1")], anew=True)
+    search_back(tab)
+    tab.wait_for(lambda: held, "a search")
+    tab.page.get_by_role("button", name="Follow").click()
+    tab.page.locator("h1").hover()
+    assert tab.text(".infoline") == "Live, newest first, all shown"
+
+
+def test_a_list_that_begins_again_does_not_say_what_was_found_before(open_page: Open, server: FakeServer) -> None:
+    server.answers[ASKED] = topicstates.found([row(0, 0, 0, "0")])
+    tab = opened(open_page, "#/topics/clickstream?cols=n&part=0")
+    come(tab, [row(0, 1, 1, "1")], anew=True)
+    search_back(tab)
+    tab.wait_text(".infoline", "That is all there is.")
+    come(tab, [row(0, 1, 9, "1")], anew=True)
+    assert tab.text(".infoline") == "Paused, 0 newer"

@@ -129,6 +129,9 @@ export class Records {
     const asked = JSON.stringify([others, columns]);
     const isSame = asked === this.asked;
     if (isSame && to === this.to) {
+      if (this.isLive && !this.stopped) {
+        this.leaveSearch();
+      }
       this.paintInfo();
       return;
     }
@@ -151,11 +154,9 @@ export class Records {
   }
 
   restart() {
-    this.giveUp();
-    this.answer = null;
+    this.leaveSearch();
     this.waiting = [];
     this.skipped = 0;
-    this.searchedBack = false;
     text(this.problem, '');
     if (this.isLive) {
       this.rows.clear(true);
@@ -186,6 +187,7 @@ export class Records {
     this.stage = feed.stage;
     this.words = feed.words;
     if (feed.anew) {
+      this.leaveSearch();
       this.rows.clear();
       this.waiting = [];
       this.skipped = 0;
@@ -309,7 +311,6 @@ export class Records {
   // In the live list: what was there before. After a search: what comes behind its last record.
   goOn() {
     if (this.isLive && !this.answer) {
-      this.searchedBack = true;
       this.set('stop', '1');
       this.run(this.oldest());
     } else if (this.answer?.places) {
@@ -334,6 +335,12 @@ export class Records {
     this.searching?.abort();
     this.searching = null;
     this.paintInfo();
+  }
+
+  // What it said is no longer true of the list: that goes on, or begins again.
+  leaveSearch() {
+    this.giveUp();
+    this.answer = null;
   }
 
   // Rows of another question or instant do not stand for this one.

@@ -235,3 +235,10 @@ def test_a_list_that_begins_again_does_not_say_what_was_found_before(open_page: 
     tab.wait_text(".infoline", "That is all there is.")
     come(tab, [row(0, 1, 9, "1")], anew=True)
     assert tab.text(".infoline") == "Paused, 0 newer"
+
+
+def test_an_address_with_a_name_that_cannot_be_decoded_still_opens(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=100%25,a%252Cb")
+    come(tab, [row(0, 0, 0, "1", "2")], anew=True)
+    assert places(tab) == ["0:0"]
+    assert [head(tab, f"f:{name}").inner_text() for name in ("100%", "a,b")] == ["100%", "a,b"]

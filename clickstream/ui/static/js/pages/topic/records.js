@@ -3,6 +3,7 @@
 
 import { h, icon, text } from '../../dom.js';
 import { members, unquoted } from '../../json.js';
+import { decode } from '../../route.js';
 import { sortOf, sortWords } from '../../table.js';
 import { moment, zone } from '../../time.js';
 import { Resting } from '../resting.js';
@@ -90,7 +91,7 @@ export class Records {
 
   get columns() {
     const given = this.page.get('cols');
-    return given == null ? this.usual ?? [] : given.split(',').map(decodeURIComponent).filter(Boolean);
+    return given == null ? this.usual ?? [] : given.split(',').map(decode).filter(Boolean);
   }
 
   get stopped() {

@@ -1,10 +1,10 @@
-"""The lists of the most frequent values: what they show while they stand still, and what holds them."""
+"""Lists of the most frequent values, and tables: what they show while they stand still, and what holds them."""
 
 from typing import Any
 
 import pytest
 
-from tests.browser import states
+from tests.browser import states, topicstates
 from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
 
@@ -105,3 +105,32 @@ def test_where_nothing_can_point_a_touch_holds_nothing(open_page: Open, server: 
     leave(server)
     pass_seconds(tab, 6)
     tab.wait_for(lambda: row(tab, COMES).count(), "the next order")
+
+
+def partition(server: FakeServer, counts: dict[str, int]) -> None:
+    """There are these topics, with so many partitions."""
+
+    def made(params: dict[str, Any], now: int) -> dict[str, Any]:
+        state = topicstates.topics(params, now)
+        one = state["topics"][0]
+        return {**state, "topics": [{**one, "name": name, "partitions": number} for name, number in counts.items()]}
+
+    server.states["topics"] = made
+
+
+def test_a_table_that_was_sorted_by_a_click_goes_on_to_follow(open_page: Open, server: FakeServer) -> None:
+    partition(server, {"a": 1, "b": 2})
+    tab = open_page("#/topics", ready=False, scripts=(AHEAD,))
+    tab.wait_for(lambda: tab.page.locator(".topics tbody tr").count() == 2, "the list")
+    tab.page.locator(".topics th").get_by_role("button", name="partitions").click()
+    links = tab.page.locator(".topics tbody a")
+    assert links.all_inner_texts() == ["b", "a"]
+    tab.page.locator("h1").hover()
+    partition(server, {"a": 3, "b": 2})
+    pass_seconds(tab, 6)
+    tab.wait_for(lambda: links.all_inner_texts() == ["a", "b"], "the order of the newest numbers")
+    links.last.focus()
+    partition(server, {"a": 3, "b": 4})
+    pass_seconds(tab, 6)
+    tab.wait_for(lambda: links.all_inner_texts() == ["b", "a"], "the next order")
+    assert links.first.evaluate("one => one === document.activeElement"), "it is moved and keeps the focus"

@@ -1,14 +1,13 @@
 // Names with bars. The tick under a bar is the period before. The order changes every 5 s at most, and never while the
 // pointer is in the list. The focus only puts it off for 5 s, as it stays where somebody clicked once; its row remains.
 
-import { attr, h, rem, text } from './dom.js';
+import { attr, focusedIn, h, isPointedAt, rem, text } from './dom.js';
 import { NONE, count, int, percent } from './format.js';
 
 const REORDER_MS = 5000;
 const ROW_REM = 1.6875;
 const WIDE_PX = 1600;
 const MOST_ROWS = 24;
-const CAN_POINT = matchMedia('(hover: hover)'); // elsewhere :hover is what was touched last
 
 /** `el` is its element. */
 export class BarList {
@@ -60,7 +59,7 @@ export class BarList {
    */
   set(top, picked, anew, none = 'Nothing yet') {
     const shown = this.shown(top, anew);
-    const focused = this.focused();
+    const focused = focusedIn(this.list);
     const most = Math.max(1, ...shown.map((row) => row[1]), ...top.rows.slice(0, 1).map((row) => row[1]));
     this.keep(new Set(shown.map((row) => row[0])));
     let at = this.list.firstElementChild;
@@ -91,22 +90,17 @@ export class BarList {
 
   shown(top, anew) {
     const now = performance.now();
-    const held = (CAN_POINT.matches && this.list.matches(':hover')) || now - this.orderedAt < REORDER_MS;
+    const held = isPointedAt(this.list) || now - this.orderedAt < REORDER_MS;
     if (!anew && this.rows.size && held) {
       return [...this.list.children].map((el) => rowOf(top, el.dataset.value));
     }
     this.orderedAt = now;
     const rows = top.rows.slice(0, this.limit());
-    const focused = anew ? null : this.focused()?.parentElement.dataset.value;
+    const focused = anew ? null : focusedIn(this.list)?.parentElement.dataset.value;
     if (focused != null && rows.every(([value]) => value !== focused)) {
       rows.splice(this.limit() - 1, 1, rowOf(top, focused));
     }
     return rows;
-  }
-
-  // The button that has the focus.
-  focused() {
-    return this.list.contains(document.activeElement) ? document.activeElement : null;
   }
 
   // On large windows the list fills the height that is left.

@@ -307,3 +307,9 @@ def test_a_type_that_has_names_from_data_shows_what_cannot_be_seen(
     tab = open_page("#/query")
     tab.wait_for(lambda: len(cells(tab)) == 1, "a row")
     assert 'STRUCT("xU+202E" INTEGER)' in tab.text(".q-out th")
+
+
+def test_lists_of_times_are_no_times_of_a_chart(answers: Callable[..., None], open_page: Open) -> None:
+    answers(states.answer([["at", "TIMESTAMP[]"], ["hits", "BIGINT"]], [["[2026-03-25 14:00:00]", 7], ["[]", 9]]))
+    tab = open_page("#/query?view=chart")
+    tab.wait_for(lambda: tab.page.locator(".hbars b").all_inner_texts() == ["7", "9"], "two bars")

@@ -284,3 +284,32 @@ def test_a_preview_says_as_of_when_and_is_made_again_only_if_one_was_made(
     tab.page.clock.run_for(1_000)
     tab.wait_text(".q-out header .note", "As of 2020-09-13 12:26:42: over 900 records")
     assert asked == [AT + 1_000, AT + 2_000]
+
+
+@pytest.mark.parametrize(
+    "kind", ["STRUCT(a INTEGER, b VARCHAR)", "BIGINT[]", "MAP(VARCHAR, BIGINT)", "DOUBLE[3]", "DECIMAL(18,3)[]"]
+)
+def test_texts_that_numbers_are_in_are_drawn_as_texts(answers: Callable[..., None], open_page: Open, kind: str) -> None:
+    answers(states.answer([["a", kind], ["n", "DECIMAL(18,3)"]], [["\u202e" + "1" * 400, "1.250"]]))
+    tab = open_page("#/query")
+    tab.wait_for(lambda: len(cells(tab)) == 1, "a row")
+    [[text, number]] = cells(tab)
+    assert text == "U+202E" + "1" * 299 + "\u2026" + "401 characters"
+    assert number == "1.250"
+    classes = tab.page.locator(".q-out tbody td").evaluate_all("all => all.map((one) => one.className)")
+    assert ["num" in one for one in classes] == [False, True]
+
+
+def test_a_type_that_has_names_from_data_shows_what_cannot_be_seen(
+    answers: Callable[..., None], open_page: Open
+) -> None:
+    answers(states.answer([["a", 'STRUCT("x\u202e" INTEGER)']], [["{'x': 1}"]]))
+    tab = open_page("#/query")
+    tab.wait_for(lambda: len(cells(tab)) == 1, "a row")
+    assert 'STRUCT("xU+202E" INTEGER)' in tab.text(".q-out th")
+
+
+def test_lists_of_times_are_no_times_of_a_chart(answers: Callable[..., None], open_page: Open) -> None:
+    answers(states.answer([["at", "TIMESTAMP[]"], ["hits", "BIGINT"]], [["[2026-03-25 14:00:00]", 7], ["[]", 9]]))
+    tab = open_page("#/query?view=chart")
+    tab.wait_for(lambda: tab.page.locator(".hbars b").all_inner_texts() == ["7", "9"], "two bars")

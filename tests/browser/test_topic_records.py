@@ -7,7 +7,7 @@ import pytest
 
 from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import topicstates
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
 from tests.browser.topicpage import AFTER, BEFORE, come, head, opened, places
 from tests.browser.topicstates import ASKED, row
@@ -153,3 +153,92 @@ def test_what_looks_like_avro_says_what_it_takes(open_page: Open, server: FakeSe
     tab.wait_for(lambda: tab.page.locator(".inspector .avro").count() == 1, "the record")
     assert "schema 7: start the dashboard with --schema-registry" in tab.text(".inspector .avro")
     assert "Avro 7" in tab.text(".records tbody")
+
+
+def menu(tab: Opened) -> Any:
+    return tab.page.locator("details.menu").filter(has_text="Fields:")
+
+
+def named(offset: int, names: list[str]) -> dict[str, Any]:
+    """A record with these fields."""
+    text = json.dumps(dict.fromkeys(names, 3))
+    return {**row(0, offset, offset, None), "value": {"length": len(text), "text": text}}
+
+
+def test_fields_are_listed_up_to_a_bound_as_their_names_may_be_data(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=n")
+    come(tab, [named(0, ["n", "m"])], anew=True)
+    note = menu(tab).locator(".note")
+    menu(tab).locator("summary").click()
+    assert (menu(tab).locator("li").count(), note.is_visible()) == (2, False)
+    for feed in range(3):
+        come(tab, [named(feed * 10 + one, [f"{feed}-{one}-{name}" for name in range(60)]) for one in range(1, 11)])
+    assert menu(tab).locator("li").count() == 1_000
+    assert tab.text("details.menu[open] summary") == "Fields: 1 of 1,000 or more"
+    assert "Only the first 1,000 names are listed." in note.inner_text()
+
+
+def test_who_chooses_a_field_stays_there_whatever_comes(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=n")
+    come(tab, [named(0, ["n", "m"])], anew=True)
+    menu(tab).locator("summary").click()
+    box = menu(tab).get_by_role("checkbox", name="m")
+    box.focus()
+    tab.page.keyboard.press("Space")
+    tab.wait_for(lambda: "cols=n%2Cm" in tab.hash(), "it is a column")
+    come(tab, [named(1, ["n", "new"])], anew=True)
+    assert menu(tab).get_by_role("checkbox", name="new").count() == 1
+    assert box.is_checked()
+    assert box.evaluate("one => one === document.activeElement")
+
+
+def search_back(tab: Opened) -> None:
+    tab.page.get_by_role("button", name="Search further back").click()
+
+
+def test_who_follows_again_after_a_search_is_told_how_the_list_stands(open_page: Open, server: FakeServer) -> None:
+    server.answers[ASKED] = topicstates.found([row(0, 0, 0, "0")])
+    tab = opened(open_page, "#/topics/clickstream?cols=n&part=0")
+    come(tab, [row(0, 1, 1, "1")], anew=True)
+    search_back(tab)
+    tab.wait_text(".infoline", "That is all there is.")
+    come(tab, [row(0, 2, 2, "2")])
+    tab.page.get_by_role("button", name="Follow").click()
+    tab.page.locator("h1").hover()
+    assert places(tab) == ["0:2", "0:1", "0:0"], "what was found stays"
+    assert tab.text(".infoline") == "Live, newest first, all shown"
+    assert tab.page.get_by_role("button", name="Search further back").is_visible()
+    tab.page.locator(".tail").hover()
+    come(tab, [row(0, 3, 3, "3")], 7)
+    assert tab.text(".infoline") == "Held while you point, 1 newer, 7 not shown"
+    come(tab, [], stage="away", words="Kafka does not answer.")
+    assert tab.text(".infoline") == "Kafka does not answer."
+
+
+def test_who_follows_again_gives_up_the_search(open_page: Open) -> None:
+    held: list[Any] = []
+    tab = opened(open_page, "#/topics/clickstream?cols=n&part=0")
+    tab.page.route(f"**{ASKED}?*", lambda route: held.append(route))
+    come(tab, [row(0, 1, 1, "1")], anew=True)
+    search_back(tab)
+    tab.wait_for(lambda: held, "a search")
+    tab.page.get_by_role("button", name="Follow").click()
+    tab.page.locator("h1").hover()
+    assert tab.text(".infoline") == "Live, newest first, all shown"
+
+
+def test_a_list_that_begins_again_does_not_say_what_was_found_before(open_page: Open, server: FakeServer) -> None:
+    server.answers[ASKED] = topicstates.found([row(0, 0, 0, "0")])
+    tab = opened(open_page, "#/topics/clickstream?cols=n&part=0")
+    come(tab, [row(0, 1, 1, "1")], anew=True)
+    search_back(tab)
+    tab.wait_text(".infoline", "That is all there is.")
+    come(tab, [row(0, 1, 9, "1")], anew=True)
+    assert tab.text(".infoline") == "Paused, 0 newer"
+
+
+def test_an_address_with_a_name_that_cannot_be_decoded_still_opens(open_page: Open) -> None:
+    tab = opened(open_page, "#/topics/clickstream?cols=100%25,a%252Cb")
+    come(tab, [row(0, 0, 0, "1", "2")], anew=True)
+    assert places(tab) == ["0:0"]
+    assert [head(tab, f"f:{name}").inner_text() for name in ("100%", "a,b")] == ["100%", "a,b"]

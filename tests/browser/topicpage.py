@@ -17,9 +17,17 @@ def opened(open_page: Open, hash_: str, **options: Any) -> Opened:
     return tab
 
 
-def come(tab: Opened, rows: list[dict[str, Any]], skipped: int = 0, *, anew: bool = False) -> None:
+def come(
+    tab: Opened,
+    rows: list[dict[str, Any]],
+    skipped: int = 0,
+    *,
+    anew: bool = False,
+    stage: str = "live",
+    words: str = "",
+) -> None:
     """These records come, as the server sends them: a feed."""
-    feed = {"rows": rows, "skipped": skipped, "anew": anew, "stage": "live", "words": ""}
+    feed = {"rows": rows, "skipped": skipped, "anew": anew, "stage": stage, "words": words}
     tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.app.live.panels.has('tail')"))
     tab.page.evaluate("feed => window.clickstream.app.live.panels.get('tail').handlers.feed(feed)", feed)
 

@@ -1,8 +1,8 @@
 // Names with bars. The tick under a bar is the period before. The order changes every 5 s at most, and never while the
-// pointer or the focus is in the list.
+// pointer is in the list. The focus only puts it off for 5 s, as it stays where somebody clicked once; its row remains.
 
-import { attr, h, rem, text } from './dom.js';
-import { count, int, percent } from './format.js';
+import { attr, focusedIn, h, isPointedAt, rem, text } from './dom.js';
+import { NONE, count, int, percent } from './format.js';
 
 const REORDER_MS = 5000;
 const ROW_REM = 1.6875;
@@ -32,6 +32,9 @@ export class BarList {
     const heads = h('div.listhead', { 'aria-hidden': 'true' }, this.head, h('span', {}, unit), h('span', {}, 'share'));
     this.list.style.minHeight = `${rows * ROW_REM}rem`;
     this.el = h('div', {}, heads, this.list, this.foot);
+    this.list.addEventListener('focusin', () => {
+      this.orderedAt = performance.now();
+    });
   }
 
   /** How many values stand there. */
@@ -55,7 +58,8 @@ export class BarList {
    * @param {string} [none] words if there is no value
    */
   set(top, picked, anew, none = 'Nothing yet') {
-    const shown = this.shown(top.rows, anew);
+    const shown = this.shown(top, anew);
+    const focused = focusedIn(this.list);
     const most = Math.max(1, ...shown.map((row) => row[1]), ...top.rows.slice(0, 1).map((row) => row[1]));
     this.keep(new Set(shown.map((row) => row[0])));
     let at = this.list.firstElementChild;
@@ -68,11 +72,12 @@ export class BarList {
         this.list.insertBefore(kept.el, at);
       }
     }
+    focused?.focus({ preventScroll: true }); // a row that is moved loses it
     this.list.classList.toggle('picked', picked != null);
     // It keeps the height of its longest time.
     this.most = top.rows.length ? Math.max(this.most, shown.length) : 0;
     this.list.style.minHeight = `${this.most * ROW_REM}rem`;
-    text(this.foot, this.footWords(top, shown.length, none));
+    text(this.foot, this.footWords(top, shown.filter((row) => row[1] !== 0).length, none));
   }
 
   footWords(top, shown, none) {
@@ -83,16 +88,19 @@ export class BarList {
     return more > 0 ? `${int(more)} more` : '\u00a0';
   }
 
-  shown(rows, anew) {
+  shown(top, anew) {
     const now = performance.now();
-    const held = this.list.matches(':hover') || this.list.contains(document.activeElement);
-    const keeps = !anew && this.rows.size && (held || now - this.orderedAt < REORDER_MS);
-    if (!keeps) {
-      this.orderedAt = now;
-      return rows.slice(0, this.limit());
+    const held = isPointedAt(this.list) || now - this.orderedAt < REORDER_MS;
+    if (!anew && this.rows.size && held) {
+      return [...this.list.children].map((el) => rowOf(top, el.dataset.value));
     }
-    const values = new Map(rows.map((row) => [row[0], row]));
-    return [...this.list.children].map((el) => values.get(el.dataset.value) ?? [el.dataset.value, 0, null]);
+    this.orderedAt = now;
+    const rows = top.rows.slice(0, this.limit());
+    const focused = anew ? null : focusedIn(this.list)?.parentElement.dataset.value;
+    if (focused != null && rows.every(([value]) => value !== focused)) {
+      rows.splice(this.limit() - 1, 1, rowOf(top, focused));
+    }
+    return rows;
   }
 
   // On large windows the list fills the height that is left.
@@ -141,8 +149,8 @@ export class BarList {
   }
 
   paint(kept, [value, number, before], most, total, picked) {
-    text(kept.number, int(number));
-    text(kept.share, percent(total ? number / total : 0));
+    text(kept.number, number == null ? NONE : int(number));
+    text(kept.share, number == null ? NONE : percent(total ? number / total : 0));
     kept.bar.style.transform = `scaleX(${number / most})`;
     kept.before.hidden = !before;
     if (before) {
@@ -150,6 +158,11 @@ export class BarList {
     }
     attr(kept.button, 'aria-pressed', picked === value);
   }
+}
+
+// A value that is none of the top rows has no clicks only if there are no others: else its number is not known.
+function rowOf({ rows, more }, value) {
+  return rows.find((row) => row[0] === value) ?? [value, more ? null : 0, null];
 }
 
 /** What a list says in all, for its proof. */

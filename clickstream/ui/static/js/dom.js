@@ -176,6 +176,14 @@ export function segments(label, choices, onPick) {
   return { el, set, buttons };
 }
 
+const CAN_POINT = matchMedia('(hover: hover)');
+
+/** Whether the pointer is in an element. Where nothing can point, :hover is only what was touched last. */
+export const isPointedAt = (element) => CAN_POINT.matches && element.matches(':hover');
+
+/** The element within another one that has the focus, or null. */
+export const focusedIn = (element) => (element.contains(document.activeElement) ? document.activeElement : null);
+
 let colours = {};
 
 /** The present value of a CSS variable of the theme, as '--water'. */

@@ -112,7 +112,8 @@ function instant(value) {
   return at > 0 && at <= LATEST ? at : null;
 }
 
-function decode(value) {
+/** A part of an address, decoded; as it is, where that cannot be done. */
+export function decode(value) {
   try {
     return decodeURIComponent(value);
   } catch {

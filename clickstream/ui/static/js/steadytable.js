@@ -1,12 +1,21 @@
 // A table whose numbers change every second and whose rows stand still: the order follows every 5 s at most, and not
-// while the pointer or the focus is in it.
+// while the pointer is in it. The focus only puts it off for 5 s, as it stays where somebody clicked once.
 
+import { isPointedAt } from './dom.js';
 import { Table } from './table.js';
 
 const ORDER_EVERY_MS = 5000;
 
 /** As Table. */
 export class SteadyTable extends Table {
+  /** @param {Object} options as Table has them */
+  constructor(options) {
+    super(options);
+    this.el.addEventListener('focusin', () => {
+      this.orderedAt = performance.now();
+    });
+  }
+
   /** The next rows are of another question: they are put in order at once. */
   orderAnew() {
     this.asked = null;
@@ -14,7 +23,7 @@ export class SteadyTable extends Table {
 
   sorted() {
     const asked = `${this.sort?.key} ${this.sort?.down} ${this.list.length}`;
-    const due = performance.now() - this.orderedAt >= ORDER_EVERY_MS && !this.el.matches(':hover, :focus-within');
+    const due = performance.now() - this.orderedAt >= ORDER_EVERY_MS && !isPointedAt(this.el);
     if (asked !== this.asked || due) {
       this.asked = asked;
       this.orderedAt = performance.now();

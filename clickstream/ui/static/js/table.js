@@ -1,6 +1,6 @@
 // A plain table that sorts: for anything below a thousand rows. Rows are reused by their key and changed in place.
 
-import { attr, h, text } from './dom.js';
+import { attr, focusedIn, h, text } from './dom.js';
 
 /**
  * @typedef {Object} Column
@@ -55,6 +55,7 @@ export class Table {
         this.rows.delete(key);
       }
     }
+    const focused = focusedIn(this.body);
     let at = this.body.firstElementChild;
     for (const [key, row] of wanted) {
       const kept = this.rows.get(key) ?? this.row(key);
@@ -66,6 +67,7 @@ export class Table {
         this.body.insertBefore(kept.el, at);
       }
     }
+    focused?.focus({ preventScroll: true }); // a row that is moved loses it
   }
 
   /** Marks the row of this key; null marks none. */

@@ -3,6 +3,7 @@
 import { attr, h, provenNumber, provesButton, text } from '../../dom.js';
 import { NONE, duration, int, percent } from '../../format.js';
 import { NUMBERS } from '../../numbers.js';
+import { decode } from '../../route.js';
 import { ALL_USUAL, colourOf, slotOf, titleOf } from './names.js';
 
 const STEPS = ['productview', 'addtobasket', 'purchase'];
@@ -16,14 +17,6 @@ export function readSteps(value) {
   const names = (value ?? '').split(',').filter(Boolean).map(decode);
   const steps = [...new Set(names)].slice(0, MOST_STEPS);
   return steps.length ? steps : STEPS;
-}
-
-function decode(name) {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
 }
 
 function writeSteps(steps) {

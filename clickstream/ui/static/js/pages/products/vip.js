@@ -1,6 +1,6 @@
 // What the best customers do: a feed, newest first. It holds still under the pointer, and says what came meanwhile.
 
-import { h, text } from '../../dom.js';
+import { h, isPointedAt, text } from '../../dom.js';
 import { NONE, int } from '../../format.js';
 import { hms } from '../../time.js';
 
@@ -49,7 +49,7 @@ export class Vip {
   }
 
   paint() {
-    if (this.body.matches(':hover')) {
+    if (isPointedAt(this.body)) {
       text(this.note, `holds still; ${int(this.waiting)} newer`);
       return;
     }

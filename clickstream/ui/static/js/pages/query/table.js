@@ -7,11 +7,14 @@ import { nodes } from '../../json.js';
 const LONGEST_CELL = 300;
 const DIGITS = /^-?\d+$/;
 
+// Whole names: lists, structs and maps of numbers, as 'BIGINT[]', are texts.
+const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|VARINT|BIGNUM|FLOAT|DOUBLE|REAL|DECIMAL(\([\d, ]+\))?)$/;
+
 /** Whether a column has numbers. */
-export const isNumber = (type) => /INT|^(FLOAT|DOUBLE|REAL|DECIMAL)/.test(type) && !type.startsWith('INTERVAL');
+export const isNumber = (type) => NUMBER.test(type);
 
 /** Whether a column has times. */
-export const isTime = (type) => /^(TIMESTAMP|DATE$)/.test(type);
+export const isTime = (type) => /^(TIMESTAMP[^[]*|DATE)$/.test(type);
 
 // Cells are texts of the server's, in UTC whatever the zone of the page; those of times with a zone say theirs.
 const isUtc = (type) => type.startsWith('TIMESTAMP') && !type.endsWith('WITH TIME ZONE');
@@ -25,7 +28,7 @@ export function rowsTable(columns, rows, early = []) {
   const most = columns.map(({ type }, place) => (isNumber(type) ? largest(rows, place) : null));
   const heads = columns.map(({ name, type }) => {
     const zone = isUtc(type) && h('span.note', {}, ' UTC');
-    return h(isNumber(type) ? 'th.num' : 'th', { scope: 'col' }, nodes(name), h('span.ty', {}, type), zone);
+    return h(isNumber(type) ? 'th.num' : 'th', { scope: 'col' }, nodes(name), h('span.ty', {}, nodes(type)), zone);
   });
   const lines = rows.map((row, index) =>
     h(early[index] ? 'tr.early' : 'tr', { title: early[index] ? 'its window was still open' : null },

@@ -3,10 +3,11 @@
 
 import { h, icon, text } from '../../dom.js';
 import { members, unquoted } from '../../json.js';
+import { decode } from '../../route.js';
 import { sortOf, sortWords } from '../../table.js';
 import { moment, zone } from '../../time.js';
 import { Resting } from '../resting.js';
-import { Fields } from './fields.js';
+import { Fields, MOST_FIELDS } from './fields.js';
 import { Rows, keyOf } from './rows.js';
 import { search } from './search.js';
 import { Where } from './where.js';
@@ -35,7 +36,7 @@ export class Records {
     this.gaveUp = false; // before anything was found
     this.resting = new Resting();
     this.answer = null;
-    this.known = new Map(); // fields that were seen, with an example
+    this.known = new Set(); // fields that were seen
     this.rows = new Rows((row) => this.pick(row), () => page.now(), (sort) => this.set('sort', sortWords(sort)));
     this.fields = new Fields((path) => this.toggleColumn(path));
     this.make();
@@ -90,7 +91,7 @@ export class Records {
 
   get columns() {
     const given = this.page.get('cols');
-    return given == null ? this.usual ?? [] : given.split(',').map(decodeURIComponent).filter(Boolean);
+    return given == null ? this.usual ?? [] : given.split(',').map(decode).filter(Boolean);
   }
 
   get stopped() {
@@ -129,6 +130,9 @@ export class Records {
     const asked = JSON.stringify([others, columns]);
     const isSame = asked === this.asked;
     if (isSame && to === this.to) {
+      if (this.isLive && !this.stopped) {
+        this.leaveSearch();
+      }
       this.paintInfo();
       return;
     }
@@ -151,11 +155,9 @@ export class Records {
   }
 
   restart() {
-    this.giveUp();
-    this.answer = null;
+    this.leaveSearch();
     this.waiting = [];
     this.skipped = 0;
-    this.searchedBack = false;
     text(this.problem, '');
     if (this.isLive) {
       this.rows.clear(true);
@@ -186,6 +188,7 @@ export class Records {
     this.stage = feed.stage;
     this.words = feed.words;
     if (feed.anew) {
+      this.leaveSearch();
       this.rows.clear();
       this.waiting = [];
       this.skipped = 0;
@@ -230,15 +233,17 @@ export class Records {
 
   // Which fields there are; the first records choose the columns, unless the address does.
   learn(rows) {
-    let grew = false;
+    const before = this.known.size;
     for (const { value } of rows.slice(-20)) {
-      for (const [path, raw] of value?.text ? members(value.text) : []) {
-        grew ||= !this.known.has(path);
-        this.known.set(path, raw);
+      for (const path of value?.text ? members(value.text).keys() : []) {
+        if (this.known.size < MOST_FIELDS) {
+          this.known.add(path);
+        }
       }
     }
+    const grew = this.known.size > before;
     if (grew) {
-      this.fields.set([...this.known.keys()], this.columns);
+      this.fields.set(this.known, this.columns);
     }
     if (grew && this.usual == null) {
       this.usual = usualColumns(rows.at(-1));
@@ -307,7 +312,6 @@ export class Records {
   // In the live list: what was there before. After a search: what comes behind its last record.
   goOn() {
     if (this.isLive && !this.answer) {
-      this.searchedBack = true;
       this.set('stop', '1');
       this.run(this.oldest());
     } else if (this.answer?.places) {
@@ -334,6 +338,12 @@ export class Records {
     this.paintInfo();
   }
 
+  // What it said is no longer true of the list: that goes on, or begins again.
+  leaveSearch() {
+    this.giveUp();
+    this.answer = null;
+  }
+
   // Rows of another question or instant do not stand for this one.
   stopSearch() {
     if (!this.isLive && !this.answer) {
@@ -352,7 +362,7 @@ export class Records {
     this.where.paint();
     this.hold.hidden = !this.isLive;
     this.hold.replaceChildren(icon(this.stopped ? 'play' : 'pause'), this.stopped ? 'Follow' : 'Pause');
-    this.fields.set([...this.known.keys()], this.columns);
+    this.fields.set(this.known, this.columns);
   }
 
   paintInfo() {

@@ -62,7 +62,7 @@ def test_an_instant_and_a_place_to_begin_at_are_a_span_of_what_is_shown_and_expo
     tab.page.locator("summary", has_text="Export").click()
     tab.page.get_by_role("button", name="JSON lines exact").click()
     tab.wait_for(lambda: exported, "the export")
-    assert exported == [{"from": "7", "to": str(AT), "filter": "n", "format": "jsonl"}]
+    assert exported[-1] == {"from": "7", "to": str(AT), "filter": "n", "format": "jsonl"}
 
 
 def test_times_of_a_filter_are_in_the_zone_of_the_page(

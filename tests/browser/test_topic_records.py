@@ -7,7 +7,7 @@ import pytest
 
 from bench.tab import NOTE_WHAT_DISTURBS
 from tests.browser import topicstates
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
 from tests.browser.topicpage import AFTER, BEFORE, come, head, opened, places
 from tests.browser.topicstates import ASKED, row
@@ -153,3 +153,67 @@ def test_what_looks_like_avro_says_what_it_takes(open_page: Open, server: FakeSe
     tab.wait_for(lambda: tab.page.locator(".inspector .avro").count() == 1, "the record")
     assert "schema 7: start the dashboard with --schema-registry" in tab.text(".inspector .avro")
     assert "Avro 7" in tab.text(".records tbody")
+
+
+EXPORT = "/api/topics/clickstream/export"
+VALUE = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
+
+
+def export(tab: Opened) -> None:
+    tab.page.locator("summary", has_text="Export").click()
+    tab.page.get_by_role("button", name="JSON lines exact").click()
+
+
+def test_where_a_token_is_needed_an_export_brings_it_whatever_the_host_is_called(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.token = "s3cret"
+    server.answers[EXPORT] = lambda _params: (200, '{"offset":0}')
+    tab = opened(open_page, "#/topics/clickstream&token=s3cret")
+    tab.expected = ["401"]  # what a link would get
+    with tab.page.expect_download() as download:
+        export(tab)
+    assert download.value.suggested_filename == "clickstream.jsonl"
+    assert download.value.path().read_text("utf-8") == '{"offset":0}'
+
+
+def test_where_none_is_needed_an_export_is_a_link_that_goes_to_the_disk(open_page: Open, server: FakeServer) -> None:
+    server.answers[EXPORT] = lambda _params: (200, '{"offset":0}')
+    tab = opened(open_page, "#/topics/clickstream&token=s3cret")
+    with tab.page.expect_download() as download:
+        export(tab)
+    assert download.value.url.startswith(server.url)
+    assert download.value.path().read_text("utf-8") == '{"offset":0}'
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (403, "Exports are switched off here (clickstream ui --no-export)."),
+        (503, "8 searches and exports run already: wait for one of them."),
+    ],
+)
+def test_an_export_that_is_refused_says_why(open_page: Open, server: FakeServer, status: int, words: str) -> None:
+    server.answers[EXPORT] = lambda _params: (status, {"error": words})
+    tab = opened(open_page, "#/topics/clickstream")
+    tab.expected = [str(status)]
+    export(tab)
+    tab.wait_text(".menu [role=status]", words)
+
+
+def test_the_bytes_of_a_record_are_downloaded_with_the_token_or_it_says_why(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.token = "s3cret"
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**RECORD, "value": VALUE})
+    server.answers["/api/topics/clickstream/0/5/value"] = lambda _params: (200, {"id": 1})
+    tab = opened(open_page, "#/topics/clickstream?rec=0:5&token=s3cret")
+    save = tab.page.locator(".inspector").get_by_role("button", name="Download")
+    with tab.page.expect_download() as download:
+        save.click()
+    assert download.value.suggested_filename.startswith("clickstream-0-5-value")
+    assert json.loads(download.value.path().read_text("utf-8")) == {"id": 1}
+    server.answers["/api/topics/clickstream/0/5/value"] = lambda _params: (503, {"error": "Kafka does not answer."})
+    tab.expected = ["503"]
+    save.click()
+    tab.wait_text(".inspector", "Kafka does not answer.")

@@ -91,6 +91,20 @@ def test_a_letter_that_came_later_says_so(open_page: Open) -> None:
     assert not later.is_visible()
 
 
+def test_a_letter_that_did_not_come_is_asked_for_again_when_it_is_chosen_again(
+    open_page: Open, server: FakeServer
+) -> None:
+    path = "/api/dead-letters/0/3"
+    usual = server.answers[path]
+    server.answers[path] = lambda _asked: (503, {"error": "Kafka does not answer."})
+    tab = open_page("#/dead?letter=0:3", ready=False)
+    tab.expected = ["503"]
+    tab.wait_text(".d-side", "Kafka does not answer.")
+    server.answers[path] = usual
+    tab.page.locator(".d-list tbody tr").first.click()
+    tab.wait_text(".d-side", "no JSON 3")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("more", ["", "?letter=0:2", f"?letter=0:0&to={AT}"], ids=["list", "form", "past"])
 def test_axe_finds_nothing(open_page: Open, more: str, scheme: str) -> None:

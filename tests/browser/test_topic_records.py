@@ -122,15 +122,15 @@ RECORD: dict[str, Any] = {
     "topic": "clickstream", "partition": 0, "offset": "5", "time": None, "time_by": None, "size": len(AVRO),
     "key": None, "headers": [],
 }  # fmt: skip
+VALUE = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
 BYTES = {"length": len(AVRO), "start": 0, "next": None, "hex": AVRO.hex(), "base64": "AAAAAAcCAA=="}
 
 
 def test_a_record_in_avro_is_read_and_its_bytes_are_one_click_away(open_page: Open, server: FakeServer) -> None:
-    read = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
     about = {"schema": 7, "name": "shop.Hit", "words": ""}
 
     def answer(params: dict[str, str]) -> tuple[int, Any]:
-        return 200, BYTES if params.get("raw") else {**RECORD, "value": read, "value_avro": about}
+        return 200, BYTES if params.get("raw") else {**RECORD, "value": VALUE, "value_avro": about}
 
     server.answers["/api/topics/clickstream/0/5"] = answer
     tab = opened(open_page, "#/topics/clickstream?rec=0:5")
@@ -155,8 +155,20 @@ def test_what_looks_like_avro_says_what_it_takes(open_page: Open, server: FakeSe
     assert "Avro 7" in tab.text(".records tbody")
 
 
+def test_a_record_that_did_not_come_is_asked_for_again_when_it_is_chosen_again(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (503, {"error": "Kafka does not answer."})
+    tab = opened(open_page, "#/topics/clickstream?rec=0:5")
+    tab.expected = ["503"]
+    tab.wait_text(".inspector", "Kafka does not answer.")
+    come(tab, [row(0, 5, 100)], anew=True)
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**RECORD, "value": VALUE})
+    tab.page.locator(".records tbody tr").first.click()
+    tab.wait_text(".inspector", "Offset 5")
+
+
 EXPORT = "/api/topics/clickstream/export"
-VALUE = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
 
 
 def export(tab: Opened) -> None:

@@ -61,6 +61,7 @@ export class Letter {
       }
     } catch (problem) {
       if (mine === this.turn) {
+        this.asked = null; // the next look at it asks again
         this.letter = null;
         this.form = null;
         this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, problem.message));

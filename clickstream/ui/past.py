@@ -1,7 +1,7 @@
 """What panels about a time have in common: which span and which clicks they are about, and whom they ask."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -34,12 +34,17 @@ def checked(asked: Asked) -> tuple[Filter, ...]:
     """The filters. Raises ClickstreamError for a question that makes no sense."""
     if not 1_000 <= asked.range <= MAX_RANGE_MS:
         raise ClickstreamError("A range of 1 s to 24 h can be asked for.")
-    if len(asked.filters) > MAX_FILTERS:
+    return filters_of(asked.filters)
+
+
+def filters_of(given: Sequence[tuple[str, str, str]]) -> tuple[Filter, ...]:
+    """[dimension, = or !=, value] each. Raises ClickstreamError for what is none."""
+    if len(given) > MAX_FILTERS:
         raise ClickstreamError(f"At most {MAX_FILTERS} filters.")
-    for dim, sign, _value in asked.filters:
+    for dim, sign, _value in given:
         if dim not in DIMENSIONS or sign not in ("=", "!="):
             raise ClickstreamError(f"There is no filter {dim[:50]!r} {sign[:5]!r}; there are {', '.join(DIMENSIONS)}.")
-    return tuple(Filter(dim, sign == "=", value) for dim, sign, value in asked.filters)
+    return tuple(Filter(dim, sign == "=", value) for dim, sign, value in given)
 
 
 def history_of(services: Services) -> History:

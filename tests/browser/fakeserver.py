@@ -193,12 +193,12 @@ class FakeServer:
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        target = head[0].split(" ")[1]
+        method, target = head[0].split(" ")[:2]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         self.requests.append(target)
         if self._lacks_token(target, headers):
             _write_head(writer, "401 -", {"content-type": "text/plain", "content-length": str(len(NO_TOKEN))})
-            writer.write(NO_TOKEN)
+            writer.write(b"" if method == "HEAD" else NO_TOKEN)
             await writer.drain()
         elif headers.get("upgrade", "").lower() == "websocket":
             await self._socket(reader, writer, headers)
@@ -206,7 +206,7 @@ class FakeServer:
             asked = (await reader.readexactly(int(headers.get("content-length", "0")))).decode()
             status, kind, body = self._answer(target, asked)
             _write_head(writer, f"{status} -", {"content-type": kind, "content-length": str(len(body))})
-            writer.write(body)
+            writer.write(b"" if method == "HEAD" else body)
             await writer.drain()
 
     def _lacks_token(self, target: str, headers: dict[str, str]) -> bool:

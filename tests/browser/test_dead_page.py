@@ -91,6 +91,32 @@ def test_a_letter_that_came_later_says_so(open_page: Open) -> None:
     assert not later.is_visible()
 
 
+def test_a_letter_that_did_not_come_is_asked_for_again_when_it_is_chosen_again(
+    open_page: Open, server: FakeServer
+) -> None:
+    path = "/api/dead-letters/0/3"
+    usual = server.answers[path]
+    server.answers[path] = lambda _asked: (503, {"error": "Kafka does not answer."})
+    tab = open_page("#/dead?letter=0:3", ready=False)
+    tab.expected = ["503"]
+    tab.wait_text(".d-side", "Kafka does not answer.")
+    server.answers[path] = usual
+    tab.page.locator(".d-list tbody tr").first.click()
+    tab.wait_text(".d-side", "no JSON 3")
+
+
+def test_of_a_long_letter_the_bytes_around_the_bad_one_are_shown(open_page: Open, server: FakeServer) -> None:
+    start = 100_000 - 65_536
+    part = {"length": 100_000, "start": start, "next": None, "text": "x" * (80_000 - start) + "!" + "y" * 19_999}
+    long = {**whole_letter(3, AT), "length": 100_000, "value": part, "bad": 80_000}
+    server.answers["/api/dead-letters/0/3"] = lambda _asked: (200, long)
+    tab = open_page("#/dead?letter=0:3", ready=False)
+    tab.wait_text(".d-side pre", "79,904 bytes before")
+    assert tab.page.locator(".d-side .badb").all_inner_texts() == ["21", "!"]
+    assert "19,072 bytes more" in tab.text(".d-side pre")
+    assert tab.page.get_by_label("The repaired value").input_value() == "", "what is not whole is not edited"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("more", ["", "?letter=0:2", f"?letter=0:0&to={AT}"], ids=["list", "form", "past"])
 def test_axe_finds_nothing(open_page: Open, more: str, scheme: str) -> None:

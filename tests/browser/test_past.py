@@ -103,6 +103,19 @@ def test_the_clock_goes_back_on_every_page(open_page: Open, server: FakeServer) 
     tab.wait_for(lambda: [params["at"] for params in asked(server, "statement")] == [at])
 
 
+def test_a_step_back_that_is_taken_back_at_once_stays_taken_back(open_page: Open) -> None:
+    tab = open_page("#/topics", ready=False)
+    tab.wait_for(lambda: tab.page.locator(".topics td").count())
+    tab.page.clock.install()
+    tab.page.keyboard.press(",")
+    tab.page.keyboard.press("Escape")
+    tab.page.clock.run_for(1_000)
+    assert "to=" not in tab.hash()
+    tab.page.keyboard.press(",")
+    tab.page.clock.run_for(1_000)
+    assert "to=" in tab.hash()
+
+
 def test_ages_are_as_of_then(open_page: Open) -> None:
     tab = open_page(f"#/topics?to={instant()}", ready=False)
     tab.wait_for(lambda: "now" in tab.text(".topics tbody") or "0.5 s" in tab.text(".topics tbody"))

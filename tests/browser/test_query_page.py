@@ -133,6 +133,22 @@ def test_heads_say_that_times_are_utc_in_whichever_zone_the_page_is(
         assert ["UTC" in head for head in heads.all_inner_texts()] == [True, False, False], width
 
 
+def test_columns_that_did_not_come_are_asked_for_again_when_the_table_is_opened_again(
+    answers: Callable[..., None], server: FakeServer, open_page: Open
+) -> None:
+    tab = open_page("#/query")
+    table = tab.page.locator(".q-tree").get_by_role("button", name="event-topic")
+    tab.wait_for(lambda: table.count() == 1, "the tables")
+    server.answers["/api/ask/query"] = lambda _asked: (503, {"error": "Kafka does not answer."})
+    tab.expected = ["503"]
+    table.click()
+    tab.wait_text(".q-tree", "Kafka does not answer.")
+    answers()
+    table.click()
+    table.click()
+    tab.wait_text(".q-tree", "eventName")
+
+
 def test_columns_are_shown_and_go_into_the_text(answers: Callable[..., None], open_page: Open) -> None:
     tab = open_page("#/query?sql=SELECT")
     tab.page.get_by_role("button", name="event-topic").click()

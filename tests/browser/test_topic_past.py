@@ -62,7 +62,22 @@ def test_an_instant_and_a_place_to_begin_at_are_a_span_of_what_is_shown_and_expo
     tab.page.locator("summary", has_text="Export").click()
     tab.page.get_by_role("button", name="JSON lines exact").click()
     tab.wait_for(lambda: exported, "the export")
-    assert exported == [{"from": "7", "to": str(AT), "filter": "n", "format": "jsonl"}]
+    assert exported[-1] == {"from": "7", "to": str(AT), "filter": "n", "format": "jsonl"}
+
+
+def test_a_search_that_failed_is_made_again_at_the_next_look(
+    open_page: Open, server: FakeServer, asked: list[dict[str, str]]
+) -> None:
+    usual = server.answers[ASKED]
+    server.answers[ASKED] = lambda _params: (503, {"error": "Kafka does not answer."})
+    tab = opened(open_page, f"#/topics/clickstream?to={AT}", timezone_id="UTC")
+    tab.expected = ["503"]
+    tab.wait_text(".t-tail", "Kafka does not answer.")
+    server.answers[ASKED] = usual
+    tab.page.locator("h1").click()
+    tab.page.keyboard.press("u")
+    tab.wait_for(lambda: places(tab) == ["0:5", "1:3"], "the newest of then")
+    assert "Kafka does not answer." not in tab.text(".t-tail")
 
 
 def test_times_of_a_filter_are_in_the_zone_of_the_page(

@@ -122,15 +122,15 @@ RECORD: dict[str, Any] = {
     "topic": "clickstream", "partition": 0, "offset": "5", "time": None, "time_by": None, "size": len(AVRO),
     "key": None, "headers": [],
 }  # fmt: skip
+VALUE = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
 BYTES = {"length": len(AVRO), "start": 0, "next": None, "hex": AVRO.hex(), "base64": "AAAAAAcCAA=="}
 
 
 def test_a_record_in_avro_is_read_and_its_bytes_are_one_click_away(open_page: Open, server: FakeServer) -> None:
-    read = {"length": 8, "start": 0, "next": None, "text": '{"id":1}'}
     about = {"schema": 7, "name": "shop.Hit", "words": ""}
 
     def answer(params: dict[str, str]) -> tuple[int, Any]:
-        return 200, BYTES if params.get("raw") else {**RECORD, "value": read, "value_avro": about}
+        return 200, BYTES if params.get("raw") else {**RECORD, "value": VALUE, "value_avro": about}
 
     server.answers["/api/topics/clickstream/0/5"] = answer
     tab = opened(open_page, "#/topics/clickstream?rec=0:5")
@@ -242,3 +242,79 @@ def test_an_address_with_a_name_that_cannot_be_decoded_still_opens(open_page: Op
     come(tab, [row(0, 0, 0, "1", "2")], anew=True)
     assert places(tab) == ["0:0"]
     assert [head(tab, f"f:{name}").inner_text() for name in ("100%", "a,b")] == ["100%", "a,b"]
+
+
+def test_a_record_that_did_not_come_is_asked_for_again_when_it_is_chosen_again(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (503, {"error": "Kafka does not answer."})
+    tab = opened(open_page, "#/topics/clickstream?rec=0:5")
+    tab.expected = ["503"]
+    tab.wait_text(".inspector", "Kafka does not answer.")
+    come(tab, [row(0, 5, 100)], anew=True)
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**RECORD, "value": VALUE})
+    tab.page.locator(".records tbody tr").first.click()
+    tab.wait_text(".inspector", "Offset 5")
+
+
+EXPORT = "/api/topics/clickstream/export"
+
+
+def export(tab: Opened) -> None:
+    tab.page.locator("summary", has_text="Export").click()
+    tab.page.get_by_role("button", name="JSON lines exact").click()
+
+
+def test_where_a_token_is_needed_an_export_brings_it_whatever_the_host_is_called(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.token = "s3cret"
+    server.answers[EXPORT] = lambda _params: (200, '{"offset":0}')
+    tab = opened(open_page, "#/topics/clickstream&token=s3cret")
+    tab.expected = ["401"]  # what a link would get
+    with tab.page.expect_download() as download:
+        export(tab)
+    assert download.value.suggested_filename == "clickstream.jsonl"
+    assert download.value.path().read_text("utf-8") == '{"offset":0}'
+
+
+def test_where_none_is_needed_an_export_is_a_link_that_goes_to_the_disk(open_page: Open, server: FakeServer) -> None:
+    server.answers[EXPORT] = lambda _params: (200, '{"offset":0}')
+    tab = opened(open_page, "#/topics/clickstream&token=s3cret")
+    with tab.page.expect_download() as download:
+        export(tab)
+    assert download.value.url.startswith(server.url)
+    assert download.value.path().read_text("utf-8") == '{"offset":0}'
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (403, "Exports are switched off here (clickstream ui --no-export)."),
+        (503, "8 searches and exports run already: wait for one of them."),
+    ],
+)
+def test_an_export_that_is_refused_says_why(open_page: Open, server: FakeServer, status: int, words: str) -> None:
+    server.answers[EXPORT] = lambda _params: (status, {"error": words})
+    tab = opened(open_page, "#/topics/clickstream")
+    tab.expected = [str(status)]
+    export(tab)
+    tab.wait_text(".menu [role=status]", words)
+
+
+def test_the_bytes_of_a_record_are_downloaded_with_the_token_or_it_says_why(
+    open_page: Open, server: FakeServer
+) -> None:
+    server.token = "s3cret"
+    server.answers["/api/topics/clickstream/0/5"] = lambda _params: (200, {**RECORD, "value": VALUE})
+    server.answers["/api/topics/clickstream/0/5/value"] = lambda _params: (200, {"id": 1})
+    tab = opened(open_page, "#/topics/clickstream?rec=0:5&token=s3cret")
+    save = tab.page.locator(".inspector").get_by_role("button", name="Download")
+    with tab.page.expect_download() as download:
+        save.click()
+    assert download.value.suggested_filename.startswith("clickstream-0-5-value")
+    assert json.loads(download.value.path().read_text("utf-8")) == {"id": 1}
+    server.answers["/api/topics/clickstream/0/5/value"] = lambda _params: (503, {"error": "Kafka does not answer."})
+    tab.expected = ["503"]
+    save.click()
+    tab.wait_text(".inspector", "Kafka does not answer.")

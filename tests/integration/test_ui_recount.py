@@ -215,7 +215,7 @@ def refused(address: str, **params: str) -> str:
     [
         ({"figure": "moons", "from": "1", "to": "60001"}, 400, "there are visitors, users"),
         ({"figure": "hits", "from": "1", "to": "x"}, 400, "whole number"),
-        ({"figure": "hits", "from": "60001", "to": "1"}, 400, "1 s to 24 h"),
+        ({"figure": "hits", "from": "60001", "to": "1"}, 400, "1 ms to 24 h"),
         ({"figure": "hits", "from": "1", "to": "60001", "filters": "{"}, 400, "JSON"),
         ({"figure": "hits", "from": "1", "to": "60001", "filters": '[["moon","=","x"]]'}, 400, "no filter"),
         ({"figure": "hits", "from": "1", "to": "60001", "soon": "1"}, 400, "no parameter"),

@@ -26,7 +26,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A letter. `bad` is the number of the byte at which reading its value fails (None: it is JSON, or too short);
+    """A letter. Of a long `value` it has the 64 kB around the bad byte, or the first ones. `bad` is the number of the byte at which reading its value fails (None: it is JSON, or too short);
     `refusal` says why it cannot be sent again, empty when it can."""
 
     partition: int
@@ -100,6 +100,7 @@ def show(letter: Letter) -> Shown:
     found = letter.found
     if found is None:
         raise NoRecord(f"The record at partition {letter.partition}, offset {letter.offset} is no dead letter.")
+    bad = bad_byte(found.value)
     return Shown(
         partition=letter.partition,
         offset=str(letter.offset),
@@ -112,10 +113,17 @@ def show(letter: Letter) -> Shown:
         retried=letter.retried,
         refusal=letters.why_not(letter),
         key=shown.part(found.key),
-        value=shown.part(found.value),
+        value=shown.part(found.value, _start(found.value, bad)),
         headers=[(name, shown.part(octets)) for name, octets in found.headers],
-        bad=bad_byte(found.value),
+        bad=bad,
     )
+
+
+def _start(value: bytes | None, bad: int | None) -> int:
+    """Where a part begins that has the bad byte in its middle, or as near to it as the value's ends allow."""
+    if value is None or bad is None:
+        return 0
+    return max(0, min(bad - shown.SLICE_BYTES // 2, len(value) - shown.SLICE_BYTES))
 
 
 def bad_byte(value: bytes | None) -> int | None:

@@ -70,7 +70,10 @@ def refusal(problem: BaseException) -> Response:
 
 
 class Streamed:
-    """An ASGI response whose body is made by `work` on a thread, and sent as it comes."""
+    """An ASGI response whose body is made by `work` on a thread, and sent as it comes.
+
+    HEAD asks only whether there is room for it: the work is not done.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,11 @@ class Streamed:
                 scope, receive, send
             )
             return
+        if scope["method"] == "HEAD":
+            _room.release()
+            await send(self._begin())
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         pieces = _Pieces(asyncio.get_running_loop(), self._work, self._stopping)
         leaving = asyncio.create_task(_left(receive, pieces.stop))
         try:
@@ -106,8 +114,7 @@ class Streamed:
             if not isinstance(first, Left):
                 await refusal(first)(scope, receive, send)
             return
-        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in self._headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send(self._begin())
         piece: bytes | BaseException | None = first
         while isinstance(piece, bytes):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -117,6 +124,10 @@ class Streamed:
         elif not isinstance(piece, Left):
             # What was sent is not whole, and must not look so: the connection breaks off.
             raise RuntimeError(f"The answer broke off: {piece}") from piece
+
+    def _begin(self) -> Message:
+        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in self._headers.items()]
+        return {"type": "http.response.start", "status": 200, "headers": headers}
 
 
 def _in_time(send: Send) -> Send:

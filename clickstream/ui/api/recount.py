@@ -91,12 +91,14 @@ def asked(params: QueryParams) -> tuple[str, Of]:
     if figure not in NUMBERS:
         raise Refused(400, f"There is no figure {figure[:50]!r}; there are {', '.join(NUMBERS)}.")
     start, end = (questions.whole(name, params.get(name, "")) for name in ("from", "to"))
+    if not 1 <= end - start <= past.MAX_RANGE_MS:  # a session of one click has 1 ms
+        raise Refused(400, "A range of 1 ms to 24 h can be counted again.")
     try:
         filters = msgspec.json.decode(params.get("filters", "[]"), type=tuple[tuple[str, str, str], ...])
     except msgspec.MsgspecError:
         raise Refused(400, "filters: JSON is expected, [[dimension, = or !=, value], ...].") from None
     try:
-        chosen = past.checked(past.Asked(end - start, end, filters))
+        chosen = past.filters_of(filters)
     except ClickstreamError as problem:
         raise Refused(400, str(problem)) from None
     return figure, Of(

@@ -42,7 +42,7 @@ class Client:
         self.complete = not message.get("more_body", False)
 
 
-def serve(work: jobs.Work, act: Callable[[Client], Any] = lambda client: None, **options: Any) -> Client:
+def serve(work: jobs.Work, act: Callable[[Client], Any] = lambda client: None, method: str = "GET") -> Client:
     """What a client got of it."""
 
     async def served() -> Client:
@@ -50,7 +50,8 @@ def serve(work: jobs.Work, act: Callable[[Client], Any] = lambda client: None, *
         stopping = asyncio.Event()
         acting = asyncio.create_task(_acted(act, client, stopping))
         async with asyncio.timeout(WITHIN_S):
-            await Streamed(work, "text/plain", stopping=stopping)(scope("http", "/", []), client.receive, client.send)
+            asked = scope("http", "/", [], method)
+            await Streamed(work, "text/plain", stopping=stopping)(asked, client.receive, client.send)
         acting.cancel()
         return client
 
@@ -164,6 +165,19 @@ def test_no_more_than_so_many_run_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     jobs._room.release()
     assert serve(lambda put, _stop: put(b"x")).status == 200
     wait_until(lambda: jobs._room.acquire(blocking=False), 60, "its place is free again")
+
+
+def test_a_head_says_whether_there_is_room_and_does_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_room", threading.BoundedSemaphore(1))
+    worked = threading.Event()
+
+    def work(_put: Put, _stop: threading.Event) -> None:
+        worked.set()
+
+    assert [serve(work, method="HEAD").status for _ in range(3)] == [200, 200, 200]
+    assert not worked.is_set()
+    assert jobs._room.acquire(blocking=False)
+    assert serve(work, method="HEAD").status == 503
 
 
 def test_a_question_on_a_thread_answers_fails_and_takes_no_longer_than_it_may() -> None:

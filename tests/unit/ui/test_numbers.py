@@ -365,6 +365,22 @@ def test_what_is_no_list_is_refused(more: str, says: str) -> None:
         asked(QueryParams(f"figure=values&from=1&to=60001{more}"))
 
 
+@pytest.mark.parametrize("figure", ["clicks", "clicks_bytes"])
+def test_a_session_of_one_click_equals_its_recount(history: Kept, figure: str) -> None:
+    click = next(one for one in history.came if one.userid and one.bytes and START <= one.time < END)
+    same = [one for one in history.came if (one.userid, one.time) == (click.userid, click.time)]
+    params = {"figure": figure, "from": str(click.time), "to": str(click.time + 1)}
+    name, of = asked(QueryParams(params | {"filters": f'[["user","=","{click.userid}"]]'}))
+    found = both(history, name, of, NEVER)
+    assert found.history == found.topic == (len(same) if figure == "clicks" else octets(same))
+
+
+@pytest.mark.parametrize("length", [0, -1, 24 * 3_600_000 + 1])
+def test_a_range_that_is_none_or_too_long_is_refused(length: int) -> None:
+    with pytest.raises(Refused, match="1 ms to 24 h"):
+        asked(QueryParams(f"figure=clicks&from={BASE}&to={BASE + length}"))
+
+
 def test_a_list_has_a_bound() -> None:
     assert asked(QueryParams("figure=values&from=1&to=60001&dimension=ip&rows=99999"))[1].rows == 300
 

@@ -15,8 +15,9 @@ from clickstream.inspect.instant import Extent
 from clickstream.inspect.refreshed import Seen
 from clickstream.inspect.search import Answer, End, Progress
 from clickstream.inspect.topicreader import Stage, State
+from clickstream.kafka.deadletter import FoundLetter, Origin
 from clickstream.records import Position, Status
-from clickstream.ui.api.deadletters import bad_byte
+from clickstream.ui.api.deadletters import bad_byte, show
 from clickstream.ui.panels import dead, tail, topics
 from clickstream.ui.services import Services
 from clickstream.ui.statuses import TopicState
@@ -195,6 +196,25 @@ def test_the_list_of_letters_is_bounded_and_begins_again_with_the_topic(services
 )
 def test_the_byte_at_which_reading_fails(value: bytes | None, bad: int | None) -> None:
     assert bad_byte(value) == bad
+
+
+@pytest.mark.parametrize(
+    ("length", "bad", "start", "more"),
+    [
+        (60_000, 59_000, 0, False),
+        (100_000, 1_000, 0, True),
+        (100_000, 80_000, 34_464, False),
+        (200_000, 80_000, 47_232, True),
+    ],
+)
+def test_of_a_long_letter_the_part_with_the_bad_byte_is_shown(length: int, bad: int, start: int, more: bool) -> None:
+    value = b'"' + b"x" * (bad - 1) + b"\n" + b"y" * (length - bad - 1)
+    found = FoundLetter("counter", "no JSON", Origin("clicks", 0, 3), None, None, value, (), length)
+    part = show(letters.Letter(0, 5, found, retried=False)).value
+    assert part is not None
+    assert (part.start, part.next is not None) == (start, more)
+    assert part.text is not None
+    assert part.text[bad - start] == "\n"
 
 
 def test_what_topics_are_for_the_parts_that_run() -> None:

@@ -29,6 +29,11 @@ export function post(path, body) {
 }
 
 async function ask(address, request) {
+  return (await answerOf(address, request)).json();
+}
+
+/** The answer to a request, if it is one; rejects as `get` does. */
+export async function answerOf(address, request) {
   let answer;
   try {
     answer = await fetch(address, request);
@@ -38,7 +43,7 @@ async function ask(address, request) {
   if (!answer.ok) {
     throw new Error(await refusalOf(answer));
   }
-  return answer.json();
+  return answer;
 }
 
 /**

@@ -133,6 +133,9 @@ class App {
    * @param {{replace?: boolean}} [how] replace: no step for the browser's Back
    */
   go(change, { replace = false } = {}) {
+    if ('to' in change) {
+      this.rewind.forget();
+    }
     const next = { ...this.place, ...change };
     if (next.filters.length && (next.range ?? this.range) > 3600000) {
       next.range = 3600000;

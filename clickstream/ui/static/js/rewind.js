@@ -61,6 +61,12 @@ export class Rewind {
     }, EVERY_MS);
   }
 
+  /** A step that is still to come is none: something else was chosen since. */
+  forget() {
+    clearTimeout(this.timer);
+    this.timer = null;
+  }
+
   step(ms) {
     this.to((this.app.place.to ?? this.app.live.now()) + ms);
   }

@@ -61,6 +61,7 @@ export class Letter {
       }
     } catch (problem) {
       if (mine === this.turn) {
+        this.asked = null; // the next look at it asks again
         this.letter = null;
         this.form = null;
         this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, problem.message));
@@ -103,7 +104,7 @@ class Repair {
     this.page = page;
     this.sending = false;
     this.sent = false;
-    const whole = letter.value?.text != null && letter.value.next == null;
+    const whole = letter.value?.text != null && isWhole(letter.value);
     this.original = whole ? letter.value.text : '';
     this.editor = h('textarea.repairtext', {
       rows: 6,
@@ -165,6 +166,9 @@ function shortWords(part) {
   return part.text === '' ? mark('""', 'empty') : nodes(part.text.slice(0, 200));
 }
 
+// Of a long value a part came.
+const isWhole = ({ start, next }) => start === 0 && next == null;
+
 // The bytes around the bad one, and all of a short value.
 function bytesOf({ value, bad }) {
   if (value == null) {
@@ -172,7 +176,7 @@ function bytesOf({ value, bad }) {
   }
   const hex = value.hex ?? hexOf(value.text);
   const first = Math.max(0, Math.floor(((bad ?? 0) - BEFORE) / 16) * 16);
-  const piece = hex.slice(first * 2, (first + SHOWN) * 2);
+  const piece = hex.slice((first - value.start) * 2, (first - value.start + SHOWN) * 2);
   const rest = value.length - first - piece.length / 2;
   const pre = h('pre.json.hex', { tabindex: '0', 'aria-label': 'Bytes of the value' });
   pre.append(...(first ? [h('span.z', {}, `${int(first)} bytes before\n`)] : []));
@@ -181,7 +185,7 @@ function bytesOf({ value, bad }) {
   if (!value.length) {
     pre.append(mark('""', 'empty: no bytes'));
   }
-  return h('div.part', {}, pre, value.next == null ? copyTools(value) : null);
+  return h('div.part', {}, pre, isWhole(value) ? copyTools(value) : null);
 }
 
 function copyTools(value) {

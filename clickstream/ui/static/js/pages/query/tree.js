@@ -72,12 +72,14 @@ export class Tree {
 
   item(name, load, note = '') {
     const columns = h('ul', { hidden: true });
+    let isAsked = false;
     const toggle = async () => {
       const open = button.getAttribute('aria-expanded') !== 'true';
       button.setAttribute('aria-expanded', String(open));
       columns.hidden = !open;
-      if (open && !columns.childElementCount) {
-        await this.fill(columns, load);
+      if (open && !isAsked) {
+        isAsked = true;
+        isAsked = await this.fill(columns, load);
       }
     };
     const label = note ? [name, h('span.ty', {}, note)] : name;
@@ -85,6 +87,7 @@ export class Tree {
     return h('li', {}, button, columns);
   }
 
+  // Whether they came; what failed is asked for again when it is opened again.
   async fill(element, load) {
     element.replaceChildren(h('li.note', {}, 'Reading\u2026'));
     try {
@@ -94,10 +97,12 @@ export class Tree {
         return h('li', {}, h('button', { type: 'button', title: name, onclick: pick }, name), h('span', {}, type));
       });
       element.replaceChildren(...items);
+      return true;
     } catch (problem) {
       if (problem.name !== 'AbortError') {
         element.replaceChildren(h('li.note', {}, problem.message));
       }
+      return false;
     }
   }
 

@@ -1,6 +1,6 @@
 // The records of the question that is on the page, as a file: of all that fit, not only of those that are shown.
 
-import { headers, refusalOf } from '../../api.js';
+import { answerOf, headers } from '../../api.js';
 import { h, icon, text } from '../../dom.js';
 import { query } from './search.js';
 
@@ -11,7 +11,6 @@ const FORMATS = [
   ['exact', {}, 'Bytes', 'JSON lines with base64'],
 ];
 const LIMIT = 'At most 1,000,000 records or 256 MB; a last line says so if there are more.';
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** `el` is its element. */
 export class ExportMenu {
@@ -46,30 +45,38 @@ export class ExportMenu {
 
   async start(format) {
     const address = `/api/topics/${encodeURIComponent(this.topic)}/export?${query({ ...this.question(), ...format })}`;
-    text(this.said, '');
+    const name = `${this.topic}.${format.format === 'csv' ? 'csv' : 'jsonl'}`;
+    text(this.said, 'Asking\u2026');
     try {
-      await download(address, `${this.topic}.${format.format === 'csv' ? 'csv' : 'jsonl'}`);
+      if (await isOpen(address)) {
+        click(address, name);
+      } else {
+        await download(address, name);
+      }
+      text(this.said, '');
     } catch (problem) {
       text(this.said, problem.message);
     }
   }
 }
 
+// Whether a link will do. It goes to the disk as it comes, but brings no token, and what is refused it says to nobody.
+async function isOpen(address) {
+  const answer = await fetch(address, { method: 'HEAD' }).catch(() => null);
+  return Boolean(answer?.ok);
+}
+
 /**
- * Downloads a file of the server. A link brings no token: where one is needed, the file goes through the page.
+ * Downloads a file of the server through the page, with the token; rejects with an Error that says why in words.
  * @param {string} address
  * @param {string} name of the file
  */
 export async function download(address, name) {
-  if (LOOPBACK.test(location.hostname)) {
-    click(address, name);
-    return;
-  }
-  const answer = await fetch(address, { headers: headers() });
-  if (!answer.ok) {
-    throw new Error(await refusalOf(answer));
-  }
-  const url = URL.createObjectURL(await answer.blob());
+  const answer = await answerOf(address, { headers: headers() });
+  const whole = await answer.blob().catch(() => {
+    throw new Error('The download broke off. Try it again.');
+  });
+  const url = URL.createObjectURL(whole);
   click(url, name);
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }

@@ -62,6 +62,7 @@ export class Inspector {
       }
     } catch (problem) {
       if (mine === this.turn) {
+        this.asked = null; // the next look at it asks again
         this.record = null;
         this.body.replaceChildren(h('p.note.bad', { role: 'alert' }, problem.message));
       }

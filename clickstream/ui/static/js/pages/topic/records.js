@@ -298,6 +298,7 @@ export class Records {
       if (this.searching === mine && problem.name !== 'AbortError') {
         text(this.problem, problem.message);
         if (isFirst) {
+          this.asked = null; // the next look at it asks again
           this.rows.clear(this.isNewest);
         }
       }

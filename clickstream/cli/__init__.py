@@ -66,13 +66,10 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            from clickstream.cli.output import reader_left
+            from clickstream.cli.output import reader_may_leave
 
-            if not reader_left():
-                raise  # it was another pipe or connection
-            # The reader of our output left (`| head`). What is still buffered for it goes nowhere; Python would
-            # complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with reader_may_leave():  # `| head`; raises when it was another pipe or connection
+                raise
             ctx.exit(0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

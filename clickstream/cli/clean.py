@@ -5,7 +5,7 @@ import sys
 import click
 
 from clickstream.cli.options import App, app_options
-from clickstream.cli.output import say, show
+from clickstream.cli.output import reader_may_leave, say, show
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect.text import size
 from clickstream.screen.layout import Column
@@ -35,7 +35,8 @@ def command(app: App, keep_downloads: bool, yes: bool) -> None:
                 click.echo("There is nothing to remove.", err=True)
                 return
             rows = [[one.what, size(one.size), str(one.directory)] for one in found]
-            show([Column("WHAT"), Column("SIZE", right=True), Column("WHERE", cut=24, fold=True)], rows)
+            with reader_may_leave():
+                show([Column("WHAT"), Column("SIZE", right=True), Column("WHERE", cut=24, fold=True)], rows)
             total = size(sum(one.size for one in found))
             if not yes:
                 if not sys.stdin.isatty():

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from clickstream import __version__, openfiles, terminal
-from clickstream.cli import logs, signals
+from clickstream.cli import logs, signals, streams
 from clickstream.errors import ClickstreamError
 from clickstream.leaving import leave
 
@@ -126,6 +126,7 @@ def process() -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
+    streams.set_up()  # before anything that opens files
     signals.end_at_once_on_signals()
     logs.set_up()
     terminal.guard_tracebacks()

@@ -1,6 +1,5 @@
 """`clickstream topics`: wiring only; what is shown is worked out in clickstream/inspect."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import echo_json, formats, parsed, partition_count, reader_may_leave, say, show
+from clickstream.cli.streams import on_terminal
 from clickstream.cli.topics.listing import list_
 from clickstream.cli.topics.produce import produce_
 from clickstream.cli.topics.records import export_, tail_
@@ -209,11 +209,6 @@ def _ask(names: tuple[str, ...], records: int, address: str) -> None:
     if not click.confirm(f"Delete {', '.join(names)} with {text.count(records)} records at {address}?", err=True):
         click.echo("Nothing was deleted.", err=True)
         raise click.exceptions.Exit(1)
-
-
-def on_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
 
 
 for _subcommand in (create, list_, describe, tail_, produce_, export_, delete_):

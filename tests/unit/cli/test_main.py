@@ -171,8 +171,8 @@ def test_commands_are_imported_only_when_they_are_used() -> None:
     out, _ = python(HELP_ONLY).communicate(timeout=30 * PATIENCE)
     assert (
         out.splitlines()[-1]
-        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.errors', "
-        "'clickstream.leaving', 'clickstream.openfiles', 'clickstream.terminal']"
+        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.cli.streams', "
+        "'clickstream.errors', 'clickstream.leaving', 'clickstream.openfiles', 'clickstream.terminal']"
     )
 
 

@@ -126,7 +126,7 @@ def process() -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
-    streams.set_up()  # before anything that opens files
+    streams.set_up()
     signals.end_at_once_on_signals()
     logs.set_up()
     terminal.guard_tracebacks()

@@ -1,13 +1,33 @@
-"""The standard streams: what a shell left closed, and whether there is somebody to ask."""
+"""The standard streams: what a shell left closed, what they cannot encode, and whether there is somebody to ask."""
 
+import codecs
 import io
 import os
 import sys
 
 from clickstream.errors import ConfigError
 
+_ESCAPING = "clickstream.escaping"
+
 
 def set_up() -> None:
+    """Make the standard streams fit to be used, before any other file is opened."""
+    _open_closed()
+    codecs.register_error(_ESCAPING, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPING)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    r"""What a terminal that is not UTF-8 has no character for, as \uXXXX: within JSON strings that is the same text."""
+    import json  # rarely needed
+
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _open_closed() -> None:
     """Streams that the process was started without (`2>&-`) are None, and the next file opened gets their number.
 
     They become /dev/null, for child processes, too. It is opened for writing alone, also as standard input: that is not

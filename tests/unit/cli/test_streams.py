@@ -13,10 +13,15 @@ from tests.unit.test_leftovers import OURS, fill
 CLICKSTREAM = shlex.join((sys.executable, "-P", "-m", "clickstream"))
 
 
-def shell(line: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+def shell(line: str, folder: Path, encoding: str = "utf-8", **more: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "CLICKSTREAM_STATE_DIR": str(folder / "state"), **more}
     return subprocess.run(
-        ["/bin/sh", "-c", line], env=environment, cwd=folder, capture_output=True, text=True, timeout=60 * PATIENCE
+        ["/bin/sh", "-c", line],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        encoding=encoding,
+        timeout=60 * PATIENCE,
     )
 
 
@@ -66,6 +71,47 @@ def test_where_standard_input_is_closed_nobody_can_be_asked(tmp_path: Path, argu
     done = shell(f"{CLICKSTREAM} {arguments} <&-", tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "--yes" in done.stderr
+
+
+NOT_IN_LATIN_1 = """
+import sys, types
+import click
+from clickstream import cli
+from clickstream.cli.output import console, echo_json, say, show, write_csv
+from clickstream.screen.layout import Column
+
+@click.command()
+def command():
+    words = "Zoë €5 \U0001f600"
+    show([Column("WORDS")], [[words]])
+    echo_json(words)
+    write_csv([], [[words]])
+    say(words)
+    say(words, err=True)
+    click.echo(words)
+
+sys.modules["clickstream.cli.probe"] = types.SimpleNamespace(command=command)
+cli.COMMANDS["probe"] = ("probe", "")
+sys.argv = ["clickstream", "probe"]
+cli.process()
+"""
+
+
+def test_what_an_encoding_does_not_have_is_escaped_as_in_json(tmp_path: Path) -> None:
+    (tmp_path / "probe.py").write_text(NOT_IN_LATIN_1, "utf-8")
+    done = shell(f"{sys.executable} probe.py", tmp_path, encoding="latin-1", PYTHONIOENCODING="latin-1")
+    words = r"Zoë \u20ac5 \ud83d\ude00"
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["WORDS", words, f'"{words}"', words, words, words]
+    assert done.stderr == f"{words}\n"
+
+
+def test_a_table_for_an_output_that_is_ascii(tmp_path: Path) -> None:
+    """What click writes is UTF-8 there: it takes an ASCII stream for one whose locale is not set up."""
+    (tmp_path / "probe.py").write_text(NOT_IN_LATIN_1, "utf-8")
+    done = shell(f"{sys.executable} probe.py", tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:2] == ["WORDS", r"Zo\u00eb \u20ac5 \ud83d\ude00"]
 
 
 def test_a_query_that_is_no_text_is_refused_in_a_line(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from clickstream.broker import EmbeddedBroker
 from clickstream.cli import topics
 from clickstream.cli.options import App
 from tests.support import PATIENCE
@@ -78,3 +79,18 @@ def test_all_topics_are_deleted_though_nobody_reads_which(
         monkeypatch.setattr(sys, "stdout", output)
         assert run("topics", "delete", "a", "b", "c", "--yes").code == 0
     assert deleted == ["a", "b", "c"]
+
+
+def test_a_log_that_is_followed_ends_with_its_reader_though_nothing_is_added(tmp_path: Path) -> None:
+    log = EmbeddedBroker(tmp_path).status().log_file
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("old\nlast\n")
+    command = [sys.executable, "-P", "-m", "clickstream", "broker", "logs", "-f", "--state-dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert [next(process.stdout) for _ in range(2)] == [b"old\n", b"last\n"]
+            process.stdout.close()
+            assert process.wait(30 * PATIENCE) == 0
+        finally:
+            process.kill()

@@ -325,14 +325,21 @@ def load(config_file: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _read_file(config: Config, path: Path) -> None:
+def toml_of(path: Path) -> dict[str, Any]:
+    """What a file of TOML holds, with or without the byte order mark that some editors put before it.
+
+    Raises ConfigError, naming the file, when it cannot be read or is malformed.
+    """
     try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _read_file(config: Config, path: Path) -> None:
+    tables = toml_of(path)
     for section in given.SECTIONS:
         table = tables.pop(section, {})
         if not isinstance(table, dict):

@@ -1,7 +1,6 @@
 """The declared topics, created through AdminClient where they are missing."""
 
 import threading
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from confluent_kafka.cimpl import NewTopic
 
-from clickstream.config import SETTINGS, config_dir
+from clickstream.config import SETTINGS, config_dir, toml_of
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.admin import create, existing, refuse_hidden, wait_until_led
 from clickstream.kafka.clients import Cluster
@@ -40,12 +39,7 @@ class Declared:
 def declared(path: Path | None = None) -> dict[str, Declared]:
     """The topics of `path` (default: config/topics.toml) by name; raises ConfigError when it is malformed."""
     path = path or config_dir() / "topics.toml"
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    tables = toml_of(path)
     try:
         return {name: _declared(name, table) for name, table in tables.items()}
     except ValueError as error:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from clickstream import __version__, openfiles, terminal
-from clickstream.cli import logs, signals
+from clickstream.cli import logs, signals, streams
 from clickstream.errors import ClickstreamError
 from clickstream.leaving import leave
 
@@ -66,13 +66,10 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            from clickstream.cli.output import reader_left
+            from clickstream.cli.output import reader_may_leave
 
-            if not reader_left():
-                raise  # it was another pipe or connection
-            # The reader of our output left (`| head`). What is still buffered for it goes nowhere; Python would
-            # complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with reader_may_leave():  # `| head`; raises when it was another pipe or connection
+                raise
             ctx.exit(0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -129,6 +126,7 @@ def process() -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line; errors that a person is meant to read end in one or two lines and an exit code."""
+    streams.set_up()
     signals.end_at_once_on_signals()
     logs.set_up()
     terminal.guard_tracebacks()

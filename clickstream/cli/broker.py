@@ -16,7 +16,7 @@ from clickstream import terminal
 from clickstream.broker import BrokerStatus, disk
 from clickstream.broker.nodes import NUMBER
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, app_options, stop_event
-from clickstream.cli.output import say
+from clickstream.cli.output import reader_left, say
 from clickstream.errors import ClickstreamError
 
 _POLL = 0.2  # s, of a followed log
@@ -107,7 +107,10 @@ def logs(app: App, lines: int, follow: bool) -> None:
 
 
 def _tail(path: Path, lines: int, stop: Event | None) -> Iterator[str]:
-    """The last `lines` lines; with `stop`, also those that are added until it is set, across rotations."""
+    """The last `lines` lines; with `stop`, also those that are added until it is set, across rotations.
+
+    It ends, too, when nobody reads our output any more: a log in which nothing is added gives no write that would tell.
+    """
     file = path.open(encoding="utf-8", errors="replace")
     try:
         yield from deque(file, maxlen=lines)
@@ -118,6 +121,8 @@ def _tail(path: Path, lines: int, stop: Event | None) -> Iterator[str]:
             elif path.exists() and not os.path.samestat(path.stat(), os.fstat(file.fileno())):
                 file.close()
                 file = path.open(encoding="utf-8", errors="replace")
+            elif reader_left():
+                return
             else:
                 stop.wait(_POLL)
     finally:

@@ -1,11 +1,10 @@
 """`clickstream clean`."""
 
-import sys
-
 import click
 
 from clickstream.cli.options import App, app_options
-from clickstream.cli.output import say, show
+from clickstream.cli.output import reader_may_leave, say, show
+from clickstream.cli.streams import on_terminal
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect.text import size
 from clickstream.screen.layout import Column
@@ -35,10 +34,11 @@ def command(app: App, keep_downloads: bool, yes: bool) -> None:
                 click.echo("There is nothing to remove.", err=True)
                 return
             rows = [[one.what, size(one.size), str(one.directory)] for one in found]
-            show([Column("WHAT"), Column("SIZE", right=True), Column("WHERE", cut=24, fold=True)], rows)
+            with reader_may_leave():
+                show([Column("WHAT"), Column("SIZE", right=True), Column("WHERE", cut=24, fold=True)], rows)
             total = size(sum(one.size for one in found))
             if not yes:
-                if not sys.stdin.isatty():
+                if not on_terminal():
                     raise ConfigError("Without a terminal to ask, `clean` needs --yes.")
                 click.confirm(f"Remove all of it, {total}?", abort=True, err=True)
             remove(found)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from clickstream.cli.options import App
+from clickstream.cli.options import App, directory_of
 from clickstream.cli.registry import Written, encoders_for, needed_registry, opener_of
 from clickstream.config import size_in_bytes
 from clickstream.errors import ConfigError
@@ -134,8 +134,7 @@ def encoders_of(app: App, written: Written, *, clicks: bool) -> "dict[str, Encod
 
 def spool_of(app: App) -> Path:
     """Where events wait that Kafka does not take: the directory of the settings; unless one is set, the state's."""
-    given = app.config["collect.spool-dir"]
-    return Path(given).expanduser().absolute() if given else app.state_dir / "collect" / "spool"
+    return (directory_of(app.config, "collect.spool-dir") or app.state_dir / "collect" / "spool").absolute()
 
 
 def _guard(app: App, encoders: "Mapping[str, Encoder]") -> Callable[[threading.Event], None] | None:

@@ -1,6 +1,5 @@
 """`clickstream run-counter`."""
 
-import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ from clickstream.cli.options import App, cluster_options, metrics_options, setti
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.cli.registry import avro_needed, needed_registry, registry_options
+from clickstream.cli.streams import on_terminal
 from clickstream.counter import Counter
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
@@ -93,7 +93,7 @@ def command(
         as_json=_as_json(app, stop) if form == "avro" else None,
     )
     options.check()
-    if start_over and not yes and not sys.stdin.isatty():
+    if start_over and not yes and not on_terminal():
         raise ConfigError("--reset forgets counts; without a terminal to ask, it needs --yes.")
     with app.connect() as cluster:
         require(cluster, options.from_topic)

@@ -1,6 +1,5 @@
 """`clickstream dead-letters`: what could not be read, and sending it again once it is repaired; wiring only."""
 
-import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +9,7 @@ import msgspec
 from clickstream import terminal
 from clickstream.cli.options import NOTHING_TO_DRAIN, App, cluster_options, setting, stop_event
 from clickstream.cli.output import echo_json, formats, say, show, standard_output
+from clickstream.cli.streams import on_terminal, read_standard_input
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.inspect import letters, render, text
 from clickstream.inspect.letters import Letter
@@ -257,7 +257,7 @@ def _write(out: BinaryIO, letter: Letter) -> None:
 def _repaired(file: str) -> bytes:
     """What a person or a program has written ends with a line end that is none of the value's."""
     try:
-        octets = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        octets = read_standard_input() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise ConfigError(f"Cannot read {file}: {error.strerror}.") from None
     return octets.removesuffix(b"\n").removesuffix(b"\r")
@@ -279,7 +279,7 @@ def _edited(letter: Letter) -> bytes:
 
 
 def _ask(letter: Letter) -> None:
-    if not sys.stdin.isatty():
+    if not on_terminal():
         raise ConfigError("Without a terminal to ask on, say --yes.")
     target = letter.found.origin.topic if letter.found is not None else ""
     if not click.confirm(f"Send it to {target}?", err=True):

@@ -52,7 +52,11 @@ class App:
     """What every command needs: settings, and the way to Kafka."""
 
     config: Config
-    state_dir: Path
+
+    @functools.cached_property
+    def state_dir(self) -> Path:
+        """The state directory; found when it is needed: a cluster of one's own needs none, nor a home directory."""
+        return state_dir_of(self.config).absolute()
 
     def embedded_broker(self, **options: Any) -> EmbeddedBroker:
         """The embedded Kafka as the settings want it; `options` are others of EmbeddedBroker."""
@@ -306,13 +310,30 @@ def _apply(options: tuple[Callable[..., Any], ...], command: Callable[..., Any])
 def current_app() -> App:
     """That of the command that runs; what is typed of Kafka is not in it yet."""
     config: Config = click.get_current_context().meta[CONFIG_KEY]
-    return App(config, state_dir_of(config).absolute())
+    return App(config)
 
 
 def state_dir_of(config: Config) -> Path:
-    """The state directory of the settings; unless one is set, that of the user."""
-    given: str = config["state-dir"]
-    return Path(given).expanduser() if given else platformdirs.user_data_path("clickstream")
+    """The state directory of the settings; unless one is set, that of the user.
+
+    Raises ConfigError when it is in a home directory that cannot be determined.
+    """
+    if found := directory_of(config, "state-dir"):
+        return found
+    try:
+        return platformdirs.user_data_path("clickstream")
+    except RuntimeError:
+        raise ConfigError("There is no home directory to keep anything in: set state-dir (--state-dir).") from None
+
+
+def directory_of(config: Config, name: str) -> Path | None:
+    """The directory that a setting names; None: it is not set. Raises ConfigError for a ~ that stands for nothing."""
+    given: str = config[name]
+    try:
+        return Path(given).expanduser() if given else None
+    except RuntimeError:
+        source = config.values[name].source
+        raise ConfigError(f"Setting {name} in {source} is {given!r}: there is no such home directory.") from None
 
 
 def _read_java_file(loaded: Config, path: Path) -> None:

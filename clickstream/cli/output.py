@@ -1,6 +1,7 @@
 """Tables on a terminal and in a pipe, JSON lines, and parsing what was typed."""
 
 import csv
+import errno
 import functools
 import io
 import os
@@ -8,7 +9,7 @@ import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import click
 import msgspec
@@ -67,7 +68,13 @@ def say(words: str = "", *, err: bool = False) -> None:
 
 def console(*, err: bool = False) -> Console:
     """Prints texts as they are: no markup, no emoji by name, no colours for what looks like a number."""
-    return Console(stderr=err, markup=False, emoji=False, highlight=False)
+    return _Console(stderr=err, markup=False, emoji=False, highlight=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        # rich would exit with 1, although the reader may have seen all that it wanted (`| head`).
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def cell(content: str, style: str = "") -> Text:
@@ -148,6 +155,17 @@ def standard_output() -> Iterator[BinaryIO]:
     except OSError as error:
         discard_output()
         raise ClickstreamError(f"Cannot write to standard output: {error.strerror or error}.") from error
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """For what a command prints before it has done everything: nobody has to read it for the rest to be done."""
+    try:
+        yield
+    except BrokenPipeError:
+        if not reader_left():
+            raise
+        discard_output()
 
 
 def discard_output() -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from rich.text import Text
 
+from clickstream.cli.streams import on_terminal
 from clickstream.parts.part import Part, Rates
 from clickstream.screen import bar
 from clickstream.screen.live import Frame, Size, interactive, live
@@ -99,7 +100,7 @@ def progress(
 
 def typed(names: Sequence[str]) -> bool:
     """Whether one of the files, standard input as -, is typed on the terminal, where a view would be in the way."""
-    return "-" in names and sys.stdin.isatty()
+    return "-" in names and on_terminal()
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`clickstream query`."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -12,7 +11,9 @@ from clickstream.cli.options import App, cluster_options
 from clickstream.cli.output import csv_asked, echo_json, formats, say, show, write_csv
 from clickstream.cli.registry import registry_options, shown_opener
 from clickstream.cli.sink.parquet import parquet_needed, store_at
+from clickstream.cli.streams import read_standard_input
 from clickstream.cli.tables.file import extra_needed
+from clickstream.errors import ConfigError
 from clickstream.records import utc_text
 from clickstream.screen.layout import Column
 
@@ -58,7 +59,7 @@ def command(app: App, sql: str, records: int, limit: int, archive: str | None, w
         from clickstream.query.query import query
         from clickstream.query.topics import TopicTables
     opened = shown_opener(app)
-    text = sys.stdin.read() if sql == "-" else sql
+    text = _read_sql() if sql == "-" else sql
     limits = Limits(seconds=within, rows=limit)
     with ExitStack() as stack:
         tables: Tables
@@ -82,6 +83,13 @@ def command(app: App, sql: str, records: int, limit: int, archive: str | None, w
     cut = ", the first ones: --limit allows more" if found.cut else ""
     rows = "1 row" if len(found.rows) == 1 else f"{len(found.rows):,} rows"
     say(f"{rows}{cut}; {found.seconds:.1f} s.{''.join(_reach(*one) for one in found.newest.items())}", err=True)
+
+
+def _read_sql() -> str:
+    try:
+        return read_standard_input().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"Cannot read -: {error}.") from None
 
 
 def _reach(table: str, newest: "Newest") -> str:

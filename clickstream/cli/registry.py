@@ -128,7 +128,7 @@ def schema_text(given: str) -> str:
             f"There is no schema {given}." + (f" Did you mean {near}?" if near else f" There are {', '.join(known)}.")
         )
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read the schema {given}: {error}.") from None
 

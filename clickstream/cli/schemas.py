@@ -10,7 +10,7 @@ from clickstream.avro.http import RegistryAway
 from clickstream.avro.registry import Registry, Stored, UnknownSchema
 from clickstream.avro.shipped import shipped
 from clickstream.cli.options import App, app_options
-from clickstream.cli.output import echo_json, formats, say, show
+from clickstream.cli.output import echo_json, formats, reader_may_leave, say, show
 from clickstream.cli.registry import answering, needed_registry, registry_of, registry_options, schema_text
 from clickstream.cli.tables.file import Variables, program, variables_option
 from clickstream.errors import ClickstreamError, ConfigError
@@ -216,6 +216,7 @@ def register(app: App, names: tuple[str, ...], subject: str | None, variables: V
             if latest is None:
                 registry.require_backward(name)
             known = latest is not None and latest.id == schema_id
-            say(f"{name}: schema {schema_id}" + (" is there already." if known else "."))
+            with reader_may_leave():
+                say(f"{name}: schema {schema_id}" + (" is there already." if known else "."))
     except RegistryAway as away:
         raise ClickstreamError(f"The schema registry at {away}. What was said is registered.") from None

@@ -1,5 +1,6 @@
 """Log files, named pipes and standard input: checked before anything starts, then read to their end."""
 
+import fcntl
 import os
 import select
 import stat
@@ -53,8 +54,10 @@ def check(names: Sequence[str]) -> list[Source]:
 def _standard_input() -> Source | str:
     """Standard input, or why it cannot be read."""
     try:
-        os.fstat(STANDARD_INPUT)
+        closed = fcntl.fcntl(STANDARD_INPUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY  # see cli.streams
     except OSError:
+        closed = True
+    if closed:
         return "-: standard input is closed"
     return Source("standard input", None, None)
 

@@ -165,6 +165,10 @@ def test_a_file_that_is_no_toml_is_named(file: Callable[[str | bytes], Path], te
     assert refusal(path).startswith(f"{path} is not valid TOML: ")
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(file: Callable[[str | bytes], Path]) -> None:
+    assert load(file("\ufeff[run-producer]\nrate = 3"), {})["run-producer.rate"] == 3.0
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.toml") == f"Cannot read {tmp_path}/none.toml: No such file or directory."
     assert refusal(tmp_path) == f"Cannot read {tmp_path}: Is a directory."

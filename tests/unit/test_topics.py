@@ -37,6 +37,10 @@ def test_when_a_part_said_something_is_by_kafkas_clock() -> None:
     assert declared()["clickstream-status"].config["message.timestamp.type"] == "LogAppendTime"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(write: Write) -> None:
+    assert declared(write("\xef\xbb\xbf[a]\n")) == {"a": Declared("a")}
+
+
 def test_what_is_left_out_is_the_brokers_default(write: Write) -> None:
     assert declared(write("[a]\n[b]\npartitions = 2\n")) == {"a": Declared("a", -1, -1, {}), "b": Declared("b", 2)}
 

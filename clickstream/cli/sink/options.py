@@ -231,7 +231,7 @@ def secret(option: str, given: str | None, file: Path | None, variable: str) -> 
         return given
     if file is not None:
         try:
-            return file.read_text("utf-8").strip()
+            return file.read_text("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"Cannot read {file}: {getattr(error, 'strerror', None) or 'it is no UTF-8'}.") from None
     return os.environ.get(variable)

@@ -1,6 +1,5 @@
 """How the commands of `clickstream sink` run a sink, and show what it did, would do, or differs in."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from clickstream.cli.output import say
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.cli.sink.options import Running
+from clickstream.cli.streams import on_terminal
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.kafka.admin import existing
 from clickstream.kafka.clients import Cluster
@@ -43,7 +43,7 @@ def run_sink(
     """
     from clickstream.sinks.sink import Sink
 
-    if running.start_over and not running.yes and not sys.stdin.isatty():
+    if running.start_over and not running.yes and not on_terminal():
         raise ConfigError("--reset deletes rows in the target; without a terminal to ask, it needs --yes.")
     with app.connect() as cluster:
         for one in found:

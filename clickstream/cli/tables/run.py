@@ -1,7 +1,6 @@
 """`clickstream tables run`."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
@@ -12,6 +11,7 @@ import click
 from clickstream.cli.options import SECONDS, App, Cast, cluster_options, metrics_options, setting
 from clickstream.cli.output import say
 from clickstream.cli.part import run_part
+from clickstream.cli.streams import on_terminal
 from clickstream.cli.tables.file import FILE, Variables, extra_needed, need_avro, variables_option, without_problems
 from clickstream.durations import seconds
 from clickstream.errors import ConfigError
@@ -187,7 +187,7 @@ def run(
     dead_letter_topic = app.config["dead-letter-topic"]
     check_names(files)
     check_topics(found, {"--dead-letter-topic": dead_letter_topic, "--late-topic": late_topic})
-    if start_over and not yes and not sys.stdin.isatty():
+    if start_over and not yes and not on_terminal():
         raise ConfigError("--reset forgets the state and deletes its rows; without a terminal to ask, it needs --yes.")
     stop = Stop()
     with app.connect() as cluster:

@@ -1,13 +1,13 @@
 """`clickstream topics`: wiring only; what is shown is worked out in clickstream/inspect."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from clickstream.cli import complete
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import echo_json, formats, parsed, partition_count, say, show
+from clickstream.cli.output import echo_json, formats, parsed, partition_count, reader_may_leave, say, show
+from clickstream.cli.streams import on_terminal
 from clickstream.cli.topics.listing import list_
 from clickstream.cli.topics.produce import produce_
 from clickstream.cli.topics.records import export_, tail_
@@ -83,7 +83,8 @@ def create(
         for topic in chosen or known.values():
             if ensure(cluster, [topic]):
                 found = metadata(cluster, admin).get(topic.name, {})
-                click.echo(f"Created {topic.name}" + (f" ({partition_count(len(found))})." if found else "."))
+                with reader_may_leave():
+                    click.echo(f"Created {topic.name}" + (f" ({partition_count(len(found))})." if found else "."))
             else:
                 _report_differences(cluster, admin, topic)
 
@@ -105,7 +106,8 @@ def _report_differences(cluster: Cluster, admin: Admin, topic: Declared) -> None
     if differences:
         say(f"Warning: {topic.name} is there and was not changed: {'; '.join(differences)}.", err=True)
     else:
-        click.echo(f"{topic.name} is there already.")
+        with reader_may_leave():
+            click.echo(f"{topic.name} is there already.")
 
 
 @click.command("describe")
@@ -188,7 +190,8 @@ def delete_(app: App, names: tuple[str, ...], yes: bool) -> None:
             _ask(names, records, cluster.address)
         for name in names:
             delete(cluster, [name])
-            click.echo(f"Deleted {name}.")
+            with reader_may_leave():
+                click.echo(f"Deleted {name}.")
 
 
 def _records(cluster: Cluster, names: tuple[str, ...]) -> int:
@@ -206,11 +209,6 @@ def _ask(names: tuple[str, ...], records: int, address: str) -> None:
     if not click.confirm(f"Delete {', '.join(names)} with {text.count(records)} records at {address}?", err=True):
         click.echo("Nothing was deleted.", err=True)
         raise click.exceptions.Exit(1)
-
-
-def on_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
 
 
 for _subcommand in (create, list_, describe, tail_, produce_, export_, delete_):

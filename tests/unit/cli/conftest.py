@@ -78,6 +78,15 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Callable[[click.Command], None]:
 
 
 @pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The settings file that is shipped with the package, empty."""
     path = tmp_path / "shipped" / "clickstream.toml"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from clickstream.avro.shipped import shipped
+from clickstream.cli.registry import schema_text
 from tests.unit.avro.fakeregistry import fake_registry
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_sink_parquet import without
@@ -134,3 +135,9 @@ def test_schemas_and_help_need_no_extra() -> None:
     for arguments in (["schemas", "show", "event"], ["convert", "--help"]):
         done = without("fastavro", *arguments)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_with_a_schema_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "mine.avsc"
+    path.write_text('\ufeff"string"', "utf-8")
+    assert schema_text(str(path)) == '"string"'

@@ -1,9 +1,8 @@
 import logging
-import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -172,8 +171,8 @@ def test_commands_are_imported_only_when_they_are_used() -> None:
     out, _ = python(HELP_ONLY).communicate(timeout=30 * PATIENCE)
     assert (
         out.splitlines()[-1]
-        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.errors', "
-        "'clickstream.leaving', 'clickstream.openfiles', 'clickstream.terminal']"
+        == "['clickstream.cli', 'clickstream.cli.logs', 'clickstream.cli.signals', 'clickstream.cli.streams', "
+        "'clickstream.errors', 'clickstream.leaving', 'clickstream.openfiles', 'clickstream.terminal']"
     )
 
 
@@ -185,15 +184,6 @@ def test_a_reader_that_leaves_is_no_trouble() -> None:
         assert process.wait(30 * PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
-
-
-@pytest.fixture
-def unread() -> Iterator[int]:
-    """A pipe that nobody reads any more."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    yield writer
-    os.close(writer)
 
 
 FAILING = """

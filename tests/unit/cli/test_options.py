@@ -14,7 +14,7 @@ from clickstream.config import SETTINGS
 from clickstream.errors import ConfigError
 from clickstream.kafka.clients import Cluster
 from clickstream.parts.endpoint import Endpoint
-from tests.unit.cli.conftest import Probe, every_command
+from tests.unit.cli.conftest import Probe, Run, every_command
 
 
 @pytest.fixture
@@ -95,6 +95,39 @@ def test_the_state_directory(probe: Probe, tmp_path: Path, monkeypatch: pytest.M
     assert probe().app.state_dir == platformdirs.user_data_path("clickstream")
     assert probe("--state-dir", "~/x").app.state_dir == tmp_path / "x"
     assert probe("--state-dir", "y").app.state_dir == tmp_path / "y"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting"), [(["--state-dir", "~nosuchuser/x"], "--state-dir is '~nosuchuser/x'"), ([], "state-dir")]
+)
+def test_a_home_directory_that_there_is_not_is_an_error_of_the_configuration(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], setting: str
+) -> None:
+    without_a_home(monkeypatch)
+    outcome = run("broker", "status", *arguments)
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert setting in outcome.err
+
+
+def test_a_spool_in_a_home_directory_that_there_is_not_is_one_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_COLLECT_SPOOL_DIR", "~nosuchuser/x")
+    outcome = run("clean", "--state-dir", str(tmp_path))
+    assert outcome.code == 2
+    assert "collect.spool-dir in environment variable CLICKSTREAM_COLLECT_SPOOL_DIR" in outcome.err
+
+
+def test_a_cluster_of_ones_own_needs_no_home_directory(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_a_home(monkeypatch)
+    assert probe("-b", "kafka:9092").app.address == "kafka:9092"
+
+
+def without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's user that no file knows."""
+    for name in ("HOME", "XDG_DATA_HOME", "CLICKSTREAM_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
 
 
 def test_verbose_shows_the_clients_log_too(probe: Probe) -> None:

@@ -66,3 +66,8 @@ def test_a_secret_comes_from_its_option_its_file_or_the_environment(
     said = capsys.readouterr().err
     assert "can see the password in --dsn: give it in CLICKSTREAM_SINK_X instead" in said
     assert "hidden" not in said
+
+
+def test_a_file_with_an_address_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("\ufeffhttps://example.com\n", "utf-8")
+    assert secret("--url", None, tmp_path / "url", "URL") == "https://example.com"

@@ -107,7 +107,7 @@ def _type_of(value: bytes) -> str:
         msgspec.json.decode(value)
     except UnicodeDecodeError:
         return OCTETS
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):  # nested too deep: whether it is JSON nobody knows
         return TEXT
     return JSON
 

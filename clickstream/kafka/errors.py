@@ -86,6 +86,10 @@ _REMEDIES = {
         "Ask the cluster's administrator for an ACL on that transactional id."
     ),
     KafkaError.MSG_SIZE_TOO_LARGE: "Raise max.message.bytes of the topic and message.max.bytes of the producer.",
+    KafkaError.INVALID_TIMESTAMP: (
+        "Check the record's time (epoch ms), and the topic's message.timestamp.after.max.ms and .before.max.ms."
+    ),
+    KafkaError.INVALID_RECORD: "A compacted topic takes no record without a key.",
     KafkaError._MSG_TIMED_OUT: "The broker did not confirm in time: check that it runs and has enough replicas.",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "Create it with: clickstream topics create NAME",
     KafkaError._UNKNOWN_TOPIC: "Create it with: clickstream topics create NAME",

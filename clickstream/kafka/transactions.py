@@ -51,8 +51,21 @@ class Fenced(ClickstreamError):
     """Another writer has taken over, or the broker has forgotten us: a new producer may go on."""
 
 
-class TooLarge(ClickstreamError):
-    """One of the records is larger than its topic takes: nothing was written."""
+# Of a delivery, where it is the record that is wrong, whatever is tried: the reason as a word.
+_REFUSALS = {
+    KafkaError.MSG_SIZE_TOO_LARGE: "too-large",
+    KafkaError.INVALID_TIMESTAMP: "invalid-timestamp",
+    KafkaError.INVALID_RECORD: "invalid-record",  # without a key, for a compacted topic
+    KafkaError._INVALID_DIFFERENT_RECORD: "invalid-record",  # another one that was sent together with it
+}
+
+
+class RefusedRecord(ClickstreamError):
+    """One of the records is nothing that its topic takes: nothing was written. `kind` is the reason as a word."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Transactions:
@@ -75,7 +88,8 @@ class Transactions:
         self._doing = doing
         self._stop = stop
         self._give_up_at: float | None = None
-        self._refused: KafkaError | None = None  # the first record that failed in this attempt
+        self._refused: KafkaError | None = None  # of the first record that failed in this attempt
+        self._refused_by = ""  # its topic
         self._producer: Producer = cluster.producer(
             {
                 "transactional.id": transactional_id,
@@ -93,7 +107,7 @@ class Transactions:
         """Write the records, all or none; an aborted attempt is made again, as often as it takes while Kafka is away.
 
         Raises Fenced when another member took over, Stopped while Kafka is away and we are told to stop (whether the
-        records were written is then unknown), TooLarge, or another ClickstreamError when it cannot be done.
+        records were written is then unknown), RefusedRecord, or another ClickstreamError when it cannot be done.
         """
         attempts_left = ATTEMPTS
         while True:
@@ -138,9 +152,14 @@ class Transactions:
             return explain(cause, f"Writing to topic {named}", self._cluster.address)
         return None
 
-    def _too_large(self, error: KafkaError | None) -> bool:
+    def _record_to_blame(self, error: KafkaError | None) -> RefusedRecord | None:
+        """What to say, naming the topic, of an attempt that failed because of what a record is; else None."""
         cause = self._refused or error
-        return cause is not None and cause.code() == KafkaError.MSG_SIZE_TOO_LARGE
+        if cause is None or cause.code() not in _REFUSALS:
+            return None
+        by = f"topic {self._refused_by} refuses a record: " if self._refused else ""
+        told = KafkaError(cause.code(), f"{by}{cause.str()}")
+        return RefusedRecord(str(explain(told, self._doing, self._cluster.address)), _REFUSALS[cause.code()])
 
     def _abort(self, forbidden: ClickstreamError | None) -> None:
         try:
@@ -202,16 +221,19 @@ class Transactions:
                 continue
             break
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None and error.code() not in _PURGED:
-            self._refused = self._refused or error
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None or error.code() in _PURGED:
+            return
+        # The record that is to blame may come after others of its batch.
+        if self._refused is None or self._refused.code() == KafkaError._INVALID_DIFFERENT_RECORD:
+            self._refused, self._refused_by = error, message.topic() or ""
 
     def _translate(self, problem: KafkaException) -> Exception:
         error = error_of(problem)
         if error is not None and (error.code() in _FENCED or error.fatal()) and error.code() not in _FORBIDDEN:
             return Fenced(error.str())
-        if self._too_large(error):
-            return TooLarge(str(explain(self._refused or problem, self._doing, self._cluster.address)))
+        if refused := self._record_to_blame(error):
+            return refused
         nobody = error is not None and error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
         doing = f"Publishing as transactional id {self._id}" if nobody else self._doing
         return explain(problem, doing, self._cluster.address)

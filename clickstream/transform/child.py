@@ -51,7 +51,7 @@ def main() -> None:
     try:
         function = load(read_begin(given).function)
     except NotLoaded as problem:
-        _say(out, Unloadable(str(problem)))
+        _say(out, Unloadable(_utf8(str(problem))))
         return
     _say(out, Loaded())
     records: queue.SimpleQueue[list[Record] | None] = queue.SimpleQueue()
@@ -74,7 +74,7 @@ def _listen(given: BinaryIO, records: "queue.SimpleQueue[list[Record] | None]") 
 def _say(out: BinaryIO, said: Said) -> None:
     try:
         piece = frame(said)
-    except ValueError as problem:
+    except ValueError as problem:  # of its size: all texts in it are UTF-8
         piece = frame(Raised(f"the results are too large: {problem}", "result"))
     try:
         out.write(piece)
@@ -88,11 +88,16 @@ def call(function: Function, record: Record) -> Said:
     try:
         return Returned(results_of(function(record), record))
     except NoResult as problem:
-        return Raised(str(problem), "result")
+        return Raised(_utf8(str(problem)), "result")
     except Away as away:
-        return WasAway(str(away) or "the function says that something it needs is away")
+        return WasAway(_utf8(str(away)) or "the function says that something it needs is away")
     except BaseException as problem:  # noqa: BLE001 - whatever a function raises, also SystemExit, is the record's fate
-        return Raised(_words(problem), "exception")
+        return Raised(_utf8(_words(problem)), "exception")
+
+
+def _utf8(text: str) -> str:
+    """Halves of surrogate pairs escaped: a function may say them, and nothing that is sent can hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _words(problem: BaseException) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.interpreter import command_for, environment
+from clickstream.terminal import escaped
 from clickstream.transform.model import Answered, Call, Failed, FunctionAway, Outcome, Outcomes
 from clickstream.transform.wire import Begin, Loaded, Pieces, Raised, Returned, Said, Unloadable, WasAway, frame
 
@@ -45,6 +46,7 @@ class Child:
 
     def __init__(self, function: str) -> None:
         """Starts it, and waits until the function is loaded. Raises ConfigError when it cannot be."""
+        self._to_write = bytearray(_begin(function))
         try:
             self._process = subprocess.Popen(
                 command_for("clickstream.transform.child"),
@@ -60,7 +62,6 @@ class Child:
         os.set_blocking(self._in.fileno(), False)
         self._reaping = threading.Lock()
         self._reaped = False
-        self._to_write = bytearray()
         self._pieces = Pieces()
         try:
             self._load(function)
@@ -69,7 +70,6 @@ class Child:
             raise
 
     def _load(self, function: str) -> None:
-        self._to_write += frame(Begin(function))
         try:
             said = self.answer(LOADS_WITHIN_S)
         except Died as died:
@@ -275,6 +275,13 @@ class Processes:
         if child is not None:
             child.kill()
             child.close()
+
+
+def _begin(function: str) -> bytes:
+    try:
+        return frame(Begin(function))
+    except UnicodeEncodeError:
+        raise ConfigError(f"--function {escaped(function)}: its name is no UTF-8.") from None
 
 
 def _outcome(said: Said) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from clickstream.terminal import escaped
 from clickstream.transform.api import Headers, Record
 
 MAX_TIMESTAMP = 2**63 - 1
@@ -55,7 +56,17 @@ def _headers(headers: Any, what: str) -> Headers:
     for name, value in found:
         if not isinstance(name, str) or not isinstance(value, bytes | None):
             raise NoResult(f"a header of {what} is {_named(name)} and {_named(value)}: a str and bytes are expected")
+        if not _is_utf8(name):
+            raise NoResult(f"the name of a header of {what} is no UTF-8: {escaped(name)}")
     return found
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _named(value: Any) -> str:

@@ -19,7 +19,7 @@ from clickstream.errors import ClickstreamError
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.log import identify
 from clickstream.kafka.patience import Stopped
-from clickstream.kafka.transactions import Fenced, TooLarge, Transactions
+from clickstream.kafka.transactions import Fenced, RefusedRecord, Transactions
 from clickstream.parts.part import Part
 from clickstream.records import Position, TransformOwner, utc_text
 from clickstream.topics import ensure
@@ -263,20 +263,20 @@ class Transform(Part):
         self._input.show(self._saved)
 
     def _write(self, done: Sequence[Call]) -> None:
-        """In one transaction; if the broker finds something in it too large, in two: down to the record it is."""
+        """In one transaction; if the broker refuses something in it, in two: down to the record it is of."""
         if not done:
             return
         places = {call.record.partition: call.record.offset + 1 for call in done}
         try:
             self._write_places(done, list(places.items()))
-        except TooLarge as problem:
+        except RefusedRecord as problem:
             if len(done) > 1:
                 self._write(done[: len(done) // 2])
                 self._write(done[len(done) // 2 :])
                 return
             if done[0].set_aside:
                 raise
-            self._calls.set_aside(done[0], f"its results are too large: {problem}", "too-large")
+            self._calls.set_aside(done[0], f"its results are refused: {problem}", problem.kind)
             self._write(done)
 
     def _write_places(self, done: Sequence[Call], places: Sequence[tuple[int, int]]) -> None:

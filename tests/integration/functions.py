@@ -40,6 +40,10 @@ def told(record: Record) -> Any:
                 raise Away("what it needs is not there")
         case "large":
             return {"n": asked["n"], "text": os.urandom(4_000).hex()}  # does not get smaller by compression
+        case "microseconds":
+            return record.changed(timestamp=1_600_000_000_000_000)
+        case "keyless":
+            return record.changed(key=None)
         case "print":
             print("printed by the function", input_is_empty())
     return {"n": asked["n"]}

@@ -256,6 +256,23 @@ def test_results_that_the_topic_does_not_take_are_set_aside(cluster: Cluster) ->
     assert (letter.kind, letter.origin.partition, letter.origin.offset) == ("too-large", 1, 1)
 
 
+def test_results_that_the_topic_refuses_for_their_time_or_key_are_set_aside(cluster: Cluster) -> None:
+    topic = f"transform-{uuid.uuid4().hex[:8]}"
+    compacted = Declared(f"{topic}-out", 1, config={"cleanup.policy": "compact"})
+    ensure(cluster, [Declared(topic, partitions=PARTITIONS), compacted, Declared(f"{topic}-dead", 1)])
+    bad = {4: "microseconds", 8: "keyless"}
+    fill(cluster, topic, [{"do": bad.get(number, "one"), "n": number} for number in range(12)])
+    to_the_end(cluster, topic)
+    assert by_partition(results(cluster, topic)) == {0: [0, 3, 6, 9], 1: [1, 7, 10], 2: [2, 5, 11]}
+    found = {letter.kind: letter for letter in letters(cluster, topic)}
+    assert {kind: (one.origin.partition, one.origin.offset) for kind, one in found.items()} == {
+        "invalid-timestamp": (1, 1),
+        "invalid-record": (2, 2),
+    }
+    assert f"topic {topic}-out refuses a record: " in found["invalid-timestamp"].reason
+    assert "without a key" in found["invalid-record"].reason
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [("nowhere:f", "No module named 'nowhere'"), (f"{FUNCTIONS}:nothing", "has no function nothing")],

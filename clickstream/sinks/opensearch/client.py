@@ -144,7 +144,7 @@ class Client:
             raise Away(f"{self.where} does not answer ({_words(problem)})") from None
         try:
             answer = msgspec.json.decode(octets) if octets else None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             text = escaped(octets.decode("utf-8", "replace").strip())[:SHOWN_OF_AN_ANSWER]
             if status < 300:
                 raise ClickstreamError(f"{self.where} is no OpenSearch: it answers {text!r}.") from None

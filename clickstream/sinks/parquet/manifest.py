@@ -191,7 +191,7 @@ class Manifest:
     def _decoded(self, content: bytes, kind: type[Decoded], name: str) -> Decoded:
         try:
             found = msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ClickstreamError(f"{self._store.where}/{name} is damaged: {error}.") from None
         if found.format != FORMAT:
             raise ClickstreamError(

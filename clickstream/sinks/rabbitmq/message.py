@@ -17,9 +17,13 @@ from clickstream.sinks.target import Refused
 MAX_SHORT_BYTES = 255
 MAX_HEADERS_BYTES = 100_000
 OWN = "clickstream-"
+# Where RabbitMQ sends a message besides: lists for it, and with anything else it closes the channel
+# (https://www.rabbitmq.com/docs/sender-selected).
+ROUTING = frozenset({"CC", "BCC"})
 
 JSON, TEXT, OCTETS = "application/json", "text/plain", "application/octet-stream"
 REPEATED = "a header that is repeated: only the last of a name is sent"
+RESERVED = "a header with a name of the sink's or RabbitMQ's own (clickstream-..., CC, BCC): left out"
 
 Origin = tuple[str, int, int]
 """Topic, partition and offset."""
@@ -107,13 +111,16 @@ def _type_of(value: bytes) -> str:
         msgspec.json.decode(value)
     except UnicodeDecodeError:
         return OCTETS
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):  # nested too deep: whether it is JSON nobody knows
         return TEXT
     return JSON
 
 
 def _headers(record: Message, cleaned: Cleaned) -> dict[str, Any]:
-    pairs = headers_of(record)
+    given = headers_of(record)
+    pairs = [(name, octets) for name, octets in given if name not in ROUTING and not name.startswith(OWN)]
+    if len(pairs) < len(given):
+        cleaned["headers", RESERVED] += len(given) - len(pairs)
     found = {name: _text_or_bytes(octets) for name, octets in pairs}
     if len(found) < len(pairs):
         cleaned["headers", REPEATED] += len(pairs) - len(found)

@@ -13,7 +13,7 @@ from clickstream.kafka import transactions as module
 from clickstream.kafka.clients import Cluster
 from clickstream.kafka.consume import read_to_end
 from clickstream.kafka.patience import Stopped
-from clickstream.kafka.transactions import ATTEMPTS, GRACE_S, Fenced, Record, TooLarge, Transactions
+from clickstream.kafka.transactions import ATTEMPTS, GRACE_S, Fenced, Record, RefusedRecord, Transactions
 from tests.unit.fakes import Clock
 from tests.unit.mockkafka import ADD_PARTITIONS_TO_TXN, END_TXN, INIT_PRODUCER_ID, PRODUCE, MockKafka
 
@@ -313,10 +313,21 @@ def test_closing_does_not_wait_for_a_broker_that_may_be_away(mocker: MockerFixtu
     producer.flush.assert_called_once_with(0)
 
 
-def test_a_record_that_is_too_large_is_told_from_other_failures(kafka: MockKafka, transactions: Transactions) -> None:
-    kafka.fail_next(PRODUCE, *[KafkaError.MSG_SIZE_TOO_LARGE] * ATTEMPTS)
-    with pytest.raises(TooLarge):
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (KafkaError.MSG_SIZE_TOO_LARGE, "too-large", r"Raise max\.message\.bytes"),
+        (KafkaError.INVALID_TIMESTAMP, "invalid-timestamp", r"message\.timestamp\.after\.max\.ms"),
+        (KafkaError.INVALID_RECORD, "invalid-record", "compacted topic takes no record without a key"),
+    ],
+)
+def test_a_record_that_is_refused_is_told_from_other_failures(
+    kafka: MockKafka, transactions: Transactions, error: int, kind: str, words: str
+) -> None:
+    kafka.fail_next(PRODUCE, *[error] * ATTEMPTS)
+    with pytest.raises(RefusedRecord, match=f"topic out refuses a record: .*{words}") as refused:
         transactions.commit(RECORDS)
+    assert refused.value.kind == kind
     transactions.commit(RECORDS)
     assert [one.value() for one in written(kafka)][-2:] == [b"1", b"2"]
 

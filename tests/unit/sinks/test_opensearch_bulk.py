@@ -104,7 +104,16 @@ def test_of_mixed_answers_only_what_found_no_room_is_sent_again_in_its_order(
     assert [one.id for one in outcome.conflicts] == ["2"]
 
 
-@pytest.mark.parametrize("answer", [error(429, FULL["type"]), error(503, "x"), http(502, "<html>"), error(500, "y")])
+# A proxy's, in Latin-1; and one that no decoder gets to the bottom of.
+PAGE = "Zeit\u00fcberschreitung".encode("latin-1")
+NO_UTF8 = b'HTTP/1.1 502 Some\r\nContent-Length: %d\r\n\r\n"%b"' % (len(PAGE) + 2, PAGE)
+TOO_DEEP = b"HTTP/1.1 502 Some\r\nContent-Length: 5000\r\n\r\n" + b"[" * 5_000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [error(429, FULL["type"]), error(503, "x"), http(502, "<html>"), error(500, "y"), NO_UTF8, TOO_DEEP],
+)
 def test_a_request_that_is_too_much_just_now_is_sent_again_in_smaller_ones(
     server: SearchServer, writer: Bulk, answer: bytes
 ) -> None:

@@ -77,7 +77,13 @@ def test_a_table_that_was_damaged_is_shown_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "is damaged"), (b'{"format": 2, "version": 3}', "is damaged|update it")]
+    ("content", "words"),
+    [
+        (b"", "is damaged"),
+        (b'{"format": 2, "version": 3}', "is damaged|update it"),
+        (b'{"format": 1, "\xff": "\xff"}', "is damaged"),
+        (b'{"format": 1, "a": %b' % (b"[" * 5_000), "is damaged"),
+    ],
 )
 def test_a_damaged_version_is_named(tmp_path: Path, content: bytes, words: str) -> None:
     fill(target(tmp_path), [record(0), record(1)], 1)

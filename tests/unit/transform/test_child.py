@@ -6,7 +6,7 @@ import pytest
 
 from clickstream.transform.api import Away, Record
 from clickstream.transform.child import NotLoaded, call, load
-from clickstream.transform.wire import Raised, Returned, WasAway
+from clickstream.transform.wire import Pieces, Raised, Returned, WasAway, frame
 
 GIVEN = Record(b"1", b"k", (), 5, "t", 0, 3)
 
@@ -32,6 +32,16 @@ def test_whatever_it_raises_is_told_with_its_place(problem: BaseException) -> No
     assert isinstance(said, Raised)
     assert said.kind == "exception"
     assert said.reason.startswith(f"{type(problem).__name__}: no user (test_child.py line ")
+
+
+@pytest.mark.parametrize("problem", [Away("no user \ud83d"), ValueError("no user \ud83d")])
+def test_words_that_are_no_utf_8_keep_what_they_are_of(problem: BaseException) -> None:
+    said = call(raising(problem), GIVEN)
+    assert isinstance(said, WasAway if isinstance(problem, Away) else Raised)
+    assert "no user \\ud83d" in said.reason
+    pieces = Pieces()
+    pieces.add(frame(said))
+    assert pieces.next() == said
 
 
 def test_a_function_of_a_module_and_of_a_class_in_it() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clickstream.errors import ConfigError
 from clickstream.transform.api import Record
 from clickstream.transform.model import Answered, Call, Failed, Outcome
 from clickstream.transform.processes import Processes
@@ -67,3 +68,16 @@ def test_what_a_function_has_started_ends_with_the_command(tmp_path: Path) -> No
         assert not nobody_holds(reader)
         processes.close()
         wait_until(lambda: nobody_holds(reader), WITHIN_S, "all of it is gone")
+
+
+def test_a_function_whose_name_is_no_utf_8_is_told_before_anything_starts(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=r"--function f\\udcff\.py:f: its name is no UTF-8"):
+        Processes(os.fsdecode(b"f\xff.py:f"), 1, WITHIN_S).start()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_module_that_raises_what_is_no_utf_8_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(r"raise ValueError('no user \ud83d')")
+    with pytest.raises(ConfigError, match=r"cannot be imported: ValueError: no user \\ud83d \(broken\.py line 1\)"):
+        Processes(f"{path}:f", 1, WITHIN_S).start()

@@ -59,6 +59,7 @@ def test_several_keep_their_order() -> None:
         (Record(b"", headers={"a": b"1"}), "the headers of the result are no pairs"),  # type: ignore[arg-type]
         (Record(b"", headers=(("a", "1"),)), "a header of the result is str and str"),  # type: ignore[arg-type]
         (Record(b"", headers=((1, b""),)), "a header of the result is int and bytes"),  # type: ignore[arg-type]
+        (Record(b"", headers=(("\ud83d", b""),)), r"the name of a header of the result is no UTF-8: \\ud83d"),
         (Record(b"", headers=None), "the headers of the result are no pairs"),  # type: ignore[arg-type]
     ],
 )

@@ -205,7 +205,7 @@ def test_clicks_of_one_user_and_one_session(open_page: Open, asked: list[dict[st
         assert query["figure"] == figure
         first, (dimension, sign, user) = json.loads(query["filters"])
         assert (first, dimension, sign, user.isdecimal()) == (["page", "=", "/cart.html"], "user", "=", True)
-        assert 30_000 <= span(query) < 600_000, "it ends 30 s after its last click"
+        assert 1 <= span(query) < 600_000, "from its first to its last click"
     users = tab.page.locator(".s-users")
     for column, length in [(4, 600_000), (6, 60_000)]:
         users.locator(f"tbody tr:first-child td:nth-child({column}) button").click()

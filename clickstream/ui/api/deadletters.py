@@ -26,8 +26,9 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A letter. Of a long `value` it has the 64 kB around the bad byte, or the first ones. `bad` is the number of the byte at which reading its value fails (None: it is JSON, or too short);
-    `refusal` says why it cannot be sent again, empty when it can."""
+    """A letter. Of a long `value` it has the 64 kB around the bad byte, or the first ones. `bad` is the number of the
+    byte at which reading its value fails (None: it is JSON, or too short); `refusal` says why it cannot be sent again,
+    empty when it can."""
 
     partition: int
     offset: str

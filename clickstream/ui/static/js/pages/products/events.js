@@ -107,7 +107,8 @@ export class Events {
       const value = series[name]?.[at];
       text(this.keys.get(name), value == null ? NONE : rate((value * SECOND) / bucket));
     }
-    this.minute = minutes.findLastIndex((start) => start <= (times[at] ?? 0));
+    const minute = this.small.hover ?? minutes.findLastIndex((start) => start <= (times[at] ?? 0));
+    this.minute = Math.min(minute, minutes.length - 1);
     text(this.usersRead, users[this.minute] == null ? NONE : int(users[this.minute]));
   }
 

@@ -1,12 +1,14 @@
 """What charts over time read at the cursor: the bucket that is drawn under it, as it is drawn."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tests.browser import peoplestates, querystates
 from tests.browser.conftest import Open, Opened
 from tests.browser.fakeserver import FakeServer
+from tests.browser.test_people import column
 
 BUCKET = 5_000  # of five minutes
 BEGIN = int(datetime(2026, 3, 25, 14, 0, tzinfo=UTC).timestamp() * 1000)
@@ -64,3 +66,55 @@ def test_keys_move_it_by_buckets_and_not_beyond_the_last(
     for key, place in [("ArrowLeft", 60), ("ArrowRight", 60), ("PageUp", 50), ("ArrowLeft", 49), ("ArrowRight", 50)]:
         tab.page.keyboard.press(key)
         tab.wait_text(reading, clock(place))
+
+
+# --- the newest bucket is divided by the time that has passed of it, as its line is
+
+
+@pytest.mark.parametrize("passed", [0.1, 0.5])
+def test_the_newest_bucket_of_errors_is_read_as_it_is_drawn(open_page: Open, server: FakeServer, passed: float) -> None:
+    server.clock = lambda: NEWEST + int(BUCKET * passed)
+    server.states["errors"] = counting("errors", {"404": 6, "407": 2})
+    tab = open_page("#/errors?range=5", timezone_id="UTC")
+    point(tab, ".h-err", 60.5)
+    tab.wait_text(".sec.plain .read b", clock(60))
+    shown = ["144", "48"] if passed == 0.5 else ["\u2013", "\u2013"]
+    tab.wait_for(lambda: column(tab, ".codes", "cursor")[:2] == shown, str(shown))
+    assert tab.text(".sec.plain .read .value") == ("192" if passed == 0.5 else "\u2013")
+
+
+@pytest.mark.parametrize("passed", [0.1, 0.5])
+def test_the_newest_bucket_of_events_is_read_as_it_is_drawn(open_page: Open, server: FakeServer, passed: float) -> None:
+    server.clock = lambda: NEWEST + int(BUCKET * passed)
+    server.states["products"] = counting("products", {"purchase": 50, "productview": 75})
+    tab = open_page("#/products?range=5", timezone_id="UTC")
+    point(tab, ".h-prod", 60.5)
+    tab.wait_text(".p-chart .read b", clock(60))
+    for name, rate in [("purchase", "20"), ("productview", "30")]:
+        tab.wait_text(f".p-chart .key:has-text('{name}')", rate if passed == 0.5 else "\u2013")
+
+
+def counting(panel: str, counts: dict[str, int], **more: Any) -> Any:
+    """The panel's state, with so many of these in each bucket, and of no others."""
+
+    def state(params: dict[str, Any], now: int) -> dict[str, Any]:
+        found = peoplestates.STATES[panel](params, now)
+        series = {name: [count] * len(found["times"]) for name, count in counts.items()}
+        own = {"names": list(counts)} if panel == "products" else {}
+        return {**found, "series": series, **own, **more}
+
+    return state
+
+
+def test_what_is_not_known_is_not_read_either(open_page: Open, server: FakeServer) -> None:
+    for panel, counts in [("errors", {"404": 6}), ("products", {"purchase": 50})]:
+        server.states[panel] = counting(panel, counts, read_until=NEWEST - 20 * BUCKET)
+    tab = open_page("#/errors?range=5", timezone_id="UTC")
+    point(tab, ".h-err", 50.5)
+    tab.wait_text(".sec.plain .read b", clock(50))
+    tab.wait_for(lambda: column(tab, ".codes", "cursor")[0] == "\u2013", "nothing is known of the status")
+    tab = open_page("#/products?range=5", timezone_id="UTC")
+    point(tab, ".h-prod", 50.5)
+    tab.wait_text(".p-chart .read b", clock(50))
+    assert tab.text(".p-chart .key b") == "\u2013"
+    assert tab.text(".p-chart .subhead .read") == "\u2013"

@@ -121,6 +121,66 @@ def test_a_chart_over_time_and_one_of_bars(answers: Callable[..., None], open_pa
     tab.wait_for(lambda: tab.page.evaluate("() => window.clickstream.livingCharts()") == 0, "no chart is left")
 
 
+MINUTE, PAGE, COUNTRY = ["minute", "TIMESTAMP"], ["page", "VARCHAR"], ["country", "VARCHAR"]
+HITS, BYTES = ["hits", "BIGINT"], ["bytes", "HUGEINT"]
+THEN = "2026-03-25 14:00:00"
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "BIGINT"])
+def test_a_number_that_tells_rows_apart_is_not_the_one_that_is_drawn(
+    answers: Callable[..., None], open_page: Open, kind: str
+) -> None:
+    rows = [[THEN, "/a", 200, 90], [THEN, "/a", 404, 7], [THEN, "/b", 200, 30]]
+    answers(states.answer([MINUTE, PAGE, ["status", kind], HITS], rows))
+    tab = open_page("#/query?view=chart")
+    tab.wait_text(".q-keys", "/a \u00b7 200 90, /b \u00b7 200 30, /a \u00b7 404 7")
+    assert tab.text(".q-out .out p.note") == "hits by page, status."
+
+
+def test_a_status_is_no_count_though_texts_alone_tell_rows_apart(answers: Callable[..., None], open_page: Open) -> None:
+    columns = [MINUTE, PAGE, ["status", "INTEGER"], HITS]
+    answers(states.answer(columns, [[THEN, "/a", 404, 7], [THEN, "/b", 200, 90]]))
+    tab = open_page("#/query?view=chart")
+    tab.wait_text(".q-keys", "/b \u00b7 200 90, /a \u00b7 404 7")
+
+
+def test_all_texts_tell_lines_apart(answers: Callable[..., None], open_page: Open) -> None:
+    long = "/" * 60
+    rows = [[THEN, "/a", 90, "DE"], [THEN, "/a", 7, "FR"], [THEN, f"{long}b", 6, "FR"], [THEN, f"{long}c", 5, "FR"]]
+    answers(states.answer([MINUTE, PAGE, HITS, COUNTRY], rows))
+    tab = open_page("#/query?view=chart")
+    tab.wait_text(".q-keys", "/a \u00b7 DE 90, /a \u00b7 FR 7")
+    assert tab.page.locator(".q-keys .key").count() == 4, "also those that are equal as far as they are shown"
+    assert tab.text(".q-out .out p.note") == "hits by page, country."
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "note"),
+    [
+        (
+            [MINUTE, PAGE, HITS, BYTES],
+            [[THEN, "/a", 5, 1], [THEN, "/a", 5, 1], [THEN, "/b", 2, 1]],
+            "hits by page. Of rows with the same minute, page only the last is drawn: 1 more in the table."
+            " Not drawn: bytes.",
+        ),
+        (
+            [MINUTE, HITS],
+            [[THEN, 5], [THEN, 6]],
+            "Of rows with the same minute only the last is drawn: 1 more in the table.",
+        ),
+        ([MINUTE, PAGE, HITS], [[THEN, "/a", 5]], "Not drawn: page."),
+        ([PAGE, ["status", "INTEGER"], HITS, BYTES], [["/a", 404, 5, 1]], "hits by page, status. Not drawn: bytes."),
+    ],
+)
+def test_a_chart_says_what_is_not_drawn(
+    answers: Callable[..., None], open_page: Open, columns: list[list[str]], rows: list[list[Any]], note: str
+) -> None:
+    answers(states.answer(columns, rows))
+    tab = open_page("#/query?view=chart")
+    tab.wait_text(".q-out .out p.note", note)
+    assert tab.text(".q-out .out p.note") == note
+
+
 def test_heads_say_that_times_are_utc_in_whichever_zone_the_page_is(
     answers: Callable[..., None], open_page: Open
 ) -> None:

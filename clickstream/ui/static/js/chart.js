@@ -54,7 +54,7 @@ export class TimeChart {
    * @param {number} [options.top] px above the plot
    * @param {boolean} [options.axis] false: no time axis
    * @param {boolean} [options.finalLabel] the line between final and open has its word
-   * @param {function(number|null)} [options.onHover] the index under the cursor
+   * @param {function(number|null)} [options.onHover] the index of the bucket under the cursor
    * @param {function(number, number)} [options.onZoom] a time was dragged; epoch ms
    */
   constructor(host, options) {
@@ -222,11 +222,19 @@ export class TimeChart {
   }
 
   moved(plot) {
-    const index = plot.cursor.left >= 0 ? plot.posToIdx(plot.cursor.left) : null;
+    const index = plot.cursor.left >= 0 ? this.bucketAt(plot) : null;
     if (index !== this.hover) {
       this.hover = index;
       this.options.onHover?.(index);
     }
+  }
+
+  // The bucket that is drawn under the cursor, which begins before it: uPlot's posToIdx has the nearest beginning, and that
+  // is the next bucket's in the right half of each. Whole ms: a synced cursor is placed with an error of rounding.
+  bucketAt(plot) {
+    const xs = this.data[0];
+    const at = Math.round(plot.posToVal(plot.cursor.left, 'x'));
+    return clamped(xs.findLastIndex((x) => x <= at), xs);
   }
 
   selected(plot) {
@@ -253,11 +261,15 @@ export class TimeChart {
     }
     this.keyed = true;
     const xs = this.data[0];
-    const index = Math.min(xs.length - 1, Math.max(0, (this.hover ?? xs.length - 1) + move));
-    this.plot.setCursor({ left: this.plot.valToPos(xs[index], 'x'), top: 1 }, true, true);
+    const index = clamped((this.hover ?? xs.length - 1) + move, xs);
+    const middle = (xs[index] + xs[index + 1]) / 2;
+    this.plot.setCursor({ left: this.plot.valToPos(middle, 'x'), top: 1 }, true, true);
     event.preventDefault();
   }
 }
+
+// The last of `xs` is an end, and no bucket.
+const clamped = (index, xs) => Math.min(xs.length - 2, Math.max(0, index));
 
 function seriesOptions({ stroke, fill, texture, width = 1.5, dash }, unit) {
   return {

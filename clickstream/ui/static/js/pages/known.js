@@ -1,4 +1,8 @@
-// What charts over time have in common: of which stretches nothing, or not all, is known, and where what is final ends.
+// What charts over time have in common: of which stretches nothing, or not all, is known, where what is final ends, and
+// what the values of buckets are, in lines and in readings alike.
+
+// Of less of the youngest bucket a rate would say nothing.
+const DRAWN_FROM = 0.25;
 
 /**
  * From when on a time is not known: Kafka is away, or the history has not read so far yet. Infinity: all is known.
@@ -32,6 +36,34 @@ export function gapsOf(state, from, to, down) {
   }
   return gaps;
 }
+
+/**
+ * Values of buckets where they are known, else null.
+ * @param {Array<number|null>} values
+ * @param {{times: number[], bucket: number, known: number}} time beginnings of the buckets, ms, and see knownUntil
+ */
+export function knownOf(values, { times, bucket, known }) {
+  return values.map((value, index) => (times[index] + bucket > known ? null : value));
+}
+
+/**
+ * The same as rates: the youngest bucket is divided by the time that has passed of it, and null before a quarter has.
+ * @param {Array<number|null>} counts
+ * @param {{times: number[], bucket: number, to: number, known: number}} time as above; `to`: where what is shown ends
+ * @param {number} per ms that the rates are of
+ */
+export function ratesOf(counts, time, per) {
+  const { times, bucket, to } = time;
+  const last = times.length - 1;
+  const passed = Math.min(1, (to - times[last]) / bucket);
+  return knownOf(counts, time).map((count, index) => {
+    const part = index === last ? passed : 1;
+    return count == null || part < DRAWN_FROM ? null : (count * per) / bucket / part;
+  });
+}
+
+/** The last value once more: where its step ends. */
+export const toEnd = (values) => [...values, values.at(-1)];
 
 /**
  * The index of the last bucket that is final; -1 if none is, the last of all if nothing says so.

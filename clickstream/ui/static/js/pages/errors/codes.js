@@ -5,6 +5,7 @@ import { NONE, int, percent, two } from '../../format.js';
 import { TEXTURES, areaSample } from '../../marks.js';
 import { Spark } from '../../spark.js';
 import { SteadyTable } from '../../steadytable.js';
+import { knownUntil, ratesOf } from '../known.js';
 import { missingWords } from '../notices.js';
 import { colourOf } from './slots.js';
 
@@ -23,6 +24,7 @@ export class Codes {
     this.sparks = new Map();
     this.state = null;
     this.at = null;
+    this.rates = {}; // by status, as the chart draws them
     this.missing = '';
     this.source = h('p.note.below', {});
     this.table = new SteadyTable({
@@ -102,6 +104,9 @@ export class Codes {
   paint(state, at) {
     this.state = state;
     this.at = at;
+    const time = { ...state, known: knownUntil(state, this.page.state.down) };
+    const rates = Object.entries(state.series).map(([status, counts]) => [status, ratesOf(counts, time, MINUTE)]);
+    this.rates = Object.fromEntries(rates);
     const statuses = new Set(state.codes.map((row) => row.status));
     for (const [status, spark] of this.sparks) {
       if (!statuses.has(status)) {
@@ -135,9 +140,7 @@ export class Codes {
   }
 
   atCursor({ status }) {
-    const { series, bucket } = this.state;
-    const value = this.at == null ? null : series[status]?.[this.at];
-    return value == null ? null : (value * MINUTE) / bucket;
+    return this.rates[status]?.[this.at] ?? null;
   }
 
   share({ total }) {

@@ -6,14 +6,12 @@ import { css, h, onResize, text } from '../../dom.js';
 import { NONE, int } from '../../format.js';
 import { TEXTURES } from '../../marks.js';
 import { moment } from '../../time.js';
-import { gapsOf, knownUntil, lastFinalOf } from '../known.js';
+import { gapsOf, knownUntil, lastFinalOf, ratesOf, toEnd } from '../known.js';
 import { OTHER, colourOf } from './slots.js';
 
 const MINUTE = 60000;
 const NAME_PX = 28;
 const SLOTS = [0, 1, 2, 3, 4, OTHER];
-// The youngest bucket is divided by the time that has passed of it, and drawn from a quarter of it on.
-const DRAWN_FROM = 0.25;
 
 /** `el` is its element; `destroy` it when it goes. */
 export class Stack {
@@ -113,7 +111,7 @@ export class Stack {
 // Sums from the last slot up: each area is drawn over the one before, so that its own part stays visible.
 function stacked({ times, series, bucket, to }, slots, known) {
   const own = SLOTS.map(() => times.map(() => 0));
-  const unknown = times.map((at) => at + bucket > known);
+  const unknown = times.map(() => false);
   for (const [status, values] of Object.entries(series)) {
     const slot = slots.slot(status);
     for (const [index, value] of values.entries()) {
@@ -125,21 +123,10 @@ function stacked({ times, series, bucket, to }, slots, known) {
   let above = times.map(() => 0);
   for (const slot of [...SLOTS].reverse()) {
     above = above.map((sum, index) => sum + own[slot][index]);
-    found[`k${slot}`] = perMinute(above, unknown, times, bucket, to);
+    const counts = above.map((sum, index) => (unknown[index] ? null : sum));
+    found[`k${slot}`] = toEnd(ratesOf(counts, { times, bucket, to, known }, MINUTE));
   }
   return found;
-}
-
-function perMinute(counts, unknown, times, bucket, to) {
-  const passed = (to - times.at(-1)) / bucket;
-  const rates = counts.map((count, index) => {
-    const isLast = index === counts.length - 1;
-    if (unknown[index] || (isLast && passed < DRAWN_FROM)) {
-      return null;
-    }
-    return (count * MINUTE) / bucket / (isLast ? Math.min(1, passed) : 1);
-  });
-  return [...rates, rates.at(-1)];
 }
 
 function noteOf({ alerts, limit }, filtered) {

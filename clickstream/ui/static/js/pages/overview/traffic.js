@@ -4,12 +4,10 @@ import { TimeChart, partAtFinal } from '../../chart.js';
 import { h, text } from '../../dom.js';
 import { NONE, ago, int } from '../../format.js';
 import { hm, moment } from '../../time.js';
-import { gapsOf, knownUntil, lastFinalOf } from '../known.js';
+import { gapsOf, knownOf, knownUntil, lastFinalOf, ratesOf, toEnd } from '../known.js';
 import { metricOf } from './metrics.js';
 
 const QUIET_MS = 30000;
-// The youngest bucket is divided by the time that has passed of it, and drawn from a quarter of it on.
-const DRAWN_FROM = 0.25;
 
 /** `el` is its element; `destroy` it when it goes. */
 export class Traffic {
@@ -82,13 +80,13 @@ export class Traffic {
     text(this.title, this.metric.chart);
     const known = knownUntil(state, down);
     const axis = axisOf(state, known);
-    const { xs } = axis;
+    const { xs, times } = axis;
     const series = state.series[this.metric.key];
     const errors = state.series.errors_per_min;
-    const values = this.prepared(series?.values, axis, this.metric.rate);
+    const values = prepared(series?.values, axis, this.metric.rate);
     const before = padded(series?.before, xs.length);
-    const errorValues = this.prepared(errors?.values, axis, true);
-    const lastFinal = state.setup ? -1 : lastFinalOf(xs.slice(0, -1), axis.bucket, axis.openFrom);
+    const errorValues = prepared(errors?.values, axis, true);
+    const lastFinal = state.setup ? -1 : lastFinalOf(times, axis.bucket, axis.openFrom);
     this.data = { xs, values, before, errors: errorValues, lastFinal };
     const view = viewOf(state, axis, down);
     const [closed, open] = partAtFinal(xs, values, axis.openFrom ?? Infinity);
@@ -100,16 +98,6 @@ export class Traffic {
     this.small.set(xs, { closed: errorsClosed, open: errorsOpen }, bare, anew);
     text(this.note, noteOf(state, past, now));
     this.paintRead(this.big.hover);
-  }
-
-  prepared(values, { xs, bucket, end, known }, isRate) {
-    const found = padded(values, xs.length - 1).map((value, index) => (xs[index] + bucket > known ? null : value));
-    const last = found.length - 1;
-    const passed = (end - xs[last]) / bucket;
-    if (isRate && passed < 1 && found[last] != null) {
-      found[last] = passed < DRAWN_FROM ? null : found[last] / passed;
-    }
-    return [...found, found[last]];
   }
 
   // At the cursor; else of the last final bucket.
@@ -133,7 +121,12 @@ export class Traffic {
 function axisOf({ from, to, bucket, final }, known) {
   const count = Math.max(1, Math.ceil((to - from) / bucket));
   const xs = Array.from({ length: count + 1 }, (_, index) => from + index * bucket);
-  return { xs, bucket, end: to, known, openFrom: Number.isFinite(known) ? known : final };
+  return { xs, times: xs.slice(0, -1), bucket, to, known, openFrom: Number.isFinite(known) ? known : final };
+}
+
+function prepared(values, axis, isRate) {
+  const found = padded(values, axis.times.length);
+  return toEnd(isRate ? ratesOf(found, axis, axis.bucket) : knownOf(found, axis));
 }
 
 function viewOf(state, { xs, openFrom, known }, down) {

@@ -5,12 +5,11 @@ import { h, provesButton, text } from '../../dom.js';
 import { NONE, int, rate } from '../../format.js';
 import { MARKS, markSample } from '../../marks.js';
 import { hms } from '../../time.js';
-import { gapsOf, knownUntil, lastFinalOf } from '../known.js';
+import { gapsOf, knownOf, knownUntil, lastFinalOf, ratesOf, toEnd } from '../known.js';
 import { SLOTS, colourOf, slotOf } from './names.js';
 
 const SECOND = 1000;
 const MINUTE = 60000;
-const DRAWN_FROM = 0.25;
 
 /** `el` is its element; `destroy` it when it goes. */
 export class Events {
@@ -68,28 +67,29 @@ export class Events {
    * @param {{anew: boolean, down: Object|null}} how
    */
   paint(state, { anew, down }) {
-    const { times, bucket, to, final, names } = state;
+    const { times, bucket, to, final, names, series } = state;
     const xs = [...times, times.at(-1) + bucket];
     const known = knownUntil(state, down);
     const openFrom = Number.isFinite(known) ? known : final;
+    const perSecond = (counts) => ratesOf(counts, { times, bucket, to, known }, SECOND);
     const bySlot = slotted(state);
     const values = {};
     for (const slot of SLOTS) {
-      const rates = perSecond(bySlot[slot], times, { bucket, to, known });
-      [values[`c${slot}`], values[`o${slot}`]] = partAtFinal(xs, rates, openFrom);
+      [values[`c${slot}`], values[`o${slot}`]] = partAtFinal(xs, toEnd(perSecond(bySlot[slot])), openFrom);
     }
     const gaps = gapsOf(state, xs[0], xs.at(-1), down);
     const view = { from: xs[0], to: xs.at(-1), openFrom: Number.isFinite(known) ? null : final, gaps, blank: !names.length };
-    this.data = { ...state, lastFinal: lastFinalOf(times, bucket, openFrom) };
+    const rates = Object.fromEntries(names.map((name) => [name, perSecond(series[name])]));
+    const users = knownOf(state.users, { times: state.minutes, bucket: MINUTE, known });
+    this.data = { ...state, rates, users, lastFinal: lastFinalOf(times, bucket, openFrom) };
     this.chart.set(xs, values, view, anew);
-    this.paintUsers(state, view, { openFrom, known, anew });
+    this.paintUsers(this.data, view, { openFrom, anew });
     this.paintRead();
   }
 
-  paintUsers({ minutes, users }, view, { openFrom, known, anew }) {
+  paintUsers({ minutes, users }, view, { openFrom, anew }) {
     const xs = [...minutes, minutes.at(-1) + MINUTE];
-    const values = users.map((value, index) => (xs[index + 1] > known ? null : value));
-    const [closed, open] = partAtFinal(xs, [...values, values.at(-1)], openFrom);
+    const [closed, open] = partAtFinal(xs, toEnd(users), openFrom);
     const bare = { ...view, gaps: view.gaps.map(([from, to]) => [from, to]) };
     this.small.set(xs, { closed, open }, bare, anew);
   }
@@ -99,15 +99,16 @@ export class Events {
     if (!this.data) {
       return;
     }
-    const { times, series, names, bucket, lastFinal, minutes, users } = this.data;
+    const { times, rates, names, lastFinal, minutes, users } = this.data;
     const at = Math.min(this.chart.hover ?? lastFinal, times.length - 1);
     this.paintKeys(names);
     text(this.at, at >= 0 ? hms(times[at]) : '');
     for (const name of names) {
-      const value = series[name]?.[at];
-      text(this.keys.get(name), value == null ? NONE : rate((value * SECOND) / bucket));
+      const value = rates[name][at];
+      text(this.keys.get(name), value == null ? NONE : rate(value));
     }
-    this.minute = minutes.findLastIndex((start) => start <= (times[at] ?? 0));
+    const minute = this.small.hover ?? minutes.findLastIndex((start) => start <= (times[at] ?? 0));
+    this.minute = Math.min(minute, minutes.length - 1);
     text(this.usersRead, users[this.minute] == null ? NONE : int(users[this.minute]));
   }
 
@@ -147,15 +148,3 @@ function slotted({ names, series, times }) {
 }
 
 const sum = (a, b) => (a == null || b == null ? null : a + b);
-
-function perSecond(counts, times, { bucket, to, known }) {
-  const passed = (to - times.at(-1)) / bucket;
-  const rates = counts.map((count, index) => {
-    const isLast = index === counts.length - 1;
-    if (count == null || times[index] + bucket > known || (isLast && passed < DRAWN_FROM)) {
-      return null;
-    }
-    return (count * SECOND) / bucket / (isLast ? Math.min(1, passed) : 1);
-  });
-  return [...rates, rates.at(-1)];
-}

@@ -10,6 +10,7 @@ import { isNumber, isTime, numberOf } from './table.js';
 
 const MAX_SERIES = 5;
 const MAX_BARS = 50;
+const NARROW = /^U?(TINYINT|SMALLINT|INTEGER)$/;
 const COLOURS = ['--cat-1', '--cat-2', '--cat-3', '--cat-4', '--cat-5'];
 
 /** `el` is its element; `destroy` it when it goes. */
@@ -56,7 +57,7 @@ export class AnswerChart {
     const keys = series.map(({ name }, place) =>
       h('span.key.drawn.note', { '--k': `var(${COLOURS[place]})` }, dashSample(DASHES[place]), nodes(name)),
     );
-    const missing = left ? h('p.note', {}, left) : null;
+    const missing = left ? h('p.note', {}, nodes(left)) : null;
     return h('div', {}, h('div.q-keys', {}, keys, reading), host, missing);
   }
 }
@@ -74,15 +75,23 @@ export function timeOf(words) {
   return Date.parse(`${date}T${clock ?? '00:00:00'}${offset}`);
 }
 
-// Rows are told apart by their first text; without one, by their first number, if there is another to draw.
-function labelAndNumber(columns, fits = () => true) {
-  const texts = columns.findIndex((column) => fits(column) && !isNumber(column.type));
-  const numbers = columns.flatMap(({ type }, place) => (isNumber(type) ? [place] : []));
-  if (texts >= 0) {
-    return [texts, numbers[0]];
-  }
-  return numbers.length > 1 ? numbers : [-1, numbers[0]];
+// Which columns tell rows apart, and which number is drawn: by all texts, and by as many of the first numbers as it takes.
+// Numbers that are narrower than a count, as a status is, are no counts where wider ones follow.
+function labelsAndNumber(columns, rows, isText, time = []) {
+  const texts = places(columns, isText);
+  const numbers = places(columns, ({ type }) => isNumber(type));
+  const wide = numbers.findIndex((place) => !NARROW.test(columns[place].type));
+  const least = Math.min(Math.max(wide, texts.length ? 0 : 1), numbers.length - 1);
+  const choices = numbers.map((number, keys) => ({ labels: [...texts, ...numbers.slice(0, keys)], number })).slice(least);
+  return choices.find(({ labels }) => areApart(rows, [...time, ...labels])) ?? choices[0];
 }
+
+const isLabel = ({ type }) => !isNumber(type) && !isTime(type);
+const places = (columns, fits) => columns.flatMap((column, place) => (fits(column) ? [place] : []));
+const keyOf = (row, labels) => JSON.stringify(labels.map((place) => row[place]));
+const areApart = (rows, labels) => new Set(rows.map((row) => keyOf(row, labels))).size === rows.length;
+const nameOf = (row, labels, longest) => labels.map((place) => String(row[place] ?? 'NULL')).join(' \u00b7 ').slice(0, longest);
+const namesOf = (columns, of) => of.map((place) => columns[place].name).join(', ');
 
 // Several rows of one time are lines by what tells them apart; else each column of numbers is a line.
 function seriesOf(columns, rows, time) {
@@ -91,10 +100,19 @@ function seriesOf(columns, rows, time) {
     .filter(([at]) => Number.isFinite(at))
     .sort(([a], [b]) => a - b);
   const times = [...new Set(known.map(([at]) => at))];
-  const [label, number] = labelAndNumber(columns, ({ type }) => !isTime(type));
-  const grouped = times.length < known.length && label >= 0;
-  const series = grouped ? byLabel(known, label, number) : byColumn(columns, known);
-  const left = words(rows.length - known.length, series.length - MAX_SERIES, grouped);
+  const { labels, number } = labelsAndNumber(columns, known.map(([, row]) => row), isLabel, [time]);
+  const grouped = times.length < known.length && labels.length > 0;
+  const series = grouped ? byLabel(known, labels, number) : byColumn(columns, known);
+  const drawn = grouped ? [...labels, number] : places(columns, ({ type }) => isNumber(type));
+  const left = words({
+    drawn: grouped ? `${columns[number].name} by ${namesOf(columns, labels)}.` : '',
+    untimed: rows.length - known.length,
+    more: series.length - MAX_SERIES,
+    grouped,
+    over: grouped ? known.length - series.reduce((sum, { at }) => sum + at.size, 0) : known.length - times.length,
+    same: namesOf(columns, [time, ...(grouped ? labels : [])]),
+    others: namesOf(columns, places(columns, ({ type }) => !isTime(type)).filter((place) => !drawn.includes(place))),
+  });
   const bucket = apart(times);
   const xs = withGaps(times, bucket);
   const lines = series.slice(0, MAX_SERIES).map(({ name, at }) => {
@@ -105,15 +123,21 @@ function seriesOf(columns, rows, time) {
   return { xs, series: lines, left, bucket };
 }
 
-function words(untimed, more, grouped) {
-  const parts = [];
+function words({ drawn, untimed, more, grouped, over, same, others }) {
+  const parts = [drawn];
   if (untimed > 0) {
     parts.push(`${int(untimed)} rows have no time that can be drawn.`);
   }
   if (more > 0) {
     parts.push(`${int(more)} more ${grouped ? 'values' : 'columns'} are in the table.`);
   }
-  return parts.join(' ');
+  if (over > 0) {
+    parts.push(`Of rows with the same ${same} only the last is drawn: ${int(over)} more in the table.`);
+  }
+  if (others) {
+    parts.push(`Not drawn: ${others}.`);
+  }
+  return parts.filter(Boolean).join(' ');
 }
 
 function byColumn(columns, known) {
@@ -123,11 +147,11 @@ function byColumn(columns, known) {
     .map(({ name, place }) => ({ name, at: new Map(known.map(([at, row]) => [at, valueOf(row[place])])) }));
 }
 
-function byLabel(known, label, number) {
+function byLabel(known, labels, number) {
   const found = new Map();
   for (const [at, row] of known) {
-    const name = row[label] === null ? 'NULL' : String(row[label]).slice(0, 60);
-    const one = found.get(name) ?? found.set(name, { name, at: new Map(), sum: 0 }).get(name);
+    const key = keyOf(row, labels);
+    const one = found.get(key) ?? found.set(key, { name: nameOf(row, labels, 60), at: new Map(), sum: 0 }).get(key);
     one.at.set(at, valueOf(row[number]));
     one.sum += Number(row[number]) || 0;
   }
@@ -159,16 +183,18 @@ function withGaps(times, bucket) {
 }
 
 function bars(columns, rows) {
-  const [label, number] = labelAndNumber(columns);
+  const { labels, number } = labelsAndNumber(columns, rows, ({ type }) => !isNumber(type));
   const shown = rows.slice(0, MAX_BARS);
   const most = shown.reduce((top, row) => Math.max(top, Number(row[number]) || 0), 0) || 1;
   const lines = shown.map((row, index) => {
-    const name = label < 0 ? String(index + 1) : row[label] === null ? 'NULL' : String(row[label]).slice(0, 80);
+    const name = labels.length ? nameOf(row, labels, 80) : String(index + 1);
     const share = Math.max(0, (Number(row[number]) || 0) / most);
     const value = row[number] === null ? 'NULL' : numberOf(row[number]);
     return h('div', {}, h('span', { title: name }, nodes(name)), h('span.hb', {}, h('i', { '--f': share })), h('b', {}, value));
   });
   const more = rows.length - shown.length;
+  const others = namesOf(columns, places(columns, () => true).filter((place) => place !== number && !labels.includes(place)));
+  const drawn = [columns[number].name, labels.length && ` by ${namesOf(columns, labels)}`, others && `. Not drawn: ${others}`];
   const note = more > 0 ? h('p.note', {}, `${int(more)} more rows are in the table.`) : null;
-  return h('div', {}, h('p.note', {}, nodes(columns[number].name)), h('div.hbars', {}, lines), note);
+  return h('div', {}, h('p.note', {}, nodes(`${drawn.filter(Boolean).join('')}.`)), h('div.hbars', {}, lines), note);
 }

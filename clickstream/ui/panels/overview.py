@@ -42,6 +42,10 @@ LISTS_EVERY_S = 1.8
 REST = 9
 
 
+_Known = tuple[int, int | None, int | None]
+"""Of which answers are remembered: the beginning of the range, and from when on the history has rows, and sums."""
+
+
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`to` (epoch ms): a past instant, None is now. `whole`: figures are of the whole range, not of its last moments.
 
@@ -105,7 +109,7 @@ class OverviewPanel:
         self._alerts = Alerts(services.hub, self._codes)
         self._visitors = Sliding(lambda end: history.current(end, self._filters))
         self._visitors_before = Sliding(lambda end: history.current(end, self._filters))
-        self._before: tuple[int, Traffic, list[int | None]] | None = None
+        self._before: tuple[_Known, Traffic, list[int | None]] | None = None
         self._tops: dict[str, Top] = {}
         self._tops_until: int | None = None
         self._tops_due = 0.0
@@ -151,7 +155,7 @@ class OverviewPanel:
 
     def _series(self, question: Question, traffic: Traffic, final: int | None) -> tuple[dict[str, Series], Traffic]:
         times, bucket = traffic.times, question.bucket
-        before, active_before = self._period_before(question)
+        before, active_before = self._period_before(question, final)
         ends = [min(at + bucket, question.end) for at in times]
         length = len(times) * bucket
         visitors = self._visitors.values(ends, final)
@@ -172,13 +176,17 @@ class OverviewPanel:
             "errors_per_min": errors,
         }, before
 
-    def _period_before(self, question: Question) -> tuple[Traffic, list[int | None]]:
-        """As many buckets, right before; asked once for each beginning."""
-        if self._before is None or self._before[0] != question.start:
-            length = len(question.bucket_starts()) * question.bucket
-            asked = Question(question.start - length, question.start, question.bucket, self._filters)
-            self._before = question.start, self._history.traffic(asked), self._history.active(asked)
-        return self._before[1], self._before[2]
+    def _period_before(self, question: Question, final: int | None) -> tuple[Traffic, list[int | None]]:
+        """As many buckets, right before; what is final is asked once, until the history reaches otherwise."""
+        coverage = self._history.coverage()
+        known = question.start, coverage.rows_from, coverage.rollups_from
+        if self._before is not None and self._before[0] == known:
+            return self._before[1], self._before[2]
+        length = len(question.bucket_starts()) * question.bucket
+        asked = Question(question.start - length, question.start, question.bucket, self._filters)
+        traffic, active = self._history.traffic(asked), self._history.active(asked)
+        self._before = (known, traffic, active) if final is not None and question.start <= final else None
+        return traffic, active
 
     # --- figures
 

@@ -280,6 +280,10 @@ class History:
         """What answers can reach."""
         return self.store.coverage()
 
+    def touched_since(self, changes: int) -> tuple[int, list[tuple[int, int]]]:
+        """For those who remember answers about clicks: see Store.touched_since."""
+        return self.store.touched_since(changes)
+
     def tables(self, to: int | None = None) -> HistoryTables:
         """The newest rows (before `to`, epoch ms), as tables for SQL."""
         return HistoryTables(self.store, to=to)

@@ -381,6 +381,30 @@ def test_a_page_that_is_looked_at_while_the_history_reads_back_has_all_of_it_aft
     assert found.figures == expected.figures
 
 
+@pytest.mark.parametrize("minutes", [2, 7])
+def test_clicks_of_a_partition_that_was_away_count_as_others(
+    services: Services, history: History, minutes: int
+) -> None:
+    """All was read as far as anybody could know."""
+    history.store.add_clicks(CLICKS)
+    panel = patient(services)
+    panel.state(NOW)
+    history.store.add_clicks([click(NOW - minutes * MINUTE, 9)])
+    found, expected = panel.state(NOW), patient(services).state(NOW)
+    assert found.series == expected.series
+    assert found.figures == expected.figures
+
+
+def test_nothing_is_remembered_of_a_topic_that_was_recreated(services: Services, history: History) -> None:
+    history.store.add_clicks(CLICKS)
+    panel = patient(services)
+    panel.state(NOW)
+    history.store.forget("clicks")
+    history.store.begin("clicks", 0)
+    history.store.add_clicks([click(NOW - 1_000)])
+    assert panel.state(NOW).series == patient(services).state(NOW).series
+
+
 def test_the_period_before_is_asked_again_once_the_history_reaches_it(services: Services, history: History) -> None:
     history.store.begin("clicks", NOW - 5 * MINUTE)
     history.store.add_clicks(CLICKS)

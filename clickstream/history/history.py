@@ -255,12 +255,11 @@ class History:
     def final(self) -> int | None:
         """Up to when results are final: the tables' watermark where they run, else 5 s before the newest click; not
         what is not read yet."""
-        from_tables = watermark(self._statuses(), self._names.clicks)
-        if from_tables is not None:
-            until = self.read_until(CLICKS)
-            return from_tables if until is None else min(from_tables, until)
-        newest = self.store.newest()
-        return None if newest is None else newest - DELAY_MS
+        final = watermark(self._statuses(), self._names.clicks)
+        if final is None and (newest := self.store.newest()) is not None:
+            final = newest - DELAY_MS
+        until = self.read_until(CLICKS)
+        return final if final is None or until is None else min(final, until)
 
     def read_until(self, kind: str) -> int | None:
         """While the history is behind: of what was written later nothing, or not all, is in it. None: it is up to date.
@@ -280,6 +279,10 @@ class History:
     def coverage(self) -> Coverage:
         """What answers can reach."""
         return self.store.coverage()
+
+    def touched_since(self, changes: int) -> tuple[int, list[tuple[int, int]]]:
+        """For those who remember answers about clicks: see Store.touched_since."""
+        return self.store.touched_since(changes)
 
     def tables(self, to: int | None = None) -> HistoryTables:
         """The newest rows (before `to`, epoch ms), as tables for SQL."""

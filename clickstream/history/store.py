@@ -7,7 +7,7 @@ not within one. A batch is added in one transaction, rows and sums and what was 
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,6 +44,8 @@ ROLLUP_ROWS_SHARE = 4  # a quarter of the rows, of each kind of sums
 SEGMENTS_AT_LEAST = 16  # of as many rows as there may be
 MAX_WINDOW_MS = 300_000
 FOREVER = 2**62
+# How many batches of clicks are known to have come: of some minutes, as a rule.
+MAX_TOUCHED = 1_000
 # Codes are counted anew when there are twice as many as were living the last time, and some.
 FORGET_ABOVE = 10_000
 
@@ -87,6 +89,7 @@ class Store:
         self.left_out = {kind: LeftOut() for kind in ROW_BYTES}  # as they were ahead of the clock
         self.added: Counter[str] = Counter()  # by kind
         self.changes = 0  # grows with whatever may change an answer
+        self._touched: deque[tuple[int, int, int]] = deque(maxlen=MAX_TOUCHED)  # changes, first and last time
         self.active_counts = CountCache(SESSION_GAP_MS)
         self._clock = clock
         self._newest: dict[str, int] = {}
@@ -128,12 +131,14 @@ class Store:
             self.changes += 1
             self._since[kind] = time
             if kind == CLICKS:
+                self._touch(0, FOREVER)
                 self.rollups.begin(time)
 
     def extend(self, time: int) -> None:
         """All clicks back to `time` have been added as well; older than the rows, they are in the sums only."""
         with self.lock:
             self.changes += 1
+            self._touch(0, FOREVER)
             self.rollups.extend(time)
 
     def forget(self, kind: str) -> None:
@@ -144,6 +149,7 @@ class Store:
             self._newest.pop(kind, None)
             self.left_out[kind].clear()
             if kind == CLICKS:
+                self._touch(0, FOREVER)
                 self.rollups.clear()
                 self.active_counts.clear()
 
@@ -155,6 +161,7 @@ class Store:
                 return
             batch, times = self.clicks.table(clicks), [click.time for click in clicks]
             self.active_counts.touch(times)
+            self._touch(min(times), max(times))
             self.rollups.add(self.rows[CLICKS], batch, times, self._newest[CLICKS])
             self._add(CLICKS, batch, times)
 
@@ -310,7 +317,18 @@ class Store:
                 found |= {visitor // 2 for visitor in self.rollups.living("visitor") if visitor % 2 == parity}
         return found
 
+    def _touch(self, first: int, last: int) -> None:
+        self._touched.append((self.changes, first, last))
+
     # --- what is there
+
+    def touched_since(self, changes: int) -> tuple[int, list[tuple[int, int]]]:
+        """What `changes` is now, and the times of clicks, first and last, that have come since it was that: answers
+        about them are others now. For those who remember answers."""
+        with self.lock:
+            if len(self._touched) == MAX_TOUCHED and self._touched[0][0] > changes:
+                return self.changes, [(0, FOREVER)]
+            return self.changes, [(first, last) for at, first, last in self._touched if at > changes]
 
     def since(self, kind: str) -> int | None:
         """From when on all rows of the kind are there; None: nothing is read yet."""

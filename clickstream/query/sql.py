@@ -25,6 +25,8 @@ REFUSED_FUNCTIONS = frozenset(
 )
 NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE", "VALUES_NODE"})
 SCHEMAS = ("", "main")
+# Of a node with a `cte_name`: what may read from it.
+KNOW_ITSELF = ("right", "child")
 
 
 def statement(db: duckdb.DuckDBPyConnection, sql: str) -> str:
@@ -53,15 +55,11 @@ def tables(db: duckdb.DuckDBPyConnection, select: str) -> list[str]:
     if read.get("error"):
         raise Refused(str(read.get("error_message", "It cannot be read.")))
     named: dict[str, None] = {}
-    within: set[str] = set()
-    for node in _objects(read["statements"]):
+    for node, known in _objects(read["statements"]):
         _check(node)
-        if node.get("type") == "BASE_TABLE":
+        if node.get("type") == "BASE_TABLE" and (node.get("schema_name") or node["table_name"].lower() not in known):
             named[node["table_name"]] = None
-        within |= {one["key"].lower() for one in node.get("cte_map", {}).get("map", ())}
-        if "cte_name" in node:
-            within.add(str(node["cte_name"]).lower())
-    return [name for name in named if name.lower() not in within]
+    return list(named)
 
 
 def _check(node: dict[str, Any]) -> None:
@@ -88,16 +86,25 @@ def _check_function(function: dict[str, Any], allowed: frozenset[str]) -> None:
         )
 
 
-def _objects(found: Any) -> Iterator[dict[str, Any]]:
-    """All objects of a JSON value, without recursion: texts may nest deeply."""
-    left = [found]
+def _objects(found: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """All objects of a JSON value, each with the names that a WITH has given where it stands, in small letters.
+
+    Without recursion: texts may nest deeply.
+    """
+    left: list[tuple[Any, frozenset[str]]] = [(found, frozenset())]
     while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            yield one
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
+        one, known = left.pop()
+        if isinstance(one, list):
+            left += [(value, known) for value in one]
+        elif isinstance(one, dict):
+            yield one, known
+            # Each knows those before it, and what stands behind the WITH all of them.
+            for given in one.get("cte_map", {}).get("map", ()):
+                left.append((given["value"], known))
+                known |= {given["key"].lower()}
+            # Only the second part of a recursive one knows itself.
+            itself = known | {str(one.get("cte_name", "")).lower()}
+            left += [(value, itself if key in KNOW_ITSELF else known) for key, value in one.items() if key != "cte_map"]
 
 
 def only(db: duckdb.DuckDBPyConnection, query: str, select: str) -> str:

@@ -57,7 +57,8 @@ class Pipeline:
         places = {insert.target.name: place for place, insert in enumerate(program.inserts)}
         self.results.sort(key=lambda result: places[result.name])
         lanes = {one.operator.name: one.lanes for flow in self.flows for one in flow.operators}
-        self.late = LateRows(writer, late_topic, self._names(), lanes, self._unjudged)
+        origins = {name: table.topic for name, table in program.tables.items()}
+        self.late = LateRows(writer, late_topic, self._names(), lanes, origins, self._unjudged)
 
     def _names(self) -> dict[str, str]:
         """For people: the results that each operator's rows are for."""

@@ -7,7 +7,7 @@ import msgspec
 
 from clickstream.errors import ConfigError
 from clickstream.history.history import History
-from clickstream.history.model import CLICKS, DIMENSIONS, Filter, Question, Top, Traffic
+from clickstream.history.model import CLICKS, DIMENSIONS, SESSION_GAP_MS, Filter, Question, Top, Traffic
 from clickstream.ui.panels.alerts import CODES_TOPIC_SETTING, Alert, Alerts
 from clickstream.ui.panels.codes import Codes
 from clickstream.ui.panels.contract import StateKind
@@ -106,6 +106,7 @@ class OverviewPanel:
         self._visitors = Sliding(lambda end: history.current(end, self._filters))
         self._visitors_before = Sliding(lambda end: history.current(end, self._filters))
         self._before: tuple[int, Traffic, list[int | None]] | None = None
+        self._changes = 0  # of the history, when that was remembered
         self._tops: dict[str, Top] = {}
         self._tops_until: int | None = None
         self._tops_due = 0.0
@@ -114,6 +115,7 @@ class OverviewPanel:
         question = self._question(now)
         # Before the counts: what comes while they are taken is in some of them.
         final, until = self._history.final(), self._history.read_until(CLICKS)
+        self._forget_touched(question)
         traffic = self._history.traffic(question)
         series, before = self._series(question, traffic, final)
         tops, tops_until = self._lists(question, until)
@@ -173,12 +175,20 @@ class OverviewPanel:
         }, before
 
     def _period_before(self, question: Question) -> tuple[Traffic, list[int | None]]:
-        """As many buckets, right before; asked once for each beginning."""
+        """As many buckets, right before; asked once for each beginning, and when clicks have come for it."""
         if self._before is None or self._before[0] != question.start:
-            length = len(question.bucket_starts()) * question.bucket
-            asked = Question(question.start - length, question.start, question.bucket, self._filters)
+            asked = _before(question)
             self._before = question.start, self._history.traffic(asked), self._history.active(asked)
         return self._before[1], self._before[2]
+
+    def _forget_touched(self, question: Question) -> None:
+        """What clicks have come for since the last time is not known any more."""
+        self._changes, spans = self._history.touched_since(self._changes)
+        self._visitors.touch(spans)
+        self._visitors_before.touch(spans)
+        before = _before(question)
+        if any(first < before.end and before.start - SESSION_GAP_MS <= last for first, last in spans):
+            self._before = None
 
     # --- figures
 
@@ -254,6 +264,12 @@ class OverviewPanel:
 def listed(top: Top) -> List:
     """A dimension's most frequent values, as the page lists them."""
     return List([(row.value, row.hits, row.before) for row in top.rows], top.more, top.total)
+
+
+def _before(question: Question) -> Question:
+    """As many buckets, right before."""
+    length = len(question.bucket_starts()) * question.bucket
+    return msgspec.structs.replace(question, start=question.start - length, end=question.start)
 
 
 def _earlier(*until: int | None) -> int | None:

@@ -1,11 +1,14 @@
 """How many visitors were there at each moment: a window of five minutes before it, which slides.
 
-Windows overlap, so each is a question of its own. What is final does not change any more and is remembered; what is not
-known yet is asked for a few at a time, the newest first, so that a page that opens need not wait for all of it.
+Windows overlap, so each is a question of its own. What is final is remembered until clicks come for it all the same:
+late ones, or those of a partition that was away. What is not known yet is asked for a few at a time, the newest first,
+so that a page that opens need not wait for all of it.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from clickstream.history.model import CURRENT_MS
 
 AT_MOST_S = 0.1
 
@@ -17,6 +20,7 @@ class Sliding:
         self._ask = ask
         self._at_most_s = at_most_s
         self._known: dict[int, int | None] = {}
+        self._stale: set[int] = set()
 
     def values(self, moments: Sequence[int], final: int | None) -> list[int | None]:
         """By moment, ascending; None is not known, or not yet. What is asked takes about `at_most_s` seconds."""
@@ -24,15 +28,27 @@ class Sliding:
         found: dict[int, int | None] = {}
         asked = False
         for moment in reversed(moments):
-            if moment in self._known:
+            if moment in self._known and moment not in self._stale:
                 found[moment] = self._known[moment]
             elif not asked or time.monotonic() < until:
                 asked = True
                 found[moment] = self._ask(moment)
+                self._forget(moment)
                 if final is not None and moment <= final and found[moment] is not None:
                     self._known[moment] = found[moment]
-        return [found.get(moment) for moment in moments]
+        # What could not be asked again yet is what it was.
+        return [found.get(moment, self._known.get(moment)) for moment in moments]
+
+    def touch(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Clicks have come of these times, first and last: moments that they count in are asked for again."""
+        for first, last in spans:
+            self._stale.update(moment for moment in self._known if first < moment <= last + CURRENT_MS)
 
     def forget_before(self, moment: int) -> None:
         """What is older is asked for no more."""
-        self._known = {known: value for known, value in self._known.items() if known >= moment}
+        for known in [one for one in self._known if one < moment]:
+            self._forget(known)
+
+    def _forget(self, moment: int) -> None:
+        self._known.pop(moment, None)
+        self._stale.discard(moment)

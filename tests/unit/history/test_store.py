@@ -4,12 +4,13 @@ import random
 
 import pytest
 
+from clickstream.history import store as store_module
 from clickstream.history.answers import Answers
 from clickstream.history.decode import Click, ProductEvent, VipAction
 from clickstream.history.model import CLICKS, EVENTS, VIP, Question
 from clickstream.history.rollups import Level, cover
 from clickstream.history.segments import Segments
-from clickstream.history.store import AHEAD, LATE, Limits, Store
+from clickstream.history.store import AHEAD, FOREVER, LATE, Limits, Store
 from clickstream.records import utc_text
 
 BASE = 1_600_000_200_000
@@ -201,3 +202,19 @@ def test_segments_drop_whole_tables() -> None:
     assert segments.rows == 0
     left = store.db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'clicks_%'").fetchall()
     assert left == [(1,)], "the empty one stays"
+
+
+def test_who_remembers_answers_hears_of_which_times_clicks_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MAX_TOUCHED", 3)
+    store = store_of(Limits())
+    changes, _ = store.touched_since(0)
+    assert store.touched_since(changes) == (changes, [])
+    store.add_clicks(some_clicks(BASE, 3))
+    store.add_events([ProductEvent(utc_text(BASE // 1_000), "purchase", "p", "u")])
+    later, spans = store.touched_since(changes)
+    assert (later, spans) == (changes + 2, [(BASE, BASE + 200)])
+    store.extend(0)
+    assert store.touched_since(later)[1] == [(0, FOREVER)]
+    for _ in range(3):
+        store.add_clicks(some_clicks(BASE, 1))
+    assert store.touched_since(changes)[1] == [(0, FOREVER)], "more than it knows"

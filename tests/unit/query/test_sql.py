@@ -106,3 +106,28 @@ def test_the_tables_are_those_that_are_read() -> None:
         sql = """WITH w AS (FROM "a-b") SELECT * FROM w, B b, (DESCRIBE c), LATERAL (SELECT max(x) FROM d), range(3)
           WHERE x IN (FROM e) UNION ALL BY NAME FROM main.f"""
         assert sorted(tables(db, statement(db, sql))) == ["B", "a-b", "c", "d", "e", "f"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH a AS (SELECT * FROM a WHERE x > 4) SELECT count(*) FROM A",
+        "WITH a AS (FROM main.a) FROM a",
+        "WITH a AS (SELECT 1) FROM main.a",
+        "SELECT * FROM (WITH a AS (FROM b) FROM a), a",
+        "SELECT (WITH a AS (FROM b) SELECT x FROM a), (SELECT max(x) FROM a)",
+        "WITH b AS (FROM a), a AS (SELECT 1) FROM b",
+        "WITH a AS (SELECT 1), b AS (WITH a AS (FROM a) FROM a, c) FROM b, a",
+        "WITH a AS (SELECT 1 AS x), c AS (SELECT 2 UNION ALL FROM a) "
+        "FROM (FROM a UNION ALL (WITH a AS (FROM d) FROM a)) WHERE x IN (FROM c) ORDER BY (SELECT max(1) FROM a)",
+        "WITH a AS MATERIALIZED (FROM b), b AS (FROM a) (FROM a) UNION ALL FROM b",
+        "WITH a AS (SELECT 1) SELECT * FROM (DESCRIBE a), (SUMMARIZE b)",
+        "WITH RECURSIVE a AS (SELECT x FROM a UNION ALL SELECT x + 1 FROM a WHERE x < 3) FROM a",
+        "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a, b) FROM a",
+        "WITH RECURSIVE a AS (WITH a AS (FROM b) SELECT x FROM a UNION ALL SELECT x FROM a) FROM a",
+        "WITH RECURSIVE a AS (FROM a) FROM a",
+    ],
+)
+def test_a_name_of_a_with_hides_a_table_where_duckdb_says_so(sql: str) -> None:
+    with locked(Limits()) as db:
+        assert {one.lower() for one in tables(db, statement(db, sql))} == db.get_table_names(sql)

@@ -57,3 +57,28 @@ def test_without_time_a_few_are_asked_at_once_and_the_others_later() -> None:
     sliding = Sliding(lambda moment: moment, at_most_s=0)
     assert sliding.values([1, 2, 3], final=9) == [None, None, 3]
     assert sliding.values([1, 2, 3], final=9) == [None, 2, 3]
+
+
+def test_moments_are_asked_again_when_clicks_come_that_count_in_them() -> None:
+    asked: list[int] = []
+
+    def ask(moment: int) -> int:
+        asked.append(moment)
+        return len(asked)
+
+    sliding = Sliding(ask, at_most_s=60)
+    moments = [1_000_000, 1_000_001, 1_300_000, 1_300_001]
+    sliding.values(moments, final=1_300_001)
+    sliding.touch([(1_000_000, 1_000_000)])
+    assert sliding.values(moments, final=1_300_001) == [4, 6, 5, 1]
+    assert asked[4:] == [1_300_000, 1_000_001]
+
+
+def test_until_they_are_asked_again_they_are_what_they_were() -> None:
+    values = iter(range(10))
+    sliding = Sliding(lambda moment: next(values), at_most_s=0)
+    for _ in range(2):
+        sliding.values([1, 2], final=9)
+    sliding.touch([(0, 5)])
+    assert sliding.values([1, 2], final=9) == [1, 2]
+    assert sliding.values([1, 2], final=9) == [3, 2]

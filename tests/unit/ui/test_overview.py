@@ -349,6 +349,73 @@ def test_results_of_tables_are_final_only_as_far_as_they_are_read(services: Serv
     assert history.final() == NOW - 60_000
 
 
+def test_without_tables_nothing_is_final_that_is_not_read(services: Services, history: History) -> None:
+    assert history.final() is None
+    history.store.add_clicks(CLICKS)
+    read_until(history, clicks=NOW - 60_000)
+    assert history.final() == NOW - 60_000
+    read_until(history)
+    assert history.final() == NOW - 15_000, "partitions that are read to their end hold nothing back"
+
+
+def patient(services: Services, to: int | None = None) -> OverviewPanel:
+    """It knows all of its series at once."""
+    panel = cast(OverviewPanel, KIND.make(services, Params(range=5 * MINUTE, to=to)))
+    panel._visitors._at_most_s = panel._visitors_before._at_most_s = 60
+    return panel
+
+
+@pytest.mark.parametrize("to", [None, NOW - MINUTE])
+def test_a_page_that_is_looked_at_while_the_history_reads_back_has_all_of_it_afterwards(
+    services: Services, history: History, to: int | None
+) -> None:
+    """One partition is read, the other not yet."""
+    history.store.add_clicks(CLICKS)
+    read_until(history, clicks=NOW - 20 * MINUTE)
+    panel = patient(services, to)
+    panel.state(NOW)
+    history.store.add_clicks([click(NOW - minute * MINUTE, 100 + minute) for minute in range(1, 11)])
+    read_until(history)
+    found, expected = panel.state(NOW), patient(services, to).state(NOW)
+    assert found.series == expected.series
+    assert found.figures == expected.figures
+
+
+@pytest.mark.parametrize("minutes", [2, 7])
+def test_clicks_of_a_partition_that_was_away_count_as_others(
+    services: Services, history: History, minutes: int
+) -> None:
+    """All was read as far as anybody could know."""
+    history.store.add_clicks(CLICKS)
+    panel = patient(services)
+    panel.state(NOW)
+    history.store.add_clicks([click(NOW - minutes * MINUTE, 9)])
+    found, expected = panel.state(NOW), patient(services).state(NOW)
+    assert found.series == expected.series
+    assert found.figures == expected.figures
+
+
+def test_nothing_is_remembered_of_a_topic_that_was_recreated(services: Services, history: History) -> None:
+    history.store.add_clicks(CLICKS)
+    panel = patient(services)
+    panel.state(NOW)
+    history.store.forget("clicks")
+    history.store.begin("clicks", 0)
+    history.store.add_clicks([click(NOW - 1_000)])
+    assert panel.state(NOW).series == patient(services).state(NOW).series
+
+
+def test_the_period_before_is_asked_again_once_the_history_reaches_it(services: Services, history: History) -> None:
+    history.store.begin("clicks", NOW - 5 * MINUTE)
+    history.store.add_clicks(CLICKS)
+    panel = cast(OverviewPanel, KIND.make(services, Params(range=5 * MINUTE, to=NOW)))
+    history.store.add_clicks([click(NOW)])
+    assert panel.state(NOW + 9_000).figures["hits"].before is None
+    history.store.extend(0)
+    assert panel.state(NOW + 9_000).figures["hits"].before == pytest.approx(0.2)
+    panel.close()
+
+
 def test_the_frame_says_how_much_the_history_holds(services: Services, history: History) -> None:
     assert FramePanel(services, history).state(NOW).holds is None, "it has not read back yet"
     read_until(history)

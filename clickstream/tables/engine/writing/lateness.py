@@ -41,7 +41,8 @@ class LateRows:
     """Late rows by operator, and `count`: each once, however many operators miss it, and whenever.
 
     `topic` gets each as JSON, with its origin and those who miss it as headers. `statements` says which results an
-    operator's rows are for. `unjudged` gives tables of rows that may still be found late.
+    operator's rows are for, `origins` the topic of each source table. `unjudged` gives tables of rows that may still be
+    found late.
     """
 
     def __init__(
@@ -50,11 +51,14 @@ class LateRows:
         topic: str | None,
         statements: Mapping[str, str],
         lanes: Lanes,
+        origins: Mapping[str, str],
         unjudged: Callable[[], Lanes] = dict,
     ) -> None:
         self._sender = sender
         self._topic = topic
         self._statements = statements
+        self._lanes = lanes
+        self._origins = origins
         tables = dict.fromkeys(table for found in lanes.values() for table in found)
         self._numbers = {table: number for number, table in enumerate(tables)}
         cases = "".join(f" WHEN {string(name)} THEN {self._source(found, 'lane')}" for name, found in lanes.items())
@@ -122,10 +126,11 @@ class LateRows:
         return f"[{', '.join(str(self._numbers[table]) for table in lanes)}][{lane} + 1]"
 
     def _send(self, db: duckdb.DuckDBPyConnection, topic: str) -> None:
-        rows = db.execute(f'SELECT statement, "row", p, o FROM {LATE} ORDER BY p, o').fetchall()
-        for operator, row, partition, offset in rows:
+        rows = db.execute(f'SELECT statement, "row", lane, p, o FROM {LATE} ORDER BY p, o').fetchall()
+        for operator, row, lane, partition, offset in rows:
             headers = [
                 ("statement", self._statements[operator]),
+                ("origin-topic", self._origins[self._lanes[operator][lane]]),
                 ("origin-partition", str(partition)),
                 ("origin-offset", str(offset)),
             ]

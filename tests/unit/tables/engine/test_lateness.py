@@ -11,7 +11,7 @@ from tests.unit.fakes import Kept
 
 def test_a_late_row_has_the_columns_of_the_file_and_none_of_the_engine() -> None:
     sender = Kept()
-    late = LateRows(sender, "late", {"op": "INSERT INTO t (line 3)"}, {"op": ["a"]})
+    late = LateRows(sender, "late", {"op": "INSERT INTO t (line 3)"}, {"op": ["a"]}, {"a": "clicks"})
     with duckdb.connect() as db:
         late.create(db)
         ours = '3 AS "$p", 7 AS "$o", 1 AS "$t", 2 AS "$wm", 4 AS "$key0", 5 AS "$agg12", 6 AS "$order1"'
@@ -23,6 +23,7 @@ def test_a_late_row_has_the_columns_of_the_file_and_none_of_the_engine() -> None
     assert json.loads(record.value or b"") == {"ip": "a", "$price": 8}
     assert record.headers == [
         ("statement", b"INSERT INTO t (line 3)"),
+        ("origin-topic", b"clicks"),
         ("origin-partition", b"3"),
         ("origin-offset", b"7"),
     ]

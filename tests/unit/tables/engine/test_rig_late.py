@@ -104,3 +104,15 @@ def test_rows_of_two_tables_are_two_although_their_places_are_the_same(tmp_path:
         rig.step()
         assert [one.late for one in rig.engine.results()] == [1, 2]
         assert late(rig) == 2
+
+
+def test_a_late_row_of_two_tables_says_from_which_topic_it_is(tmp_path: Path) -> None:
+    both = "CREATE VIEW ab AS SELECT ip, ts FROM a UNION ALL SELECT ip, ts FROM b;\n"
+    sql = source("a", topic="clicks") + source("b", topic="views") + both + counted("hits", "ab")
+    with Rig(SETTINGS + sql, tmp_path, late_topic="late") as rig:
+        rig.put("a", 0, row(35), row(6))
+        rig.put("b", 0, row(35), row(6))
+        rig.step()
+        origins = [{name: text for name, text in one.headers or [] if name != "statement"} for one in rig.sent("late")]
+    place = {"origin-partition": b"0", "origin-offset": b"1"}
+    assert sorted(origins, key=str) == [{"origin-topic": topic, **place} for topic in (b"clicks", b"views")]

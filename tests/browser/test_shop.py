@@ -84,6 +84,14 @@ def test_who_takes_consent_back_is_not_told_of_until_it_is_given_again(open_shop
     assert list(dict.fromkeys(collector.urls())) == ["/", "/products", "/products/mug"]
 
 
+def test_who_takes_consent_back_in_one_tab_sees_so_in_the_other(open_shop: Open, collector: StandIn) -> None:
+    page, other = open_shop(), open_shop("products")
+    collector.wait_named("pageview", 2)
+    other.uncheck("#consent")
+    page.wait_for_function("() => !document.getElementById('consent').checked")
+    assert page.inner_text(TELLING) == "You do not agree: the collector is told nothing."
+
+
 def test_who_opted_out_is_not_told_of_on_any_page(open_shop: Open, collector: StandIn) -> None:
     page = open_shop()
     collector.wait_named("pageview")

@@ -8,11 +8,19 @@
    is allowed, to localStorage: from there the next page that reaches the collector sends it, with the same id. */
 
 (() => {
-  try {
-    tag();
-  } catch (problem) {
-    console.warn("clickstream:", problem);
-  }
+  let warned;
+  const warn = (...words) => {
+    if (!warned) console.warn("clickstream:", ...words);
+    warned = true;
+  };
+  const guarded = (work) => (...given) => {
+    try {
+      return work(...given);
+    } catch (problem) {
+      warn(problem);
+    }
+  };
+  guarded(tag)();
 
   function tag() {
     const MINUTE = 60_000;
@@ -32,38 +40,28 @@
     const MAX_WAITING = 1_000; // events in memory
     const MAX_TEXT = 4_096; // of an address; the collector refuses longer ones
 
-    const VISITOR = "clickstream.visitor";
+    const VISITOR = "clickstream.visitor"; // one of all sites of an origin, as it was when it was made
     const OPTED_OUT = "clickstream.opted-out";
+    const NO_CONSENT = "clickstream.no-consent";
     const WAIT = "clickstream.wait"; // epoch ms: the collector asked not to be asked before
     const LEASE = "clickstream.lease";
     const QUEUE = "clickstream.queue."; // + one name for each page that is loaded
 
     const FILE =
-      /\.(7z|apk|csv|dmg|docx?|epub|exe|gz|iso|mp[34]|msi|od[st]|pdf|pkg|pptx?|rar|tgz|txt|xlsx?|zip)$/i;
+      /\.(7z|apk|csv|dmg|(doc|ppt|xls)x?|epub|exe|iso|mp[34]|msi|od[st]|pdf|pkg|rar|t?gz|txt|zip)$/i;
 
     const api = (window.clickstream = window.clickstream || {});
-    const script = document.currentScript || document.querySelector("script[data-collector]");
+    const script = document.currentScript || document.querySelector("[data-collector]");
     // A second copy of the tag on the page would count everything twice.
     if (!script || api.loaded) return;
     api.loaded = true;
 
     const options = script.dataset;
     const cookieless = "cookieless" in options;
+    const record = `${VISITOR}.${options.site || ""}`; // as it is now, at this site: a stream is of one
     const endpoint = new URL(options.collector || "e", options.collector ? location.href : script.src);
     if (endpoint.pathname === "/") endpoint.pathname = "/e";
 
-    let warned;
-    const warn = (...words) => {
-      if (!warned) console.warn("clickstream:", ...words);
-      warned = true;
-    };
-    const guarded = (work) => (...given) => {
-      try {
-        return work(...given);
-      } catch (problem) {
-        warn(problem);
-      }
-    };
     /** Whether it is within the next `ms`: a time further ahead is of a clock that was set back since. */
     const near = (time, ms) => (time -= Date.now()) > 0 && time < ms;
     const later = (work, ms) => setTimeout(guarded(work), ms);
@@ -77,9 +75,9 @@
         }, ms);
       };
     };
-    const listen = (target, names, work) => {
-      const how = { capture: true, passive: true };
-      for (const name of names.split(" ")) target.addEventListener(name, guarded(work), how);
+    // On the way down to their targets, all events of the page pass its window.
+    const listen = (names, work) => {
+      for (const name of names.split(" ")) addEventListener(name, guarded(work), { capture: true, passive: true });
     };
     // It may be missing, blocked or full: then the result is undefined.
     const stored = (work) => {
@@ -87,10 +85,13 @@
         return work(localStorage);
       } catch {}
     };
+    const keep = (name, text) =>
+      stored((storage) => [text ? storage.setItem(name, text) : storage.removeItem(name)]);
+    const read = (name) => stored((storage) => storage.getItem(name));
     const bytes = (text) => new TextEncoder().encode(text).length;
     // Not randomUUID: pages on plain http do not have it.
     const newId = () =>
-      Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36).padStart(7, "0")).join("");
+      crypto.getRandomValues(new Uint32Array(4)).reduce((id, part) => id + part.toString(36).padStart(7, "0"), "");
     const here = () => ("hash" in options ? location.href : location.href.split("#")[0]).slice(0, MAX_TEXT);
 
     /* --- whether anything may be told, and of whom */
@@ -100,16 +101,15 @@
     let drafts = []; // events that wait for consent
     let me = {}; // visitor, session, when it was last seen, its next sequence, when the collector was last reached
     let kept = false; // `me` is in storage
-    let stream; // what the events of a cookieless page count in, until `streamEnds`: audit/auditor.py knows how long
-    let streamEnds = 0;
-    let streamSequence;
+    let streamEnds = 0; // epoch ms: then a cookieless page counts in another one; audit/auditor.py knows how long
 
     const refused = () =>
       optedOut ||
       consented === false ||
       navigator.globalPrivacyControl ||
       /^(1|yes)$/.test(navigator.doNotTrack || window.doNotTrack) ||
-      stored((storage) => storage.getItem(OPTED_OUT));
+      read(OPTED_OUT) ||
+      read(NO_CONSENT);
 
     // No event without consent is in the queue, so that there is nothing else to ask before it is stored.
     const mayStore = () => !cookieless && !refused() && stored((storage) => [storage.length]);
@@ -124,7 +124,7 @@
       saved = kept = false;
       stored((storage) => {
         for (const name of Object.keys(storage)) {
-          if (name.startsWith("clickstream.") && name !== OPTED_OUT) storage.removeItem(name);
+          if (/^clickstream.[lqvw]/.test(name)) storage.removeItem(name); // what they decided stays
         }
       });
     }
@@ -133,41 +133,46 @@
     function identity(now) {
       if (cookieless) {
         if (!near(streamEnds, 2 * HOUR)) {
-          stream = newId();
+          me = { stream: newId(), sequence: 0 };
           streamEnds = Date.now() + HOUR;
-          streamSequence = 0;
         }
-        return { cookieless, stream, sequence: streamSequence++ };
+        return { cookieless, stream: me.stream, sequence: me.sequence++ };
       }
-      const found = stored((storage) => JSON.parse(storage.getItem(VISITOR)));
+      const found = stored(() => JSON.parse(read(record) || read(VISITOR)));
       // Another tab may be further, or where storage is full, this one is.
       if (found?.visitor?.length <= 64 && (found.visitor !== me.visitor || found.sequence >= me.sequence)) me = found;
       else if (kept && !found) me = {}; // somebody cleared it
-      me.visitor = me.visitor || newId();
+      if (!me.visitor) {
+        me.visitor = newId();
+        keep(VISITOR, JSON.stringify(me));
+      }
       const ended = !(Math.abs(now - me.seen) < SESSION_ENDS_AFTER);
       if (ended) me.session = newId();
       me.seen = now;
       me.reached = reached = Math.max(reached, me.reached || 0);
       const sequence = me.sequence || 0;
       me.sequence = sequence + 1;
-      kept = stored((storage) => [storage.setItem(VISITOR, JSON.stringify(me))]);
+      kept = keep(record, JSON.stringify(me));
       const { visitor, session } = me;
       return { visitor, session, new_session: ended || undefined, stream: visitor, sequence };
     }
 
+    /** Heed what the visitor said; other tabs, and pages that come back, find it in the storage. */
+    function decide(name, no) {
+      keep(name, no && 1);
+      if (refused()) return forget();
+      if (consented) drafts.splice(0).forEach(admit);
+      begin();
+    }
+
     function consent(given) {
       consented = !!given;
-      if (refused()) return forget();
-      const waiting = drafts;
-      drafts = [];
-      waiting.forEach(admit);
-      begin();
+      decide(NO_CONSENT, !given);
     }
 
     function optOut(out = true) {
       optedOut = out;
-      stored((storage) => (out ? storage.setItem(OPTED_OUT, "1") : storage.removeItem(OPTED_OUT)));
-      out ? forget() : begin();
+      decide(OPTED_OUT, out);
     }
 
     /* --- events */
@@ -175,12 +180,14 @@
     let view = {}; // the page view: id, url, referrer
     let viewport; // [width, height], as soon as a frame was drawn
 
-    function note(event, properties, id = newId(), url = here()) {
+    function note(event, properties, id = newId(), url) {
       if (refused()) return;
+      // Its task may have changed the address, and nobody was told of that yet.
+      if (!url) arrive();
       const draft = {
         id,
         event,
-        url,
+        url: url || here(),
         source: "tag",
         site: options.site || undefined,
         page: view.id,
@@ -192,14 +199,14 @@
         properties,
       };
       // As text: what the page does with its properties later changes nothing.
-      const made = { event: JSON.stringify(draft), time: draft.time, born: performance.now(), tries: 0 };
+      const made = { text: JSON.stringify(draft), time: draft.time, born: performance.now(), tries: 0 };
       if (consented) admit(made);
       else if (drafts.length < MAX_STORED) drafts.push(made);
     }
 
     function admit(made) {
       const whose = JSON.stringify(identity(made.time)).slice(1, -1);
-      made.text = `${made.event.slice(0, -1)},${whose}`;
+      made.text = `${made.text.slice(0, -1)},${whose}`;
       made.size = bytes(made.text) + 60; // with what sealed() and sending add
       queue.push(made);
       if (queue.length > MAX_WAITING) queue.shift();
@@ -213,7 +220,7 @@
       }
     }
 
-    function show(referrer = "", properties) {
+    function show(properties, referrer = view.url || document.referrer) {
       if (refused()) return;
       tellEngagement();
       view = { id: newId(), url: here(), referrer: referrer.slice(0, MAX_TEXT) };
@@ -223,8 +230,12 @@
       note("pageview", properties, view.id, view.url);
     }
 
+    function arrive() {
+      if (!("noPageviews" in options) && here() !== view.url) show();
+    }
+
     function track(event, properties) {
-      if (event === "pageview") show(view.id ? view.url : document.referrer, properties);
+      if (event === "pageview") show(properties);
       else note(String(event), properties);
     }
 
@@ -241,6 +252,7 @@
     let refusedSize; // of the smallest event that the browser did not take of the page that is left
     let away = false; // the page is being left, frozen, or in the back/forward cache
     let saved; // something is under `key`
+    let unsaved; // what there was no room for
     let key = QUEUE + newId();
 
     /** Whether what the browser takes from a page that is left arrives, as far as can be told. */
@@ -292,8 +304,8 @@
     async function post(body, keepalive) {
       try {
         // A text needs no preflight.
-        const rest = { credentials: "omit", priority: "low", signal: AbortSignal.timeout?.(ANSWER_WITHIN) };
-        return await fetch(endpoint, { method: "POST", body, keepalive, ...rest });
+        const signal = AbortSignal.timeout?.(ANSWER_WITHIN);
+        return await fetch(endpoint, { method: "POST", body, keepalive, credentials: "omit", priority: "low", signal });
       } catch {}
     }
 
@@ -319,22 +331,21 @@
         of its events is smaller than one that did not, a batch is not halved, so that of a thousand few are tried. */
     function handOver(batch) {
       const body = bodyOf(batch);
-      const beacon = navigator.sendBeacon;
-      const taken = beacon?.call(navigator, endpoint, body);
+      const taken = navigator.sendBeacon?.(endpoint, body);
       if (!taken && batch[1] && batch.some((event) => event.size < refusedSize)) {
-        const rest = batch.splice(batch.length >> 1);
-        handOver(batch);
-        handOver(rest);
-        return;
+        handOver(batch.splice(0, batch.length >> 1));
+        return handOver(batch);
       }
       if (!taken) refusedSize = Math.min(refusedSize, batch[0].size);
-      if (!mayStore()) taken || post(body, !beacon);
-      else if (!taken || !reachable()) unsure.push(...batch);
+      // Where nothing may be stored: for the page itself, which may come back.
+      if (!taken || !reachable()) unsure.push(...batch);
+      if (!taken && !mayStore()) post(body, !navigator.sendBeacon);
     }
 
     function settle(batch, answer) {
       if (!flying.delete(batch)) return; // forgotten meanwhile, or the next page has it
-      const { ok, status } = answer || {};
+      const ok = answer?.ok;
+      const status = answer?.status;
       if (ok || /^4(?!08|25|29)/.test(status)) {
         failures = 0;
         if (!asked) pausedUntil = 0;
@@ -364,7 +375,7 @@
       const own = Math.min(500 * 4 ** failures, HOUR) * (0.5 + Math.random() / 2);
       pausedUntil = Math.max(pausedUntil, Math.ceil(now + Math.min(Math.max(own, wanted || 0), DAY)));
       // The next page heeds it, too.
-      if (asked && mayStore()) stored((storage) => storage.setItem(WAIT, pausedUntil));
+      if (asked && mayStore()) keep(WAIT, pausedUntil);
     }
 
     /* --- what is kept for the next page. An entry is a line with the time (epoch ms) until which its page looks after
@@ -374,25 +385,27 @@
 
     function save() {
       if (!mayStore()) return;
-      const events = [...[...flying].filter((batch) => !batch.sure).flat(), ...unsure, ...queue];
-      if (events.length || saved) {
+      unsaved = [...[...flying].filter((batch) => !batch.sure).flat(), ...unsure, ...queue];
+      if (unsaved[0] || saved) {
         saved = stored((storage) => {
           storage.removeItem(key);
           // A timer of a hidden page may be a minute late.
-          const head = String(away ? 0 : Math.max(Date.now(), pausedUntil) + 2 * MINUTE);
-          const others = left(storage).map((name) => name + storage.getItem(name));
+          const head = away ? 0 : Math.max(Date.now(), pausedUntil) + 2 * MINUTE;
+          const others = left(storage).map((name) => name + read(name)).join();
           let room = MAX_STORED_BYTES - bytes(others + key + head);
-          let count = MAX_STORED - (others.join().split("\n").length - 1);
+          let count = MAX_STORED + 1 - others.split("\n").length;
+          let text = "";
           // The latest ones, when there is no room for all.
-          const lines = [];
-          for (const event of events.reverse()) {
+          while (unsaved[0]) {
+            const event = unsaved[unsaved.length - 1];
             const line = `\n${event.tries} ${event.time} ${sealed(event)}`;
             room -= bytes(line);
             if (room < 0 || --count < 0) break;
-            lines.unshift(line);
+            text = line + text;
+            unsaved.pop();
           }
-          if (lines[0]) storage.setItem(key, head + lines.join(""));
-          return lines[0];
+          if (text) storage.setItem(key, head + text);
+          return text;
         });
       }
     }
@@ -426,12 +439,12 @@
       const mine = newId();
       const now = Date.now();
       stored((storage) => {
-        if (near(parseInt(storage.getItem(LEASE)), MINUTE)) return;
-        storage.setItem(LEASE, `${now + 5_000} ${mine}`);
+        if (near(parseInt(read(LEASE)), MINUTE)) return;
+        keep(LEASE, `${now + 5_000} ${mine}`);
         later(() => {
-          if (!storage.getItem(LEASE).endsWith(mine)) return;
+          if (!read(LEASE).endsWith(mine)) return;
           work();
-          storage.removeItem(LEASE);
+          keep(LEASE);
         }, SETTLES_WITHIN);
       });
     }
@@ -463,43 +476,53 @@
 
     const measure = guarded(() => {
       const page = document.documentElement;
-      const measured = guarded((_, observer) => {
+      const measured = (_, observer) => {
         // Called once, when the layout of the next frame is done: nothing that is read here makes another one.
         observer.disconnect();
         viewport = [innerWidth, innerHeight];
         depth = Math.max(depth, Math.min(100, Math.round((100 * (scrollY + innerHeight)) / page.scrollHeight)));
-      });
+      };
       new ResizeObserver(measured).observe(page);
     });
 
     /* --- what the page's visitor does */
 
+    /** Where a link or a form leads, without a login. Of data:, mailto: and the like, which are what the page or its
+        visitor wrote, only the scheme. */
+    function leadsTo(href) {
+      const to = new URL(href, document.baseURI);
+      const { protocol } = to;
+      if (!/^http/.test(protocol)) return { href: protocol, host: location.host };
+      to.username = to.password = "";
+      return to;
+    }
+
     function clicked(event) {
       if (event.button > 1) return; // the menu
-      const link = event.composedPath().find((node) => node.matches && node.matches("a[href], area[href]"));
+      const link = event.composedPath().find((node) => node.matches?.(":any-link"));
       if (!link) return;
-      const to = new URL(link.getAttribute("href"), document.baseURI);
+      const to = leadsTo(link.getAttribute("href"));
       const properties = { link: to.href.slice(0, MAX_TEXT) };
       if (link.hasAttribute("download") || FILE.test(to.pathname)) {
         "noDownloads" in options || note("download", properties);
-      } else if (/^https?:$/.test(to.protocol) && to.host !== location.host) {
+      } else if (to.host !== location.host) {
         "noLinks" in options || note("outbound", properties);
       }
     }
 
     function submitted({ target }) {
       const said = (name) => target.getAttribute(name) || undefined;
-      const to = new URL(said("action") || location.href, document.baseURI);
-      note("submit", { form: said("id") || said("name"), action: to.origin + to.pathname });
+      const to = leadsTo(said("action") || location.href);
+      note("submit", { form: said("id") || said("name"), action: to.href.split(/[?#]/)[0] });
     }
 
     // Routers often call replaceState and then pushState: one view, for where the task leaves the page.
-    const navigated = soon(() => {
-      if (here() !== view.url) show(view.url);
-    }, 0);
+    const navigated = soon(arrive, 0);
 
     function watchAddress() {
-      if ("onnavigatesuccess" in (window.navigation || {})) return listen(navigation, "navigatesuccess", navigated);
+      if ("onnavigatesuccess" in (window.navigation || {})) {
+        return navigation.addEventListener("navigatesuccess", navigated);
+      }
       for (const name of ["pushState", "replaceState"]) {
         const original = history[name];
         history[name] = function () {
@@ -508,7 +531,7 @@
           return result;
         };
       }
-      listen(window, "popstate hashchange", navigated);
+      listen("popstate hashchange", navigated);
     }
 
     function leave(gone) {
@@ -521,13 +544,15 @@
     function comeBack() {
       if (!away) return;
       away = false;
-      if (!saved) return void queue.push(...unsure.splice(0));
-      // Another page may have all of it by now; it is taken over again like anybody's.
-      queue = [];
+      if (saved) {
+        // Another page may have it by now; it is taken over again like anybody's. What found no room is ours.
+        queue = unsaved;
+        flying.forEach((batch) => batch.sure || flying.delete(batch));
+        saved = false;
+        key = QUEUE + newId();
+      } else queue.push(...unsure);
       unsure = [];
-      flying.forEach((batch) => batch.sure || flying.delete(batch));
-      saved = false;
-      key = QUEUE + newId();
+      flush();
     }
 
     let started;
@@ -535,36 +560,35 @@
       if (refused()) return;
       if (!started) start();
       // Who has agreed again is somebody new, and on this page.
-      if (!view.id && !("noPageviews" in options)) show(document.referrer);
+      arrive();
     }
 
     function start() {
       started = true;
-      const until = stored((storage) => storage.getItem(WAIT));
+      const until = read(WAIT);
       asked = near(until, DAY);
       if (asked) pausedUntil = +until;
-      listen(document, "click auxclick", clicked);
-      "noForms" in options || listen(document, "submit", submitted);
+      listen("click auxclick", clicked);
+      "noForms" in options || listen("submit", submitted);
       if (!("noEngagement" in options)) {
-        listen(window, "focus blur", () => look());
-        listen(document, "pointerdown pointermove keydown wheel scroll", () => look(true));
-        listen(document, "scroll", soon(measure, 200));
+        listen("focus blur", () => look());
+        listen("pointerdown pointermove keydown wheel", () => look(true));
+        listen("scroll", soon(measure, 200)); // which scripts do, too: that is nobody's input
       }
       // Browsers leave some of these out, depending on how the page is left.
-      listen(document, "visibilitychange", () => {
+      listen("visibilitychange", () => {
         if (document.hidden) return leave();
         comeBack();
         look(true);
       });
-      listen(document, "freeze", () => leave(true));
-      listen(window, "pagehide", () => leave(true));
-      listen(document, "resume", comeBack);
-      listen(window, "pageshow", (event) => {
+      listen("freeze pagehide", () => leave(true));
+      listen("resume", comeBack);
+      listen("pageshow", (event) => {
         if (!event.persisted) return;
         comeBack();
-        "noPageviews" in options || show(view.referrer);
+        "noPageviews" in options || show(undefined, view.referrer);
       });
-      listen(window, "online", () => {
+      listen("online", () => {
         if (!asked) pausedUntil = 0;
         flush();
       });
@@ -574,20 +598,20 @@
     /* --- what pages call */
 
     const actions = { track, consent, optOut };
-    let waiting = Array.from(api.q || []); // calls from before the tag was there, or the page was shown
+    let waiting = [...(api.q || [])]; // calls from before the tag was there, or the page was shown
     const call = guarded(([name, ...given]) => (waiting ? waiting.push([name, ...given]) : actions[name](...given)));
     for (const name in actions) api[name] = (...given) => call([name, ...given]);
     api.q = { push: (...calls) => calls.forEach(call) };
 
-    const load = guarded(() => {
+    const load = () => {
       if (refused() || cookieless) forget(); // from a time before that
       begin();
       const calls = waiting;
       waiting = undefined;
       calls.forEach(call);
-    });
+    };
     // Nobody has seen a page that is prerendered.
-    if (document.prerendering) document.addEventListener("prerenderingchange", load, { once: true });
+    if (document.prerendering) listen("prerenderingchange", load);
     else load();
   }
 })();

@@ -127,10 +127,14 @@ function kept(key) {
 }
 const consent = document.getElementById("consent");
 const optOut = document.getElementById("opt-out");
-// Other shops ask first. Here the visitor is who started it.
-consent.checked = kept(CONSENT) !== "no";
-optOut.checked = Boolean(kept(OPTED_OUT));
-call("consent", consent.checked);
+/** Tell the tag what the visitor decided, here or in another tab. */
+function heed() {
+  // Other shops ask first. Here the visitor is who started it.
+  consent.checked = kept(CONSENT) !== "no";
+  optOut.checked = Boolean(kept(OPTED_OUT));
+  call("consent", consent.checked);
+}
+heed();
 
 consent.addEventListener("change", () => {
   try {
@@ -165,6 +169,17 @@ const again = () => {
   memory = read("localStorage", BASKET);
   show();
 };
-addEventListener("pageshow", (event) => event.persisted && again());
-addEventListener("storage", again);
+const decidedAgain = () => {
+  heed();
+  showTelling();
+};
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  again();
+  decidedAgain();
+});
+addEventListener("storage", (event) => {
+  again();
+  if ([CONSENT, OPTED_OUT].includes(event.key)) decidedAgain();
+});
 addEventListener("load", showTelling); // the tag is there, if it comes at all

@@ -76,6 +76,55 @@ def test_other_links_are_not_told(shop: Shop, collector: StandIn) -> None:
     assert [event["event"] for event in collector.events] == ["pageview", "last"]
 
 
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [
+        ("data:text/csv,name;salary", "data:"),
+        ("mailto:jane@firm.example", "mailto:"),
+        ("http://u:secret@127.0.0.1/list.zip", "http://127.0.0.1/list.zip"),
+    ],
+)
+def test_of_what_a_page_made_only_the_scheme_is_told_and_no_login_ever(
+    shop: Shop, collector: StandIn, link: str, told: str
+) -> None:
+    shop.page("/", f'<a href="{link}" download onclick="return false">go</a>')
+    shop.open("/").click("a")
+
+    assert collector.wait_named("download")[0]["properties"] == {"link": told}
+
+
+def test_a_mail_address_is_no_file(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", '<a href="mailto:jane@firm.zip" onclick="return false">write</a>')
+    page = shop.open("/")
+    page.click("a")
+    page.evaluate("() => clickstream.track('last')")
+    collector.wait_named("last")
+
+    assert [event["event"] for event in collector.events] == ["pageview", "last"]
+
+
+def test_a_login_in_a_link_to_another_host_is_not_told(shop: Shop, collector: StandIn) -> None:
+    shop.page("/", '<a href="http://u:secret@elsewhere.test/" onclick="return false">go</a>')
+    shop.open("/").click("a")
+
+    assert collector.wait_named("outbound")[0]["properties"] == {"link": "http://elsewhere.test/"}
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("mailto:a@b.example", "mailto:"),
+        ("javascript:send('secret')", "javascript:"),
+        ("http://u:secret@elsewhere.test/buy?q=1", "http://elsewhere.test/buy"),
+    ],
+)
+def test_of_the_action_of_a_form_as_little_is_told(shop: Shop, collector: StandIn, action: str, told: str) -> None:
+    shop.page("/", f'<form action="{action}" onsubmit="return false"><button>go</button></form>')
+    shop.open("/").click("button")
+
+    assert collector.wait_named("submit")[0]["properties"] == {"action": told}
+
+
 def test_links_in_open_shadow_roots_are_told(shop: Shop, collector: StandIn) -> None:
     shop.page(
         "/",
@@ -195,6 +244,23 @@ def test_only_the_time_in_which_the_page_is_looked_at_counts(shop: Shop, collect
     page.mouse.move(20, 20)
     page.clock.run_for(1_000)
     assert told_on_leaving(4)["engaged_ms"] == pytest.approx(2_000, abs=50)
+
+
+def test_scrolling_by_a_script_is_no_input(shop: Shop, collector: StandIn) -> None:
+    page = shop.tab(shop.context())
+    page.add_init_script("document.hasFocus = () => true;")
+    page.clock.install(time=0)
+    page.clock.pause_at(1)
+    page.goto(shop.site.url)
+    page.clock.run_for(1_000)
+    collector.wait_named("pageview")
+    for _ in range(10):
+        page.evaluate("() => document.dispatchEvent(new Event('scroll'))")
+        page.clock.run_for(10_000)
+    hide(page)
+
+    [engagement] = collector.wait_named("engagement")
+    assert engagement["properties"]["engaged_ms"] == pytest.approx(30_000, abs=50)
 
 
 def test_engagement_belongs_to_the_view_before(shop: Shop, collector: StandIn) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.tag.conftest import Shop, stored
-from tests.browser.tag.sites import STATIC, Answer, StandIn
+from tests.browser.tag.sites import STATIC, Answer, Page, StandIn
 
 SETTLE = "() => new Promise((done) => setTimeout(done, 700))"
 
@@ -61,16 +61,16 @@ def test_nothing_is_sent_or_stored_before_consent(shop: Shop, collector: StandIn
     assert [event["event"] for event in collector.events] == ["pageview", "early"]
     assert [event["sequence"] for event in collector.events] == [0, 1]
     assert collector.events[0]["sent"] - collector.events[0]["time"] >= 700
-    assert list(stored(page)) == ["clickstream.visitor"]
+    assert sorted(stored(page)) == ["clickstream.visitor", "clickstream.visitor.shop"]
 
 
-def test_consent_that_is_refused_or_withdrawn_leaves_nothing(shop: Shop, collector: StandIn) -> None:
+def test_consent_that_is_refused_or_withdrawn_leaves_only_that(shop: Shop, collector: StandIn) -> None:
     shop.page("/", tag="data-consent")
     page = shop.open("/")
     page.evaluate("() => clickstream.consent(false)")
     everything(page)
     assert collector.posts == []
-    assert stored(page) == {}
+    assert list(stored(page)) == ["clickstream.no-consent"]
 
     page.goto(f"{shop.site.url}/")
     page.evaluate("() => clickstream.consent(true)")
@@ -79,7 +79,31 @@ def test_consent_that_is_refused_or_withdrawn_leaves_nothing(shop: Shop, collect
     everything(page)
 
     assert [event["event"] for event in collector.events] == ["pageview"]
-    assert stored(page) == {}
+    assert list(stored(page)) == ["clickstream.no-consent"]
+
+
+def test_consent_that_is_withdrawn_in_one_tab_is_so_in_all(shop: Shop, collector: StandIn) -> None:
+    context = shop.context()
+    page = shop.open("/", context=context, script=COUNT_SENT)
+    other = shop.open("/other", context=context)
+    collector.wait_named("pageview", 2)
+
+    other.evaluate("() => clickstream.consent(false)")
+    page.wait_for_function("() => !localStorage['clickstream.visitor.shop']")
+    sent = page.evaluate(
+        """() => {
+          const before = window.sent;
+          clickstream.track('unsent');
+          dispatchEvent(new Event('pagehide'));
+          return window.sent - before;
+        }"""
+    )
+    assert sent == 0
+    assert list(stored(page)) == ["clickstream.no-consent"]
+
+    other.evaluate("() => { clickstream.consent(true); clickstream.track('agreed'); }")
+    collector.wait_named("agreed")
+    assert collector.named("unsent") == []
 
 
 def test_consent_is_asked_for_on_each_page(shop: Shop, collector: StandIn) -> None:
@@ -255,6 +279,39 @@ def test_a_visitor_is_one_over_tabs_and_pages(shop: Shop, collector: StandIn) ->
     assert len({(event["visitor"], event["session"], event["stream"]) for event in events}) == 1
     assert [bool(event.get("new_session")) for event in events] == [True, *[False] * 5]
     assert sorted(event["sequence"] for event in collector.events) == list(range(len(collector.events)))
+
+
+def sequences(collector: StandIn, site: str) -> list[int]:
+    return [event["sequence"] for event in collector.events if event["site"] == site]
+
+
+def test_each_site_of_an_origin_counts_its_own(shop: Shop, collector: StandIn) -> None:
+    shop.page("/blog")
+    page = shop.site.pages["/blog"]
+    shop.site.pages["/blog"] = Page(page.text.replace('data-site="shop"', 'data-site="blog"'))
+    context = shop.context()
+    one = shop.open("/", context=context)
+    collector.wait_named("pageview")
+    two = shop.open("/blog", context=context)
+    collector.wait_named("pageview", 2)
+    for name in ("first", "second"):
+        for tab in (one, two):
+            tab.evaluate("(name) => clickstream.track(name)", name)
+        collector.wait_named(name, 2)
+
+    assert sequences(collector, "shop") == sequences(collector, "blog") == [0, 1, 2]
+    assert len({event["visitor"] for event in collector.events}) == 1
+    assert len({(event["site"], event["session"]) for event in collector.events}) == 2
+    assert len({event["session"] for event in collector.events}) == 2
+
+
+def test_who_was_known_before_sites_counted_alone_is_known_still(shop: Shop, collector: StandIn) -> None:
+    known = '{ visitor: "known", session: "begun", seen: Date.now(), sequence: 7 }'
+    shop.open("/", script=f"localStorage['clickstream.visitor'] ||= JSON.stringify({known});")
+
+    [view] = collector.wait_named("pageview")
+
+    assert (view["visitor"], view["session"], view["sequence"]) == ("known", "begun", 7)
 
 
 def test_who_clears_the_storage_is_somebody_new(shop: Shop, collector: StandIn) -> None:

@@ -232,3 +232,37 @@ def test_a_page_that_comes_back_takes_its_own_again(shop: Shop, collector: Stand
     wait_until(lambda: not queues(page), what="nothing waits")
     assert len(collector.events) == len({item["id"] for item in collector.events})
     assert len(collector.named("pageview")) == 2
+
+
+OFFLINE = "(off) => Object.defineProperty(navigator, 'onLine', { value: !off, configurable: true })"
+FREEZE = "() => document.dispatchEvent(new Event('freeze'))"
+RESUME = "() => document.dispatchEvent(new Event('resume'))"
+
+
+def test_what_a_cookieless_page_handed_over_offline_is_sent_when_it_is_resumed(shop: Shop, collector: StandIn) -> None:
+    """Browsers take beacons while they are offline, and lose them."""
+    shop.page("/", tag="data-cookieless")
+    page = shop.open("/", script="Navigator.prototype.sendBeacon = () => true;")
+    collector.wait_named("pageview")
+    page.evaluate(OFFLINE, True)
+    page.evaluate("() => clickstream.track('waits')")
+    page.evaluate(FREEZE)
+    page.evaluate(OFFLINE, False)
+
+    page.evaluate(RESUME)
+
+    collector.wait_named("waits")
+
+
+def test_what_found_no_room_is_sent_by_a_page_that_comes_back(shop: Shop, collector: StandIn) -> None:
+    page = shop.open("/", script="Navigator.prototype.sendBeacon = () => false;")
+    collector.wait_named("pageview")
+    page.evaluate(OFFLINE, True)
+    page.evaluate("() => { for (let n = 0; n < 500; n++) clickstream.track('many', { n }); }")
+    page.evaluate(FREEZE)
+    assert queues(page)
+    page.evaluate(OFFLINE, False)
+
+    page.evaluate(RESUME)
+
+    collector.wait(lambda collector: len(_ids(collector, "many")) == 500, "500 events")

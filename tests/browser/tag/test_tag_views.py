@@ -68,6 +68,23 @@ def test_what_routers_do_is_one_view_for_each_new_address(shop: Shop, collector:
 
 
 @ROUTERS
+def test_what_is_tracked_as_the_address_changes_is_of_the_new_page(shop: Shop, collector: StandIn, script: str) -> None:
+    page = shop.open("/", script=script)
+    collector.wait_named("pageview")
+    page.evaluate("() => { history.pushState({}, '', '/checkout'); clickstream.track('begin_checkout'); }")
+    [event] = collector.wait_named("begin_checkout")
+    page.evaluate(NEXT_TASK)
+    page.evaluate("() => clickstream.track('last')")
+    collector.wait_named("last")
+
+    _first, view = collector.named("pageview")
+    assert view["url"] == event["url"] == f"{shop.site.url}/checkout"
+    assert event["page"] == view["id"]
+    assert event["referrer"] == view["referrer"] == f"{shop.site.url}/"
+    assert event["sequence"] == view["sequence"] + 1
+
+
+@ROUTERS
 def test_fragments_are_pages_when_the_site_says_so(shop: Shop, collector: StandIn, script: str) -> None:
     shop.page("/", tag="data-hash")
     page = shop.open("/#/a", script=script)

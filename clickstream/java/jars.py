@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clickstream.errors import ClickstreamError
+from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.java.lockfile import Jar, JarSet, read
 from clickstream.java.locks import FileLock
 from clickstream.java.progress import Progress
@@ -38,13 +38,21 @@ class FetchError(Exception):
 
 
 def cache_dir() -> Path:
-    """Where jars are kept: $CLICKSTREAM_CACHE_DIR/jars, else the user's cache directory."""
-    configured = os.environ.get("CLICKSTREAM_CACHE_DIR")
-    if configured:
-        return Path(configured).expanduser() / "jars"
-    from platformdirs import user_cache_path
+    """Where jars are kept: $CLICKSTREAM_CACHE_DIR/jars, else the user's cache directory.
 
-    return user_cache_path("clickstream") / "jars"
+    Raises ConfigError when it is in a home directory that cannot be determined.
+    """
+    configured = os.environ.get("CLICKSTREAM_CACHE_DIR")
+    try:
+        if configured:
+            return Path(configured).expanduser() / "jars"
+        from platformdirs import user_cache_path
+
+        return user_cache_path("clickstream") / "jars"
+    except RuntimeError:
+        raise ConfigError(
+            "There is no home directory to keep downloads in: set CLICKSTREAM_CACHE_DIR to a directory."
+        ) from None
 
 
 def ensure(

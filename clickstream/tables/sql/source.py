@@ -132,7 +132,7 @@ def _known(name: str, settings: Mapping[str, str]) -> str:
 def read(path: Path, settings: Mapping[str, str]) -> tuple[Source, list[Problem]]:
     """The file with `${NAME}` filled in. Raises ConfigError when it cannot be read or is not UTF-8."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors put a byte order mark before it
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:

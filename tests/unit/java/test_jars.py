@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
-from clickstream.errors import ClickstreamError
+from clickstream.errors import ClickstreamError, ConfigError
 from clickstream.java import jars
 from clickstream.java.jars import FetchError, ensure
 from clickstream.java.lockfile import Jar, JarSet
@@ -166,3 +166,11 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert jars.cache_dir() == Path("/somewhere/jars")
     monkeypatch.delenv("CLICKSTREAM_CACHE_DIR")
     assert jars.cache_dir().parts[-2:] == ("clickstream", "jars")
+
+
+def test_a_cache_in_a_home_that_does_not_exist_is_an_error_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_CACHE_DIR", "~nosuchuser/jars")
+    with pytest.raises(ConfigError, match="set CLICKSTREAM_CACHE_DIR to a directory"):
+        jars.cache_dir()

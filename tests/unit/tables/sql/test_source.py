@@ -1,8 +1,10 @@
 """Substitution, places, and problems shown at their place."""
 
+from pathlib import Path
+
 import pytest
 
-from clickstream.tables.sql.source import substitute
+from clickstream.tables.sql.source import read, substitute
 from tests.hostile import HOSTILE, SHOWN
 
 SETTINGS = {"BOOTSTRAP_SERVERS": "kafka:9092", "QUOTE": "it's"}
@@ -19,6 +21,13 @@ def test_a_quote_in_a_value_stays_in_its_string() -> None:
     source, _problems = substitute("SET 'a' = '${QUOTE}';", SETTINGS)
 
     assert source.text == "SET 'a' = 'it''s';"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "tables.sql"
+    file.write_text("SET 'a' = 'b';", "utf-8-sig")
+
+    assert read(file, SETTINGS)[0].text == "SET 'a' = 'b';"
 
 
 def test_comments_are_left_alone() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clickstream.cli.options import App, cluster_options
-from clickstream.cli.output import echo_json, formats, say, show
+from clickstream.cli.output import echo_json, formats, reader_may_leave, say, show
 from clickstream.inspect import text
 from clickstream.screen.layout import Column
 
@@ -51,12 +51,13 @@ def check(app: App, supervisor: str, url: str, json: bool) -> None:
         if found.supervisor.bootstrap != cluster.address:
             reads = found.supervisor.bootstrap
             say(f"The supervisor reads from {reads}; compared with Kafka at {cluster.address}.", err=True)
-    if json:
-        echo_json(_shape(found))
-    else:
-        say(f"{found.supervisor.id}: {found.supervisor.state}, reads {found.supervisor.topic}")
-        show(_COLUMNS, [_row(one) for one in found.partitions])
-        say(_words(found.reset))
+    with reader_may_leave():  # the exit code is the verdict, whoever reads the rest
+        if json:
+            echo_json(_shape(found))
+        else:
+            say(f"{found.supervisor.id}: {found.supervisor.state}, reads {found.supervisor.topic}")
+            show(_COLUMNS, [_row(one) for one in found.partitions])
+            say(_words(found.reset))
     for problem in found.problems:
         say(f"Wrong: {problem}.", err=True)
     if found.problems:

@@ -8,7 +8,7 @@ from pathlib import Path
 from clickstream.files import replace_text
 from clickstream.flink import JAR_SET
 from clickstream.java import jars, runtime
-from clickstream.java.complaints import REFUSED, REFUSED_REMEDY, complaints
+from clickstream.java.complaints import REFUSED, REFUSED_REMEDY, complaints, lines_of
 from clickstream.java.runtime import Java
 
 NEWEST_JAVA = 21  # that this Flink is released for
@@ -145,8 +145,7 @@ def last_words(directory: Path) -> str:
             continue
         if (refused := complaints(text)).startswith(REFUSED):
             return f"{refused}. {REFUSED_REMEDY}".rstrip(".")
-        lines = text.splitlines()
-        said = [line.strip() for line in lines if line.strip() and not line.startswith("\tat ") and level in line]
+        said = [line for line in lines_of(text) if level in line]
         if said:
             return " | ".join(said[-2:])[-400:].rstrip(".")
     return "it said nothing"

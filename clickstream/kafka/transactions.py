@@ -68,6 +68,10 @@ class RefusedRecord(ClickstreamError):
         self.kind = kind
 
 
+# Of these, those that a second attempt has never helped against: of many records each would be tried in vain.
+_NEVER_TAKEN = _REFUSALS.keys() - {KafkaError.MSG_SIZE_TOO_LARGE}
+
+
 class Transactions:
     """A transactional producer. Making one ends the transaction of, and fences, any earlier one of the same id."""
 
@@ -126,6 +130,8 @@ class Transactions:
                 self._abort(forbidden)
                 if self._passes(error):
                     self._check_stop()
+                elif (self._refused or error).code() in _NEVER_TAKEN:
+                    attempts_left = 0
                 else:
                     attempts_left -= 1
                 # Once one record has failed, produce() refuses the next ones for the state that it left.

@@ -22,6 +22,7 @@ from clickstream.kafka.patience import Stopped
 from clickstream.kafka.transactions import Fenced, RefusedRecord, Transactions
 from clickstream.parts.part import Part
 from clickstream.records import Position, TransformOwner, utc_text
+from clickstream.stop import Stop
 from clickstream.topics import ensure
 from clickstream.transform.calls import Calls
 from clickstream.transform.model import Call, Caller, Options
@@ -271,6 +272,8 @@ class Transform(Part):
             self._write_places(done, list(places.items()))
         except RefusedRecord as problem:
             if len(done) > 1:
+                if isinstance(self._stop, Stop) and not self._stop.drain_time_left():
+                    raise Stopped("Stopped while it was looked for which results are refused.") from problem
                 self._write(done[: len(done) // 2])
                 self._write(done[len(done) // 2 :])
                 return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clickstream.cli.options import App
-from clickstream.cli.output import say
+from clickstream.cli.output import reader_may_leave, say
 from clickstream.cli.part import run_part
 from clickstream.cli.progress import progress
 from clickstream.cli.sink.options import Running
@@ -95,8 +95,9 @@ def show_problems(problems: Sequence[str]) -> None:
 
 def show_checks(results: "Sequence[InputCheck]") -> None:
     """What came of a check. Ends the command with exit code 1 when something differs, and was not repaired."""
-    for one in results:
-        _show_check(one)
+    with reader_may_leave():  # the exit code is the verdict, whoever reads the rest
+        for one in results:
+            _show_check(one)
     if any(one.differs > one.repaired for one in results):
         raise click.exceptions.Exit(1)
 

@@ -123,9 +123,19 @@ def test_a_cluster_of_ones_own_needs_no_home_directory(probe: Probe, monkeypatch
     assert probe("-b", "kafka:9092").app.address == "kafka:9092"
 
 
+def test_without_a_home_the_settings_are_shown_and_a_cache_is_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    without_a_home(monkeypatch)
+    assert run("config", "show").code == 0
+    outcome = run("clean", "--state-dir", str(tmp_path))
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "set CLICKSTREAM_CACHE_DIR" in outcome.err
+
+
 def without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a container's user that no file knows."""
-    for name in ("HOME", "XDG_DATA_HOME", "CLICKSTREAM_STATE_DIR"):
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "CLICKSTREAM_STATE_DIR", "CLICKSTREAM_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 54_321)
 

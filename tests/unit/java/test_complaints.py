@@ -17,6 +17,7 @@ Error: A fatal exception has occurred. Program will exit.
         ("Error: Could not create the Java Virtual Machine.\n", f"{REFUSED}: it does not say which"),
         ("Exception in x: y\n\tat a.b\n\nmore\nand more\nlast\n", "Exception in x: y | more | and more"),
         ("Picked up JAVA_TOOL_OPTIONS: -Dx=y\n", ""),
+        ("NOTE: Picked up JDK_JAVA_OPTIONS: -Dx=y\nwhat it says\n", "what it says"),
         ("", ""),
     ],
 )

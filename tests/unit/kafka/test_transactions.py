@@ -314,17 +314,17 @@ def test_closing_does_not_wait_for_a_broker_that_may_be_away(mocker: MockerFixtu
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "words"),
+    ("error", "attempts", "kind", "words"),
     [
-        (KafkaError.MSG_SIZE_TOO_LARGE, "too-large", r"Raise max\.message\.bytes"),
-        (KafkaError.INVALID_TIMESTAMP, "invalid-timestamp", r"message\.timestamp\.after\.max\.ms"),
-        (KafkaError.INVALID_RECORD, "invalid-record", "compacted topic takes no record without a key"),
+        (KafkaError.MSG_SIZE_TOO_LARGE, ATTEMPTS, "too-large", r"Raise max\.message\.bytes"),
+        (KafkaError.INVALID_TIMESTAMP, 1, "invalid-timestamp", r"message\.timestamp\.after\.max\.ms"),
+        (KafkaError.INVALID_RECORD, 1, "invalid-record", "compacted topic takes no record without a key"),
     ],
 )
 def test_a_record_that_is_refused_is_told_from_other_failures(
-    kafka: MockKafka, transactions: Transactions, error: int, kind: str, words: str
+    kafka: MockKafka, transactions: Transactions, error: int, attempts: int, kind: str, words: str
 ) -> None:
-    kafka.fail_next(PRODUCE, *[error] * ATTEMPTS)
+    kafka.fail_next(PRODUCE, *[error] * attempts)
     with pytest.raises(RefusedRecord, match=f"topic out refuses a record: .*{words}") as refused:
         transactions.commit(RECORDS)
     assert refused.value.kind == kind

@@ -10,9 +10,13 @@ from confluent_kafka import Message, TopicPartition
 
 from clickstream.errors import ClickstreamError
 from clickstream.kafka.log import LogIdentity
+from clickstream.kafka.patience import Stopped
+from clickstream.kafka.transactions import Record as Written
+from clickstream.kafka.transactions import RefusedRecord
 from clickstream.records import TransformOwner, TransformPlace
 from clickstream.stop import Stop
 from clickstream.transform import reading, transform
+from clickstream.transform.api import Record
 from clickstream.transform.model import Call, FunctionAway, Options, Outcomes
 from clickstream.transform.reading import Input
 from clickstream.transform.state import State
@@ -184,3 +188,41 @@ def test_a_start_with_other_topics_fences_nobody(backlog: Backlog, stop: Stop, m
     assert NoTransactions.made == 0
     transform_of(backlog, start_over=True).run(stop)
     assert NoTransactions.made == 1
+
+
+def test_a_stop_whose_time_is_over_ends_the_search_for_what_is_refused(backlog: Backlog, stop: Stop) -> None:
+    class Refusing(NoTransactions):
+        commits = 0
+
+        def commit(self, _records: Any) -> None:
+            self.commits += 1
+            if self.commits == 2:
+                stop.set_for(0)
+            raise RefusedRecord("too late", "invalid-timestamp")
+
+    refusing: Any = Refusing()
+    part = transform_of(backlog)
+    part._stop, part._transactions, part._state = stop, refusing, State(STATE)
+    part._identity = LogIdentity(TOPIC, "id")
+    done = [Call(Record(b"{}", None, (), None, TOPIC, 0, offset)) for offset in range(1_000)]
+    with pytest.raises(Stopped):
+        part._write(done)
+    assert refusing.commits == 2
+
+
+def test_all_that_is_refused_is_set_aside_one_by_one(backlog: Backlog, stop: Stop) -> None:
+    class Refusing(NoTransactions):
+        def commit(self, records: Any) -> None:
+            if any(record.topic == "results" for record in records):
+                raise RefusedRecord("too late", "invalid-timestamp")
+
+    refusing: Any = Refusing()
+    part = transform_of(backlog)
+    part._stop, part._transactions, part._state = stop, refusing, State(STATE)
+    part._identity = LogIdentity(TOPIC, "id")
+    done = [Call(Record(b"{}", None, (), None, TOPIC, 0, offset)) for offset in range(5)]
+    for call in done:
+        call.finished = [Written("results", None, b"{}")]
+    part._write(done)
+    assert [call.set_aside for call in done] == [True] * 5
+    assert part._saved[0] == 5

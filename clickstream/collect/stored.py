@@ -17,7 +17,7 @@ FIELDS: Final = {
     "created_at": "when it happened, by the sender's clock",
     "sent_at": "when it was sent, by the sender's clock",
     "stream": "what `sequence` counts in: a visitor, or one page and hour when cookieless",
-    "sequence": "0, 1, 2, ... of `stream`, on over its pages",
+    "sequence": "0, 1, 2, ... of `stream` at its `site`, on over its pages",
     "source": "by which way it came: `tag`, `json`, `pixel` or `divolte`",
     "cookieless": "`visitor` is a hash of the day",
     "new_session": "the first event of `session`",

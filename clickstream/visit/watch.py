@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Stream = tuple[str | None, str]
+"""What the page tag counts in: a site, and a visitor or, cookieless, a page."""
+
 MOST_PROBLEMS = 100  # that are kept
 
 
@@ -36,7 +39,7 @@ class Watch:
         self._site = site
         self._seen = seen
         self._at = ""
-        self._sequences: dict[str, int] = {}
+        self._sequences: dict[Stream, int] = {}
         self.underway: set[Request] = set()
         """Requests with events that are not answered yet."""
         # Methods of ours: playwright takes no built-in ones.
@@ -81,8 +84,8 @@ class Watch:
             self._seen.problems.append(problem)
 
 
-def sequences(body: str | None) -> Iterator[tuple[str, int]]:
-    """Stream and sequence of each event in the body of a request, if the page tag made it.
+def sequences(body: str | None) -> Iterator[tuple[Stream, int]]:
+    """Stream, of its site, and sequence of each event in the body of a request, if the page tag made it.
 
     A browser tells nothing of what pages send as they are left; the numbers of what comes later tell that it was sent.
     """
@@ -96,4 +99,4 @@ def sequences(body: str | None) -> Iterator[tuple[str, int]]:
         if isinstance(event, dict) and event.get("source") == "tag":
             stream, number = event.get("stream"), event.get("sequence")
             if isinstance(stream, str) and isinstance(number, int):
-                yield stream, number
+                yield (event.get("site"), stream), number

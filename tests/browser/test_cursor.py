@@ -68,6 +68,24 @@ def test_keys_move_it_by_buckets_and_not_beyond_the_last(
         tab.wait_text(reading, clock(place))
 
 
+def test_of_rows_that_are_narrower_than_a_pixel_the_nearest_is_read(open_page: Open, server: FakeServer) -> None:
+    times = [BEGIN, BEGIN + 1, BEGIN + 200_000, BEGIN + 305_000]  # two of them a ms apart: so wide is each
+    rows = [
+        [datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], place]
+        for place, at in enumerate(times)
+    ]
+    server.answers |= querystates.answers(querystates.answer([["time", "TIMESTAMP"], ["n", "BIGINT"]], rows))
+    tab = open_page("#/query?view=chart", timezone_id="UTC")
+    for place in (39, 41, 45):  # of 61 parts of 5 s: the third row is at the 40th
+        point(tab, ".q-plot", place)
+        tab.wait_text(".q-keys .note:last-child", clock(40))
+    tab.page.locator(".q-plot").focus()
+    for _ in rows:
+        tab.page.keyboard.press("ArrowLeft")
+        tab.page.keyboard.press("ArrowLeft")  # rows are apart by what has none
+    tab.wait_text(".q-keys .note:last-child", clock(0))
+
+
 # --- the newest bucket is divided by the time that has passed of it, as its line is
 
 

@@ -92,6 +92,29 @@ def test_who_takes_consent_back_in_one_tab_sees_so_in_the_other(open_shop: Open,
     assert page.inner_text(TELLING) == "You do not agree: the collector is told nothing."
 
 
+def test_who_takes_an_opt_out_back_in_one_tab_is_told_of_in_the_other(open_shop: Open, collector: StandIn) -> None:
+    page, other = open_shop(), open_shop("products")
+    collector.wait_named("pageview", 2)
+    page.check("#opt-out")
+    other.wait_for_function("() => document.getElementById('opt-out').checked")
+    other.uncheck("#opt-out")
+    page.wait_for_function("() => !document.getElementById('opt-out').checked")
+    assert page.inner_text(TELLING) == "The collector is told what you do here."
+    collector.wait_named("pageview", 4)
+
+
+def test_what_cannot_be_stored_holds_on_a_page_that_comes_back(open_shop: Open, collector: StandIn) -> None:
+    page = open_shop()
+    collector.wait_named("pageview")
+    page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    page.uncheck("#consent")
+    page.evaluate("() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    assert not page.is_checked("#consent")
+    assert page.inner_text(TELLING) == "You do not agree: the collector is told nothing."
+
+
 def test_who_opted_out_is_not_told_of_on_any_page(open_shop: Open, collector: StandIn) -> None:
     page = open_shop()
     collector.wait_named("pageview")

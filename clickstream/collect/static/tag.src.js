@@ -40,7 +40,8 @@
     const MAX_WAITING = 1_000; // events in memory
     const MAX_TEXT = 4_096; // of an address; the collector refuses longer ones
 
-    const VISITOR = "clickstream.visitor"; // one of all sites of an origin, as it was when it was made
+    // The visitor, for sites of this origin that have no record yet; it has all of a record, as that once was.
+    const VISITOR = "clickstream.visitor";
     const OPTED_OUT = "clickstream.opted-out";
     const NO_CONSENT = "clickstream.no-consent";
     const WAIT = "clickstream.wait"; // epoch ms: the collector asked not to be asked before
@@ -121,7 +122,7 @@
       flying.clear();
       me = {};
       view = {};
-      saved = kept = false;
+      saved = kept = streamEnds = 0;
       stored((storage) => {
         for (const name of Object.keys(storage)) {
           if (/^clickstream.[lqvw]/.test(name)) storage.removeItem(name); // what they decided stays
@@ -152,7 +153,8 @@
       me.reached = reached = Math.max(reached, me.reached || 0);
       const sequence = me.sequence || 0;
       me.sequence = sequence + 1;
-      kept = keep(record, JSON.stringify(me));
+      // Where storage is full, what is there already can still be written again.
+      kept = keep(record, JSON.stringify(me)) || (!read(record) && keep(VISITOR, JSON.stringify(me)));
       const { visitor, session } = me;
       return { visitor, session, new_session: ended || undefined, stream: visitor, sequence };
     }
@@ -358,7 +360,7 @@
         pause(answer?.headers.get("Retry-After"));
       }
       // What is refused will never be taken. The collector keeps only what it could read.
-      if (!ok) warn(`${endpoint}:`, status || "no answer: connect-src?");
+      if (!ok) warn(`${endpoint}:`, status || "connect-src?");
       save();
       if (queue.length && !away) flush();
     }

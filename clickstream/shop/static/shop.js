@@ -170,7 +170,9 @@ const again = () => {
   show();
 };
 const decidedAgain = () => {
-  heed();
+  // Where nothing can be stored, what was decided on this page holds.
+  if (kept(CONSENT) !== null) heed();
+  else optOut.checked ||= Boolean(kept(OPTED_OUT));
   showTelling();
 };
 addEventListener("pageshow", (event) => {
@@ -180,6 +182,11 @@ addEventListener("pageshow", (event) => {
 });
 addEventListener("storage", (event) => {
   again();
-  if ([CONSENT, OPTED_OUT].includes(event.key)) decidedAgain();
+  if (event.key === CONSENT) decidedAgain();
+  if (event.key === OPTED_OUT) {
+    optOut.checked = Boolean(event.newValue);
+    call("optOut", optOut.checked);
+    showTelling();
+  }
 });
 addEventListener("load", showTelling); // the tag is there, if it comes at all

@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.tag.conftest import Shop, stored
 from tests.browser.tag.sites import STATIC, Answer, Page, StandIn
+from tests.browser.tag.test_tag_harmless import STORAGE_FULL
 
 SETTLE = "() => new Promise((done) => setTimeout(done, 700))"
 
@@ -314,6 +315,23 @@ def test_who_was_known_before_sites_counted_alone_is_known_still(shop: Shop, col
     assert (view["visitor"], view["session"], view["sequence"]) == ("known", "begun", 7)
 
 
+def test_where_storage_is_full_who_was_known_before_counts_on_over_pages(shop: Shop, collector: StandIn) -> None:
+    for number in (1, 2, 3):
+        shop.page(f"/{number}")
+    # Its numbers are of the same length from here on, so that what is there can be written again.
+    known = '{ visitor: "known", session: "begun", seen: Date.now(), reached: Date.now(), sequence: 57 }'
+    once = f"localStorage['clickstream.visitor'] = JSON.stringify({known}); {STORAGE_FULL}"
+    page = shop.open("/", script=f"if (!localStorage['clickstream.visitor']) {{ {once} }}")
+    for number in (1, 2, 3):
+        collector.wait_named("pageview", number)
+        page.goto(f"{shop.site.url}/{number}")
+    collector.wait_named("pageview", 4)
+
+    numbers = [event["sequence"] for event in collector.events]
+    assert len(numbers) == len(set(numbers))
+    assert {event["session"] for event in collector.events} == {"begun"}
+
+
 def test_who_clears_the_storage_is_somebody_new(shop: Shop, collector: StandIn) -> None:
     page = shop.open("/")
     collector.wait_named("pageview")
@@ -376,3 +394,21 @@ def test_who_agrees_again_is_somebody_new_on_this_page(shop: Shop, collector: St
     view, event = collector.named("pageview")[1], collector.named("event")[0]
     assert view["visitor"] != first["visitor"]
     assert (view["sequence"], event["sequence"], event["page"]) == (0, 1, view["id"])
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"),
+    [("consent(false)", "consent(true)"), ("optOut()", "optOut(false)")],
+    ids=["consent", "opt-out"],
+)
+def test_a_cookieless_page_that_is_agreed_to_again_counts_in_another_stream(
+    shop: Shop, collector: StandIn, no: str, yes: str
+) -> None:
+    shop.page("/", tag="data-cookieless")
+    page = shop.open("/")
+    [first] = collector.wait_named("pageview")
+    page.evaluate(f"() => {{ clickstream.{no}; clickstream.{yes}; clickstream.track('event'); }}")
+    [event] = collector.wait_named("event")
+    again = collector.wait_named("pageview", 2)[1]
+    assert again["stream"] == event["stream"] != first["stream"]
+    assert (again["sequence"], event["sequence"]) == (0, 1)

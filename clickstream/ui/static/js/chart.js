@@ -231,8 +231,15 @@ export class TimeChart {
 
   // The bucket that is drawn under the cursor, which begins before it: uPlot's posToIdx has the nearest beginning, and that
   // is the next bucket's in the right half of each. Whole ms: a synced cursor is placed with an error of rounding.
+  // Of raw rows buckets are narrower than a pixel, with gaps between them: of those, the nearest.
   bucketAt(plot) {
     const xs = this.data[0];
+    const pixel = plot.posToVal(1, 'x') - plot.posToVal(0, 'x');
+    const near = plot.posToIdx(plot.cursor.left);
+    const thin = [near, near - 1].find((index) => xs[index + 1] - xs[index] < pixel);
+    if (thin !== undefined) {
+      return clamped(thin, xs);
+    }
     const at = Math.round(plot.posToVal(plot.cursor.left, 'x'));
     return clamped(xs.findLastIndex((x) => x <= at), xs);
   }
@@ -262,7 +269,7 @@ export class TimeChart {
     this.keyed = true;
     const xs = this.data[0];
     const index = clamped((this.hover ?? xs.length - 1) + move, xs);
-    const middle = (xs[index] + xs[index + 1]) / 2;
+    const middle = Math.floor((xs[index] + xs[index + 1]) / 2);
     this.plot.setCursor({ left: this.plot.valToPos(middle, 'x'), top: 1 }, true, true);
     event.preventDefault();
   }

@@ -20,29 +20,31 @@ class Sliding:
         self._ask = ask
         self._at_most_s = at_most_s
         self._known: dict[int, int | None] = {}
-        self._stale: set[int] = set()
+        self._stale: dict[int, None] = {}  # in the order in which they became so
 
     def values(self, moments: Sequence[int], final: int | None) -> list[int | None]:
         """By moment, ascending; None is not known, or not yet. What is asked takes about `at_most_s` seconds."""
         until = time.monotonic() + self._at_most_s
         found: dict[int, int | None] = {}
-        asked = False
-        for moment in reversed(moments):
-            if moment in self._known and moment not in self._stale:
-                found[moment] = self._known[moment]
-            elif not asked or time.monotonic() < until:
-                asked = True
-                found[moment] = self._ask(moment)
-                self._forget(moment)
-                if final is not None and moment <= final and found[moment] is not None:
-                    self._known[moment] = found[moment]
+        new = [moment for moment in reversed(moments) if moment not in self._known]
+        # Where late clicks come all the time, what waits for longest has to have its turn.
+        shown = set(moments)
+        again = [moment for moment in self._stale if moment in shown]
+        for moment in (*new, *again):
+            if found and time.monotonic() >= until:
+                break
+            found[moment] = self._ask(moment)
+            self._forget(moment)
+            if final is not None and moment <= final and found[moment] is not None:
+                self._known[moment] = found[moment]
         # What could not be asked again yet is what it was.
         return [found.get(moment, self._known.get(moment)) for moment in moments]
 
     def touch(self, spans: Iterable[tuple[int, int]]) -> None:
         """Clicks have come of these times, first and last: moments that they count in are asked for again."""
         for first, last in spans:
-            self._stale.update(moment for moment in self._known if first < moment <= last + CURRENT_MS)
+            late = (moment for moment in self._known if first < moment <= last + CURRENT_MS)
+            self._stale = {**self._stale, **dict.fromkeys(late)}
 
     def forget_before(self, moment: int) -> None:
         """What is older is asked for no more."""
@@ -51,4 +53,4 @@ class Sliding:
 
     def _forget(self, moment: int) -> None:
         self._known.pop(moment, None)
-        self._stale.discard(moment)
+        self._stale.pop(moment, None)

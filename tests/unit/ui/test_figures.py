@@ -82,3 +82,21 @@ def test_until_they_are_asked_again_they_are_what_they_were() -> None:
     sliding.touch([(0, 5)])
     assert sliding.values([1, 2], final=9) == [1, 2]
     assert sliding.values([1, 2], final=9) == [3, 2]
+
+
+def test_of_moments_that_are_asked_for_again_the_one_that_waits_for_longest_is_first() -> None:
+    asked: list[int] = []
+
+    def ask(moment: int) -> int:
+        asked.append(moment)
+        return 1
+
+    sliding = Sliding(ask, at_most_s=0)
+    moments = [10, 20, 30]
+    for _ in moments:
+        sliding.values(moments, final=30)
+    asked.clear()
+    for _ in moments:  # late clicks come each time
+        sliding.touch([(0, 30)])
+        sliding.values(moments, final=30)
+    assert sorted(asked) == moments

@@ -133,7 +133,7 @@ def test_a_number_that_tells_rows_apart_is_not_the_one_that_is_drawn(
     rows = [[THEN, "/a", 200, 90], [THEN, "/a", 404, 7], [THEN, "/b", 200, 30]]
     answers(states.answer([MINUTE, PAGE, ["status", kind], HITS], rows))
     tab = open_page("#/query?view=chart")
-    tab.wait_text(".q-keys", "/a \u00b7 200 90, /b \u00b7 200 30, /a \u00b7 404 7")
+    tab.wait_text(".q-keys", "/a \u00b7 200 = 90, /b \u00b7 200 = 30, /a \u00b7 404 = 7")
     assert tab.text(".q-out .out p.note") == "hits by page, status."
 
 
@@ -141,7 +141,7 @@ def test_a_status_is_no_count_though_texts_alone_tell_rows_apart(answers: Callab
     columns = [MINUTE, PAGE, ["status", "INTEGER"], HITS]
     answers(states.answer(columns, [[THEN, "/a", 404, 7], [THEN, "/b", 200, 90]]))
     tab = open_page("#/query?view=chart")
-    tab.wait_text(".q-keys", "/b \u00b7 200 90, /a \u00b7 404 7")
+    tab.wait_text(".q-keys", "/b \u00b7 200 = 90, /a \u00b7 404 = 7")
 
 
 def test_all_texts_tell_lines_apart(answers: Callable[..., None], open_page: Open) -> None:
@@ -149,7 +149,7 @@ def test_all_texts_tell_lines_apart(answers: Callable[..., None], open_page: Ope
     rows = [[THEN, "/a", 90, "DE"], [THEN, "/a", 7, "FR"], [THEN, f"{long}b", 6, "FR"], [THEN, f"{long}c", 5, "FR"]]
     answers(states.answer([MINUTE, PAGE, HITS, COUNTRY], rows))
     tab = open_page("#/query?view=chart")
-    tab.wait_text(".q-keys", "/a \u00b7 DE 90, /a \u00b7 FR 7")
+    tab.wait_text(".q-keys", "/a \u00b7 DE = 90, /a \u00b7 FR = 7")
     assert tab.page.locator(".q-keys .key").count() == 4, "also those that are equal as far as they are shown"
     assert tab.text(".q-out .out p.note") == "hits by page, country."
 

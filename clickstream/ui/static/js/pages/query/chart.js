@@ -42,7 +42,7 @@ export class AnswerChart {
     const reading = h('span.note', { 'aria-live': 'off' });
     this.read = (index) => {
       const at = index ?? xs.length - 2;
-      const words = series.map(({ name, values }) => `${name} ${values[at] == null ? '\u2013' : numberOf(values[at])}`);
+      const words = series.map(({ name, values }) => `${name} = ${values[at] == null ? '\u2013' : numberOf(values[at])}`);
       reading.replaceChildren(...nodes(`${dayTime(xs[at])}: ${words.join(', ')}`));
     };
     const shown = series.map((_, place) => ({

@@ -79,7 +79,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(renewed, "cluster_id", lambda _cluster, stop: "id")
     monkeypatch.setattr("clickstream.cli.part.watched", lambda *_args, **_options: nullcontext())
     monkeypatch.setattr(module, "progress", lambda *_args, **_options: nullcontext())
-    monkeypatch.setattr(module, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: found.terminal)))
+    monkeypatch.setattr(module, "on_terminal", lambda: found.terminal)
     monkeypatch.setattr(click, "confirm", confirm)
     return found
 

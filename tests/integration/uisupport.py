@@ -98,9 +98,9 @@ class Tab:
     async def say(self, **members: Any) -> None:
         await self.socket.send(json.dumps(members))
 
-    async def until(self, wanted: Any) -> State:
-        """The first frame from now on for which `wanted` is true."""
-        seen = len(self.frames)
+    async def until(self, wanted: Any, *, since: int | None = None) -> State:
+        """The first frame from now on, or after so many, for which `wanted` is true."""
+        seen = len(self.frames) if since is None else since
         deadline = time.monotonic() + WITHIN_S
         while True:
             for frame in self.frames[seen:]:

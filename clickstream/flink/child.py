@@ -20,8 +20,9 @@ class Child:
     def __init__(self, words: list[str], directory: Path) -> None:
         with console_file(directory).open("wb") as console:
             self._jvm = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
+                # It begins once its watcher is there: killed in between, we would leave it behind.
+                ["/bin/sh", "-c", 'read -r go && exec "$@" < /dev/null', "sh", *words],
+                stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "FLINK_CONF_DIR": str(directory)},
@@ -36,6 +37,9 @@ class Child:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        assert self._jvm.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._jvm.stdin as go:  # somebody has killed it already
+            go.write(b"go\n")
 
     def ended(self) -> bool:
         """Whether the JVM is gone."""

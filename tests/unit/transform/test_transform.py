@@ -190,6 +190,14 @@ def test_a_start_with_other_topics_fences_nobody(backlog: Backlog, stop: Stop, m
     assert NoTransactions.made == 1
 
 
+def at_work(backlog: Backlog, stop: Stop, transactions: Any, calls: int) -> tuple[Transform, list[Call]]:
+    """A transform that has begun, and so many calls that are done."""
+    part = transform_of(backlog)
+    part._stop, part._transactions, part._state = stop, transactions, State(STATE)
+    part._identity = LogIdentity(TOPIC, "id")
+    return part, [Call(Record(b"{}", None, (), None, TOPIC, 0, offset)) for offset in range(calls)]
+
+
 def test_a_stop_whose_time_is_over_ends_the_search_for_what_is_refused(backlog: Backlog, stop: Stop) -> None:
     class Refusing(NoTransactions):
         commits = 0
@@ -200,11 +208,8 @@ def test_a_stop_whose_time_is_over_ends_the_search_for_what_is_refused(backlog: 
                 stop.set_for(0)
             raise RefusedRecord("too late", "invalid-timestamp")
 
-    refusing: Any = Refusing()
-    part = transform_of(backlog)
-    part._stop, part._transactions, part._state = stop, refusing, State(STATE)
-    part._identity = LogIdentity(TOPIC, "id")
-    done = [Call(Record(b"{}", None, (), None, TOPIC, 0, offset)) for offset in range(1_000)]
+    refusing = Refusing()
+    part, done = at_work(backlog, stop, refusing, 1_000)
     with pytest.raises(Stopped):
         part._write(done)
     assert refusing.commits == 2
@@ -216,11 +221,7 @@ def test_all_that_is_refused_is_set_aside_one_by_one(backlog: Backlog, stop: Sto
             if any(record.topic == "results" for record in records):
                 raise RefusedRecord("too late", "invalid-timestamp")
 
-    refusing: Any = Refusing()
-    part = transform_of(backlog)
-    part._stop, part._transactions, part._state = stop, refusing, State(STATE)
-    part._identity = LogIdentity(TOPIC, "id")
-    done = [Call(Record(b"{}", None, (), None, TOPIC, 0, offset)) for offset in range(5)]
+    part, done = at_work(backlog, stop, Refusing(), 5)
     for call in done:
         call.finished = [Written("results", None, b"{}")]
     part._write(done)
